@@ -1,0 +1,2 @@
+//! tacet
+fn main(){}
