@@ -3,9 +3,20 @@
 //! The modules in the order a hop of audio meets them:
 //!
 //! - [`frame`]: the types that travel.
-//! - [`engine`]: what runs the network; [`engine::Engine`] is the contract.
+//! - [`stft`]: samples to spectra and back, per channel. Audio thread.
+//! - [`history`]: the noisy frames a late answer is applied to. Audio thread.
+//! - [`features`] over [`erb`] bands: what the network hears. Inference thread.
+//! - [`engine`]: what runs the network; [`engine::Engine`] is the contract. Inference thread.
+//! - [`enhance`]: the engine's answer applied to the noisy frame. Audio thread.
+//! - [`denoiser`]: all of it in one thread, for files.
 
 pub use tacet_model as model;
 
+pub mod denoiser;
 pub mod engine;
+pub mod enhance;
+pub mod erb;
+pub mod features;
 pub mod frame;
+pub mod history;
+pub mod stft;

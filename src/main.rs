@@ -1,2 +1,2 @@
 //! tacet
-fn main(){}
+fn main() {}

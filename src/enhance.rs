@@ -1,0 +1,236 @@
+//! Applies an engine's answer to the noisy frame it belongs to: mask, deep-filtered low bins, post filter, attenuation
+//! limit. Pure functions of one hop, all channels; real-time safe.
+
+use std::f32::consts::FRAC_PI_2;
+
+use tacet_model::{N_BANDS, N_BINS, N_DF_BINS};
+
+use crate::engine::{ChannelOut, Stage};
+use crate::erb;
+use crate::frame::{Mask, SILENT_SPECTRUM, Spectrum};
+
+/// Attenuation limits from here on limit nothing, in dB.
+pub const NO_LIMIT_DB: f32 = 100.0;
+/// Attenuation limits below this pass the delayed noisy signal, in dB.
+pub const DRY_LIMIT_DB: f32 = 0.01;
+
+/// How the channels of a stream share their masks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StereoLink {
+    /// Every channel uses its own.
+    None,
+    /// The larger gain of each band, for all: keeps most, and the stereo image.
+    Max,
+    /// The mean gain of each band, for all.
+    #[default]
+    Mean,
+}
+
+/// What shapes the result on its way out; none of it reaches the network's state.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Shaping {
+    /// Most that may be taken away, in dB, 0..=100; 100 is no limit, 0 the delayed noisy signal.
+    pub attenuation_limit_db: f32,
+    /// Strength of the post filter, 0..=0.05; 0 is off.
+    pub post_filter_beta: f32,
+    /// Mask link between channels.
+    pub link: StereoLink,
+}
+
+impl Default for Shaping {
+    fn default() -> Self {
+        Self { attenuation_limit_db: NO_LIMIT_DB, post_filter_beta: 0.0, link: StereoLink::default() }
+    }
+}
+
+/// Writes the enhanced frame to `out`. `outputs`, `noisy` and `out` have one entry per channel; `noisy` is the frame
+/// that the engine's answer belongs to (`lookahead` hops before the newest).
+///
+/// The low bins of a [`Stage::Full`] hop are the deep filter's: it filters the unmasked frames and is not masked again.
+pub fn enhance(
+    shaping: &Shaping,
+    stage: Stage,
+    outputs: &[ChannelOut],
+    noisy: &[Spectrum],
+    out: &mut [Spectrum],
+) {
+    let linked = if stage.has_mask() { linked_mask(shaping.link, outputs) } else { None };
+    for ((answer, reference), frame) in outputs.iter().zip(noisy).zip(out.iter_mut()) {
+        match stage {
+            Stage::Silence => *frame = SILENT_SPECTRUM,
+            Stage::Clean => *frame = *reference,
+            Stage::MaskOnly | Stage::Full => {
+                *frame = *reference;
+                erb::apply_mask(linked.as_ref().unwrap_or(&answer.mask), frame);
+            }
+        }
+        if stage == Stage::Full {
+            frame[..N_DF_BINS].copy_from_slice(&answer.filtered);
+        }
+    }
+    if stage.has_mask() && shaping.post_filter_beta > 0.0 {
+        // The official runtime walks all channels' bins in fours and leaves the remainder; so the last channel's top
+        // bins, above 23.8 kHz, stay unfiltered. Kept: it costs nothing and keeps parity at 130 dB instead of 117.
+        let remainder = N_BINS * noisy.len() % 4;
+        let last = noisy.len() - 1;
+        for (channel, (reference, frame)) in noisy.iter().zip(out.iter_mut()).enumerate() {
+            let n = if channel == last { N_BINS - remainder } else { N_BINS };
+            post_filter(shaping.post_filter_beta, &reference[..n], &mut frame[..n]);
+        }
+    }
+    let limit_db = shaping.attenuation_limit_db.abs();
+    if limit_db < NO_LIMIT_DB {
+        let dry = if limit_db < DRY_LIMIT_DB { 1.0 } else { 10f32.powf(-limit_db / 20.0) };
+        mix_dry(dry, noisy, out);
+    }
+}
+
+/// `wet (1 - dry) + noisy dry` for every bin; `dry` = 1 is the noisy frame itself, to the bit.
+fn mix_dry(dry: f32, noisy: &[Spectrum], out: &mut [Spectrum]) {
+    for (reference, frame) in noisy.iter().zip(out) {
+        if dry == 1.0 {
+            *frame = *reference;
+            continue;
+        }
+        for (y, n) in frame.iter_mut().zip(reference) {
+            *y = *y * (1.0 - dry) + *n * dry;
+        }
+    }
+}
+
+/// One mask for all channels, or none where every channel keeps its own.
+fn linked_mask(link: StereoLink, outputs: &[ChannelOut]) -> Option<Mask> {
+    let (first, others) = outputs.split_first()?;
+    if others.is_empty() || link == StereoLink::None {
+        return None;
+    }
+    let mut mask = first.mask;
+    for band in 0..N_BANDS {
+        for other in others {
+            mask[band] = match link {
+                StereoLink::Max => mask[band].max(other.mask[band]),
+                _ => mask[band] + other.mask[band],
+            };
+        }
+        if link == StereoLink::Mean {
+            mask[band] *= 1.0 / outputs.len() as f32;
+        }
+    }
+    Some(mask)
+}
+
+/// Attenuates bins that are already attenuated a little more (Valin et al. 2020, section 5.2), relative to `noisy`.
+fn post_filter(beta: f32, noisy: &[crate::frame::Complex32], enhanced: &mut [crate::frame::Complex32]) {
+    const EPS: f32 = 1e-12;
+    for (y, n) in enhanced.iter_mut().zip(noisy) {
+        let g = (y.norm_sqr().sqrt() / (n.norm_sqr().sqrt() + EPS)).clamp(EPS, 1.0);
+        let warped = g * quarter_sine(g);
+        let ratio = g / warped;
+        *y *= (beta + 1.0) * g / (1.0 + beta * ratio * ratio) / g;
+    }
+}
+
+/// `sin(pi/2 x)` for 0..=1: odd Taylor polynomial to x^11, error below 6e-8, which the compiler vectorises.
+#[inline]
+fn quarter_sine(x: f32) -> f32 {
+    let t = x * FRAC_PI_2;
+    let s = t * t;
+    let p = -2.505_210_8e-8f32;
+    let p = p * s + 2.755_731_9e-6;
+    let p = p * s - 1.984_127e-4;
+    let p = p * s + 8.333_333e-3;
+    let p = p * s - 1.666_666_7e-1;
+    t + t * s * p
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Complex32;
+
+    fn frames(n: usize) -> Vec<Spectrum> {
+        (0..n)
+            .map(|c| {
+                std::array::from_fn(|k| Complex32::new((k + c * 7) as f32 * 0.01, 1.0 - k as f32 * 0.003))
+            })
+            .collect()
+    }
+
+    fn answers(n: usize, gain: f32) -> Vec<ChannelOut> {
+        (0..n)
+            .map(|c| ChannelOut {
+                mask: [gain / (c + 1) as f32; N_BANDS],
+                filtered: [Complex32::new(0.5, -0.25); N_DF_BINS],
+                ..Default::default()
+            })
+            .collect()
+    }
+
+    fn run(shaping: &Shaping, stage: Stage, outputs: &[ChannelOut]) -> Vec<Spectrum> {
+        let mut out = frames(outputs.len());
+        enhance(shaping, stage, outputs, &frames(outputs.len()), &mut out);
+        out
+    }
+
+    #[test]
+    fn stages_choose_what_is_heard() {
+        let shaping = Shaping::default();
+        let (noisy, outputs) = (frames(1), answers(1, 0.5));
+        assert_eq!(run(&shaping, Stage::Silence, &outputs)[0], SILENT_SPECTRUM);
+        assert_eq!(run(&shaping, Stage::Clean, &outputs), noisy);
+        let masked = run(&shaping, Stage::MaskOnly, &outputs);
+        assert!(masked[0].iter().zip(&noisy[0]).all(|(y, n)| *y == n * 0.5));
+        let full = run(&shaping, Stage::Full, &outputs);
+        assert_eq!(full[0][..N_DF_BINS], outputs[0].filtered);
+        assert_eq!(full[0][N_DF_BINS..], masked[0][N_DF_BINS..]);
+    }
+
+    #[test]
+    fn zero_decibels_is_the_noisy_frame_to_the_bit() {
+        let shaping = Shaping { attenuation_limit_db: 0.0, post_filter_beta: 0.05, ..Default::default() };
+        for stage in [Stage::Silence, Stage::Clean, Stage::MaskOnly, Stage::Full] {
+            assert_eq!(run(&shaping, stage, &answers(2, 0.1)), frames(2));
+        }
+    }
+
+    #[test]
+    fn a_limit_holds_even_where_the_frame_would_be_silent() {
+        let shaping = Shaping { attenuation_limit_db: 20.0, ..Default::default() };
+        let out = run(&shaping, Stage::Silence, &answers(1, 0.0));
+        assert!(out[0].iter().zip(&frames(1)[0]).all(|(y, n)| (y - n * 0.1).norm() < 1e-6));
+    }
+
+    #[test]
+    fn links_share_masks_but_never_low_bins() {
+        for (link, gains) in
+            [(StereoLink::None, [0.8, 0.4]), (StereoLink::Max, [0.8, 0.8]), (StereoLink::Mean, [0.6, 0.6])]
+        {
+            let mut outputs = answers(2, 0.8);
+            outputs[1].filtered = [Complex32::new(9.0, 9.0); N_DF_BINS];
+            let out = run(&Shaping { link, ..Default::default() }, Stage::Full, &outputs);
+            for c in 0..2 {
+                assert!((out[c][300] - frames(2)[c][300] * gains[c]).norm() < 1e-6);
+                assert_eq!(out[c][3], outputs[c].filtered[3]);
+            }
+        }
+    }
+
+    #[test]
+    fn post_filter_lowers_what_is_low_and_leaves_the_remainder() {
+        let shaping = Shaping { post_filter_beta: 0.02, ..Default::default() };
+        let plain = run(&Shaping::default(), Stage::MaskOnly, &answers(1, 0.1));
+        let filtered = run(&shaping, Stage::MaskOnly, &answers(1, 0.1));
+        assert!((100..480).all(|k| filtered[0][k].norm() < plain[0][k].norm() * 0.99));
+        assert_eq!(filtered[0][480], plain[0][480]);
+        let open = run(&shaping, Stage::MaskOnly, &answers(1, 1.0));
+        assert!((0..481).all(|k| (open[0][k] - frames(1)[0][k]).norm() < 1e-4), "gain 1 stays about 1");
+    }
+
+    #[test]
+    fn quarter_sine_is_the_sine() {
+        for i in 0..=1000 {
+            let x = i as f32 / 1000.0;
+            assert!((quarter_sine(x) - (x * FRAC_PI_2).sin()).abs() < 2e-7);
+        }
+    }
+}
