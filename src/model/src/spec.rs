@@ -24,3 +24,11 @@ pub const MIN_BAND_BINS: usize = 2;
 pub const LSNR_MIN_DB: f32 = -15.0;
 /// Upper end of the local SNR's range, in dB.
 pub const LSNR_MAX_DB: f32 = 35.0;
+/// Frames and bins that the first convolutions of both encoder branches span.
+pub const INPUT_KERNEL: usize = 3;
+/// Bins that the other convolutions span.
+pub const KERNEL_F: usize = 3;
+/// Frames that the deep-filter decoder's pathway convolution spans.
+pub const DF_PATHWAY_KERNEL_T: usize = 5;
+/// Groups of the deep-filter decoder's first linear layer; the reference model hard-codes them.
+pub const DF_GRU_LINEAR_GROUPS: usize = 8;
