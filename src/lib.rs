@@ -8,6 +8,7 @@
 //! - [`features`] over [`erb`] bands: what the network hears. Inference thread.
 //! - [`engine`]: what runs the network; [`engine::Engine`] is the contract. Inference thread.
 //! - [`enhance`]: the engine's answer applied to the noisy frame. Audio thread.
+//! - [`weights`]: the embedded model, and models from files. Never on the audio thread.
 //! - [`denoiser`]: all of it in one thread, for files.
 
 pub use tacet_model as model;
@@ -20,3 +21,4 @@ pub mod features;
 pub mod frame;
 pub mod history;
 pub mod stft;
+pub mod weights;

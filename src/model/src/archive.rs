@@ -37,15 +37,9 @@ impl Archive {
             return Err(too_large("the archive", MAX_INFLATED_BYTES));
         }
         let [enc, erb_dec, df_dec, config] = outcome?;
-        let config = String::from_utf8(config).map_err(|_| ModelError::Ini {
-            reason: "it is not UTF-8".into(),
-        })?;
-        Ok(Self {
-            enc: enc.into(),
-            erb_dec: erb_dec.into(),
-            df_dec: df_dec.into(),
-            config,
-        })
+        let config =
+            String::from_utf8(config).map_err(|_| ModelError::Ini { reason: "it is not UTF-8".into() })?;
+        Ok(Self { enc: enc.into(), erb_dec: erb_dec.into(), df_dec: df_dec.into(), config })
     }
 }
 
@@ -61,9 +55,7 @@ fn read_members(inflated: &mut impl Read) -> Result<[Vec<u8>; 4], ModelError> {
         };
         let member = MEMBERS[member_idx];
         if found[member_idx].is_some() {
-            return Err(ModelError::Archive {
-                reason: format!("it holds {member} twice"),
-            });
+            return Err(ModelError::Archive { reason: format!("it holds {member} twice") });
         }
         let mut data = Vec::new();
         let mut limited = entry.take(MAX_MEMBER_BYTES);
@@ -84,14 +76,9 @@ fn read_members(inflated: &mut impl Read) -> Result<[Vec<u8>; 4], ModelError> {
 }
 
 fn damaged(error: std::io::Error) -> ModelError {
-    ModelError::Archive {
-        reason: error.to_string(),
-    }
+    ModelError::Archive { reason: error.to_string() }
 }
 
 fn too_large(what: &str, limit_bytes: u64) -> ModelError {
-    ModelError::TooLarge {
-        what: what.into(),
-        limit_mib: limit_bytes >> 20,
-    }
+    ModelError::TooLarge { what: what.into(), limit_mib: limit_bytes >> 20 }
 }

@@ -57,21 +57,8 @@ impl Config {
 
     /// Writes the text that [`from_ini`](Self::from_ini) reads back to the same configuration.
     pub fn to_ini(&self) -> String {
-        let Self {
-            norm_alpha,
-            conv_lookahead,
-            df_lookahead,
-            conv_kernel_t,
-            enc_linear_groups,
-            ..
-        } = self;
-        let Self {
-            linear_groups,
-            emb_hidden,
-            df_hidden,
-            n_df_gru,
-            ..
-        } = self;
+        let Self { norm_alpha, conv_lookahead, df_lookahead, conv_kernel_t, enc_linear_groups, .. } = self;
+        let Self { linear_groups, emb_hidden, df_hidden, n_df_gru, .. } = self;
         let emb_num_layers = self.n_erb_dec_gru + 1;
         format!(
             "[{TRAIN}]\nmodel = deepfilternet3\n\n\
@@ -103,39 +90,22 @@ impl Config {
         let conv_lookahead = ini.number(&[NET], "conv_lookahead", 0..=DF_ORDER - 1)?;
         let df_lookahead = ini.number(&[DF, NET], "df_lookahead", 0..=DF_ORDER - 1)?;
         if conv_lookahead != df_lookahead {
-            let reason = format!(
-                "{df_lookahead} hops, but conv_lookahead is {conv_lookahead}; they must be equal"
-            );
-            return Err(ModelError::Config {
-                section: DF,
-                key: "df_lookahead",
-                reason,
-            });
+            let reason =
+                format!("{df_lookahead} hops, but conv_lookahead is {conv_lookahead}; they must be equal");
+            return Err(ModelError::Config { section: DF, key: "df_lookahead", reason });
         }
         let kernel: [usize; 2] = ini.pair("conv_kernel")?;
         if !(1..=MAX_KERNEL_T).contains(&kernel[0]) || kernel[1] != KERNEL_F {
             let reason = format!("{kernel:?} is not [1 to {MAX_KERNEL_T}, {KERNEL_F}]");
-            return Err(ModelError::Config {
-                section: NET,
-                key: "conv_kernel",
-                reason,
-            });
+            return Err(ModelError::Config { section: NET, key: "conv_kernel", reason });
         }
         let emb_hidden = ini.number(&[NET], "emb_hidden_dim", 1..=MAX_HIDDEN)?;
         let df_hidden = ini.number(&[NET], "df_hidden_dim", 1..=MAX_HIDDEN)?;
         let groups = |key, widths: &[usize]| ini.groups(key, widths);
-        let kind = if conv_lookahead == 0 {
-            ModelKind::DeepFilterNet3Ll
-        } else {
-            ModelKind::DeepFilterNet3
-        };
+        let kind = if conv_lookahead == 0 { ModelKind::DeepFilterNet3Ll } else { ModelKind::DeepFilterNet3 };
         if !df_hidden.is_multiple_of(DF_GRU_LINEAR_GROUPS) {
             let reason = format!("{df_hidden} is no multiple of {DF_GRU_LINEAR_GROUPS}");
-            return Err(ModelError::Config {
-                section: NET,
-                key: "df_hidden_dim",
-                reason,
-            });
+            return Err(ModelError::Config { section: NET, key: "df_hidden_dim", reason });
         }
         Ok(Self {
             kind,
@@ -159,8 +129,7 @@ impl Config {
 /// Parses INI text, names case-sensitive as in the archives.
 pub(crate) fn read_ini(text: &str) -> Result<Ini, ModelError> {
     let mut ini = Ini::new_cs();
-    ini.read(text.to_owned())
-        .map_err(|reason| ModelError::Ini { reason })?;
+    ini.read(text.to_owned()).map_err(|reason| ModelError::Ini { reason })?;
     Ok(ini)
 }
 
@@ -207,11 +176,7 @@ impl Sections<'_> {
     }
 
     fn required(&self, sections: &[&'static str], key: &'static str) -> Result<String, ModelError> {
-        let missing = || ModelError::Config {
-            section: sections[0],
-            key,
-            reason: "is missing".into(),
-        };
+        let missing = || ModelError::Config { section: sections[0], key, reason: "is missing".into() };
         self.text(sections, key).ok_or_else(missing)
     }
 
@@ -236,11 +201,7 @@ impl Sections<'_> {
 
     fn unsupported(&self, section: &'static str, key: &'static str, value: &str) -> ModelError {
         let found = self.text(&[section, NET], key).unwrap_or_default();
-        ModelError::Config {
-            section,
-            key,
-            reason: format!("is \"{found}\", only \"{value}\" is supported"),
-        }
+        ModelError::Config { section, key, reason: format!("is \"{found}\", only \"{value}\" is supported") }
     }
 
     fn number(
@@ -250,35 +211,19 @@ impl Sections<'_> {
         range: std::ops::RangeInclusive<usize>,
     ) -> Result<usize, ModelError> {
         let text = self.required(sections, key)?;
-        text.parse()
-            .ok()
-            .filter(|number| range.contains(number))
-            .ok_or_else(|| {
-                let reason = format!(
-                    "\"{text}\" is no number from {} to {}",
-                    range.start(),
-                    range.end()
-                );
-                ModelError::Config {
-                    section: sections[0],
-                    key,
-                    reason,
-                }
-            })
+        text.parse().ok().filter(|number| range.contains(number)).ok_or_else(|| {
+            let reason = format!("\"{text}\" is no number from {} to {}", range.start(), range.end());
+            ModelError::Config { section: sections[0], key, reason }
+        })
     }
 
     fn pair(&self, key: &'static str) -> Result<[usize; 2], ModelError> {
         let text = self.required(&[NET], key)?;
-        let pair = text
-            .split_once(',')
-            .and_then(|(a, b)| Some([a.trim().parse().ok()?, b.trim().parse().ok()?]));
+        let pair =
+            text.split_once(',').and_then(|(a, b)| Some([a.trim().parse().ok()?, b.trim().parse().ok()?]));
         pair.ok_or_else(|| {
             let reason = format!("\"{text}\" is no pair of numbers");
-            ModelError::Config {
-                section: NET,
-                key,
-                reason,
-            }
+            ModelError::Config { section: NET, key, reason }
         })
     }
 
@@ -287,11 +232,7 @@ impl Sections<'_> {
             return Ok(None);
         };
         let number = text.parse().ok().filter(|number: &f32| number.is_finite());
-        let malformed = || ModelError::Config {
-            section,
-            key,
-            reason: format!("\"{text}\" is no number"),
-        };
+        let malformed = || ModelError::Config { section, key, reason: format!("\"{text}\" is no number") };
         number.map(Some).ok_or_else(malformed)
     }
 
@@ -302,11 +243,7 @@ impl Sections<'_> {
             None => Ok(n_groups),
             Some(width) => {
                 let reason = format!("{n_groups} groups do not divide a layer of {width}");
-                Err(ModelError::Config {
-                    section: NET,
-                    key,
-                    reason,
-                })
+                Err(ModelError::Config { section: NET, key, reason })
             }
         }
     }
@@ -315,21 +252,12 @@ impl Sections<'_> {
     fn norm_alpha(&self) -> Result<f32, ModelError> {
         let (key, alpha) = match self.float(DF, "norm_alpha")? {
             Some(alpha) => ("norm_alpha", Some(alpha)),
-            None => (
-                "norm_tau",
-                self.float(DF, "norm_tau")?
-                    .filter(|tau| *tau > 0.0)
-                    .map(alpha_of_tau),
-            ),
+            None => ("norm_tau", self.float(DF, "norm_tau")?.filter(|tau| *tau > 0.0).map(alpha_of_tau)),
         };
         let within = alpha.filter(|alpha| *alpha > 0.0 && *alpha < 1.0);
         within.ok_or_else(|| {
             let reason = "the smoothing factor that it gives is not within 0 to 1".into();
-            ModelError::Config {
-                section: DF,
-                key,
-                reason,
-            }
+            ModelError::Config { section: DF, key, reason }
         })
     }
 }

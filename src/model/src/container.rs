@@ -25,10 +25,7 @@ const CRC_SECTION: &str = "crc32";
 
 pub(crate) fn write(model: &Model) -> Result<Vec<u8>, ModelError> {
     let mut text = model.config.to_ini();
-    text += &format!(
-        "\n[{SOURCE_SECTION}]\n{SHA256_KEY} = {}\n\n[{CRC_SECTION}]\n",
-        model.source_sha256()
-    );
+    text += &format!("\n[{SOURCE_SECTION}]\n{SHA256_KEY} = {}\n\n[{CRC_SECTION}]\n", model.source_sha256());
     for (name, tensor) in model.tensors() {
         text += &format!("{name} = {:08x}\n", crc32(&Stored(tensor).data()));
     }
@@ -42,16 +39,12 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Model, ModelError> {
         SafeTensors::read_metadata(bytes).map_err(|error| damaged(error.to_string()))?;
     // The header's reader has checked that the tensors tile exactly the bytes that follow it.
     let data = &bytes[HEADER_OFFSET + header_len..];
-    let text = header
-        .metadata()
-        .as_ref()
-        .and_then(|metadata| metadata.get(METADATA_KEY));
+    let text = header.metadata().as_ref().and_then(|metadata| metadata.get(METADATA_KEY));
     let text = text.ok_or_else(|| damaged("it was not written by Tacet".into()))?;
     let ini = read_ini(text)?;
     let config = Config::from_sections(&ini)?;
-    let source_sha256 = ini
-        .get(SOURCE_SECTION, SHA256_KEY)
-        .ok_or_else(|| damaged("its source is unknown".into()))?;
+    let source_sha256 =
+        ini.get(SOURCE_SECTION, SHA256_KEY).ok_or_else(|| damaged("its source is unknown".into()))?;
 
     let layout = Layout::new(&config);
     let mut tensors = BTreeMap::new();
@@ -60,10 +53,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Model, ModelError> {
             return Err(ModelError::UnknownTensor { tensor: name });
         };
         if info.dtype != Dtype::F32 {
-            return Err(damaged(format!(
-                "tensor {name} is of type {:?}, not F32",
-                info.dtype
-            )));
+            return Err(damaged(format!("tensor {name} is of type {:?}, not F32", info.dtype)));
         }
         // Before the copy, so that a wrong header never allocates.
         if info.shape != expected {
@@ -75,13 +65,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Model, ModelError> {
         }
         let stored = &data[info.data_offsets.0..info.data_offsets.1];
         check_crc(&ini, &name, stored)?;
-        tensors.insert(
-            name,
-            Tensor {
-                shape: info.shape.clone(),
-                data: floats(stored),
-            },
-        );
+        tensors.insert(name, Tensor { shape: info.shape.clone(), data: floats(stored) });
     }
     Model::new(config, source_sha256, tensors)
 }
@@ -89,26 +73,17 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Model, ModelError> {
 /// Little-endian floats. Trailing bytes that make no whole float are ignored; callers have checked the length.
 pub(crate) fn floats(bytes: &[u8]) -> Vec<f32> {
     let (values, _) = bytes.as_chunks::<4>();
-    values
-        .iter()
-        .map(|value| f32::from_le_bytes(*value))
-        .collect()
+    values.iter().map(|value| f32::from_le_bytes(*value)).collect()
 }
 
 fn check_crc(ini: &Ini, name: &str, stored: &[u8]) -> Result<(), ModelError> {
-    let expected = ini
-        .get(CRC_SECTION, name)
-        .and_then(|text| u32::from_str_radix(&text, 16).ok());
+    let expected = ini.get(CRC_SECTION, name).and_then(|text| u32::from_str_radix(&text, 16).ok());
     let expected = expected.ok_or_else(|| damaged(format!("tensor {name} has no checksum")))?;
     let found = crc32(stored);
     if found == expected {
         Ok(())
     } else {
-        Err(ModelError::Checksum {
-            tensor: name.into(),
-            expected,
-            found,
-        })
+        Err(ModelError::Checksum { tensor: name.into(), expected, found })
     }
 }
 
@@ -135,12 +110,7 @@ impl View for Stored<'_> {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        self.0
-            .data
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect::<Vec<_>>()
-            .into()
+        self.0.data.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>().into()
     }
 
     fn data_len(&self) -> usize {

@@ -3,17 +3,16 @@
 use std::path::PathBuf;
 
 /// What to do about a file that arrived damaged.
-const FETCH_AGAIN: &str =
-    "get the file again (in a checkout `cargo xtask setup` fetches the official one)";
+const FETCH_AGAIN: &str = "get the file again (in a checkout `cargo xtask setup` fetches the official one)";
 /// What to do about a file of another format or architecture.
-const NAME_ANOTHER: &str = "name a DeepFilterNet3 or DeepFilterNet3_ll archive (*_onnx.tar.gz), or a model of the same architecture";
+const NAME_ANOTHER: &str =
+    "name a DeepFilterNet3 or DeepFilterNet3_ll archive (*_onnx.tar.gz), or a model of the same architecture";
 /// What to do about a graph or configuration of another shape.
 const EXPORT_AGAIN: &str =
     "export it again with the DeepFilterNet3 exporter, graphs and config.ini from one run";
 
 /// What to do about a damaged converted model.
-const CONVERT_AGAIN: &str =
-    "convert the archive again (`cargo xtask setup` does) or name the archive itself";
+const CONVERT_AGAIN: &str = "convert the archive again (`cargo xtask setup` does) or name the archive itself";
 
 /// Why a model cannot be used. Nothing of it is kept after an error.
 #[derive(Debug, thiserror::Error)]

@@ -44,12 +44,8 @@ impl ModelKind {
     /// SHA-256 of the official archive, lower-case hexadecimal.
     pub const fn archive_sha256(self) -> &'static str {
         match self {
-            Self::DeepFilterNet3 => {
-                "c94d91f70911001c946e0fabb4aa9adc37045f45a03b56008cb0c8244cb63616"
-            }
-            Self::DeepFilterNet3Ll => {
-                "5998e58e8ba0e09bb76986ef97b84afa065a571ef282d4a1222f341e3251cf3a"
-            }
+            Self::DeepFilterNet3 => "c94d91f70911001c946e0fabb4aa9adc37045f45a03b56008cb0c8244cb63616",
+            Self::DeepFilterNet3Ll => "5998e58e8ba0e09bb76986ef97b84afa065a571ef282d4a1222f341e3251cf3a",
         }
     }
 
@@ -62,11 +58,7 @@ impl ModelKind {
         if found == self.archive_sha256() {
             Ok(())
         } else {
-            Err(ModelError::Hash {
-                file: self.archive_file(),
-                expected: self.archive_sha256(),
-                found,
-            })
+            Err(ModelError::Hash { file: self.archive_file(), expected: self.archive_sha256(), found })
         }
     }
 }
@@ -79,10 +71,7 @@ impl std::fmt::Display for ModelKind {
 
 /// SHA-256 in lower-case hexadecimal.
 pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -98,14 +87,8 @@ mod tests {
 
     #[test]
     fn an_altered_archive_is_refused_with_both_hashes() {
-        let error = ModelKind::DeepFilterNet3
-            .check_archive(b"abc")
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains(ModelKind::DeepFilterNet3.archive_sha256()),
-            "{error}"
-        );
+        let error = ModelKind::DeepFilterNet3.check_archive(b"abc").unwrap_err().to_string();
+        assert!(error.contains(ModelKind::DeepFilterNet3.archive_sha256()), "{error}");
         assert!(error.contains("ba7816bf"), "{error}");
         assert!(error.contains("cargo xtask setup"), "{error}");
     }

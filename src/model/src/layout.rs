@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    Config, DF_GRU_LINEAR_GROUPS, DF_ORDER, DF_PATHWAY_KERNEL_T, INPUT_KERNEL, KERNEL_F, N_BANDS,
-    N_CONV, N_DF_BINS, N_EMB,
+    Config, DF_GRU_LINEAR_GROUPS, DF_ORDER, DF_PATHWAY_KERNEL_T, INPUT_KERNEL, KERNEL_F, N_BANDS, N_CONV,
+    N_DF_BINS, N_EMB,
 };
 
 /// Shape of every tensor, by canonical name.
@@ -33,9 +33,7 @@ impl Layout {
 
     /// Names and shapes in the order of names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[usize])> {
-        self.shapes
-            .iter()
-            .map(|(name, shape)| (name.as_str(), shape.as_slice()))
+        self.shapes.iter().map(|(name, shape)| (name.as_str(), shape.as_slice()))
     }
 
     /// Number of tensors.
@@ -45,30 +43,17 @@ impl Layout {
 
     /// Number of weights in all tensors.
     pub fn n_parameters(&self) -> usize {
-        self.shapes
-            .values()
-            .map(|shape| shape.iter().product::<usize>())
-            .sum()
+        self.shapes.values().map(|shape| shape.iter().product::<usize>()).sum()
     }
 
     fn encoder(&mut self, config: &Config) {
         let kt = config.conv_kernel_t;
         self.dense("enc.erb_conv0", [N_CONV, 1, INPUT_KERNEL, INPUT_KERNEL]);
-        for layer in [
-            "enc.erb_conv1",
-            "enc.erb_conv2",
-            "enc.erb_conv3",
-            "enc.df_conv1",
-        ] {
+        for layer in ["enc.erb_conv1", "enc.erb_conv2", "enc.erb_conv3", "enc.df_conv1"] {
             self.separable(layer, [N_CONV, 1, kt, KERNEL_F]);
         }
         self.separable("enc.df_conv0", [N_CONV, 1, INPUT_KERNEL, INPUT_KERNEL]);
-        self.grouped_linear(
-            "enc.df_fc_emb",
-            config.enc_linear_groups,
-            N_CONV * N_DF_BINS / 2,
-            N_EMB,
-        );
+        self.grouped_linear("enc.df_fc_emb", config.enc_linear_groups, N_CONV * N_DF_BINS / 2, N_EMB);
         self.emb_gru("enc.emb_gru", config, 1);
         self.linear_to_one("enc.lsnr_fc", N_EMB);
     }
@@ -76,12 +61,7 @@ impl Layout {
     fn erb_decoder(&mut self, config: &Config) {
         let kt = config.conv_kernel_t;
         self.emb_gru("erb_dec.emb_gru", config, config.n_erb_dec_gru);
-        for pathway in [
-            "erb_dec.conv3p",
-            "erb_dec.conv2p",
-            "erb_dec.conv1p",
-            "erb_dec.conv0p",
-        ] {
+        for pathway in ["erb_dec.conv3p", "erb_dec.conv2p", "erb_dec.conv1p", "erb_dec.conv0p"] {
             self.dense(pathway, [N_CONV, 1, 1, 1]);
         }
         self.separable("erb_dec.convt3", [N_CONV, 1, kt, KERNEL_F]);
@@ -93,26 +73,13 @@ impl Layout {
 
     fn df_decoder(&mut self, config: &Config) {
         let (hidden, n_coefs) = (config.df_hidden, 2 * DF_ORDER);
-        self.grouped_linear(
-            "df_dec.df_gru.linear_in",
-            DF_GRU_LINEAR_GROUPS,
-            N_EMB,
-            hidden,
-        );
+        self.grouped_linear("df_dec.df_gru.linear_in", DF_GRU_LINEAR_GROUPS, N_EMB, hidden);
         self.grus("df_dec.df_gru", config.n_df_gru, hidden);
         self.grouped_linear("df_dec.df_skip", config.linear_groups, N_EMB, hidden);
-        self.separable(
-            "df_dec.df_convp",
-            [n_coefs, N_CONV / 2, DF_PATHWAY_KERNEL_T, 1],
-        );
+        self.separable("df_dec.df_convp", [n_coefs, N_CONV / 2, DF_PATHWAY_KERNEL_T, 1]);
         // An output that no runtime uses; it belongs to the file all the same.
         self.linear_to_one("df_dec.df_fc_a", hidden);
-        self.grouped_linear(
-            "df_dec.df_out",
-            config.linear_groups,
-            hidden,
-            N_DF_BINS * n_coefs,
-        );
+        self.grouped_linear("df_dec.df_out", config.linear_groups, hidden, N_DF_BINS * n_coefs);
     }
 
     /// A convolution with bias, weights `[out, in / groups, frames, bins]`.
@@ -140,19 +107,9 @@ impl Layout {
 
     fn emb_gru(&mut self, stack: &str, config: &Config, n_layers: usize) {
         let hidden = config.emb_hidden;
-        self.grouped_linear(
-            &format!("{stack}.linear_in"),
-            config.linear_groups,
-            N_EMB,
-            hidden,
-        );
+        self.grouped_linear(&format!("{stack}.linear_in"), config.linear_groups, N_EMB, hidden);
         self.grus(stack, n_layers, hidden);
-        self.grouped_linear(
-            &format!("{stack}.linear_out"),
-            config.linear_groups,
-            hidden,
-            N_EMB,
-        );
+        self.grouped_linear(&format!("{stack}.linear_out"), config.linear_groups, hidden, N_EMB);
     }
 
     fn grus(&mut self, stack: &str, n_layers: usize, hidden: usize) {
@@ -165,12 +122,8 @@ impl Layout {
     }
 
     fn insert(&mut self, layer: &str, role: &str, shape: &[usize]) {
-        self.shapes
-            .insert(format!("{layer}.{role}"), shape.to_vec());
+        self.shapes.insert(format!("{layer}.{role}"), shape.to_vec());
     }
 }
 
-const _: () = assert!(
-    N_EMB == N_CONV * N_BANDS / 4,
-    "the last ERB stage has a quarter of the bands"
-);
+const _: () = assert!(N_EMB == N_CONV * N_BANDS / 4, "the last ERB stage has a quarter of the bands");

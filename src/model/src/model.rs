@@ -40,11 +40,8 @@ impl Model {
         let config = Config::from_ini(&archive.config)?;
         let layout = Layout::new(&config);
         let mut tensors = BTreeMap::new();
-        for (graph, data) in [
-            ("enc", archive.enc),
-            ("erb_dec", archive.erb_dec),
-            ("df_dec", archive.df_dec),
-        ] {
+        for (graph, data) in [("enc", archive.enc), ("erb_dec", archive.erb_dec), ("df_dec", archive.df_dec)]
+        {
             onnx::read_graph(graph, data, &layout, &mut tensors)?;
         }
         Self::new(config, sha256_hex(bytes), tensors)
@@ -78,14 +75,9 @@ impl Model {
     /// # Errors
     /// [`ModelError::Read`] from the file system; else what [`from_bytes`](Self::from_bytes) says, with the path.
     pub fn from_file(path: &Path) -> Result<Self, ModelError> {
-        let unreadable = |error: std::io::Error| ModelError::Read {
-            path: path.into(),
-            reason: error.to_string(),
-        };
-        let in_file = |problem| ModelError::File {
-            path: path.into(),
-            problem: Box::new(problem),
-        };
+        let unreadable =
+            |error: std::io::Error| ModelError::Read { path: path.into(), reason: error.to_string() };
+        let in_file = |problem| ModelError::File { path: path.into(), problem: Box::new(problem) };
         let mut bytes = Vec::new();
         File::open(path)
             .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
@@ -113,18 +105,12 @@ impl Model {
     /// # Errors
     /// [`ModelError::MissingTensor`] for a name that the model's [`Layout`] does not have.
     pub fn tensor(&self, name: &str) -> Result<&Tensor, ModelError> {
-        self.tensors
-            .get(name)
-            .ok_or_else(|| ModelError::MissingTensor {
-                tensor: name.into(),
-            })
+        self.tensors.get(name).ok_or_else(|| ModelError::MissingTensor { tensor: name.into() })
     }
 
     /// All tensors, in the order of their names.
     pub fn tensors(&self) -> impl Iterator<Item = (&str, &Tensor)> {
-        self.tensors
-            .iter()
-            .map(|(name, tensor)| (name.as_str(), tensor))
+        self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }
 
     /// SHA-256 of the archive that the model came from, lower-case hexadecimal.
@@ -134,9 +120,7 @@ impl Model {
 
     /// The published model that this is, unchanged; `None` for a fine-tuned one.
     pub fn official(&self) -> Option<ModelKind> {
-        ModelKind::ALL
-            .into_iter()
-            .find(|kind| kind.archive_sha256() == self.source_sha256)
+        ModelKind::ALL.into_iter().find(|kind| kind.archive_sha256() == self.source_sha256)
     }
 
     /// Puts a model together, once every tensor is there with a valid shape and finite values.
@@ -147,9 +131,8 @@ impl Model {
     ) -> Result<Self, ModelError> {
         let layout = Layout::new(&config);
         for (name, shape) in layout.iter() {
-            let tensor = tensors.get(name).ok_or_else(|| ModelError::MissingTensor {
-                tensor: name.into(),
-            })?;
+            let tensor =
+                tensors.get(name).ok_or_else(|| ModelError::MissingTensor { tensor: name.into() })?;
             if tensor.shape != shape {
                 return Err(ModelError::Shape {
                     tensor: name.into(),
@@ -158,25 +141,13 @@ impl Model {
                 });
             }
             // Without early exit, so that the compiler vectorises it.
-            if !tensor
-                .data
-                .iter()
-                .fold(true, |finite, value| finite & value.is_finite())
-            {
-                return Err(ModelError::NotFinite {
-                    tensor: name.into(),
-                });
+            if !tensor.data.iter().fold(true, |finite, value| finite & value.is_finite()) {
+                return Err(ModelError::NotFinite { tensor: name.into() });
             }
         }
         if let Some(name) = tensors.keys().find(|name| layout.shape(name).is_none()) {
-            return Err(ModelError::UnknownTensor {
-                tensor: name.clone(),
-            });
+            return Err(ModelError::UnknownTensor { tensor: name.clone() });
         }
-        Ok(Self {
-            config,
-            source_sha256,
-            tensors,
-        })
+        Ok(Self { config, source_sha256, tensors })
     }
 }

@@ -82,25 +82,13 @@ impl TensorProto {
         if self.data_location != 0 {
             return Err("its data lies in another file".into());
         }
-        let shape: Option<Vec<usize>> = self
-            .dims
-            .iter()
-            .map(|&dim| usize::try_from(dim).ok())
-            .collect();
+        let shape: Option<Vec<usize>> = self.dims.iter().map(|&dim| usize::try_from(dim).ok()).collect();
         let shape = shape.ok_or("a dimension is negative")?;
-        let n_bytes = shape
-            .iter()
-            .try_fold(size_of::<f32>(), |size, &dim| size.checked_mul(dim));
-        let data = if self.float_data.is_empty() {
-            floats(&self.raw_data)
-        } else {
-            self.float_data.clone()
-        };
+        let n_bytes = shape.iter().try_fold(size_of::<f32>(), |size, &dim| size.checked_mul(dim));
+        let data = if self.float_data.is_empty() { floats(&self.raw_data) } else { self.float_data.clone() };
         let n_stored = self.raw_data.len() + size_of_val(self.float_data.as_slice());
         if n_bytes != Some(n_stored) {
-            return Err(format!(
-                "{n_stored} bytes of data do not fill shape {shape:?}"
-            ));
+            return Err(format!("{n_stored} bytes of data do not fill shape {shape:?}"));
         }
         Ok(Tensor { shape, data })
     }
@@ -114,12 +102,7 @@ pub(crate) fn read_graph(
     tensors: &mut BTreeMap<String, Tensor>,
 ) -> Result<(), ModelError> {
     let parsed = Graph::parse(bytes).map_err(|reason| ModelError::Graph { graph, reason })?;
-    let mut naming = Naming {
-        graph,
-        layout,
-        tensors,
-        seen: HashMap::new(),
-    };
+    let mut naming = Naming { graph, layout, tensors, seen: HashMap::new() };
     for node in &parsed.nodes {
         naming.node(node, &parsed.stored)?;
     }
@@ -127,9 +110,7 @@ pub(crate) fn read_graph(
     let prefix = format!("{graph}.");
     for (name, _) in layout.iter().filter(|(name, _)| name.starts_with(&prefix)) {
         if !tensors.contains_key(name) {
-            return Err(ModelError::MissingTensor {
-                tensor: name.into(),
-            });
+            return Err(ModelError::MissingTensor { tensor: name.into() });
         }
     }
     Ok(())
@@ -146,10 +127,7 @@ struct Graph {
 impl Graph {
     fn parse(bytes: Bytes) -> Result<Self, String> {
         let undecodable = |error: prost::DecodeError| error.to_string();
-        let graph = ModelProto::decode(bytes)
-            .map_err(undecodable)?
-            .graph
-            .ok_or("it holds no graph")?;
+        let graph = ModelProto::decode(bytes).map_err(undecodable)?.graph.ok_or("it holds no graph")?;
         let mut nodes = Vec::new();
         let mut stored = HashMap::new();
         for field in Fields(graph) {
@@ -169,9 +147,7 @@ impl Graph {
                                 stored.extend(value.t.map(|tensor| (name.clone(), tensor)));
                             }
                         }
-                        "Conv" | "ConvTranspose" | "Einsum" | "GRU" | "MatMul" | "Add" => {
-                            nodes.push(node)
-                        }
+                        "Conv" | "ConvTranspose" | "Einsum" | "GRU" | "MatMul" | "Add" => nodes.push(node),
                         _ => {}
                     }
                 }
@@ -255,19 +231,10 @@ struct Naming<'a> {
 }
 
 impl Naming<'_> {
-    fn node(
-        &mut self,
-        node: &NodeProto,
-        stored: &HashMap<String, TensorProto>,
-    ) -> Result<(), ModelError> {
+    fn node(&mut self, node: &NodeProto, stored: &HashMap<String, TensorProto>) -> Result<(), ModelError> {
         let mut path = node.name.trim_matches('/').split('/');
         let layer = format!("{}.{}", self.graph, path.next().unwrap_or_default());
-        let input = |idx: usize| {
-            node.input
-                .get(idx)
-                .map(String::as_str)
-                .filter(|name| !name.is_empty())
-        };
+        let input = |idx: usize| node.input.get(idx).map(String::as_str).filter(|name| !name.is_empty());
         match node.op_type.as_str() {
             "Conv" | "ConvTranspose" => {
                 let base = if self.has(&layer, "w") {
@@ -304,10 +271,7 @@ impl Naming<'_> {
             }
             // A dense layer's bias; all other additions have no weights.
             "Add" if self.has(&layer, "b") => {
-                let bias = [input(0), input(1)]
-                    .into_iter()
-                    .flatten()
-                    .find(|name| stored.contains_key(*name));
+                let bias = [input(0), input(1)].into_iter().flatten().find(|name| stored.contains_key(*name));
                 self.add(format!("{layer}.b"), self.weight(&layer, bias, stored)?)?;
             }
             _ => {}
@@ -333,11 +297,8 @@ impl Naming<'_> {
         stored: &HashMap<String, TensorProto>,
     ) -> Result<Tensor, ModelError> {
         let proto = name.and_then(|name| stored.get(name));
-        let proto =
-            proto.ok_or_else(|| self.error(format!("layer {layer} has no stored weights")))?;
-        proto
-            .tensor()
-            .map_err(|reason| self.error(format!("weights of layer {layer}: {reason}")))
+        let proto = proto.ok_or_else(|| self.error(format!("layer {layer} has no stored weights")))?;
+        proto.tensor().map_err(|reason| self.error(format!("weights of layer {layer}: {reason}")))
     }
 
     fn add(&mut self, name: String, tensor: Tensor) -> Result<(), ModelError> {
@@ -345,11 +306,7 @@ impl Naming<'_> {
             return Err(ModelError::UnknownTensor { tensor: name });
         };
         if tensor.shape != expected {
-            return Err(ModelError::Shape {
-                tensor: name,
-                expected: expected.to_vec(),
-                found: tensor.shape,
-            });
+            return Err(ModelError::Shape { tensor: name, expected: expected.to_vec(), found: tensor.shape });
         }
         match self.tensors.insert(name.clone(), tensor) {
             None => Ok(()),
@@ -360,23 +317,16 @@ impl Naming<'_> {
     /// The bias inside the reset product, and one direction: what every engine here computes.
     fn check_gru(&self, node: &NodeProto) -> Result<(), ModelError> {
         let find = |name| attribute(node, name).map_err(|reason| self.error(reason));
-        let linear_before_reset =
-            find("linear_before_reset")?.is_some_and(|attribute| attribute.i == 1);
+        let linear_before_reset = find("linear_before_reset")?.is_some_and(|attribute| attribute.i == 1);
         let forward = find("direction")?.is_none_or(|attribute| attribute.s.as_ref() == b"forward");
         if linear_before_reset && forward {
             Ok(())
         } else {
-            Err(self.error(format!(
-                "GRU {} is not forward with linear_before_reset",
-                node.name
-            )))
+            Err(self.error(format!("GRU {} is not forward with linear_before_reset", node.name)))
         }
     }
 
     fn error(&self, reason: String) -> ModelError {
-        ModelError::Graph {
-            graph: self.graph,
-            reason,
-        }
+        ModelError::Graph { graph: self.graph, reason }
     }
 }

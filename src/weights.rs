@@ -1,0 +1,51 @@
+//! The embedded model, and models from files. Loading allocates and reads files: never on the audio thread.
+
+use std::path::Path;
+
+use crate::model::{Model, ModelError};
+
+/// Aligns the embedded file to a cache line.
+#[repr(C, align(64))]
+struct CacheAligned<T: ?Sized>(T);
+
+/// The converted model that the build script found and checked.
+static EMBEDDED: &CacheAligned<[u8]> = &CacheAligned(*include_bytes!(env!("TACET_WEIGHTS")));
+
+/// The model of the build: DeepFilterNet3, unless `TACET_MODEL` named another.
+///
+/// # Errors
+/// [`ModelError`] if the binary was altered after the build.
+pub fn embedded() -> Result<Model, ModelError> {
+    Model::from_safetensors(&EMBEDDED.0)
+}
+
+/// A model from a file, an official or fine-tuned archive (`*_onnx.tar.gz`) or a converted model (`*.safetensors`); the
+/// content decides, not the name.
+///
+/// # Errors
+/// [`ModelError`] naming the file, what is wrong with it, and the next step.
+pub fn load(path: &Path) -> Result<Model, ModelError> {
+    Model::from_file(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ModelKind;
+
+    #[test]
+    fn the_embedded_model_is_aligned_and_complete() {
+        assert_eq!(EMBEDDED.0.as_ptr() as usize % 64, 0);
+        let model = embedded().unwrap();
+        if option_env!("TACET_MODEL").is_none() {
+            assert_eq!(model.official(), Some(ModelKind::DeepFilterNet3));
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_named_with_the_next_step() {
+        let error = load(Path::new("no/such/model.tar.gz")).unwrap_err().to_string();
+        assert!(error.contains("no/such/model.tar.gz"), "{error}");
+        assert!(error.contains("check the path"), "{error}");
+    }
+}
