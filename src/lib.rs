@@ -10,6 +10,7 @@
 //! - [`enhance`]: the engine's answer applied to the noisy frame. Audio thread.
 //! - [`weights`]: the embedded model, and models from files. Never on the audio thread.
 //! - [`denoiser`]: all of it in one thread, for files.
+//! - [`score`]: how good the result is, measured against a clean recording. Files only.
 
 pub use tacet_model as model;
 
@@ -20,5 +21,6 @@ pub mod erb;
 pub mod features;
 pub mod frame;
 pub mod history;
+pub mod score;
 pub mod stft;
 pub mod weights;
