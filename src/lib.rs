@@ -11,6 +11,7 @@
 //! - [`weights`]: the embedded model, and models from files. Never on the audio thread.
 //! - [`denoiser`]: all of it in one thread, for files.
 //! - [`score`]: how good the result is, measured against a clean recording. Files only.
+//! - [`lab`]: what each device costs, measured hop by hop. Off the audio thread.
 
 pub use tacet_model as model;
 
@@ -22,5 +23,6 @@ pub mod features;
 pub mod frame;
 pub mod history;
 pub mod score;
+pub mod lab;
 pub mod stft;
 pub mod weights;
