@@ -1,0 +1,55 @@
+//! The project's own commands, run as `cargo xtask COMMAND`.
+//!
+//! The modules in the order a newcomer meets them:
+//!
+//! - [`setup`]: installs or names prerequisites, fetches the model and converts it.
+//! - [`workspace`], [`shell`]: where things lie, and how other programs are run.
+//!
+//! Every command may be repeated: what is done already is found done, in milliseconds where possible.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+pub mod setup;
+pub mod shell;
+pub mod workspace;
+
+use workspace::Workspace;
+
+/// Sets up, builds, tests, measures and installs Tacet.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install or name what is missing, fetch the model, convert it.
+    Setup(setup::Options),
+}
+
+/// Parses the command line and runs it; errors go to standard error with their causes.
+pub fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
+    let workspace = Workspace::find()?;
+    match cli.command {
+        Command::Setup(options) => {
+            setup::run(&workspace, &options)?;
+            println!("Everything is here: {}", workspace.display(&workspace.model_dir()));
+            Ok(())
+        }
+    }
+}

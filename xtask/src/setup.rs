@@ -1,0 +1,35 @@
+//! `cargo xtask setup`: everything that a build needs and that the repository does not hold.
+
+use anyhow::Result;
+use tacet_model::ModelKind;
+
+use crate::workspace::Workspace;
+
+pub mod fetch;
+pub mod models;
+pub mod prerequisites;
+pub mod python;
+
+/// What `setup` sets up beyond the minimum.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct Options {
+    /// Also fetch the low-latency model, DeepFilterNet3_ll.
+    #[arg(long)]
+    pub ll: bool,
+    /// Also install what the tests need (Debian and Ubuntu).
+    #[arg(long)]
+    pub tests: bool,
+}
+
+/// Installs or names prerequisites, then fetches and converts the models. Quick if nothing is missing.
+///
+/// # Errors
+/// A prerequisite or a model cannot be had; the text says what to do.
+pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    prerequisites::provide(options.tests)?;
+    models::provide(workspace, ModelKind::DeepFilterNet3)?;
+    if options.ll {
+        models::provide(workspace, ModelKind::DeepFilterNet3Ll)?;
+    }
+    Ok(())
+}

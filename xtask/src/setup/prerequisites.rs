@@ -1,0 +1,156 @@
+//! What the machine must have before a build: installed where we may, named where we may not.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::shell;
+
+/// Debian packages, grouped by what fails without them.
+struct Packages {
+    names: &'static [&'static str],
+    /// Whether only the tests need them.
+    tests_only: bool,
+}
+
+/// Names as in Debian 12 and Ubuntu 22.04 and later.
+const DEBIAN: [Packages; 3] = [
+    // The build: the standalone's audio backends, found through pkg-config.
+    Packages { names: &["gcc", "pkg-config", "libasound2-dev", "libjack-jackd2-dev"], tests_only: false },
+    // The panel and the standalone's window, opened when they run.
+    Packages { names: &["libx11-6", "libx11-xcb1", "libxcb1", "libxcursor1", "libgl1"], tests_only: false },
+    // Panel snapshots are rendered in software.
+    Packages { names: &["mesa-vulkan-drivers"], tests_only: true },
+];
+
+/// Fetches the model; asked for only where no Python has pip, since it need not be Debian's.
+const DEBIAN_PIP: [&str; 2] = ["python3", "python3-pip"];
+
+/// Installs what is missing with apt-get, or tells how.
+///
+/// # Errors
+/// Something is missing and cannot be installed from here; the text holds the exact command or the names.
+pub fn provide(tests: bool) -> Result<()> {
+    if !cfg!(target_os = "linux") {
+        // Rust needs the system's linker there, so the compilers are here if this program runs; Python is checked
+        // when something is to be fetched.
+        return Ok(());
+    }
+    if shell::succeeds("dpkg-query", &["--version"]) { provide_debian(tests) } else { check_other_linux() }
+}
+
+fn provide_debian(tests: bool) -> Result<()> {
+    let mut wanted: Vec<&str> = DEBIAN
+        .iter()
+        .filter(|packages| tests || !packages.tests_only)
+        .flat_map(|packages| packages.names.iter().copied())
+        .collect();
+    if super::python::Python::find().is_err() {
+        wanted.extend(DEBIAN_PIP);
+    }
+    let missing = missing(&wanted)?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let Some(prefix) = privilege() else {
+        let install = typed_install(&missing);
+        bail!("these Debian packages are missing, and installing them needs root. Run:\n\n    {install}\n");
+    };
+    // A fresh machine or container has no package lists, or old ones.
+    let mut update = apt(prefix, &["update"]);
+    shell::run_quietly("Updating Debian's package lists", &mut update)?;
+    let message = format!("Installing {}", missing.join(" "));
+    let mut install = apt(prefix, &install_arguments(&missing));
+    shell::run_quietly(&message, &mut install).context("Debian packages could not be installed")?;
+    Ok(())
+}
+
+/// The wanted packages that dpkg does not report as installed.
+fn missing<'a>(wanted: &[&'a str]) -> Result<Vec<&'a str>> {
+    let query = Command::new("dpkg-query")
+        .args(["--show", "--showformat", "${Package} ${db:Status-Status}\\n"])
+        .args(wanted)
+        .output()
+        .context("dpkg-query could not be run")?;
+    // It fails if it does not know one of them; what it does know is on standard output all the same.
+    Ok(not_installed(wanted, &String::from_utf8_lossy(&query.stdout)))
+}
+
+fn not_installed<'a>(wanted: &[&'a str], report: &str) -> Vec<&'a str> {
+    let installed: Vec<&str> = report.lines().filter_map(|line| line.strip_suffix(" installed")).collect();
+    wanted.iter().copied().filter(|name| !installed.contains(name)).collect()
+}
+
+/// How to become root without being asked for a password: nothing to do, or sudo.
+fn privilege() -> Option<&'static [&'static str]> {
+    let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0");
+    if is_root {
+        Some(&[])
+    } else if shell::succeeds("sudo", &["--non-interactive", "true"]) {
+        Some(&["sudo", "--non-interactive"])
+    } else {
+        None
+    }
+}
+
+fn apt(prefix: &[&str], arguments: &[&str]) -> Command {
+    let words = [prefix, &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"], arguments].concat();
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]);
+    command
+}
+
+fn install_arguments<'a>(missing: &[&'a str]) -> Vec<&'a str> {
+    [&["install", "--yes", "--no-install-recommends"], missing].concat()
+}
+
+fn typed_install(missing: &[&str]) -> String {
+    format!("sudo apt-get update && sudo apt-get {}", install_arguments(missing).join(" "))
+}
+
+/// Other distributions name their packages in their own ways: we can tell what is missing, not how to get it.
+fn check_other_linux() -> Result<()> {
+    if !shell::succeeds("pkg-config", &["--version"]) {
+        bail!("pkg-config is missing: install it with your distribution's package manager");
+    }
+    for (module, name) in [("alsa", "ALSA"), ("jack", "JACK (or PipeWire's JACK)")] {
+        if !shell::succeeds("pkg-config", &["--exists", module]) {
+            bail!(
+                "the development files of {name} are missing (pkg-config does not find `{module}`): \
+                 install them with your distribution's package manager"
+            );
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_installed_packages_count() {
+        let report = "gcc installed\npkg-config config-files\nlibx11-6 installed\n";
+        assert_eq!(
+            not_installed(&["gcc", "pkg-config", "libx11-6", "libgl1"], report),
+            ["pkg-config", "libgl1"]
+        );
+    }
+
+    #[test]
+    fn the_printed_command_is_what_would_be_run() {
+        let install = typed_install(&["a", "b"]);
+        assert_eq!(install, "sudo apt-get update && sudo apt-get install --yes --no-install-recommends a b");
+        let run = apt(&["sudo", "--non-interactive"], &install_arguments(&["a", "b"]));
+        assert!(shell::typed(&run).ends_with("apt-get install --yes --no-install-recommends a b"));
+        assert_eq!(apt(&[], &["update"]).get_program(), "env");
+    }
+
+    #[test]
+    fn test_packages_are_wanted_only_for_tests() {
+        assert!(DEBIAN.iter().any(|packages| packages.tests_only));
+        assert!(
+            DEBIAN.iter().any(|packages| packages.names.contains(&"libasound2-dev") && !packages.tests_only)
+        );
+    }
+}

@@ -1,0 +1,114 @@
+//! Where the workspace and its build products lie, as cargo sees it.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use crate::shell;
+
+/// The workspace, described by `cargo metadata`; honours `CARGO_TARGET_DIR` and cargo's own configuration.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Workspace {
+    /// Directory of the top-level Cargo.toml.
+    #[serde(rename = "workspace_root")]
+    pub root: PathBuf,
+    /// Cargo's target directory.
+    #[serde(rename = "target_directory")]
+    pub target: PathBuf,
+}
+
+impl Workspace {
+    /// Asks cargo.
+    ///
+    /// # Errors
+    /// cargo cannot be run or the workspace does not parse.
+    pub fn find() -> Result<Self> {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("Cargo.toml");
+        let metadata = shell::cargo()
+            .args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"])
+            .arg(&manifest)
+            .output()
+            .context("cargo could not be run")?;
+        anyhow::ensure!(metadata.status.success(), "{}", String::from_utf8_lossy(&metadata.stderr).trim());
+        serde_json::from_slice(&metadata.stdout).context("cargo metadata gave something unexpected")
+    }
+
+    /// Where fetched and converted models lie; the build reads them from here.
+    pub fn model_dir(&self) -> PathBuf {
+        self.target.join("model")
+    }
+
+    /// What `demo` writes.
+    pub fn demo_dir(&self) -> PathBuf {
+        self.target.join("demo")
+    }
+
+    /// A path for people: relative to the current directory where it lies below it.
+    pub fn display(&self, path: &Path) -> String {
+        let short =
+            std::env::current_dir().ok().and_then(|dir| path.strip_prefix(dir).ok().map(Path::to_path_buf));
+        short.as_deref().unwrap_or(path).display().to_string()
+    }
+}
+
+/// Writes a file beside its place and renames it, so that no reader ever sees half of it. Makes missing directories.
+///
+/// # Errors
+/// The directory cannot be made, or the file not written or renamed.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let write = || -> Result<()> {
+        let dir = path.parent().context("no directory")?;
+        fs::create_dir_all(dir)?;
+        let mut file = tempfile::NamedTempFile::new_in(dir)?;
+        file.write_all(bytes)?;
+        make_readable_by_all(file.as_file())?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().with_context(|| format!("{} could not be written", path.display()))
+}
+
+/// Temporary files are private; what takes their place is an ordinary file.
+#[cfg(unix)]
+fn make_readable_by_all(file: &fs::File) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn make_readable_by_all(_file: &fs::File) -> std::io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_workspace_is_found() {
+        let workspace = Workspace::find().unwrap();
+        assert!(workspace.root.join("xtask/Cargo.toml").is_file());
+        assert_eq!(workspace.model_dir().parent(), Some(workspace.target.as_path()));
+    }
+
+    #[test]
+    fn a_written_file_replaces_the_old_and_leaves_nothing_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b.bin");
+        write_atomically(&path, b"old").unwrap();
+        write_atomically(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_failure_names_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("file"), b"").unwrap();
+        let error = write_atomically(&dir.path().join("file/below"), b"").unwrap_err();
+        assert!(format!("{error:#}").contains("below"), "{error:#}");
+    }
+}
