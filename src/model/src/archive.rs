@@ -82,3 +82,88 @@ fn damaged(error: std::io::Error) -> ModelError {
 fn too_large(what: &str, limit_bytes: u64) -> ModelError {
     ModelError::TooLarge { what: what.into(), limit_mib: limit_bytes >> 20 }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Model;
+    use crate::testing::{pack, small_archive, small_members};
+
+    #[test]
+    fn members_are_found_in_any_folder_and_others_are_skipped() {
+        let mut members = small_members();
+        members.push(("../../etc/version.txt".into(), b"1".to_vec()));
+        let plain = Archive::read(&pack(&members)).unwrap();
+        for (path, _) in &mut members {
+            path.insert_str(0, "some/where/else/");
+        }
+        let nested = Archive::read(&pack(&members)).unwrap();
+        assert_eq!(plain.enc, nested.enc);
+        assert_eq!(plain.config, nested.config);
+    }
+
+    #[test]
+    fn a_missing_member_is_named() {
+        for missing in MEMBERS {
+            let members: Vec<_> =
+                small_members().into_iter().filter(|(path, _)| !path.ends_with(missing)).collect();
+            let error = Model::from_archive(&pack(&members)).unwrap_err().to_string();
+            assert!(error.contains(missing), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_member_twice_is_refused() {
+        let mut members = small_members();
+        members.push(members[0].clone());
+        let error = Model::from_archive(&pack(&members)).unwrap_err().to_string();
+        assert!(error.contains("twice"), "{error}");
+    }
+
+    #[test]
+    fn archives_that_inflate_without_end_are_refused() {
+        let member = [("enc.onnx".to_owned(), vec![0; MAX_MEMBER_BYTES as usize])];
+        assert!(
+            matches!(Archive::read(&pack(&member)), Err(ModelError::TooLarge { what, .. }) if what == "enc.onnx")
+        );
+        let skipped =
+            ["a", "b", "c"].map(|name| (name.to_owned(), vec![0; (MAX_INFLATED_BYTES / 3) as usize]));
+        let outcome = Archive::read(&pack(&skipped));
+        assert!(matches!(outcome, Err(ModelError::TooLarge { what, .. }) if what == "the archive"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn truncated_archives_are_refused(cut in 0.0..1.0f64) {
+            let bytes = small_archive();
+            let len = (cut * bytes.len() as f64) as usize;
+            prop_assert!(Model::from_bytes(&bytes[..len]).is_err());
+        }
+
+        #[test]
+        fn altered_archives_are_refused_or_mean_the_same(at in 0.0..1.0f64, in_header: bool, mask in 1u8..) {
+            let mut bytes = small_archive();
+            let original = Model::from_archive(&bytes).unwrap();
+            let span = if in_header { 64 } else { bytes.len() };
+            bytes[(at * span as f64) as usize] ^= mask;
+            // Some bits of the gzip header mean nothing.
+            if let Ok(read) = Model::from_bytes(&bytes) {
+                prop_assert_eq!(&read.config, &original.config);
+                prop_assert!(read.tensors().eq(original.tensors()));
+            }
+        }
+
+        #[test]
+        fn random_bytes_are_refused(mut bytes in proptest::collection::vec(any::<u8>(), 0..4096)) {
+            prop_assert!(Model::from_bytes(&bytes).is_err());
+            // The same as the content of a gzip file, so that the tar reader sees it.
+            prop_assert!(Model::from_bytes(&crate::testing::gzip(&bytes)).is_err());
+            bytes.splice(..0, [0x1f, 0x8b, 8]);
+            prop_assert!(Model::from_bytes(&bytes).is_err());
+        }
+    }
+}

@@ -274,3 +274,104 @@ fn alpha_of_tau(tau_s: f32) -> f32 {
         .find(|alpha| *alpha < 1.0)
         .unwrap_or(1.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Layout;
+    use crate::testing::small_config;
+
+    /// The values in which the published models differ, as their archives have them.
+    fn published(kind: ModelKind) -> Config {
+        let low_latency = kind == ModelKind::DeepFilterNet3Ll;
+        let (lookahead, hidden) = if low_latency { (0, 512) } else { (2, 256) };
+        Config {
+            kind,
+            norm_alpha: 0.99,
+            conv_lookahead: lookahead,
+            df_lookahead: lookahead,
+            conv_kernel_t: if low_latency { 2 } else { 1 },
+            enc_linear_groups: if low_latency { 16 } else { 32 },
+            linear_groups: 16,
+            emb_hidden: hidden,
+            n_erb_dec_gru: 2,
+            df_hidden: hidden,
+            n_df_gru: if low_latency { 3 } else { 2 },
+        }
+    }
+
+    #[test]
+    fn the_published_models_have_their_published_size() {
+        let layout = Layout::new(&published(ModelKind::DeepFilterNet3));
+        assert_eq!((layout.n_tensors(), layout.n_parameters()), (66, 2_134_641));
+        let layout = Layout::new(&published(ModelKind::DeepFilterNet3Ll));
+        assert_eq!((layout.n_tensors(), layout.n_parameters()), (69, 9_739_761));
+    }
+
+    #[test]
+    fn the_delay_is_overlap_and_lookahead() {
+        assert_eq!(published(ModelKind::DeepFilterNet3).delay_samples(), 1440);
+        assert_eq!(published(ModelKind::DeepFilterNet3Ll).delay_samples(), 480);
+    }
+
+    #[test]
+    fn what_is_written_reads_the_same() {
+        for config in
+            [small_config(), published(ModelKind::DeepFilterNet3), published(ModelKind::DeepFilterNet3Ll)]
+        {
+            assert_eq!(Config::from_ini(&config.to_ini()).unwrap(), config);
+        }
+    }
+
+    #[test]
+    fn alpha_follows_from_tau() {
+        // Training's value for both published models.
+        assert_eq!(alpha_of_tau(1.0), 0.99);
+        // Three decimals would give 1.
+        assert_eq!(alpha_of_tau(100.0), 0.9999);
+        let ini = small_config().to_ini().replace("norm_alpha = 0.99", "norm_tau = 1");
+        assert_eq!(Config::from_ini(&ini).unwrap().norm_alpha, 0.99);
+    }
+
+    #[test]
+    fn deep_filter_values_may_stand_in_either_section() {
+        let ini = small_config().to_ini().replace("df_order = 5\n", "").replace("df_lookahead = 2\n", "");
+        let ini = ini.replace("[deepfilternet]\n", "[deepfilternet]\ndf_order = 5\ndf_lookahead = 2\n");
+        assert_eq!(Config::from_ini(&ini).unwrap(), small_config());
+    }
+
+    #[test]
+    fn other_values_are_refused_by_name() {
+        let cases = [
+            ("model = deepfilternet3", "model = deepfilternet2", "model"),
+            ("sr = 48000", "sr = 16000", "sr"),
+            ("hop_size = 480", "hop_size = ", "hop_size"),
+            ("nb_df = 96\n", "", "nb_df"),
+            ("lsnr_min = -15", "lsnr_min = -20", "lsnr_min"),
+            ("norm_alpha = 0.99", "norm_alpha = 1", "norm_alpha"),
+            ("norm_alpha = 0.99", "norm_tau = 0", "norm_tau"),
+            ("norm_alpha = 0.99", "norm_tau = NaN", "norm_tau"),
+            ("df_lookahead = 2", "df_lookahead = 1", "df_lookahead"),
+            ("conv_lookahead = 2", "conv_lookahead = 7", "conv_lookahead"),
+            ("conv_ch = 64", "conv_ch = 16", "conv_ch"),
+            ("conv_kernel = 1,3", "conv_kernel = 0,3", "conv_kernel"),
+            ("conv_kernel = 1,3", "conv_kernel = three", "conv_kernel"),
+            ("conv_kernel_inp = 3,3", "conv_kernel_inp = 1,3", "conv_kernel_inp"),
+            ("linear_groups = 16\nemb", "linear_groups = 7\nemb", "linear_groups"),
+            ("enc_linear_groups = 512", "enc_linear_groups = 0", "enc_linear_groups"),
+            ("emb_hidden_dim = 16", "emb_hidden_dim = 99999999999999999999", "emb_hidden_dim"),
+            ("df_hidden_dim = 16", "df_hidden_dim = 20", "df_hidden_dim"),
+            ("df_num_layers = 1", "df_num_layers = 100", "df_num_layers"),
+            ("df_gru_skip = groupedlinear", "df_gru_skip = none", "df_gru_skip"),
+        ];
+        for (from, to, key) in cases {
+            let ini = small_config().to_ini();
+            assert!(ini.contains(from), "{from}");
+            let error = Config::from_ini(&ini.replace(from, to)).unwrap_err();
+            assert!(
+                matches!(&error, ModelError::Config { key: named, .. } if *named == key),
+                "{to}: {error}"
+            );
+        }
+    }
+}

@@ -22,6 +22,8 @@ const SOURCE_SECTION: &str = "source";
 const SHA256_KEY: &str = "sha256";
 /// Section with the CRC-32 of every tensor's bytes, in hexadecimal.
 const CRC_SECTION: &str = "crc32";
+/// Start of the last line, the CRC-32 of the text before it.
+const TEXT_CRC: &str = "metadata = ";
 
 pub(crate) fn write(model: &Model) -> Result<Vec<u8>, ModelError> {
     let mut text = model.config.to_ini();
@@ -29,6 +31,8 @@ pub(crate) fn write(model: &Model) -> Result<Vec<u8>, ModelError> {
     for (name, tensor) in model.tensors() {
         text += &format!("{name} = {:08x}\n", crc32(&Stored(tensor).data()));
     }
+    let text_crc = crc32(text.as_bytes());
+    text += &format!("{TEXT_CRC}{text_crc:08x}\n");
     let metadata = HashMap::from([(METADATA_KEY.to_owned(), text)]);
     let tensors = model.tensors().map(|(name, tensor)| (name, Stored(tensor)));
     safetensors::serialize(tensors, Some(metadata)).map_err(|error| damaged(error.to_string()))
@@ -41,6 +45,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Model, ModelError> {
     let data = &bytes[HEADER_OFFSET + header_len..];
     let text = header.metadata().as_ref().and_then(|metadata| metadata.get(METADATA_KEY));
     let text = text.ok_or_else(|| damaged("it was not written by Tacet".into()))?;
+    check_text(text)?;
     let ini = read_ini(text)?;
     let config = Config::from_sections(&ini)?;
     let source_sha256 =
@@ -74,6 +79,16 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Model, ModelError> {
 pub(crate) fn floats(bytes: &[u8]) -> Vec<f32> {
     let (values, _) = bytes.as_chunks::<4>();
     values.iter().map(|value| f32::from_le_bytes(*value)).collect()
+}
+
+fn check_text(text: &str) -> Result<(), ModelError> {
+    let (checked, crc) =
+        text.rsplit_once(TEXT_CRC).ok_or_else(|| damaged("its metadata has no checksum".into()))?;
+    if crc.trim_end() == format!("{:08x}", crc32(checked.as_bytes())) {
+        Ok(())
+    } else {
+        Err(damaged("its metadata was altered".into()))
+    }
 }
 
 fn check_crc(ini: &Ini, name: &str, stored: &[u8]) -> Result<(), ModelError> {
@@ -115,5 +130,73 @@ impl View for Stored<'_> {
 
     fn data_len(&self) -> usize {
         size_of_val(self.0.data.as_slice())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::small_model;
+
+    #[test]
+    fn a_model_survives_conversion_and_converts_to_the_same_bytes() {
+        let model = small_model();
+        let bytes = model.to_safetensors().unwrap();
+        let read = Model::from_safetensors(&bytes).unwrap();
+        assert_eq!(read, model);
+        assert_eq!(read.to_safetensors().unwrap(), bytes);
+    }
+
+    #[test]
+    fn an_altered_weight_is_named() {
+        let model = small_model();
+        let mut bytes = model.to_safetensors().unwrap();
+        // Tensors lie in the order of their names; the last byte is the last one's.
+        let (name, _) = model.tensors().last().unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        let error = Model::from_safetensors(&bytes).unwrap_err();
+        assert!(matches!(&error, ModelError::Checksum { tensor, .. } if tensor == name), "{error}");
+        assert!(error.to_string().contains("cargo xtask setup"), "{error}");
+    }
+
+    #[test]
+    fn a_file_of_another_program_is_refused() {
+        let tensor = Tensor { shape: vec![2], data: vec![1.0, 2.0] };
+        let bytes = safetensors::serialize([("enc.lsnr_fc.b", Stored(&tensor))], None).unwrap();
+        let error = Model::from_safetensors(&bytes).unwrap_err().to_string();
+        assert!(error.contains("not written by Tacet"), "{error}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn truncated_files_are_refused(cut in 0.0..1.0f64) {
+            let bytes = small_model().to_safetensors().unwrap();
+            let len = (cut * bytes.len() as f64) as usize;
+            prop_assert!(Model::from_bytes(&bytes[..len]).is_err());
+        }
+
+        #[test]
+        fn altered_files_are_refused_or_mean_the_same(at in 0.0..1.0f64, in_header: bool, mask in 1u8..) {
+            let model = small_model();
+            let mut bytes = model.to_safetensors().unwrap();
+            let span = if in_header { 8192 } else { bytes.len() };
+            bytes[(at * span as f64) as usize] ^= mask;
+            if let Ok(read) = Model::from_bytes(&bytes) {
+                prop_assert_eq!(read, model);
+            }
+        }
+
+        #[test]
+        fn random_bytes_are_refused(mut bytes in proptest::collection::vec(any::<u8>(), 0..4096), len in 0u16..5000) {
+            prop_assert!(Model::from_safetensors(&bytes).is_err());
+            // The same behind a plausible start.
+            let start = u64::from(len).to_le_bytes().into_iter().chain(*b"{\"");
+            bytes.splice(..0, start);
+            prop_assert!(Model::from_bytes(&bytes).is_err());
+        }
     }
 }

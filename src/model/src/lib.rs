@@ -25,6 +25,8 @@ mod layout;
 mod model;
 mod onnx;
 mod spec;
+#[cfg(test)]
+mod testing;
 
 pub use config::Config;
 pub use error::ModelError;

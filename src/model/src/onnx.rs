@@ -330,3 +330,118 @@ impl Naming<'_> {
         ModelError::Graph { graph: self.graph, reason }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod writing;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{GRAPHS, graph, small_config, small_tensors};
+
+    fn read_all(tensors: &BTreeMap<String, Tensor>) -> Result<BTreeMap<String, Tensor>, ModelError> {
+        let mut read = BTreeMap::new();
+        for name in GRAPHS {
+            read_graph(name, graph(name, tensors).into(), &Layout::new(&small_config()), &mut read)?;
+        }
+        Ok(read)
+    }
+
+    #[test]
+    fn weights_get_their_canonical_names_however_they_are_stored() {
+        let tensors = small_tensors();
+        assert_eq!(read_all(&tensors).unwrap(), tensors);
+    }
+
+    #[test]
+    fn every_tensor_of_another_shape_is_named() {
+        for name in small_tensors().keys() {
+            let mut tensors = small_tensors();
+            let tensor = tensors.get_mut(name).unwrap();
+            // Still a tensor of its kind, so that the writer puts it where the original was.
+            let axis = tensor.shape.iter().position(|&dim| dim > 1).unwrap_or(0);
+            tensor.shape[axis] += 1;
+            tensor.data = vec![0.5; tensor.shape.iter().product()];
+            let error = read_all(&tensors).unwrap_err();
+            assert!(matches!(&error, ModelError::Shape { tensor, .. } if tensor == name), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_missing_layer_is_named() {
+        let mut tensors = small_tensors();
+        tensors.retain(|name, _| !name.starts_with("enc.df_fc_emb"));
+        let error = read_all(&tensors).unwrap_err().to_string();
+        assert!(error.contains("lacks tensor enc.df_fc_emb.w"), "{error}");
+    }
+
+    #[test]
+    fn a_layer_too_many_is_named() {
+        let mut tensors = small_tensors();
+        let gru: Vec<_> =
+            ["W", "R", "b"].map(|role| tensors[&format!("df_dec.df_gru.gru0.{role}")].clone()).into();
+        for (role, tensor) in ["W", "R", "b"].into_iter().zip(gru) {
+            tensors.insert(format!("df_dec.df_gru.gru7.{role}"), tensor);
+        }
+        let error = read_all(&tensors).unwrap_err().to_string();
+        assert!(error.contains("unknown tensor df_dec.df_gru.gru1.W"), "{error}");
+    }
+
+    #[test]
+    fn layers_without_end_are_refused() {
+        let mut writer = writing::Writer::default();
+        for _ in 0..=MAX_NODES {
+            writer.node("Add", "", &[]);
+        }
+        let outcome = Graph::parse(writer.finish().into());
+        assert!(outcome.is_err_and(|reason| reason.contains("more than 4096")));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn truncated_graphs_are_refused(graph_idx in 0..GRAPHS.len(), cut in 0.0..1.0f64) {
+            let name = GRAPHS[graph_idx];
+            let bytes = graph(name, &small_tensors());
+            let len = (cut * bytes.len() as f64) as usize;
+            let layout = Layout::new(&small_config());
+            let outcome = read_graph(name, bytes[..len].to_vec().into(), &layout, &mut BTreeMap::new());
+            prop_assert!(outcome.is_err());
+        }
+
+        // A flipped bit of a weight is a valid weight, which the archive's checksum refuses. Here only: no panic, and
+        // whatever is accepted has every tensor in shape.
+        #[test]
+        fn altered_graphs_never_yield_wrong_shapes(
+            graph_idx in 0..GRAPHS.len(),
+            flips in proptest::collection::vec((0.0..1.0f64, 1u8..), 1..32),
+        ) {
+            let name = GRAPHS[graph_idx];
+            let mut bytes = graph(name, &small_tensors());
+            let n_bytes = bytes.len() as f64;
+            for (at, mask) in flips {
+                bytes[(at * n_bytes) as usize] ^= mask;
+            }
+            let layout = Layout::new(&small_config());
+            let mut tensors = BTreeMap::new();
+            if read_graph(name, bytes.into(), &layout, &mut tensors).is_ok() {
+                for (tensor, read) in &tensors {
+                    prop_assert_eq!(layout.shape(tensor), Some(read.shape.as_slice()));
+                }
+            }
+        }
+
+        #[test]
+        fn random_bytes_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..2048)) {
+            let layout = Layout::new(&small_config());
+            // Behind the tag of the graph and its length, and bare.
+            let mut framed = vec![0x3a, (bytes.len() & 0x7f) as u8 | 0x80, (bytes.len() >> 7) as u8];
+            framed.extend(&bytes);
+            prop_assert!(read_graph("enc", framed.into(), &layout, &mut BTreeMap::new()).is_err());
+            prop_assert!(read_graph("enc", bytes.into(), &layout, &mut BTreeMap::new()).is_err());
+        }
+    }
+}
