@@ -3,10 +3,12 @@
 //! Called on an inference thread (or, for files, on the thread that denoises). An engine owns all recurrent state of
 //! its streams; a stream's result never depends on which other streams share its step.
 
+pub mod native;
+
 use std::time::Instant;
 
 use crate::frame::{Complex32, LowBins, Mask, SILENT_LOW_BINS};
-use tacet_model::{LSNR_MAX_DB, LSNR_MIN_DB, N_BANDS, N_DF_BINS};
+use tacet_model::{LSNR_MAX_DB, LSNR_MIN_DB, N_BANDS};
 
 /// One channel's share of a hop on its way into an engine: 416 contiguous `f32`.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -7,6 +7,7 @@
 //! - [`history`]: the noisy frames a late answer is applied to. Audio thread.
 //! - [`features`] over [`erb`] bands: what the network hears. Inference thread.
 //! - [`engine`]: what runs the network; [`engine::Engine`] is the contract. Inference thread.
+//!   [`engine::native`]: ours, on the CPU.
 //! - [`enhance`]: the engine's answer applied to the noisy frame. Audio thread.
 //! - [`weights`]: the embedded model, and models from files. Never on the audio thread.
 //! - [`denoiser`]: all of it in one thread, for files.

@@ -1,0 +1,481 @@
+//! Matrix products with weights packed once for streaming: the part of the network that is bound by memory.
+//!
+//! A matrix is cut into panels of 64 outputs; a panel stores, input by input, the 64 weights that meet that input. One
+//! pass reads the weights front to back. Every output is one chain of multiply-adds in input order, starting from its
+//! bias: the same chain for any number of rows and at any level, so batching never changes a result.
+
+use super::simd::{Kernel, Level, Simd, f32_to_f16, run};
+
+/// Outputs per panel.
+pub const PANEL: usize = 64;
+/// Outputs that share an input in a grouped matrix.
+const CHUNK: usize = 16;
+
+/// How the weights of the large matrices are stored. Arithmetic is always `f32`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Precision {
+    /// As published: exact.
+    #[default]
+    F32,
+    /// IEEE half: half the memory traffic.
+    F16,
+    /// 8 bits with one scale per output row: a quarter of the memory traffic.
+    I8,
+}
+
+/// A slice that starts on a cache line.
+struct Aligned<T> {
+    buffer: Vec<T>,
+    start: usize,
+}
+
+impl<T: Copy + Default> Aligned<T> {
+    fn new(values: impl ExactSizeIterator<Item = T>) -> Self {
+        let len = values.len();
+        let mut buffer: Vec<T> = Vec::with_capacity(len + 64 / size_of::<T>());
+        let start = buffer.as_ptr().align_offset(64).min(64 / size_of::<T>());
+        buffer.resize(start, T::default());
+        buffer.extend(values);
+        Self { buffer, start }
+    }
+
+    fn get(&self) -> &[T] {
+        &self.buffer[self.start..]
+    }
+}
+
+enum Weights {
+    F32(Aligned<f32>),
+    F16(Aligned<u16>),
+    I8(Aligned<i8>, Vec<f32>),
+}
+
+/// A weight format that a tile can read.
+trait Format {
+    type T: Copy;
+    fn load<S: Simd>(s: S, src: &[Self::T]) -> S::F;
+}
+
+struct AsF32;
+struct AsF16;
+struct AsI8;
+
+impl Format for AsF32 {
+    type T = f32;
+    #[inline(always)]
+    fn load<S: Simd>(s: S, src: &[f32]) -> S::F {
+        s.load(src)
+    }
+}
+
+impl Format for AsF16 {
+    type T = u16;
+    #[inline(always)]
+    fn load<S: Simd>(s: S, src: &[u16]) -> S::F {
+        s.load_f16(src)
+    }
+}
+
+impl Format for AsI8 {
+    type T = i8;
+    #[inline(always)]
+    fn load<S: Simd>(s: S, src: &[i8]) -> S::F {
+        s.load_i8(src)
+    }
+}
+
+/// A dense matrix of `n_out` rows by `n_in` columns with its bias.
+pub struct Matrix {
+    weights: Weights,
+    bias: Vec<f32>,
+    n_in: usize,
+    n_out: usize,
+}
+
+impl Matrix {
+    /// Packs row-major `weights` of shape `[n_out, n_in]`; `n_out` is a multiple of 64, `bias` is `[n_out]`.
+    pub fn new(weights: &[f32], bias: &[f32], precision: Precision) -> Self {
+        let n_out = bias.len();
+        let n_in = weights.len() / n_out;
+        assert!(
+            n_out.is_multiple_of(PANEL) && weights.len() == n_in * n_out,
+            "checked with the tensors' shapes"
+        );
+        let at = |i: usize| {
+            let (panel, rest) = (i / (PANEL * n_in), i % (PANEL * n_in));
+            (panel * PANEL + rest % PANEL, rest / PANEL)
+        };
+        let value = |i: usize| {
+            let (row, column) = at(i);
+            weights[row * n_in + column]
+        };
+        let indices = 0..weights.len();
+        let weights = match precision {
+            Precision::F32 => Weights::F32(Aligned::new(indices.map(value))),
+            Precision::F16 => Weights::F16(Aligned::new(indices.map(|i| f32_to_f16(value(i))))),
+            Precision::I8 => {
+                let scales: Vec<f32> = weights
+                    .chunks_exact(n_in)
+                    .map(|row| row.iter().fold(f32::MIN_POSITIVE, |m, w| m.max(w.abs())) / 127.0)
+                    .collect();
+                let quantise = |i: usize| (value(i) / scales[at(i).0]).round() as i8;
+                Weights::I8(Aligned::new(indices.map(quantise)), scales)
+            }
+        };
+        Self { weights, bias: bias.to_vec(), n_in, n_out }
+    }
+
+    /// Inputs per row of `x`.
+    pub fn n_in(&self) -> usize {
+        self.n_in
+    }
+
+    /// Bytes of weights that one pass reads.
+    pub fn n_bytes(&self) -> usize {
+        let size = match self.weights {
+            Weights::F32(_) => 4,
+            Weights::F16(_) => 2,
+            Weights::I8(..) => 1,
+        };
+        self.n_in * self.n_out * size
+    }
+
+    /// `y[r] = W x[r] + b` for every row `r`; rows of `x` are `n_in` long, rows of `y` `n_out`.
+    pub fn apply(&self, level: Level, x: &[f32], y: &mut [f32]) {
+        self.product(level, x, y, false);
+    }
+
+    /// The same, then negative values become 0.
+    pub fn apply_relu(&self, level: Level, x: &[f32], y: &mut [f32]) {
+        self.product(level, x, y, true);
+    }
+
+    fn product(&self, level: Level, x: &[f32], y: &mut [f32], relu: bool) {
+        let n_rows = x.len() / self.n_in;
+        assert!(x.len() == n_rows * self.n_in && y.len() == n_rows * self.n_out, "whole rows");
+        run(level, Product { matrix: self, x, y, relu });
+    }
+}
+
+struct Product<'a> {
+    matrix: &'a Matrix,
+    x: &'a [f32],
+    y: &'a mut [f32],
+    relu: bool,
+}
+
+impl Kernel for Product<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        let Matrix { n_in, n_out, .. } = *self.matrix;
+        for panel in 0..n_out / PANEL {
+            let span = panel * PANEL * n_in..(panel + 1) * PANEL * n_in;
+            match &self.matrix.weights {
+                Weights::F32(w) => self.panel::<S, AsF32>(s, panel, w.get(), span),
+                Weights::F16(w) => self.panel::<S, AsF16>(s, panel, w.get(), span),
+                Weights::I8(w, _) => self.panel::<S, AsI8>(s, panel, w.get(), span),
+            }
+        }
+    }
+}
+
+impl Product<'_> {
+    /// All rows against one panel, in tiles that fit the registers.
+    #[inline(always)]
+    fn panel<S: Simd, W: Format>(&mut self, s: S, panel: usize, w: &[W::T], span: std::ops::Range<usize>) {
+        let n_rows = self.x.len() / self.matrix.n_in;
+        let (max_rows, vectors) = S::TILE;
+        let mut row = 0;
+        while row < n_rows {
+            let rows = max_rows.min(n_rows - row);
+            let at = (panel, row);
+            let w = (w, span.clone());
+            // The vectors of a lone row: as many as hide the latency of an addition.
+            match (rows, if rows == 1 { (PANEL / S::N).min(8) } else { vectors }) {
+                (1, 8) => self.tile::<S, W, 1, 8>(s, at, w),
+                (1, _) => self.tile::<S, W, 1, 4>(s, at, w),
+                (2, 8) => self.tile::<S, W, 2, 8>(s, at, w),
+                (2, _) => self.tile::<S, W, 2, 4>(s, at, w),
+                (3, 8) => self.tile::<S, W, 3, 8>(s, at, w),
+                (3, _) => self.tile::<S, W, 3, 4>(s, at, w),
+                (4, _) => self.tile::<S, W, 4, 4>(s, at, w),
+                (5, _) => self.tile::<S, W, 5, 4>(s, at, w),
+                _ => self.tile::<S, W, 6, 4>(s, at, w),
+            }
+            row += rows;
+        }
+    }
+
+    /// `R` rows against one panel, `V` vectors of it at a time.
+    #[inline(always)]
+    fn tile<S: Simd, W: Format, const R: usize, const V: usize>(
+        &mut self,
+        s: S,
+        (panel, row): (usize, usize),
+        (w, span): (&[W::T], std::ops::Range<usize>),
+    ) {
+        /// Inputs to fetch ahead: 16 lines of a panel row of `f32`.
+        const AHEAD: usize = 8;
+        let Matrix { n_in, n_out, bias, weights, .. } = self.matrix;
+        let (n_in, n_out) = (*n_in, *n_out);
+        let start = span.start;
+        let lines = &w[span].as_chunks::<PANEL>().0[..n_in];
+        let mut x: [&[f32]; R] = [&[]; R];
+        for (r, x) in x.iter_mut().enumerate() {
+            *x = &self.x[(row + r) * n_in..(row + r + 1) * n_in];
+        }
+        for column in (0..PANEL).step_by(V * S::N) {
+            let output = panel * PANEL + column;
+            let mut sum = [[s.splat(0.0); V]; R];
+            if !matches!(weights, Weights::I8(..)) {
+                for v in 0..V {
+                    let b = s.load(&bias[output + v * S::N..]);
+                    for sums in &mut sum {
+                        sums[v] = b;
+                    }
+                }
+            }
+            for i in 0..n_in {
+                s.prefetch(w, start + (i + AHEAD) * PANEL + column);
+                let line = &lines[i][column..column + V * S::N];
+                let mut wv = [s.splat(0.0); V];
+                for v in 0..V {
+                    wv[v] = W::load(s, &line[v * S::N..]);
+                }
+                for r in 0..R {
+                    let xv = s.splat(x[r][i]);
+                    for v in 0..V {
+                        sum[r][v] = s.mul_add(wv[v], xv, sum[r][v]);
+                    }
+                }
+            }
+            for (r, sums) in sum.iter().enumerate() {
+                let y = &mut self.y[(row + r) * n_out + output..];
+                for (v, &value) in sums.iter().enumerate() {
+                    let mut value = value;
+                    if let Weights::I8(_, scales) = weights {
+                        let at = output + v * S::N;
+                        value = s.mul_add(value, s.load(&scales[at..]), s.load(&bias[at..]));
+                    }
+                    if self.relu {
+                        value = s.max(value, s.splat(0.0));
+                    }
+                    s.store(value, &mut y[v * S::N..]);
+                }
+            }
+        }
+    }
+}
+
+/// A block-diagonal matrix: the input is cut into groups, each with a matrix of its own, no bias.
+pub struct Grouped {
+    /// Panels of four chunks of 16 outputs.
+    weights: Aligned<f32>,
+    /// Where a chunk's inputs start, where its outputs go and how many of them are real.
+    chunks: Vec<(usize, usize, usize)>,
+    n_in_group: usize,
+    n_in: usize,
+    n_out: usize,
+}
+
+impl Grouped {
+    /// Packs `weights` of shape `[n_groups, n_in_group, n_out_group]`.
+    pub fn new(weights: &[f32], n_groups: usize, n_in_group: usize, n_out_group: usize) -> Self {
+        assert_eq!(weights.len(), n_groups * n_in_group * n_out_group, "checked with the tensors' shapes");
+        let mut chunks = Vec::new();
+        let mut sources = Vec::new();
+        for group in 0..n_groups {
+            for first in (0..n_out_group).step_by(CHUNK) {
+                chunks.push((
+                    group * n_in_group,
+                    group * n_out_group + first,
+                    CHUNK.min(n_out_group - first),
+                ));
+                sources.push((group, first));
+            }
+        }
+        let per_panel = PANEL / CHUNK;
+        while chunks.len() % per_panel != 0 {
+            chunks.push((0, 0, 0));
+            sources.push((0, n_out_group));
+        }
+        let len = chunks.len() * CHUNK * n_in_group;
+        let packed = (0..len).map(|i| {
+            let (panel, rest) = (i / (PANEL * n_in_group), i % (PANEL * n_in_group));
+            let (input, lane) = (rest / PANEL, rest % PANEL);
+            let (group, first) = sources[panel * per_panel + lane / CHUNK];
+            let output = first + lane % CHUNK;
+            if output < n_out_group {
+                weights[(group * n_in_group + input) * n_out_group + output]
+            } else {
+                0.0
+            }
+        });
+        Self {
+            weights: Aligned::new(packed),
+            chunks,
+            n_in_group,
+            n_in: n_groups * n_in_group,
+            n_out: n_groups * n_out_group,
+        }
+    }
+
+    /// `y[r] = W x[r]` for every row.
+    pub fn apply(&self, level: Level, x: &[f32], y: &mut [f32]) {
+        let n_rows = x.len() / self.n_in;
+        assert!(x.len() == n_rows * self.n_in && y.len() == n_rows * self.n_out, "whole rows");
+        run(level, GroupedProduct { matrix: self, x, y });
+    }
+}
+
+struct GroupedProduct<'a> {
+    matrix: &'a Grouped,
+    x: &'a [f32],
+    y: &'a mut [f32],
+}
+
+impl Kernel for GroupedProduct<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        let n_rows = self.x.len() / self.matrix.n_in;
+        for panel in 0..self.matrix.chunks.len() * CHUNK / PANEL {
+            let mut row = 0;
+            while row + 2 <= n_rows {
+                self.tile::<S, 2>(s, panel, row);
+                row += 2;
+            }
+            if row < n_rows {
+                self.tile::<S, 1>(s, panel, row);
+            }
+        }
+    }
+}
+
+impl GroupedProduct<'_> {
+    /// `R` rows against one panel; each of its four chunks reads inputs of its own.
+    #[inline(always)]
+    fn tile<S: Simd, const R: usize>(&mut self, s: S, panel: usize, row: usize) {
+        /// Vectors of a chunk at the narrowest level.
+        const MAX_V: usize = 4;
+        let Grouped { n_in_group, n_in, n_out, chunks, weights } = self.matrix;
+        let (n_in_group, n_in, n_out) = (*n_in_group, *n_in, *n_out);
+        let per_chunk = CHUNK / S::N;
+        let chunks = chunks[panel * 4..].first_chunk::<4>().expect("whole panels");
+        let lines = &weights.get()[panel * PANEL * n_in_group..].as_chunks::<PANEL>().0[..n_in_group];
+        for pair in 0..2 {
+            let mut sum = [[[s.splat(0.0); MAX_V]; 2]; R];
+            let mut x: [[&[f32]; 2]; R] = [[&[]; 2]; R];
+            for (r, x) in x.iter_mut().enumerate() {
+                for (c, x) in x.iter_mut().enumerate() {
+                    let start = (row + r) * n_in + chunks[pair * 2 + c].0;
+                    *x = &self.x[start..start + n_in_group];
+                }
+            }
+            for i in 0..n_in_group {
+                for c in 0..2 {
+                    let line = &lines[i][(pair * 2 + c) * CHUNK..(pair * 2 + c + 1) * CHUNK];
+                    for v in 0..per_chunk {
+                        let w = s.load(&line[v * S::N..]);
+                        for r in 0..R {
+                            sum[r][c][v] = s.mul_add(w, s.splat(x[r][c][i]), sum[r][c][v]);
+                        }
+                    }
+                }
+            }
+            for (r, sums) in sum.iter().enumerate() {
+                for (c, sums) in sums.iter().enumerate() {
+                    let mut values = [0.0; CHUNK];
+                    for v in 0..per_chunk {
+                        s.store(sums[v], &mut values[v * S::N..]);
+                    }
+                    let (_, to, n) = chunks[pair * 2 + c];
+                    let to = (row + r) * n_out + to;
+                    self.y[to..to + n].copy_from_slice(&values[..n]);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Values in -1..1 that depend on the seed alone.
+    fn noise(n: usize, seed: u32) -> Vec<f32> {
+        let mut state = seed | 1;
+        (0..n)
+            .map(|_| {
+                state ^= state << 13;
+                state ^= state >> 17;
+                state ^= state << 5;
+                state as f32 / u32::MAX as f32 * 2.0 - 1.0
+            })
+            .collect()
+    }
+
+    fn plain(w: &[f32], bias: &[f32], x: &[f32], n_in: usize) -> Vec<f64> {
+        let dot = |row: &[f32], w: &[f32]| -> f64 {
+            row.iter().zip(w).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+        };
+        x.chunks_exact(n_in)
+            .flat_map(|row| w.chunks_exact(n_in).zip(bias).map(move |(w, b)| dot(row, w) + f64::from(*b)))
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn products_match_plain_sums_at_every_level_and_precision(
+            n_in in 1usize..70, panels in 1usize..4, n_rows in 1usize..15, seed: u32,
+        ) {
+            let n_out = panels * PANEL;
+            let (w, bias, x) = (noise(n_in * n_out, seed), noise(n_out, seed ^ 1), noise(n_in * n_rows, seed ^ 2));
+            let expected = plain(&w, &bias, &x, n_in);
+            for (precision, step) in [(Precision::F32, 1e-7), (Precision::F16, 5e-4), (Precision::I8, 4e-3)] {
+                let matrix = Matrix::new(&w, &bias, precision);
+                for level in Level::available() {
+                    let mut y = vec![0.0; n_rows * n_out];
+                    matrix.apply(level, &x, &mut y);
+                    for (a, b) in y.iter().zip(&expected) {
+                        prop_assert!((f64::from(*a) - b).abs() <= step * n_in as f64 + 1e-5);
+                    }
+                    // A row alone gives the same bits as in company.
+                    for (row, together) in x.chunks_exact(n_in).zip(y.chunks_exact(n_out)) {
+                        let mut alone = vec![0.0; n_out];
+                        matrix.apply(level, row, &mut alone);
+                        prop_assert_eq!(&alone, together);
+                    }
+                    let mut relu = vec![0.0; n_rows * n_out];
+                    matrix.apply_relu(level, &x, &mut relu);
+                    prop_assert!(relu.iter().zip(&y).all(|(r, y)| *r == y.max(0.0)));
+                }
+            }
+        }
+
+        #[test]
+        fn grouped_products_match_plain_sums(
+            n_groups in 1usize..9, n_in in 1usize..20, n_out in 1usize..70, n_rows in 1usize..6, seed: u32,
+        ) {
+            let w = noise(n_groups * n_in * n_out, seed);
+            let x = noise(n_groups * n_in * n_rows, seed ^ 3);
+            let matrix = Grouped::new(&w, n_groups, n_in, n_out);
+            for level in Level::available() {
+                let mut y = vec![0.0; n_rows * n_groups * n_out];
+                matrix.apply(level, &x, &mut y);
+                for (i, value) in y.iter().enumerate() {
+                    let (row, group, o) = (i / (n_groups * n_out), i / n_out % n_groups, i % n_out);
+                    let expected: f64 = (0..n_in)
+                        .map(|k| {
+                            let input = x[row * n_groups * n_in + group * n_in + k];
+                            f64::from(input) * f64::from(w[(group * n_in + k) * n_out + o])
+                        })
+                        .sum();
+                    prop_assert!((f64::from(*value) - expected).abs() < 1e-5);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! Vectors of `f32` with the instruction set as a type parameter.
+//!
+//! A kernel is written once against [`Simd`] and compiled for every level. A level's token can only be made where the
+//! CPU was seen to support it, so holding one is the proof that its instructions may run. The level is chosen once per
+//! process; `TACET_CPU` can lower it, never raise it. [`Scalar`] is the specification the other levels are tested against.
+
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+#[cfg(target_arch = "aarch64")]
+pub use neon::Neon;
+#[cfg(target_arch = "x86_64")]
+pub use x86::{Avx2, Avx512};
+
+use std::sync::OnceLock;
+
+/// Arithmetic on vectors of [`Simd::N`] values. Every method is meant to be inlined into a kernel that runs under
+/// [`run`].
+pub trait Simd: Copy {
+    /// A vector.
+    type F: Copy;
+    /// Values per vector; divides 16.
+    const N: usize;
+    /// Rows times vectors that a matrix tile may hold in registers, beside operands.
+    const TILE: (usize, usize);
+
+    /// All values `x`.
+    fn splat(self, x: f32) -> Self::F;
+    /// The first `N` values of `src`.
+    fn load(self, src: &[f32]) -> Self::F;
+    /// The first `N` half-precision values of `src`, widened.
+    fn load_f16(self, src: &[u16]) -> Self::F;
+    /// The first `N` integers of `src`, widened.
+    fn load_i8(self, src: &[i8]) -> Self::F;
+    /// Writes the first `N` values of `dst`.
+    fn store(self, v: Self::F, dst: &mut [f32]);
+    /// `a + b`.
+    fn add(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a - b`.
+    fn sub(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a b`.
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a / b`.
+    fn div(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a b + c`, rounded once where the hardware can.
+    fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    /// The larger of each pair.
+    fn max(self, a: Self::F, b: Self::F) -> Self::F;
+    /// The smaller of each pair.
+    fn min(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `2^n` for integers `n` in -126..=127.
+    fn exp2i(self, n: Self::F) -> Self::F;
+    /// Asks for the cache line at `src[at]`, which may lie beyond the end.
+    fn prefetch<T>(self, src: &[T], at: usize);
+}
+
+/// A computation that can run at any level.
+pub trait Kernel {
+    /// What it returns.
+    type Output;
+    /// The computation; must be `#[inline(always)]`, so that it is compiled for the level that calls it.
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+/// A level that the running CPU supports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Portable code in the target's base instruction set.
+    Scalar(Scalar),
+    /// AVX2, FMA and F16C.
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
+    /// AVX-512 F, BW, DQ and VL.
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512),
+    /// Advanced SIMD.
+    #[cfg(target_arch = "aarch64")]
+    Neon(Neon),
+}
+
+impl Level {
+    /// Every level of this CPU, slowest first.
+    pub fn available() -> Vec<Level> {
+        let mut levels = vec![Level::Scalar(Scalar)];
+        #[cfg(target_arch = "x86_64")]
+        {
+            levels.extend(Avx2::detect().map(Level::Avx2));
+            levels.extend(Avx512::detect().map(Level::Avx512));
+        }
+        #[cfg(target_arch = "aarch64")]
+        levels.extend(Neon::detect().map(Level::Neon));
+        levels
+    }
+
+    /// The level of this process: the best, or the best not above the one that `TACET_CPU` names.
+    pub fn get() -> Level {
+        static LEVEL: OnceLock<Level> = OnceLock::new();
+        *LEVEL.get_or_init(|| Self::choose(std::env::var("TACET_CPU").ok().as_deref()))
+    }
+
+    fn choose(wish: Option<&str>) -> Level {
+        let levels = Self::available();
+        let cap = wish.and_then(|name| levels.iter().position(|level| level.name() == name));
+        levels[cap.unwrap_or(levels.len() - 1)]
+    }
+
+    /// `scalar`, `avx2`, `avx512` or `neon`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Scalar(_) => "scalar",
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2(_) => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512(_) => "avx512",
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon(_) => "neon",
+        }
+    }
+}
+
+/// Runs `kernel` compiled for `level`.
+#[inline]
+pub fn run<K: Kernel>(level: Level, kernel: K) -> K::Output {
+    match level {
+        Level::Scalar(simd) => kernel.run(simd),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2(simd) => simd.run(kernel),
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512(simd) => simd.run(kernel),
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon(simd) => simd.run(kernel),
+    }
+}
+
+/// Four values at a time in plain Rust; multiplication and addition round separately.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scalar;
+
+impl Simd for Scalar {
+    type F = [f32; 4];
+    const N: usize = 4;
+    const TILE: (usize, usize) = (2, 4);
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> [f32; 4] {
+        [x; 4]
+    }
+    #[inline(always)]
+    fn load(self, src: &[f32]) -> [f32; 4] {
+        [src[0], src[1], src[2], src[3]]
+    }
+    #[inline(always)]
+    fn load_f16(self, src: &[u16]) -> [f32; 4] {
+        [src[0], src[1], src[2], src[3]].map(f16_to_f32)
+    }
+    #[inline(always)]
+    fn load_i8(self, src: &[i8]) -> [f32; 4] {
+        [src[0], src[1], src[2], src[3]].map(f32::from)
+    }
+    #[inline(always)]
+    fn store(self, v: [f32; 4], dst: &mut [f32]) {
+        dst[..4].copy_from_slice(&v);
+    }
+    #[inline(always)]
+    fn add(self, a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+        std::array::from_fn(|i| a[i] + b[i])
+    }
+    #[inline(always)]
+    fn sub(self, a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+        std::array::from_fn(|i| a[i] - b[i])
+    }
+    #[inline(always)]
+    fn mul(self, a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+        std::array::from_fn(|i| a[i] * b[i])
+    }
+    #[inline(always)]
+    fn div(self, a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+        std::array::from_fn(|i| a[i] / b[i])
+    }
+    #[inline(always)]
+    fn mul_add(self, a: [f32; 4], b: [f32; 4], c: [f32; 4]) -> [f32; 4] {
+        std::array::from_fn(|i| a[i] * b[i] + c[i])
+    }
+    #[inline(always)]
+    fn max(self, a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+        std::array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
+    }
+    #[inline(always)]
+    fn min(self, a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+        std::array::from_fn(|i| if a[i] < b[i] { a[i] } else { b[i] })
+    }
+    #[inline(always)]
+    fn exp2i(self, n: [f32; 4]) -> [f32; 4] {
+        n.map(|n| f32::from_bits(((n as i32 + 127) << 23) as u32))
+    }
+    #[inline(always)]
+    fn prefetch<T>(self, _: &[T], _: usize) {}
+}
+
+/// Widens an IEEE 754 half.
+#[inline]
+pub fn f16_to_f32(half: u16) -> f32 {
+    let sign = u32::from(half & 0x8000) << 16;
+    let magnitude = u32::from(half & 0x7fff);
+    // Exponent re-biased by 112; multiplying by 2^112 also renormalises subnormal halves exactly.
+    let value = f32::from_bits(magnitude << 13) * f32::from_bits((127 + 112) << 23);
+    f32::from_bits(value.to_bits() | sign)
+}
+
+/// Narrows to an IEEE 754 half, to nearest even. Magnitudes beyond the range saturate.
+pub fn f32_to_f16(value: f32) -> u16 {
+    let sign = ((value.to_bits() >> 16) & 0x8000) as u16;
+    let magnitude = value.abs().min(65504.0);
+    // Below the least normal half, one unit is 2^-24: adding a number whose own unit that is rounds to it.
+    let bits = if magnitude < 6.103_515_6e-5 {
+        (magnitude + 0.5).to_bits().wrapping_sub(0.5f32.to_bits())
+    } else {
+        let bits = magnitude.to_bits();
+        (bits + 0xfff + ((bits >> 13) & 1) - (112 << 23)) >> 13
+    };
+    sign | bits as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wish_lowers_the_level_and_never_raises_it() {
+        let best = *Level::available().last().unwrap();
+        assert_eq!(Level::choose(Some("scalar")), Level::Scalar(Scalar));
+        assert_eq!(Level::choose(None), best);
+        assert_eq!(Level::choose(Some("nonsense")), best);
+    }
+
+    #[test]
+    fn halves_survive_the_round_trip() {
+        for bits in 0..=u16::MAX {
+            let exponent = bits & 0x7c00;
+            if exponent != 0x7c00 {
+                assert_eq!(f32_to_f16(f16_to_f32(bits)), bits, "{bits:#06x} is {}", f16_to_f32(bits));
+            }
+        }
+        assert_eq!(f16_to_f32(0x3c00), 1.0);
+        assert_eq!(f16_to_f32(0xc000), -2.0);
+        assert_eq!(f16_to_f32(0x0001), 5.960_464_5e-8);
+        assert_eq!(f32_to_f16(1e9), 0x7bff, "saturates");
+        assert_eq!(f32_to_f16(1.0 + 2f32.powi(-11)), 0x3c00, "ties go to even");
+    }
+
+    struct Check;
+
+    impl Kernel for Check {
+        type Output = ();
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) {
+            let a: Vec<f32> = (0..16).map(|i| i as f32 * 0.5 - 3.0).collect();
+            let b: Vec<f32> = (0..16).map(|i| 1.5 - i as f32 * 0.25 + 0.01).collect();
+            let halves: Vec<u16> = (0..16).map(|i| f32_to_f16(i as f32 * 0.125 - 1.0)).collect();
+            let bytes: Vec<i8> = (0..16).map(|i| i * 16 - 128).map(|i| i as i8).collect();
+            let check = |name: &str, v: S::F, expected: &dyn Fn(usize) -> f32| {
+                let mut out = [0.0; 16];
+                s.store(v, &mut out);
+                for i in 0..S::N {
+                    assert!((out[i] - expected(i)).abs() <= 1e-6, "{name} [{i}]: {} {}", out[i], expected(i));
+                }
+            };
+            let (va, vb) = (s.load(&a), s.load(&b));
+            check("add", s.add(va, vb), &|i| a[i] + b[i]);
+            check("sub", s.sub(va, vb), &|i| a[i] - b[i]);
+            check("mul", s.mul(va, vb), &|i| a[i] * b[i]);
+            check("div", s.div(va, vb), &|i| a[i] / b[i]);
+            check("mul_add", s.mul_add(va, vb, s.splat(2.0)), &|i| a[i] * b[i] + 2.0);
+            check("max", s.max(va, vb), &|i| a[i].max(b[i]));
+            check("min", s.min(va, vb), &|i| a[i].min(b[i]));
+            check("f16", s.load_f16(&halves), &|i| i as f32 * 0.125 - 1.0);
+            check("i8", s.load_i8(&bytes), &|i| bytes[i].into());
+            check("exp2i", s.exp2i(s.load(&[-3.0, 0.0, 5.0, -20.0].repeat(4))), &|i| {
+                [0.125, 1.0, 32.0, 2f32.powi(-20)][i % 4]
+            });
+            s.prefetch(&a, 1000);
+        }
+    }
+
+    #[test]
+    fn every_level_does_the_same_arithmetic() {
+        for level in Level::available() {
+            run(level, Check);
+        }
+    }
+}

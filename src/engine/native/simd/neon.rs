@@ -1,0 +1,90 @@
+//! The aarch64 level.
+
+use std::arch::aarch64::*;
+
+use super::{Kernel, Simd, f16_to_f32};
+
+/// Proof that the CPU has Advanced SIMD.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Neon(());
+
+impl Neon {
+    /// The token, where the CPU supports the level.
+    pub fn detect() -> Option<Self> {
+        std::arch::is_aarch64_feature_detected!("neon").then_some(Self(()))
+    }
+
+    /// Runs `kernel` compiled for this level.
+    #[inline]
+    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        #[target_feature(enable = "neon")]
+        fn at_level<K: Kernel>(simd: Neon, kernel: K) -> K::Output {
+            kernel.run(simd)
+        }
+        // SAFETY: `self` exists only where `detect` found the feature.
+        unsafe { at_level(self, kernel) }
+    }
+}
+
+/// The arithmetic methods: the intrinsic of each name.
+macro_rules! arithmetic {
+    ($($name:ident($($arg:ident),*) = $intrinsic:ident($($order:ident),*);)*) => {$(
+        #[inline(always)]
+        fn $name(self, $($arg: Self::F),*) -> Self::F {
+            // SAFETY: the token exists only where `detect` found the feature; values only, no memory.
+            unsafe { $intrinsic($($order),*) }
+        }
+    )*};
+}
+
+impl Simd for Neon {
+    type F = float32x4_t;
+    const N: usize = 4;
+    const TILE: (usize, usize) = (3, 8);
+
+    arithmetic! {
+        add(a, b) = vaddq_f32(a, b);
+        sub(a, b) = vsubq_f32(a, b);
+        mul(a, b) = vmulq_f32(a, b);
+        div(a, b) = vdivq_f32(a, b);
+        mul_add(a, b, c) = vfmaq_f32(c, a, b);
+        max(a, b) = vmaxq_f32(a, b);
+        min(a, b) = vminq_f32(a, b);
+    }
+    #[inline(always)]
+    fn splat(self, x: f32) -> float32x4_t {
+        // SAFETY: the token proves the feature.
+        unsafe { vdupq_n_f32(x) }
+    }
+    #[inline(always)]
+    fn load(self, src: &[f32]) -> float32x4_t {
+        // SAFETY: the slice expression checks the length; the token proves the feature.
+        unsafe { vld1q_f32(src[..4].as_ptr()) }
+    }
+    #[inline(always)]
+    fn load_f16(self, src: &[u16]) -> float32x4_t {
+        // Half-precision vector types are not stable yet; four scalar conversions, which every aarch64 does in hardware
+        // once they are, are exact.
+        self.load(&[src[0], src[1], src[2], src[3]].map(f16_to_f32))
+    }
+    #[inline(always)]
+    fn load_i8(self, src: &[i8]) -> float32x4_t {
+        let wide = [src[0], src[1], src[2], src[3]].map(f32::from);
+        self.load(&wide)
+    }
+    #[inline(always)]
+    fn store(self, v: float32x4_t, dst: &mut [f32]) {
+        // SAFETY: the slice expression checks the length; the token proves the feature.
+        unsafe { vst1q_f32(dst[..4].as_mut_ptr(), v) }
+    }
+    #[inline(always)]
+    fn exp2i(self, n: float32x4_t) -> float32x4_t {
+        // SAFETY: values only; the token proves the feature.
+        unsafe {
+            let n = vaddq_s32(vcvtnq_s32_f32(n), vdupq_n_s32(127));
+            vreinterpretq_f32_s32(vshlq_n_s32::<23>(n))
+        }
+    }
+    #[inline(always)]
+    fn prefetch<T>(self, _: &[T], _: usize) {}
+}
