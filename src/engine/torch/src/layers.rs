@@ -167,13 +167,13 @@ impl Padded {
 
     /// Puts `ReLU(x)` inside; `x` of any shape with the interior's number of values in its order.
     pub fn fill_relu(&self, x: &Tensor) -> Result<()> {
-        x.f_view_as(&self.interior)?.f_clamp_min_out(&self.interior, 0.0)?;
+        let _ = x.f_view_as(&self.interior)?.f_clamp_min_out(&self.interior, 0.0)?;
         Ok(())
     }
 
     /// Puts `a + b` inside.
     pub fn fill_sum(&self, a: &Tensor, b: &Tensor) -> Result<()> {
-        a.f_add_out(&self.interior, b)?;
+        let _ = a.f_add_out(&self.interior, b)?;
         Ok(())
     }
 }

@@ -233,7 +233,7 @@ impl Picked {
         let options = (rows.f_kind()?, rows.device());
         let mut all = Tensor::f_zeros([&[self.n_channels, self.n_hops], &rest[1..]].concat(), options)?;
         let by_hop = rows.f_reshape([&[self.n_channels, self.n_picked], &rest[1..]].concat())?;
-        all.f_index_copy_(1, &self.hops, &by_hop)?;
+        let _ = all.f_index_copy_(1, &self.hops, &by_hop)?;
         Ok(all)
     }
 }
@@ -290,7 +290,7 @@ impl Memory for Layers {
         let carried = self.state(&shape, &product)?;
         let sum = carried.f_constant_pad_nd([0, 0, 0, 0, 0, hops])?;
         for j in 0..conv.kt {
-            sum.f_narrow(1, j, hops)?.f_add_(&product.f_select(3, j)?)?;
+            let _ = sum.f_narrow(1, j, hops)?.f_add_(&product.f_select(3, j)?)?;
         }
         self.replace(sum.f_narrow(1, hops, late)?.copy());
         Ok(sum.f_narrow(1, 0, hops)?.f_reshape([n * hops, n_freqs, conv.n_out])?)

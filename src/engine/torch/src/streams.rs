@@ -283,7 +283,7 @@ impl Batch {
         let numbers = packed.f_narrow(0, rows * (n_input + 3), rows * (4 + RING))?.f_to_kind(Kind::Int64)?;
         let number = |i: i64| numbers.f_narrow(0, i * rows, rows);
 
-        ring.f_index_copy_(0, &number(3)?, &input)?;
+        let _ = ring.f_index_copy_(0, &number(3)?, &input)?;
         let reads = numbers.f_narrow(0, 4 * rows, RING * rows)?;
         let frames = ring.f_index_select(0, &reads)?.f_view([rows, RING, n_input])?;
         let old = state.f_index_select(0, &number(0)?)?;
@@ -297,8 +297,8 @@ impl Batch {
             let stop_df = stop_erb.f_logical_or(&lsnr_db.f_gt_tensor(&bounds.f_select(0, 2)?)?)?;
             Ok(Gate { erb: run_unless(*target, stop_erb, n_lanes)?, df: run_unless(*target, stop_df, n_lanes)? })
         })?;
-        state.f_index_copy_(0, &number(1)?, &hop.state)?;
-        Tensor::f_cat_out(out, &[hop.lsnr_db, hop.mask, hop.filtered], 1)?;
+        let _ = state.f_index_copy_(0, &number(1)?, &hop.state)?;
+        let _ = Tensor::f_cat_out(out, &[hop.lsnr_db, hop.mask, hop.filtered], 1)?;
         Ok(())
     }
 }
