@@ -9,9 +9,9 @@ fn main() {
     if env::var_os("CARGO_FEATURE_DOC_ONLY").is_some() {
         return;
     }
-    let libtorch = PathBuf::from(
-        env::var_os("LIBTORCH").expect("LIBTORCH is not set: run `cargo xtask torch`, which fetches a libtorch and builds this crate"),
-    );
+    let libtorch = PathBuf::from(env::var_os("LIBTORCH").expect(
+        "LIBTORCH is not set: run `cargo xtask torch`, which fetches a libtorch and builds this crate",
+    ));
     let os = env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
     cc::Build::new()
         .cpp(true)

@@ -46,7 +46,13 @@ impl DfOp {
         dims.finish(spec, &low, alpha)
     }
 
-    fn one_step_over(&self, dims: &Dims, spec: &Tensor, coefs: &Tensor, alpha: Option<&Tensor>) -> Result<Tensor> {
+    fn one_step_over(
+        &self,
+        dims: &Dims,
+        spec: &Tensor,
+        coefs: &Tensor,
+        alpha: Option<&Tensor>,
+    ) -> Result<Tensor> {
         let lookahead = self.lookahead as i64;
         let past = dims.order - 1 - lookahead;
         let ring = spec.f_constant_pad_nd([0, 0, 0, 0, past, lookahead])?;
@@ -155,7 +161,8 @@ impl Dims {
                  {lookahead}"
             ))
         };
-        let (&[batch, 1, hops, width, 2], &[b, t, order, n_low, 2]) = (&spec.size()[..], &coefs.size()[..]) else {
+        let (&[batch, 1, hops, width, 2], &[b, t, order, n_low, 2]) = (&spec.size()[..], &coefs.size()[..])
+        else {
             return Err(unfit());
         };
         let alpha_fits = alpha.is_none_or(|alpha| alpha.size() == [batch, hops, 1]);

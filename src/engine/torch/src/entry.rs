@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use tacet_model::Model;
 use tacet_torch_pack::abi::{
-    self, ABI_VERSION, Api, Chunk, DfMethod, EngineConfig, FLAG_GRAPHS, Lane, Message, N_INPUT, N_OUTPUT, Probe,
-    Status, Timings,
+    self, ABI_VERSION, Api, Chunk, DfMethod, EngineConfig, FLAG_GRAPHS, Lane, Message, N_INPUT, N_OUTPUT,
+    Probe, Status, Timings,
 };
 
 use crate::sequence::{Bounds, MAX_CHUNK, Sequence};
@@ -114,7 +114,12 @@ unsafe extern "C" fn engine_step(
         // SAFETY: the caller passes null or an engine of `engine_new`, and null or `n_lanes` lanes, as many inputs and
         // as much room for outputs, which do not overlap; `n` is small, so sizes do not overflow.
         let (streams, lanes, input, output) = unsafe {
-            (engine_of(engine)?, slice(lanes, n)?, slice(input, n * N_INPUT)?, slice_mut(output, n * N_OUTPUT)?)
+            (
+                engine_of(engine)?,
+                slice(lanes, n)?,
+                slice(input, n * N_INPUT)?,
+                slice_mut(output, n * N_OUTPUT)?,
+            )
         };
         // SAFETY: the caller passes null or a place for the timings.
         let timings = unsafe { timings.as_mut() }.ok_or_else(null)?;

@@ -38,8 +38,11 @@ impl Graph {
         let functions = functions()?;
         let mut handle = std::ptr::null_mut();
         // SAFETY: `handle` and the text buffer are ours.
-        with_text(|text| unsafe { (functions.new)(index as i32, &mut handle, text.as_mut_ptr(), text.len()) })?;
-        let handle = NonNull::new(handle).ok_or_else(|| TorchError::Device("no CUDA graph was made".into()))?;
+        with_text(|text| unsafe {
+            (functions.new)(index as i32, &mut handle, text.as_mut_ptr(), text.len())
+        })?;
+        let handle =
+            NonNull::new(handle).ok_or_else(|| TorchError::Device("no CUDA graph was made".into()))?;
         let graph = Self { handle, functions };
         let recorded = (|| {
             work()?;
@@ -82,7 +85,8 @@ fn functions() -> Result<Functions> {
 
 #[cfg(target_os = "linux")]
 fn load() -> std::result::Result<Functions, String> {
-    let path = crate::shim::library_dirs().map(|dir| dir.join("libtacet_torch_cuda.so")).find(|path| path.is_file());
+    let path =
+        crate::shim::library_dirs().map(|dir| dir.join("libtacet_torch_cuda.so")).find(|path| path.is_file());
     let path = path.ok_or("no CUDA graphs: libtacet_torch_cuda.so is not in this runtime pack")?;
     // SAFETY: absolute, in the pack that the loader has checked; it has no initialisers of its own.
     let library = unsafe { libloading::Library::new(&path) };

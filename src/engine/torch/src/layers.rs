@@ -100,6 +100,26 @@ impl Gru {
         Ok(new.f_lerp_tensor(h, &update)?)
     }
 
+    /// Moves the tensors into one run of memory. cuDNN needs that, and would do it with a warning in every call.
+    pub fn join_for_cudnn(&self, n_in: i64) -> Result<()> {
+        /// `CUDNN_GRU` of cuDNN's `cudnnRNNMode_t`.
+        const GRU: i64 = 3;
+        let tensors = [&self.w_ih, &self.w_hh, &self.b_ih, &self.b_hh];
+        // The tensors themselves become views of what is returned.
+        let _ = Tensor::f_internal_cudnn_rnn_flatten_weight(
+            &tensors,
+            4,
+            n_in,
+            GRU,
+            self.hidden,
+            0,
+            1,
+            true,
+            false,
+        )?;
+        Ok(())
+    }
+
     /// Many steps: `x` `[lanes, hops, I]` and `h` `[lanes, H]` to all `[lanes, hops, H]` and the last `h`.
     pub fn sequence(&self, x: &Tensor, h: &Tensor) -> Result<(Tensor, Tensor)> {
         let parameters = [&self.w_ih, &self.w_hh, &self.b_ih, &self.b_hh];

@@ -218,7 +218,9 @@ impl Memory for Carry<'_> {
         }
         let carried = conv.n_carried();
         let rows = y.size()[0];
-        let _ = y.f_narrow(2, 0, carried)?.f_add_(&self.take(n_freqs * carried)?.f_view([rows, n_freqs, carried])?)?;
+        let _ = y
+            .f_narrow(2, 0, carried)?
+            .f_add_(&self.take(n_freqs * carried)?.f_view([rows, n_freqs, carried])?)?;
         self.new.push(y.f_narrow(2, conv.n_out, carried)?.f_reshape([rows, n_freqs * carried])?);
         Ok(y.f_narrow(2, 0, conv.n_out)?)
     }

@@ -102,7 +102,10 @@ mod tests {
     use super::*;
 
     fn reads(packed: &[f32], rows: usize, row: usize) -> Vec<usize> {
-        packed[rows * (N_INPUT + 7) + row * N_RING..][..N_RING].iter().map(|&number| number as usize).collect()
+        packed[rows * (N_INPUT + 7) + row * N_RING..][..N_RING]
+            .iter()
+            .map(|&number| number as usize)
+            .collect()
     }
 
     #[test]
@@ -116,7 +119,11 @@ mod tests {
         assert_eq!(reads(&packed, 2, 1), [zero; N_RING]);
         assert!(packed.iter().all(|value| !value.is_nan()), "every value is written");
         let state_rows = &packed[2 * (N_INPUT + 3)..][..4];
-        assert_eq!(state_rows, [3.0, 3.0, 1.0, 2.0], "reads zeros twice, writes its slot and the unused lane");
+        assert_eq!(
+            state_rows,
+            [3.0, 3.0, 1.0, 2.0],
+            "reads zeros twice, writes its slot and the unused lane"
+        );
     }
 
     #[test]

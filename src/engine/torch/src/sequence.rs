@@ -57,7 +57,9 @@ impl Sequence {
     /// [`TorchError::Argument`] for no or too many channels; the device's errors.
     pub fn new(weights: Rc<Weights>, n_channels: usize, method: DfMethod) -> Result<Self> {
         if !(1..=MAX_CHUNK).contains(&n_channels) {
-            return Err(TorchError::Argument(format!("{n_channels} channels are not within 1..={MAX_CHUNK}")));
+            return Err(TorchError::Argument(format!(
+                "{n_channels} channels are not within 1..={MAX_CHUNK}"
+            )));
         }
         let n = n_channels as i64;
         Ok(Self {
@@ -83,9 +85,16 @@ impl Sequence {
     /// # Errors
     /// [`TorchError::Argument`] for lengths that do not fit, before anything is done; the device's errors, after which
     /// the run must be given up.
-    pub fn push(&mut self, n_hops: usize, bounds: Bounds, input: &[f32], output: &mut [f32]) -> Result<Timings> {
+    pub fn push(
+        &mut self,
+        n_hops: usize,
+        bounds: Bounds,
+        input: &[f32],
+        output: &mut [f32],
+    ) -> Result<Timings> {
         let rows = self.n_channels as usize * n_hops;
-        if n_hops == 0 || rows > MAX_CHUNK || input.len() != rows * N_INPUT || output.len() != rows * N_OUTPUT {
+        if n_hops == 0 || rows > MAX_CHUNK || input.len() != rows * N_INPUT || output.len() != rows * N_OUTPUT
+        {
             return Err(TorchError::Argument(format!(
                 "a chunk of {n_hops} hops of {} channels with {} inputs and {} outputs; at most {MAX_CHUNK} frames",
                 self.n_channels,
@@ -133,10 +142,17 @@ impl Sequence {
         let runs = Stages::decide(&lsnr_db, bounds)?;
         let skips = [&encoder.e0.interior, &encoder.e1.interior, &encoder.e2.interior, &encoded.e3];
         let mask = match runs.erb.pick(n, hops, target.device())? {
-            None => weights.erb_decode(&decoder, &encoded.emb, skips, self.erb.begin())?.f_view([n, hops, BANDS])?,
+            None => weights
+                .erb_decode(&decoder, &encoded.emb, skips, self.erb.begin())?
+                .f_view([n, hops, BANDS])?,
             Some(picked) if picked.is_empty() => Tensor::f_zeros([n, hops, BANDS], target.options())?,
             Some(picked) => {
-                let skips = [picked.take(skips[0])?, picked.take(skips[1])?, picked.take(skips[2])?, picked.take(skips[3])?];
+                let skips = [
+                    picked.take(skips[0])?,
+                    picked.take(skips[1])?,
+                    picked.take(skips[2])?,
+                    picked.take(skips[3])?,
+                ];
                 let decoder = DecoderBuffers::new(target, picked.rows())?;
                 let emb = picked.take(&encoded.emb)?;
                 let mask = weights.erb_decode(&decoder, &emb, skips.each_ref(), self.erb.begin())?;
@@ -157,7 +173,8 @@ impl Sequence {
                 let coefs = coefs.f_view([n, hops, BINS, ORDER, 2])?.f_permute([0, 1, 3, 2, 4])?;
                 // The context has no coefficients of its own; what it would give is dropped.
                 let coefs = coefs.f_constant_pad_nd([0, 0, 0, 0, 0, 0, CONTEXT, 0])?;
-                let noisy = frames.f_narrow(2, NOISY_AT, 2 * BINS)?.f_reshape([n, 1, hops + CONTEXT, BINS, 2])?;
+                let noisy =
+                    frames.f_narrow(2, NOISY_AT, 2 * BINS)?.f_reshape([n, 1, hops + CONTEXT, BINS, 2])?;
                 let filtered = self.df_op.forward(&noisy, &coefs, None)?;
                 filtered.f_narrow(2, CONTEXT, hops)?.f_reshape([n, hops, 2 * BINS])?
             }

@@ -103,7 +103,8 @@ impl Streams {
         while rows < n_lanes.min(MAX_LANES) {
             rows = bucket(self.device.target, rows + 1);
             self.prepare(rows)?;
-            let batch = self.batches.get_mut(&rows).ok_or_else(|| TorchError::Argument("no such batch".into()))?;
+            let batch =
+                self.batches.get_mut(&rows).ok_or_else(|| TorchError::Argument("no such batch".into()))?;
             for gated in [false, true] {
                 if self.record {
                     batch.record(&mut self.device, &mut self.slots, gated, &mut self.record)?;
@@ -133,7 +134,8 @@ impl Streams {
         let gated = lanes.iter().any(may_stop);
         let rows = bucket(self.device.target, lanes.len());
         self.prepare(rows)?;
-        let batch = self.batches.get_mut(&rows).ok_or_else(|| TorchError::Argument("no such batch".into()))?;
+        let batch =
+            self.batches.get_mut(&rows).ok_or_else(|| TorchError::Argument("no such batch".into()))?;
         if self.record {
             batch.record(&mut self.device, &mut self.slots, gated, &mut self.record)?;
         }
@@ -160,7 +162,8 @@ impl Streams {
         let target = self.device.target;
         let rows = bucket(target, n_lanes);
         self.prepare(rows)?;
-        let batch = self.batches.get_mut(&rows).ok_or_else(|| TorchError::Argument("no such batch".into()))?;
+        let batch =
+            self.batches.get_mut(&rows).ok_or_else(|| TorchError::Argument("no such batch".into()))?;
         let mut output = vec![0.0; n_lanes * N_OUTPUT];
         target.synchronize()?;
         let start = Instant::now();
@@ -244,7 +247,9 @@ impl Batch {
         let values = self.landing.data_ptr().cast::<f32>();
         // SAFETY: `landing` is a contiguous float32 tensor of rows * 225 values in host memory (`Batch::new`); the copy
         // above has waited for the device.
-        output.copy_from_slice(&unsafe { std::slice::from_raw_parts(values, self.rows * N_OUTPUT) }[..output.len()]);
+        output.copy_from_slice(
+            &unsafe { std::slice::from_raw_parts(values, self.rows * N_OUTPUT) }[..output.len()],
+        );
         Ok(())
     }
 
@@ -257,7 +262,13 @@ impl Batch {
     }
 
     /// Records the step, if it is not yet. Recording runs it more than once, so the unused lane is what it runs for.
-    fn record(&mut self, device: &mut OnDevice, slots: &mut Slots, gated: bool, possible: &mut bool) -> Result<()> {
+    fn record(
+        &mut self,
+        device: &mut OnDevice,
+        slots: &mut Slots,
+        gated: bool,
+        possible: &mut bool,
+    ) -> Result<()> {
         let Device::Cuda(index) = device.target.device() else { return Ok(()) };
         if self.graphs[usize::from(gated)].is_some() {
             return Ok(());
@@ -295,7 +306,10 @@ impl Batch {
             let stop_erb = lsnr_db.f_lt_tensor(&bounds.f_select(0, 0)?)?;
             let stop_erb = stop_erb.f_logical_or(&lsnr_db.f_gt_tensor(&bounds.f_select(0, 1)?)?)?;
             let stop_df = stop_erb.f_logical_or(&lsnr_db.f_gt_tensor(&bounds.f_select(0, 2)?)?)?;
-            Ok(Gate { erb: run_unless(*target, stop_erb, n_lanes)?, df: run_unless(*target, stop_df, n_lanes)? })
+            Ok(Gate {
+                erb: run_unless(*target, stop_erb, n_lanes)?,
+                df: run_unless(*target, stop_df, n_lanes)?,
+            })
         })?;
         let _ = state.f_index_copy_(0, &number(1)?, &hop.state)?;
         let _ = Tensor::f_cat_out(out, &[hop.lsnr_db, hop.mask, hop.filtered], 1)?;

@@ -66,7 +66,8 @@ impl Target {
     /// Whether a complex product on the device gives the right answer. `false` also if it throws.
     pub fn multiplies_complex(self) -> bool {
         let product = || -> std::result::Result<Vec<f32>, tch::TchError> {
-            let parts = Tensor::f_from_slice(&[1.0_f32, 2.0, 3.0, -1.0])?.f_view([2, 2])?.f_to_device(self.device)?;
+            let parts =
+                Tensor::f_from_slice(&[1.0_f32, 2.0, 3.0, -1.0])?.f_view([2, 2])?.f_to_device(self.device)?;
             let z = parts.f_view_as_complex()?;
             let product = (z.f_narrow(0, 0, 1)?.f_mul(&z.f_narrow(0, 1, 1)?)?).f_view_as_real()?;
             let product = product.f_to_device(Device::Cpu)?.f_contiguous()?.f_view([2])?;

@@ -8,7 +8,7 @@
 use tacet_model::{DF_ORDER, Model, N_CONV, N_EMB, Tensor as Values};
 use tch::Tensor;
 
-use crate::layers::{Conv, Gru, Grouped, Pathway};
+use crate::layers::{Conv, Grouped, Gru, Pathway};
 use crate::target::Target;
 use crate::{Result, TorchError};
 
@@ -168,7 +168,9 @@ impl Maker<'_> {
         let n_windows = INPUT_KERNEL_T * KERNEL_F * n_in;
         let split = |i: usize| (i / (KERNEL_F * n_in), i / n_in % KERNEL_F, i % n_in);
         let (weight, bias) = match pw {
-            None => (self.matrix(n_windows, n_mid, |i, o| tap(o, split(i).0, split(i).1))?, format!("{name}.b")),
+            None => {
+                (self.matrix(n_windows, n_mid, |i, o| tap(o, split(i).0, split(i).1))?, format!("{name}.b"))
+            }
             Some(pw) => {
                 let pointwise = self.values(&format!("{pw}.w"))?;
                 let group = n_mid / n_in;
@@ -269,12 +271,16 @@ impl Maker<'_> {
             [gate(1), gate(0), gate(2)].concat()
         };
         let rows = 3 * hidden as i64;
-        Ok(Gru {
+        let gru = Gru {
             w_ih: self.tensor(&gates(&w.data, n_in), &[rows, n_in as i64])?,
             w_hh: self.tensor(&gates(&r.data, hidden), &[rows, hidden as i64])?,
             b_ih: self.tensor(&gates(&b.data[..3 * hidden], 1), &[rows])?,
             b_hh: self.tensor(&gates(&b.data[3 * hidden..], 1), &[rows])?,
             hidden: hidden as i64,
-        })
+        };
+        if self.target.device().is_cuda() {
+            gru.join_for_cudnn(n_in as i64)?;
+        }
+        Ok(gru)
     }
 }
