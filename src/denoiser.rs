@@ -102,7 +102,8 @@ impl Denoiser {
     }
 
     /// Denoises one hop: `input` and `output` hold one slice of [`HOP`] samples per channel, 48 kHz, full scale 1.
-    /// Digital silence is processed like any other hop: the official runtime's skipping of it would shift the time line.
+    /// Digital silence is processed like any other hop: the official runtime's skipping of it would shift the time
+    /// line.
     ///
     /// # Errors
     /// What [`Engine::step`] says; `output` is then untouched.

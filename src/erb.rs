@@ -37,8 +37,8 @@ mod tests {
     use tacet_model::N_BINS;
     use tacet_model::{MIN_BAND_BINS, N_FFT, SAMPLE_RATE_HZ};
 
-    /// Band widths from the formula, for the constant's test: `erb(f) = 9.265 ln(1 + f / (24.7 * 9.265))`, edges rounded
-    /// half away from zero, a band's excess over the minimum width taken from its successor.
+    /// Band widths from the formula, for the constant's test: `erb(f) = 9.265 ln(1 + f / (24.7 * 9.265))`, edges
+    /// rounded half away from zero, a band's excess over the minimum width taken from its successor.
     fn derive_widths() -> Vec<usize> {
         const Q: f32 = 9.265;
         const MIN_BW_HZ: f32 = 24.7;

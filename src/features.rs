@@ -16,8 +16,8 @@ const UNIT_START: (f32, f32) = (0.001, 0.0001);
 const POWER_FLOOR: f32 = 1e-10;
 /// Range that maps to one unit of a band feature, in dB.
 const BAND_RANGE_DB: f32 = 40.0;
-/// Least normalisation magnitude. Far below the floor that denormal arithmetic reaches in silence, and so without effect
-/// on audio, but never zero: under flush-to-zero the decay would otherwise end in 0/0 after 78 s of silence.
+/// Least normalisation magnitude. Far below the floor that denormal arithmetic reaches in silence, and so without
+/// effect on audio, but never zero: under flush-to-zero the decay would otherwise end in 0/0 after 78 s of silence.
 const UNIT_FLOOR: f32 = 1e-30;
 
 /// Running mean level per band and running magnitude per low bin of one channel.

@@ -1,7 +1,7 @@
 //! The lab: what a device costs, hop by hop, and how far two devices' outputs are apart.
 //!
-//! Fed off the audio thread with one [`HopTiming`] per hop; read by the panel and by `tacet bench`. Nothing here guesses:
-//! a quantity that was not measured is `None`, and the panel shows a dash.
+//! Fed off the audio thread with one [`HopTiming`] per hop; read by the panel and by `tacet bench`. Nothing here
+//! guesses: a quantity that was not measured is `None`, and the panel shows a dash.
 
 mod csv;
 mod distribution;

@@ -39,8 +39,8 @@ pub enum CsvError {
     Write(#[from] std::io::Error),
 }
 
-/// All rows: the environment, each device's distributions, counters and histogram, and the null depth in dB of B against A
-/// where measured.
+/// All rows: the environment, each device's distributions, counters and histogram, and the null depth in dB of B
+/// against A where measured.
 pub fn rows(
     environment: Environment<'_>,
     devices: &[(&str, &str, &Statistics)],

@@ -38,8 +38,8 @@ impl NullDepth {
         self.n_hops = 0;
     }
 
-    /// Energy of the difference over that of A, dB: negative infinity where both are equal to the bit, `None` while A is
-    /// silent or nothing was compared.
+    /// Energy of the difference over that of A, dB: negative infinity where both are equal to the bit, `None` while A
+    /// is silent or nothing was compared.
     pub fn db(&self) -> Option<f32> {
         let (difference, reference) =
             self.ring[..self.n_hops].iter().fold((0.0, 0.0), |(d, r), hop| (d + hop.0, r + hop.1));

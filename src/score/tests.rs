@@ -1,3 +1,5 @@
+//! Scores against NumPy's, on known signals, and on what a user may hand over.
+
 use proptest::prelude::*;
 use serde_json::Value;
 

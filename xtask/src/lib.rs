@@ -3,6 +3,8 @@
 //! The modules in the order a newcomer meets them:
 //!
 //! - [`setup`]: installs or names prerequisites, fetches the model and converts it.
+//! - [`test`]: everything that checks the project.
+//! - [`tidy`]: what a reviewer would nag about, checked by machine.
 //! - [`workspace`], [`shell`]: where things lie, and how other programs are run.
 //!
 //! Every command may be repeated: what is done already is found done, in milliseconds where possible.
@@ -14,6 +16,8 @@ use clap::{Parser, Subcommand};
 
 pub mod setup;
 pub mod shell;
+pub mod test;
+pub mod tidy;
 pub mod workspace;
 
 use workspace::Workspace;
@@ -30,6 +34,10 @@ struct Cli {
 enum Command {
     /// Install or name what is missing, fetch the model, convert it.
     Setup(setup::Options),
+    /// Run everything that checks the project.
+    Test(test::Options),
+    /// Check what a reviewer would nag about.
+    Tidy,
 }
 
 /// Parses the command line and runs it; errors go to standard error with their causes.
@@ -51,5 +59,7 @@ fn run(cli: Cli) -> Result<()> {
             println!("Everything is here: {}", workspace.display(&workspace.model_dir()));
             Ok(())
         }
+        Command::Test(options) => test::run(&workspace, &options),
+        Command::Tidy => tidy::run(&workspace),
     }
 }

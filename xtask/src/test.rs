@@ -1,0 +1,181 @@
+//! `cargo xtask test`: everything that checks the project, cheapest first, with the time that each step took.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::setup;
+use crate::shell;
+use crate::tidy;
+use crate::workspace::Workspace;
+
+/// Variables that turn a missing oracle or model from a printed skip into a failure, where both can be had.
+const REQUIRED: [&str; 2] = ["TACET_REQUIRE_MODEL", "TACET_REQUIRE_ORACLE"];
+/// Whether this machine runs the official runtime.
+const HAS_ORACLE: bool = cfg!(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"));
+
+/// Which steps to run.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Options {
+    /// Only the steps whose name contains this (fmt, tidy, clippy, doc, test, deny).
+    #[arg(value_name = "STEP")]
+    only: Option<String>,
+}
+
+/// What a step did.
+struct Outcome {
+    name: &'static str,
+    took: Duration,
+    counts: Counts,
+    result: Result<()>,
+}
+
+/// Tests counted on cargo's closing lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    passed: usize,
+    failed: usize,
+    ignored: usize,
+}
+
+/// A step: its name and what it does.
+type Step<'a> = (&'static str, Box<dyn FnOnce(&mut Counts) -> Result<()> + 'a>);
+
+/// Runs every step, also after a failure, and prints a summary.
+///
+/// # Errors
+/// A step failed.
+pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    setup::run(workspace, &setup::Options { ll: true, tests: true })?;
+    let only = options.only.as_deref().unwrap_or("");
+    let mut outcomes = Vec::new();
+    for (name, step) in steps(workspace).into_iter().filter(|(name, _)| name.contains(only)) {
+        println!("\n== {name}");
+        let start = Instant::now();
+        let mut counts = Counts::default();
+        let result = step(&mut counts);
+        if let Err(error) = &result {
+            eprintln!("{name} failed: {error:#}");
+        }
+        outcomes.push(Outcome { name, took: start.elapsed(), counts, result });
+    }
+    if outcomes.is_empty() {
+        bail!("no step is called {only}");
+    }
+    summarise(&outcomes)
+}
+
+fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
+    let cargo = |words: &'static str| {
+        let mut command = shell::cargo();
+        command.args(words.split(' ')).current_dir(&workspace.root);
+        command
+    };
+    let plain = |mut command: Command| move |_: &mut Counts| shell::run(&mut command);
+    let tests = |mut command: Command| {
+        if HAS_ORACLE {
+            command.envs(REQUIRED.map(|name| (name, "1")));
+        }
+        move |counts: &mut Counts| run_tests(&mut command, counts)
+    };
+    let mut doc = cargo("doc --workspace --no-deps --document-private-items");
+    doc.env("RUSTDOCFLAGS", "-D warnings");
+    let mut steps: Vec<Step<'_>> = vec![
+        ("fmt", Box::new(plain(cargo("fmt --all --check")))),
+        ("tidy", Box::new(|_| tidy::run(workspace))),
+        ("clippy", Box::new(plain(cargo("clippy --workspace --all-targets --locked -- -D warnings")))),
+        ("doc", Box::new(plain(doc))),
+        // Its program runs now and cannot be replaced everywhere: its tests are in its library.
+        ("test xtask", Box::new(tests(cargo("test --locked --package xtask --lib")))),
+        // All targets but benches and examples, and the examples in documentation.
+        ("test", Box::new(tests(cargo("test --locked --workspace --exclude xtask --no-fail-fast")))),
+    ];
+    if shell::succeeds("cargo-deny", &["--version"]) {
+        steps.push(("deny", Box::new(plain(cargo("deny check")))));
+    }
+    steps
+}
+
+/// Runs cargo's tests with their output on the terminal, and counts them.
+fn run_tests(command: &mut Command, counts: &mut Counts) -> Result<()> {
+    let typed = shell::typed(command);
+    let mut child =
+        command.stdout(Stdio::piped()).spawn().with_context(|| format!("`{typed}` could not be started"))?;
+    let stdout = child.stdout.take().context("no output to read")?;
+    for line in BufReader::new(stdout).lines() {
+        let line = line.with_context(|| format!("`{typed}` printed no text"))?;
+        println!("{line}");
+        counts.add(&line);
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("`{typed}` failed ({status})");
+    }
+    anyhow::ensure!(counts.passed > 0, "`{typed}` ran no test");
+    Ok(())
+}
+
+impl Counts {
+    /// Adds what a line counts if it is one of cargo's closing lines:
+    /// `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s`.
+    fn add(&mut self, line: &str) {
+        let Some(result) = line.strip_prefix("test result: ") else { return };
+        let count = |what: &str| {
+            let part = result.split(['.', ';']).find_map(|part| part.trim().strip_suffix(what));
+            part.and_then(|part| part.trim().parse::<usize>().ok()).unwrap_or(0)
+        };
+        self.passed += count("passed");
+        self.failed += count("failed");
+        self.ignored += count("ignored");
+    }
+}
+
+/// The table of steps and, last, one line with all tests.
+fn summarise(outcomes: &[Outcome]) -> Result<()> {
+    println!("\n{:<12} {:>8}  result", "step", "time");
+    let mut total = Counts::default();
+    for outcome in outcomes {
+        let result = if outcome.result.is_ok() { "ok" } else { "FAILED" };
+        println!("{:<12} {:>6.0} s  {result}", outcome.name, outcome.took.as_secs_f64());
+        total.passed += outcome.counts.passed;
+        total.failed += outcome.counts.failed;
+        total.ignored += outcome.counts.ignored;
+    }
+    let failed: Vec<&str> =
+        outcomes.iter().filter(|outcome| outcome.result.is_err()).map(|o| o.name).collect();
+    println!("\n{} passed, {} failed, {} skipped", total.passed, total.failed, total.ignored);
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closing_lines_are_counted_and_nothing_else() {
+        let mut counts = Counts::default();
+        for line in [
+            "running 3 tests",
+            "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+            "test a ... ok",
+            "test result: FAILED. 40 passed; 2 failed; 0 ignored; 0 measured; 5 filtered out; finished in 1.20s",
+        ] {
+            counts.add(line);
+        }
+        assert_eq!(counts, Counts { passed: 43, failed: 2, ignored: 1 });
+    }
+
+    #[test]
+    fn a_failed_step_fails_the_run_and_is_named() {
+        let outcome =
+            |name, result| Outcome { name, took: Duration::ZERO, counts: Counts::default(), result };
+        assert!(summarise(&[outcome("a", Ok(()))]).is_ok());
+        let error = summarise(&[outcome("a", Ok(())), outcome("b", Err(anyhow::anyhow!("x")))]).unwrap_err();
+        assert_eq!(error.to_string(), "failed: b");
+    }
+}

@@ -1,0 +1,124 @@
+//! Every dependency's licence is on the list in deny.toml, on every platform. cargo-deny reads the same list; this rule
+//! needs nothing installed.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+use spdx::{Expression, ParseMode};
+
+use super::Finding;
+use crate::shell;
+use crate::workspace::Workspace;
+
+/// The part of deny.toml that matters here.
+#[derive(Deserialize)]
+struct Deny {
+    licenses: Policy,
+}
+
+/// Licences for all, and more for some.
+#[derive(Deserialize)]
+struct Policy {
+    allow: Vec<String>,
+    #[serde(default)]
+    exceptions: Vec<Exception>,
+}
+
+#[derive(Deserialize)]
+struct Exception {
+    #[serde(rename = "crate")]
+    name: String,
+    allow: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    version: String,
+    license: Option<String>,
+    /// `None` for the workspace's own members.
+    source: Option<String>,
+}
+
+pub fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
+    let deny = fs::read_to_string(workspace.root.join("deny.toml")).context("deny.toml")?;
+    let deny: Deny = toml::from_str(&deny).context("deny.toml")?;
+    let metadata = shell::cargo()
+        .args(["metadata", "--format-version", "1", "--locked"])
+        .current_dir(&workspace.root)
+        .output()
+        .context("cargo could not be run")?;
+    anyhow::ensure!(metadata.status.success(), "{}", String::from_utf8_lossy(&metadata.stderr).trim());
+    let metadata: Metadata =
+        serde_json::from_slice(&metadata.stdout).context("cargo metadata gave something unexpected")?;
+    let foreign = metadata.packages.iter().filter(|package| package.source.is_some());
+    Ok(foreign.filter_map(|package| deny.licenses.objection(package)).collect())
+}
+
+impl Policy {
+    /// Why a package may not be used; `None` if it may.
+    fn objection(&self, package: &Package) -> Option<Finding> {
+        let text = match package.license.as_deref() {
+            None => "states no licence".to_owned(),
+            Some(licence) => match Expression::parse_mode(licence, ParseMode::LAX) {
+                Err(error) => format!("its licence `{licence}` cannot be read: {}", error.reason),
+                Ok(expression) if self.allows(&package.name, &expression) => return None,
+                Ok(_) => format!("its licence `{licence}` is not on the list in deny.toml"),
+            },
+        };
+        let text = format!("dependency {} {}: {text}", package.name, package.version);
+        Some(Finding { path: "Cargo.lock".to_owned(), line: None, text })
+    }
+
+    fn allows(&self, name: &str, expression: &Expression) -> bool {
+        let exceptions = self.exceptions.iter().filter(|exception| exception.name == name);
+        let allowed: Vec<&String> =
+            self.allow.iter().chain(exceptions.flat_map(|exception| &exception.allow)).collect();
+        expression.evaluate(|requirement| allowed.iter().any(|licence| **licence == requirement.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn objection(name: &str, licence: Option<&str>) -> Option<String> {
+        let deny = "[licenses]\nallow = ['MIT', 'Zlib']\nexceptions = [{ crate = 'a', allow = ['MPL-2.0'] }]";
+        let deny: Deny = toml::from_str(deny).unwrap();
+        let package = Package {
+            name: name.into(),
+            version: "1.0.0".into(),
+            license: licence.map(Into::into),
+            source: None,
+        };
+        deny.licenses.objection(&package).map(|finding| finding.text)
+    }
+
+    #[test]
+    fn expressions_are_evaluated() {
+        for licence in ["MIT", "MIT/Apache-2.0", "GPL-3.0-only OR MIT", "MIT AND Zlib"] {
+            assert_eq!(objection("b", Some(licence)), None, "{licence}");
+        }
+        for licence in ["GPL-3.0-only", "MIT AND GPL-3.0-only", "MPL-2.0"] {
+            assert!(objection("b", Some(licence)).unwrap().contains("not on the list"), "{licence}");
+        }
+    }
+
+    #[test]
+    fn exceptions_hold_for_their_crate_alone() {
+        assert_eq!(objection("a", Some("MPL-2.0")), None);
+        assert!(objection("a", Some("GPL-2.0-only")).is_some());
+    }
+
+    #[test]
+    fn missing_and_malformed_licences_are_named() {
+        assert!(objection("b", None).unwrap().contains("b 1.0.0"));
+        assert!(objection("b", Some("My own")).unwrap().contains("cannot be read"));
+    }
+}
