@@ -3,6 +3,8 @@
 //! The modules in the order a newcomer meets them:
 //!
 //! - [`setup`]: installs or names prerequisites, fetches the model and converts it.
+//! - [`demo`]: a noisy recording in, a clean one, a picture and a report out.
+//! - [`bench`]: time per hop beside the official runtime's.
 //! - [`test`]: everything that checks the project.
 //! - [`tidy`]: what a reviewer would nag about, checked by machine.
 //! - [`workspace`], [`shell`]: where things lie, and how other programs are run.
@@ -14,6 +16,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+pub mod bench;
+pub mod demo;
 pub mod setup;
 pub mod shell;
 pub mod test;
@@ -34,6 +38,10 @@ struct Cli {
 enum Command {
     /// Install or name what is missing, fetch the model, convert it.
     Setup(setup::Options),
+    /// Denoise a noisy recording and report: sets up and builds first.
+    Demo(demo::Options),
+    /// Measure.
+    Bench(bench::Options),
     /// Run everything that checks the project.
     Test(test::Options),
     /// Check what a reviewer would nag about.
@@ -59,6 +67,8 @@ fn run(cli: Cli) -> Result<()> {
             println!("Everything is here: {}", workspace.display(&workspace.model_dir()));
             Ok(())
         }
+        Command::Demo(options) => demo::run(&workspace, &options),
+        Command::Bench(options) => bench::run(&workspace, &options),
         Command::Test(options) => test::run(&workspace, &options),
         Command::Tidy => tidy::run(&workspace),
     }

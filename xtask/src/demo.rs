@@ -1,0 +1,118 @@
+//! `cargo xtask demo`: sets up, builds, denoises a noisy recording and says what came of it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+mod report;
+
+use report::Report;
+
+use crate::setup;
+use crate::shell;
+use crate::workspace::Workspace;
+
+/// The recording, relative to the workspace's root; assets/README.md has its source and licence.
+const RECORDING: &str = "assets/demo_noisy.wav";
+
+/// What to denoise.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Options {
+    /// A recording of your own: WAV, FLAC, MP3, Ogg Vorbis, AAC or M4A
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+/// What a demo leaves in `target/demo/`.
+struct Products {
+    wav: PathBuf,
+    spectrogram: PathBuf,
+    json: PathBuf,
+}
+
+impl Products {
+    fn of(workspace: &Workspace, recording: &Path) -> Self {
+        let stem = recording.file_stem().unwrap_or_default().to_string_lossy();
+        let product = |suffix: &str| workspace.demo_dir().join(format!("{stem}{suffix}"));
+        Self {
+            wav: product("-denoised.wav"),
+            spectrogram: product("-spectrogram.png"),
+            json: product("-report.json"),
+        }
+    }
+}
+
+/// Denoises the project's recording, or the user's, and prints the report.
+///
+/// # Errors
+/// Something cannot be set up, built, read or denoised.
+pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    let recording = match &options.file {
+        Some(file) => file.canonicalize().with_context(|| format!("{} cannot be read", file.display()))?,
+        None => workspace.root.join(RECORDING),
+    };
+    // A fine-tuned model needs no fetching.
+    if std::env::var_os("TACET_MODEL").is_none() {
+        setup::run(workspace, &setup::Options::default())?;
+    }
+    build(workspace)?;
+    let products = Products::of(workspace, &recording);
+    denoise(workspace, &recording, &products)?;
+
+    let report = fs::read(&products.json).with_context(|| products.json.display().to_string())?;
+    let report: Report =
+        serde_json::from_slice(&report).context("the report of `tacet denoise` is not understood")?;
+    println!("\n{}", report.screen()?);
+    for (what, path) in [
+        ("before", &recording),
+        ("after", &products.wav),
+        ("picture", &products.spectrogram),
+        ("report", &products.json),
+    ] {
+        println!("  {what:<16}{}", workspace.display(path));
+    }
+    Ok(())
+}
+
+/// Builds what ships, in release: the command line, and with it the library that the plugin formats wrap.
+fn build(workspace: &Workspace) -> Result<()> {
+    let mut cargo = shell::cargo();
+    cargo.args(["build", "--release", "--locked", "--package", "tacet"]).current_dir(&workspace.root);
+    shell::run(&mut cargo)
+}
+
+fn denoise(workspace: &Workspace, recording: &Path, products: &Products) -> Result<()> {
+    fs::create_dir_all(workspace.demo_dir())?;
+    let tacet = workspace.target.join("release").join(format!("tacet{}", std::env::consts::EXE_SUFFIX));
+    let mut denoise = Command::new(tacet);
+    denoise
+        .args(["denoise", "--quiet"])
+        .arg(recording)
+        .arg("--output")
+        .arg(&products.wav)
+        .arg("--spectrogram")
+        .arg(&products.spectrogram)
+        .arg("--json")
+        .arg(&products.json);
+    shell::run(&mut denoise)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_recording_is_there() {
+        assert!(Workspace::find().unwrap().root.join(RECORDING).is_file());
+    }
+
+    #[test]
+    fn products_are_named_after_the_recording() {
+        let workspace = Workspace { root: "root".into(), target: "target".into() };
+        let products = Products::of(&workspace, Path::new("elsewhere/my talk.flac"));
+        assert_eq!(products.wav, Path::new("target/demo/my talk-denoised.wav"));
+        assert_eq!(products.spectrogram, Path::new("target/demo/my talk-spectrogram.png"));
+    }
+}
