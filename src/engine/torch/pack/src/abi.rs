@@ -212,7 +212,8 @@ pub struct Api {
     /// Sets how many threads libtorch's CPU kernels may use in this process, 1 until then.
     pub set_threads: unsafe extern "C" fn(n_threads: u32, message: *mut Message) -> Status,
     /// Makes an engine, its weights on the device.
-    pub engine_new: unsafe extern "C" fn(*const EngineConfig, out: *mut *mut Engine, message: *mut Message) -> Status,
+    pub engine_new:
+        unsafe extern "C" fn(*const EngineConfig, out: *mut *mut Engine, message: *mut Message) -> Status,
     /// Frees an engine; its files must be freed before. Null is ignored.
     pub engine_free: unsafe extern "C" fn(*mut Engine),
     /// Runs every batch shape up to `n_lanes` lanes, so that no later step meets one for the first time.
@@ -228,8 +229,12 @@ pub struct Api {
         message: *mut Message,
     ) -> Status,
     /// An empty round trip: uploads and downloads the tensors of a step of `n_lanes`, and computes nothing.
-    pub engine_round_trip:
-        unsafe extern "C" fn(*mut Engine, n_lanes: u32, timings: *mut Timings, message: *mut Message) -> Status,
+    pub engine_round_trip: unsafe extern "C" fn(
+        *mut Engine,
+        n_lanes: u32,
+        timings: *mut Timings,
+        message: *mut Message,
+    ) -> Status,
     /// Begins a whole-file run on the engine's device and weights.
     pub file_new: unsafe extern "C" fn(
         *mut Engine,
@@ -239,8 +244,12 @@ pub struct Api {
         message: *mut Message,
     ) -> Status,
     /// Infers a chunk; state carries over from chunk to chunk.
-    pub file_push:
-        unsafe extern "C" fn(*mut File, chunk: *const Chunk, timings: *mut Timings, message: *mut Message) -> Status,
+    pub file_push: unsafe extern "C" fn(
+        *mut File,
+        chunk: *const Chunk,
+        timings: *mut Timings,
+        message: *mut Message,
+    ) -> Status,
     /// Frees a whole-file run. Null is ignored.
     pub file_free: unsafe extern "C" fn(*mut File),
 }

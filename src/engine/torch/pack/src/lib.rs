@@ -1,5 +1,20 @@
 //! What Tacet and its torch backend agree on.
 //!
 //! - [`abi`]: the functions of the backend, as C sees them. The backend and the loader compile the same definitions.
+//! - [`platform`]: file names and what is offered where.
+//! - [`locate`]: where a runtime pack is looked for.
+//! - [`manifest`]: what a pack says it holds, and the check that it does.
+//! - [`wheels`]: the published files that a pack is made of, by name, version and hash.
+//! - [`assemble`]: fetching those, laying them out, installing and removing.
 
 pub mod abi;
+#[cfg(feature = "disk")]
+pub mod assemble;
+#[cfg(feature = "disk")]
+pub mod locate;
+#[cfg(feature = "disk")]
+pub mod manifest;
+#[cfg(feature = "disk")]
+pub mod platform;
+#[cfg(feature = "disk")]
+pub mod wheels;

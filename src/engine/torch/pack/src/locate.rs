@@ -1,0 +1,100 @@
+//! Where a runtime pack is looked for: the place that `TACET_TORCH_DIR` names, the per-user data directory, then inside or
+//! beside the plugin's own bundle (sandboxed hosts may read nothing else).
+
+use std::path::{Path, PathBuf};
+
+use crate::abi::TORCH_VERSION;
+use crate::manifest::MANIFEST_FILE;
+
+/// Names a pack's directory and overrules every other place.
+pub const DIR_VARIABLE: &str = "TACET_TORCH_DIR";
+
+/// How a place came to be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// [`DIR_VARIABLE`].
+    Variable,
+    /// The per-user data directory.
+    User,
+    /// The bundle that holds this program or plugin.
+    Bundle,
+}
+
+/// A place that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Why there.
+    pub origin: Origin,
+    /// The pack's directory, whether or not it exists.
+    pub dir: PathBuf,
+}
+
+impl Place {
+    /// Whether there is a pack, whole or not.
+    pub fn has_pack(&self) -> bool {
+        self.dir.join(MANIFEST_FILE).is_file()
+    }
+}
+
+/// Where packs are installed for this user: one directory per libtorch version. `None` without a home directory.
+pub fn user_dir() -> Option<PathBuf> {
+    Some(dirs::data_local_dir()?.join("tacet").join("torch").join(TORCH_VERSION))
+}
+
+/// The places in the order in which they are tried. `module` is the file of the running program or plugin.
+pub fn places(module: Option<&Path>) -> Vec<Place> {
+    places_from(std::env::var_os(DIR_VARIABLE).map(PathBuf::from), user_dir(), module)
+}
+
+fn places_from(variable: Option<PathBuf>, user: Option<PathBuf>, module: Option<&Path>) -> Vec<Place> {
+    if let Some(dir) = variable.filter(|dir| !dir.as_os_str().is_empty()) {
+        return vec![Place { origin: Origin::Variable, dir }];
+    }
+    let user = user.map(|dir| Place { origin: Origin::User, dir });
+    let bundle = module.into_iter().flat_map(bundle_dirs).map(|dir| Place { origin: Origin::Bundle, dir });
+    user.into_iter().chain(bundle).collect()
+}
+
+/// `Contents/Frameworks` for a module in `Contents/MacOS`, and a folder `tacet-torch` beside the module, or beside the
+/// bundle directory that holds it (VST3 keeps it in `Contents/x86_64-linux`).
+fn bundle_dirs(module: &Path) -> Vec<PathBuf> {
+    let Some(dir) = module.parent() else { return Vec::new() };
+    let mut dirs = vec![dir.join("tacet-torch")];
+    if let Some(contents) = dir.parent().filter(|contents| contents.ends_with("Contents")) {
+        dirs.insert(0, contents.join("Frameworks").join("tacet-torch"));
+        dirs.extend(contents.parent().and_then(Path::parent).map(|beside| beside.join("tacet-torch")));
+    }
+    dirs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_variable_overrules_everything() {
+        let user = Some(PathBuf::from("/u"));
+        let module = Path::new("/x/Tacet.clap/Contents/MacOS/Tacet");
+        let named = places_from(Some("/packs/mine".into()), user.clone(), Some(module));
+        assert_eq!(named, [Place { origin: Origin::Variable, dir: "/packs/mine".into() }]);
+        let places = places_from(Some("".into()), user, Some(module));
+        let dirs: Vec<_> = places.iter().map(|place| place.dir.to_str().unwrap()).collect();
+        let bundle = "/x/Tacet.clap/Contents";
+        assert_eq!(
+            dirs,
+            [
+                "/u",
+                &format!("{bundle}/Frameworks/tacet-torch"),
+                &format!("{bundle}/MacOS/tacet-torch"),
+                "/x/tacet-torch"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_plain_module_has_its_pack_beside_it() {
+        let places = places_from(None, None, Some(Path::new("/lib/clap/Tacet.clap")));
+        assert_eq!(places, [Place { origin: Origin::Bundle, dir: "/lib/clap/tacet-torch".into() }]);
+        assert_eq!(places_from(None, None, None), []);
+    }
+}
