@@ -53,10 +53,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         Some(file) => file.canonicalize().with_context(|| format!("{} cannot be read", file.display()))?,
         None => workspace.root.join(RECORDING),
     };
-    // A fine-tuned model needs no fetching.
-    if std::env::var_os("TACET_MODEL").is_none() {
-        setup::run(workspace, &setup::Options::default())?;
-    }
+    setup::provide(workspace)?;
     build(workspace)?;
     let products = Products::of(workspace, &recording);
     denoise(workspace, &recording, &products)?;

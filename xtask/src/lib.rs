@@ -4,6 +4,7 @@
 //!
 //! - [`setup`]: installs or names prerequisites, fetches the model and converts it.
 //! - [`demo`]: a noisy recording in, a clean one, a picture and a report out.
+//! - [`bundle`], [`install`]: the plugin formats and the standalone, and where hosts look for them.
 //! - [`bench`]: time per hop beside the official runtime's.
 //! - [`test`]: everything that checks the project.
 //! - [`tidy`]: what a reviewer would nag about, checked by machine.
@@ -17,7 +18,9 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 pub mod bench;
+pub mod bundle;
 pub mod demo;
+pub mod install;
 pub mod setup;
 pub mod shell;
 pub mod test;
@@ -40,6 +43,12 @@ enum Command {
     Setup(setup::Options),
     /// Denoise a noisy recording and report: sets up and builds first.
     Demo(demo::Options),
+    /// Make the plugin bundles and the standalone in target/bundled.
+    Bundle(bundle::Options),
+    /// Put the bundles where hosts look for them.
+    Install(install::Options),
+    /// Remove what install has put there.
+    Uninstall(install::Options),
     /// Measure.
     Bench(bench::Options),
     /// Run everything that checks the project.
@@ -68,6 +77,9 @@ fn run(cli: Cli) -> Result<()> {
             Ok(())
         }
         Command::Demo(options) => demo::run(&workspace, &options),
+        Command::Bundle(options) => bundle::run(&workspace, options),
+        Command::Install(options) => install::install(&workspace, &options),
+        Command::Uninstall(options) => install::uninstall(&workspace, &options),
         Command::Bench(options) => bench::run(&workspace, &options),
         Command::Test(options) => test::run(&workspace, &options),
         Command::Tidy => tidy::run(&workspace),

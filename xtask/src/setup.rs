@@ -21,6 +21,17 @@ pub struct Options {
     pub tests: bool,
 }
 
+/// Provides what a build needs; with a model named by `TACET_MODEL`, which is then built in, none is fetched.
+///
+/// # Errors
+/// As [`run`].
+pub fn provide(workspace: &Workspace) -> Result<()> {
+    if std::env::var_os("TACET_MODEL").is_some() {
+        return prerequisites::provide(false);
+    }
+    run(workspace, &Options::default())
+}
+
 /// Installs or names prerequisites, then fetches and converts the models. Quick if nothing is missing.
 ///
 /// # Errors

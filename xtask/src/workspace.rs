@@ -46,6 +46,11 @@ impl Workspace {
         self.target.join("demo")
     }
 
+    /// Where the plugin bundles are made.
+    pub fn bundle_dir(&self) -> PathBuf {
+        self.target.join("bundled")
+    }
+
     /// A path for people: relative to the current directory where it lies below it.
     pub fn display(&self, path: &Path) -> String {
         let short =

@@ -1,0 +1,159 @@
+//! `cargo xtask bundle`: the built library as CLAP, VST3 and (macOS) Audio Unit, and the standalone program.
+//!
+//! The framework's own bundler is not used: it looks for the workspace in every parent directory, names VST3's folder for
+//! Windows on ARM wrongly, and on macOS writes a property list without our identifier, version and microphone text, which
+//! a rewrite and a second signature would have to replace; it knows no Audio Units.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+pub mod layout;
+pub mod names;
+mod plist;
+
+use layout::{Bundle, Platform};
+use names::Names;
+
+use crate::setup;
+use crate::shell;
+use crate::workspace::Workspace;
+
+/// How to build.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct Options {
+    /// Bundle the development build: checks on, slower
+    #[arg(long)]
+    pub debug: bool,
+}
+
+/// Sets up, builds and bundles; prints where the bundles are.
+///
+/// # Errors
+/// Something cannot be set up, built or written.
+pub fn run(workspace: &Workspace, options: Options) -> Result<()> {
+    for path in build(workspace, options)? {
+        println!("{}", workspace.display(&path));
+    }
+    Ok(())
+}
+
+/// Sets up, builds and bundles; gives the bundles' paths in `target/bundled/`.
+///
+/// # Errors
+/// As [`run`].
+pub fn build(workspace: &Workspace, options: Options) -> Result<Vec<PathBuf>> {
+    let platform = Platform::current()?;
+    let names = Names::read(&workspace.root)?;
+    setup::provide(workspace)?;
+    let profile = if options.debug { "dev" } else { "release" };
+    let mut cargo = shell::cargo();
+    cargo
+        .args(["build", "--locked", "--package", "tacet", "--profile", profile])
+        .current_dir(&workspace.root);
+    shell::run(&mut cargo)?;
+
+    // cargo's directory of the development profile is the one exception to the rule.
+    let built = workspace.target.join(if options.debug { "debug" } else { "release" });
+    let destination = workspace.bundle_dir();
+    layout::bundles(platform, &names).iter().map(|bundle| assemble(bundle, &built, &destination)).collect()
+}
+
+/// Copies a bundle's binary, writes what macOS wants beside it, signs. What was there is replaced.
+fn assemble(bundle: &Bundle, built: &Path, destination: &Path) -> Result<PathBuf> {
+    let root = destination.join(&bundle.root);
+    let place = || -> Result<()> {
+        remove(&root)?;
+        let binary = destination.join(&bundle.binary);
+        fs::create_dir_all(binary.parent().context("no directory")?)?;
+        let product = built.join(&bundle.product);
+        fs::copy(&product, &binary).with_context(|| format!("{} cannot be copied", product.display()))?;
+        for (path, text) in &bundle.texts {
+            fs::write(destination.join(path), text)?;
+        }
+        Ok(())
+    };
+    place().with_context(|| format!("{} cannot be made", root.display()))?;
+    if cfg!(target_os = "macos") {
+        // Ad hoc: Apple Silicon runs nothing unsigned, and the copy has broken the linker's signature of the bundle.
+        let mut sign = Command::new("codesign");
+        sign.args(["--force", "--sign", "-"]).arg(&root);
+        shell::run_quietly(&format!("Signing {}", bundle.root.display()), &mut sign)?;
+    }
+    Ok(root)
+}
+
+/// Removes a file or a directory with everything in it; a link is removed, not followed. Nothing there is fine.
+///
+/// # Errors
+/// It is there and cannot be removed.
+pub fn remove(path: &Path) -> Result<()> {
+    let removed = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => Err(error),
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+    };
+    removed.with_context(|| format!("{} cannot be removed", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bundle() -> Bundle {
+        Bundle {
+            root: "A.vst3".into(),
+            binary: "A.vst3/Contents/x/A.so".into(),
+            product: "liba.so".into(),
+            texts: vec![("A.vst3/Contents/note".into(), "text".into())],
+            format: layout::Format::Vst3,
+        }
+    }
+
+    #[test]
+    #[cfg(not(target_os = "macos"))]
+    fn a_bundle_replaces_the_old_one_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let (built, destination) = (dir.path().join("built"), dir.path().join("bundled"));
+        fs::create_dir(&built).unwrap();
+        fs::write(built.join("liba.so"), "new").unwrap();
+        fs::create_dir_all(destination.join("A.vst3/Contents")).unwrap();
+        fs::write(destination.join("A.vst3/Contents/stale"), "").unwrap();
+
+        let root = assemble(&bundle(), &built, &destination).unwrap();
+        assert_eq!(fs::read(root.join("Contents/x/A.so")).unwrap(), b"new");
+        assert_eq!(fs::read(root.join("Contents/note")).unwrap(), b"text");
+        assert!(!root.join("Contents/stale").exists());
+    }
+
+    #[test]
+    fn a_missing_product_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = format!("{:#}", assemble(&bundle(), dir.path(), dir.path()).unwrap_err());
+        assert!(error.contains("liba.so") && error.contains("A.vst3"), "{error}");
+    }
+
+    #[test]
+    fn removing_takes_files_and_directories_and_forgives_absence() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("a/b")).unwrap();
+        fs::write(dir.path().join("file"), "").unwrap();
+        for name in ["a", "file", "nothing"] {
+            remove(&dir.path().join(name)).unwrap();
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_link_is_removed_and_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("kept")).unwrap();
+        std::os::unix::fs::symlink(dir.path().join("kept"), dir.path().join("link")).unwrap();
+        remove(&dir.path().join("link")).unwrap();
+        assert!(dir.path().join("kept").is_dir() && !dir.path().join("link").exists());
+    }
+}

@@ -1,0 +1,184 @@
+//! Where everything of a bundle goes, on each platform: a pure function, so that each can be tested on all.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+
+use super::names::Names;
+use super::plist;
+
+/// A platform that we bundle for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Platform {
+    /// Operating system.
+    pub system: System,
+    /// Processor.
+    pub processor: Processor,
+}
+
+/// Operating systems.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "names say all")]
+pub enum System {
+    Linux,
+    MacOs,
+    Windows,
+}
+
+/// Processors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "names say all")]
+pub enum Processor {
+    X86_64,
+    Arm64,
+}
+
+impl Platform {
+    /// The one that this program runs on, which is the one it builds for.
+    ///
+    /// # Errors
+    /// There are no plugin folders known for it.
+    pub fn current() -> Result<Self> {
+        let system = match std::env::consts::OS {
+            "linux" => System::Linux,
+            "macos" => System::MacOs,
+            "windows" => System::Windows,
+            other => bail!("no plugin bundles are known for {other}"),
+        };
+        let processor = match std::env::consts::ARCH {
+            "x86_64" => Processor::X86_64,
+            "aarch64" => Processor::Arm64,
+            other => bail!("no plugin bundles are known for {other}"),
+        };
+        Ok(Self { system, processor })
+    }
+
+    /// VST3's name of the folder that holds the binary (Steinberg, "Plug-in Format Structure").
+    fn vst3_folder(self) -> &'static str {
+        match (self.system, self.processor) {
+            (System::MacOs, _) => "MacOS",
+            (System::Linux, Processor::X86_64) => "x86_64-linux",
+            (System::Linux, Processor::Arm64) => "aarch64-linux",
+            (System::Windows, Processor::X86_64) => "x86_64-win",
+            (System::Windows, Processor::Arm64) => "arm64-win",
+        }
+    }
+}
+
+/// What a bundle is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// CLAP plugin.
+    Clap,
+    /// VST3 plugin.
+    Vst3,
+    /// Audio Unit, version 2; macOS.
+    AudioUnit,
+    /// The program: window and command line.
+    Standalone,
+}
+
+/// One bundle. Paths are relative to the directory that holds the bundles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bundle {
+    /// What it is for.
+    pub format: Format,
+    /// What is installed: a file or a directory.
+    pub root: PathBuf,
+    /// The binary in it, or it.
+    pub binary: PathBuf,
+    /// cargo's file that becomes the binary.
+    pub product: PathBuf,
+    /// Files to write beside the binary.
+    pub texts: Vec<(PathBuf, String)>,
+}
+
+/// All bundles of a platform.
+pub fn bundles(platform: Platform, names: &Names) -> Vec<Bundle> {
+    let name = &names.name;
+    match platform.system {
+        System::MacOs => [Format::Clap, Format::Vst3, Format::AudioUnit, Format::Standalone]
+            .map(|format| apple(format, names))
+            .into(),
+        System::Linux | System::Windows => {
+            let (library, extension, program) = match platform.system {
+                System::Windows => ("tacet.dll", "vst3", "tacet.exe"),
+                _ => ("libtacet.so", "so", "tacet"),
+            };
+            let vst3 = format!("{name}.vst3/Contents/{}/{name}.{extension}", platform.vst3_folder());
+            vec![
+                plain(Format::Clap, format!("{name}.clap"), None, library),
+                plain(Format::Vst3, format!("{name}.vst3"), Some(vst3), library),
+                plain(Format::Standalone, program.to_owned(), None, program),
+            ]
+        }
+    }
+}
+
+/// A bundle without metadata; without a binary of its own path it is a single file.
+fn plain(format: Format, root: String, binary: Option<String>, product: &str) -> Bundle {
+    let binary = binary.unwrap_or_else(|| root.clone()).into();
+    Bundle { format, root: root.into(), binary, product: product.into(), texts: Vec::new() }
+}
+
+/// On macOS everything is a directory with a property list.
+fn apple(format: Format, names: &Names) -> Bundle {
+    let (extension, product) = match format {
+        Format::Clap => ("clap", "libtacet.dylib"),
+        Format::Vst3 => ("vst3", "libtacet.dylib"),
+        Format::AudioUnit => ("component", "libtacet.dylib"),
+        Format::Standalone => ("app", "tacet"),
+    };
+    let root = PathBuf::from(format!("{}.{extension}", names.name));
+    let contents = root.join("Contents");
+    Bundle {
+        format,
+        binary: contents.join("MacOS").join(&names.name),
+        product: product.into(),
+        texts: vec![
+            (contents.join("Info.plist"), plist::info(format, names)),
+            (contents.join("PkgInfo"), format!("{}????", plist::package_type(format))),
+        ],
+        root,
+    }
+}
+
+#[cfg(test)]
+pub(super) fn names() -> Names {
+    use super::names::AudioUnit;
+    let audio_unit = AudioUnit { manufacturer: "Manu".into(), subtype: "subt".into() };
+    Names { name: "Name".into(), vendor: "A & B".into(), identifier: "a.b".into(), audio_unit }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn binaries(system: System, processor: Processor) -> Vec<String> {
+        let bundles = bundles(Platform { system, processor }, &names());
+        bundles.iter().map(|bundle| bundle.binary.to_string_lossy().replace('\\', "/")).collect()
+    }
+
+    #[test]
+    fn linux_and_windows() {
+        let linux = ["Name.clap", "Name.vst3/Contents/x86_64-linux/Name.so", "tacet"];
+        assert_eq!(binaries(System::Linux, Processor::X86_64), linux);
+        assert_eq!(binaries(System::Linux, Processor::Arm64)[1], "Name.vst3/Contents/aarch64-linux/Name.so");
+        let windows = ["Name.clap", "Name.vst3/Contents/x86_64-win/Name.vst3", "tacet.exe"];
+        assert_eq!(binaries(System::Windows, Processor::X86_64), windows);
+        assert_eq!(binaries(System::Windows, Processor::Arm64)[1], "Name.vst3/Contents/arm64-win/Name.vst3");
+    }
+
+    #[test]
+    fn macos_has_directories_and_an_audio_unit() {
+        let platform = Platform { system: System::MacOs, processor: Processor::Arm64 };
+        let bundles = bundles(platform, &names());
+        let roots: Vec<_> = bundles.iter().map(|bundle| bundle.root.to_string_lossy()).collect();
+        assert_eq!(roots, ["Name.clap", "Name.vst3", "Name.component", "Name.app"]);
+        for bundle in &bundles {
+            assert_eq!(bundle.binary, bundle.root.join("Contents").join("MacOS").join("Name"));
+            assert_eq!(bundle.texts.len(), 2);
+            assert!(bundle.texts.iter().all(|(path, _)| path.starts_with(&bundle.root)));
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! `cargo xtask install` and `uninstall`: the bundles where hosts look for them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::bundle::layout::{self, Format, Platform, System};
+use crate::bundle::names::Names;
+use crate::bundle::{self, remove};
+use crate::workspace::Workspace;
+
+/// Where to.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Options {
+    /// For all users; needs the rights to write there
+    #[arg(long, conflicts_with = "dest")]
+    system: bool,
+    /// Into one folder, side by side, instead of where hosts look
+    #[arg(long, value_name = "DIR")]
+    dest: Option<PathBuf>,
+}
+
+/// Builds, bundles and installs; prints what went where.
+///
+/// # Errors
+/// The bundles cannot be made, or a folder not be written.
+pub fn install(workspace: &Workspace, options: &Options) -> Result<()> {
+    let targets = targets(workspace, options)?;
+    bundle::build(workspace, bundle::Options::default())?;
+    for target in &targets {
+        let source = workspace.bundle_dir().join(target.file_name().context("no file name")?);
+        replace(&source, target)?;
+        println!("installed {}", target.display());
+    }
+    Ok(())
+}
+
+/// Removes what `install` with the same options put there.
+///
+/// # Errors
+/// Something is there and cannot be removed.
+pub fn uninstall(workspace: &Workspace, options: &Options) -> Result<()> {
+    for target in targets(workspace, options)? {
+        if fs::symlink_metadata(&target).is_ok() {
+            remove(&target)?;
+            println!("removed {}", target.display());
+        }
+    }
+    Ok(())
+}
+
+/// Every bundle's place.
+fn targets(workspace: &Workspace, options: &Options) -> Result<Vec<PathBuf>> {
+    let platform = Platform::current()?;
+    let bundles = layout::bundles(platform, &Names::read(&workspace.root)?);
+    let folder = |format| match &options.dest {
+        Some(dest) => Ok(dest.clone()),
+        None if options.system => folder(platform.system, format, &system_base),
+        None => folder(platform.system, format, &user_base),
+    };
+    bundles.iter().map(|bundle| Ok(folder(bundle.format)?.join(&bundle.root))).collect()
+}
+
+/// Where a folder for plugins or programs begins: below the user's files or below the system's.
+type Base<'a> = &'a dyn Fn(System, Format) -> Result<PathBuf>;
+
+/// The folder where hosts (and shells) look for a format.
+fn folder(system: System, format: Format, base: Base<'_>) -> Result<PathBuf> {
+    let base = base(system, format)?;
+    let below = match (system, format) {
+        (System::MacOs, Format::Clap) => "Audio/Plug-Ins/CLAP",
+        (System::MacOs, Format::Vst3) => "Audio/Plug-Ins/VST3",
+        (System::MacOs, Format::AudioUnit) => "Audio/Plug-Ins/Components",
+        (System::Windows, Format::Clap) => "CLAP",
+        (System::Windows, Format::Vst3) => "VST3",
+        (System::Windows, Format::Standalone) => "Tacet",
+        // Bases of the rest are complete.
+        _ => return Ok(base),
+    };
+    Ok(base.join(below))
+}
+
+fn user_base(system: System, format: Format) -> Result<PathBuf> {
+    let home = || {
+        std::env::home_dir()
+            .filter(|home| !home.as_os_str().is_empty())
+            .context("no home directory: use --dest")
+    };
+    let local =
+        || std::env::var_os("LOCALAPPDATA").map(PathBuf::from).context("LOCALAPPDATA is not set: use --dest");
+    match (system, format) {
+        (System::Linux, Format::Clap) => Ok(home()?.join(".clap")),
+        (System::Linux, Format::Vst3) => Ok(home()?.join(".vst3")),
+        (System::Linux, Format::Standalone) => Ok(home()?.join(".local/bin")),
+        (System::MacOs, Format::Standalone) => Ok(home()?.join("Applications")),
+        (System::MacOs, _) => Ok(home()?.join("Library")),
+        (System::Windows, Format::Standalone) => Ok(local()?.join("Programs")),
+        (System::Windows, _) => Ok(local()?.join("Programs/Common")),
+        (System::Linux, Format::AudioUnit) => bail!("there are no Audio Units on Linux"),
+    }
+}
+
+fn system_base(system: System, format: Format) -> Result<PathBuf> {
+    let variable = |name: &str| {
+        std::env::var_os(name).map(PathBuf::from).with_context(|| format!("{name} is not set: use --dest"))
+    };
+    match (system, format) {
+        (System::Linux, Format::Clap) => Ok("/usr/lib/clap".into()),
+        (System::Linux, Format::Vst3) => Ok("/usr/lib/vst3".into()),
+        (System::Linux, Format::Standalone) => Ok("/usr/local/bin".into()),
+        (System::MacOs, Format::Standalone) => Ok("/Applications".into()),
+        (System::MacOs, _) => Ok("/Library".into()),
+        (System::Windows, Format::Standalone) => variable("ProgramFiles"),
+        (System::Windows, _) => variable("CommonProgramFiles"),
+        (System::Linux, Format::AudioUnit) => bail!("there are no Audio Units on Linux"),
+    }
+}
+
+/// Puts a copy in place of what is there, at once: a host that has the old file open keeps it, none sees half of the new.
+fn replace(source: &Path, target: &Path) -> Result<()> {
+    let place = || -> Result<()> {
+        let dir = target.parent().context("no directory")?;
+        fs::create_dir_all(dir)?;
+        let staging = tempfile::Builder::new().prefix(".tacet-install-").tempdir_in(dir)?;
+        let staged = staging.path().join("new");
+        copy(source, &staged)?;
+        if fs::symlink_metadata(target).is_ok() {
+            fs::rename(target, staging.path().join("old"))?;
+        }
+        fs::rename(&staged, target)?;
+        Ok(())
+    };
+    place().with_context(|| format!("{} cannot be installed", target.display()))
+}
+
+/// Copies a file, or a directory with everything in it.
+fn copy(source: &Path, target: &Path) -> Result<()> {
+    if !source.is_dir() {
+        fs::copy(source, target).with_context(|| format!("{} cannot be copied", source.display()))?;
+        return Ok(());
+    }
+    fs::create_dir(target)?;
+    for entry in fs::read_dir(source)? {
+        let entry = entry?;
+        copy(&entry.path(), &target.join(entry.file_name()))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_system_has_its_folders() {
+        let base = |_: System, _: Format| Ok(PathBuf::from("base"));
+        let folder = |system, format| folder(system, format, &base).unwrap();
+        assert_eq!(folder(System::MacOs, Format::AudioUnit), Path::new("base/Audio/Plug-Ins/Components"));
+        assert_eq!(folder(System::Windows, Format::Vst3), Path::new("base/VST3"));
+        assert_eq!(folder(System::Linux, Format::Clap), Path::new("base"));
+        assert_eq!(system_base(System::Linux, Format::Vst3).unwrap(), Path::new("/usr/lib/vst3"));
+        assert_eq!(system_base(System::MacOs, Format::Clap).unwrap(), Path::new("/Library"));
+        let user = user_base(System::Linux, Format::Vst3).unwrap();
+        assert!(user.ends_with(".vst3") && user.is_absolute());
+    }
+
+    #[test]
+    fn uninstall_undoes_install_and_touches_nothing_else() {
+        let workspace = Workspace::find().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options { system: false, dest: Some(dir.path().to_owned()) };
+        fs::write(dir.path().join("Another.clap"), "").unwrap();
+        for target in targets(&workspace, &options).unwrap() {
+            fs::create_dir_all(target.join("Contents")).unwrap();
+        }
+        uninstall(&workspace, &options).unwrap();
+        uninstall(&workspace, &options).unwrap();
+        let left: Vec<_> =
+            fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["Another.clap"]);
+    }
+
+    #[test]
+    fn files_and_directories_replace_each_other_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let (source, target) = (dir.path().join("source"), dir.path().join("installed/Tacet.vst3"));
+        fs::create_dir_all(source.join("Contents/x")).unwrap();
+        fs::write(source.join("Contents/x/a.so"), "new").unwrap();
+        for old in ["nothing", "a file", "a directory"] {
+            remove(&target).unwrap();
+            match old {
+                "a file" => fs::write(&target, "old").unwrap(),
+                "a directory" => fs::create_dir_all(target.join("stale")).unwrap(),
+                _ => {}
+            }
+            replace(&source, &target).unwrap();
+            assert_eq!(fs::read(target.join("Contents/x/a.so")).unwrap(), b"new", "{old}");
+            assert!(!target.join("stale").exists());
+            assert_eq!(fs::read_dir(target.parent().unwrap()).unwrap().count(), 1, "staging is gone");
+        }
+    }
+}
