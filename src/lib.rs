@@ -23,7 +23,7 @@ pub mod erb;
 pub mod features;
 pub mod frame;
 pub mod history;
-pub mod score;
 pub mod lab;
+pub mod score;
 pub mod stft;
 pub mod weights;

@@ -1,8 +1,8 @@
 //! `cargo xtask bundle`: the built library as CLAP, VST3 and (macOS) Audio Unit, and the standalone program.
 //!
-//! The framework's own bundler is not used: it looks for the workspace in every parent directory, names VST3's folder for
-//! Windows on ARM wrongly, and on macOS writes a property list without our identifier, version and microphone text, which
-//! a rewrite and a second signature would have to replace; it knows no Audio Units.
+//! The framework's own bundler is not used: it looks for the workspace in every parent directory, names VST3's folder
+//! for Windows on ARM wrongly, and on macOS writes a property list without our identifier, version and microphone text,
+//! which a rewrite and a second signature would have to replace; it knows no Audio Units.
 
 use std::fs;
 use std::path::{Path, PathBuf};

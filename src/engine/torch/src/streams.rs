@@ -1,9 +1,9 @@
 //! The lanes' states on the device, and the step: pack, upload once, compute, download once.
 //!
-//! A lane's last five inputs lie in a ring of rows, its recurrent state is one row; both stay on the device. Which rows a
-//! step reads and writes is worked out on the host and travels with the inputs as numbers, so that the device's work has
-//! the same shape in every step of a batch size: nothing is rolled, a lane that starts anew reads rows of zeros, and the
-//! spare rows of a batch belong to a lane that nobody reads. That also makes a step recordable as a CUDA graph.
+//! A lane's last five inputs lie in a ring of rows, its recurrent state is one row; both stay on the device. Which rows
+//! a step reads and writes is worked out on the host and travels with the inputs as numbers, so that the device's work
+//! has the same shape in every step of a batch size: nothing is rolled, a lane that starts anew reads rows of zeros,
+//! and the spare rows of a batch belong to a lane that nobody reads. That also makes a step recordable as a CUDA graph.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -338,8 +338,8 @@ fn may_stop(lane: &Lane) -> bool {
     !never
 }
 
-/// Batch size that `n` lanes run in: a few sizes, so that shapes repeat. On the CPU they are closer together, as a spare
-/// row costs time there.
+/// Batch size that `n` lanes run in: a few sizes, so that shapes repeat. On the CPU they are closer together, as a
+/// spare row costs time there.
 fn bucket(target: Target, n: usize) -> usize {
     let power = n.next_power_of_two();
     let between = power / 4 * 3;

@@ -2,8 +2,8 @@
 //!
 //! Rules, for every function of the table:
 //! - It never unwinds and never throws: a failure is a [`Status`] other than [`Status::OK`], with text in [`Message`].
-//! - An [`Engine`] and the [`File`]s made from it belong to one thread; different engines may live on different threads,
-//!   except on MPS, where one thread per process must serve all.
+//! - An [`Engine`] and the [`File`]s made from it belong to one thread; different engines may live on different
+//!   threads, except on MPS, where one thread per process must serve all.
 //! - It allocates and may take milliseconds: never call one on the audio thread.
 
 use std::ffi::c_void;

@@ -1,5 +1,5 @@
-//! Where a runtime pack is looked for: the place that `TACET_TORCH_DIR` names, the per-user data directory, then inside or
-//! beside the plugin's own bundle (sandboxed hosts may read nothing else).
+//! Where a runtime pack is looked for: the place that `TACET_TORCH_DIR` names, the per-user data directory, then inside
+//! or beside the plugin's own bundle (sandboxed hosts may read nothing else).
 
 use std::path::{Path, PathBuf};
 

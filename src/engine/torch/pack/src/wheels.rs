@@ -1,5 +1,5 @@
-//! The published files that a pack is made of. libtorch comes from PyTorch's own wheels on PyPI, CUDA from NVIDIA's; only
-//! the libraries named here are taken. Versions are those that torch 2.11.0 asks for.
+//! The published files that a pack is made of. libtorch comes from PyTorch's own wheels on PyPI, CUDA from NVIDIA's;
+//! only the libraries named here are taken. Versions are those that torch 2.11.0 asks for.
 
 use crate::abi::TORCH_VERSION;
 use crate::platform::Platform;
