@@ -14,6 +14,8 @@ const MIN_FFT: usize = 1 << 16;
 /// The sign of the correlation is ignored, so that an output of inverted polarity is still aligned. Equal maxima go to
 /// the smaller shift; signals without any correlation get 0. Memory does not grow with the signals' length.
 pub fn delay_samples(pairs: &[(&[f64], &[f64])], max_lag: usize) -> i64 {
+    let longest = pairs.iter().map(|(x, y)| x.len().max(y.len())).max().unwrap_or(0);
+    let max_lag = max_lag.min(longest);
     // Block by block: each block of the first signal against the stretch of the second that any lag can bring to it.
     let n_fft = (4 * max_lag + 4).next_power_of_two().max(MIN_FFT);
     let n_block = n_fft - 2 * max_lag;

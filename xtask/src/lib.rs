@@ -8,6 +8,8 @@
 //! - [`bench`]: time per hop beside the official runtime's.
 //! - [`test`]: everything that checks the project.
 //! - [`tidy`]: what a reviewer would nag about, checked by machine.
+//! - [`quality`]: measures the result beside the official runtime's.
+//! - [`venv`]: Python environments for what compares us with Python tools.
 //! - [`workspace`], [`shell`]: where things lie, and how other programs are run.
 //!
 //! Every command may be repeated: what is done already is found done, in milliseconds where possible.
@@ -21,10 +23,12 @@ pub mod bench;
 pub mod bundle;
 pub mod demo;
 pub mod install;
+pub mod quality;
 pub mod setup;
 pub mod shell;
 pub mod test;
 pub mod tidy;
+pub mod venv;
 pub mod workspace;
 
 use workspace::Workspace;
@@ -55,6 +59,8 @@ enum Command {
     Test(test::Options),
     /// Check what a reviewer would nag about.
     Tidy,
+    /// Measure the quality of denoised speech beside the official runtime's, and print the README's table.
+    Quality(quality::Options),
 }
 
 /// Parses the command line and runs it; errors go to standard error with their causes.
@@ -83,5 +89,6 @@ fn run(cli: Cli) -> Result<()> {
         Command::Bench(options) => bench::run(&workspace, &options),
         Command::Test(options) => test::run(&workspace, &options),
         Command::Tidy => tidy::run(&workspace),
+        Command::Quality(options) => quality::run(&workspace, &options),
     }
 }

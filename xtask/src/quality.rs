@@ -1,0 +1,59 @@
+//! `cargo xtask quality`: the README's quality table, from a speech set made here.
+
+use anyhow::{Result, ensure};
+use tacet_model::ModelKind;
+
+use crate::setup::models;
+use crate::shell;
+use crate::venv::Venv;
+use crate::workspace::Workspace;
+
+/// How the quality is measured.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Options {
+    /// Items scored at a time.
+    #[arg(long, default_value_t = 2)]
+    pub jobs: usize,
+}
+
+/// Builds the command line, makes the speech set, denoises it with the official runtime and with ours, and scores.
+///
+/// # Errors
+/// The official runtime does not run on this machine, something cannot be fetched or built, or an item's STOI is not
+/// the official runtime's.
+pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    ensure!(
+        models::HAS_OFFICIAL_RUNTIME,
+        "the official runtime, which this compares with, is published for Linux on x86-64 (glibc) only: run this there"
+    );
+    let kind = ModelKind::DeepFilterNet3;
+    models::provide(workspace, kind)?;
+    let venv = Venv::provide(workspace, &workspace.root.join("tests/quality"))?;
+    shell::run(shell::cargo().current_dir(&workspace.root).args([
+        "build",
+        "--release",
+        "--bin",
+        "tacet",
+        "--no-default-features",
+    ]))?;
+
+    let out = workspace.target.join("quality");
+    shell::run(
+        venv.python()
+            .arg(workspace.root.join("tests/quality/quality.py"))
+            .arg("--tacet")
+            .arg(workspace.target.join("release/tacet"))
+            .arg("--runtime")
+            .arg(workspace.model_dir().join(models::OFFICIAL_RUNTIME))
+            .arg("--model")
+            .arg(workspace.model_dir().join(kind.archive_file()))
+            .arg("--out")
+            .arg(&out)
+            .args(["--jobs", &options.jobs.to_string()]),
+    )?;
+    eprintln!(
+        "The table is {}, every item is in results.json beside it",
+        workspace.display(&out.join("table.md"))
+    );
+    Ok(())
+}

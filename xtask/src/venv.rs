@@ -1,0 +1,72 @@
+//! Python environments for what compares us with Python tools, below `target/` and reused.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::setup::fetch::sha256_hex;
+use crate::setup::python::Python;
+use crate::shell;
+use crate::workspace::{Workspace, write_atomically};
+
+/// Libraries to compute with: version ranges, so that any recent Python finds wheels.
+const LIBRARIES: &str = "libraries.txt";
+/// Tools whose results count: exact versions and hashes, without their dependencies.
+const TOOLS: &str = "tools.txt";
+/// Written last, so that an environment is whole or made again.
+const STAMP: &str = "installed";
+
+/// A virtual environment that holds what a directory of the repository asks for.
+pub struct Venv {
+    dir: PathBuf,
+}
+
+impl Venv {
+    /// Makes or finds the environment for `requirements`, a directory with `libraries.txt` and `tools.txt`.
+    ///
+    /// # Errors
+    /// There is no Python 3 with pip and venv, or a package cannot be installed.
+    pub fn provide(workspace: &Workspace, requirements: &Path) -> Result<Self> {
+        let (libraries, tools) = (requirements.join(LIBRARIES), requirements.join(TOOLS));
+        let texts = [&libraries, &tools].map(fs::read);
+        let mut wanted = Vec::new();
+        for text in texts {
+            wanted.extend(text.with_context(|| format!("{} cannot be read", requirements.display()))?);
+        }
+        let wanted = sha256_hex(&wanted);
+        let name = requirements.file_name().context("the requirements' directory has no name")?;
+        let venv = Self { dir: workspace.target.join("venv").join(name) };
+        let stamp = venv.dir.join(STAMP);
+        if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+            return Ok(venv);
+        }
+
+        let title = workspace.display(&venv.dir);
+        shell::run_quietly(
+            &format!("Making the Python environment {title}"),
+            Python::find()?.command().args(["-m", "venv", "--clear"]).arg(&venv.dir),
+        )
+        .context("Python's venv is missing (Debian and Ubuntu: `apt-get install python3-venv`)")?;
+        venv.install(&libraries, &[])?;
+        venv.install(&tools, &["--no-deps", "--require-hashes"])?;
+        write_atomically(&stamp, wanted.as_bytes())?;
+        Ok(venv)
+    }
+
+    /// A command that starts with this environment's Python.
+    pub fn python(&self) -> Command {
+        Command::new(self.dir.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" }))
+    }
+
+    fn install(&self, requirements: &Path, options: &[&str]) -> Result<()> {
+        let mut pip = self.python();
+        pip.args(["-m", "pip", "--disable-pip-version-check", "install"]).args(options);
+        shell::run_quietly(
+            &format!("Installing {}", requirements.display()),
+            pip.arg("--requirement").arg(requirements),
+        )?;
+        Ok(())
+    }
+}
