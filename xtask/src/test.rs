@@ -11,8 +11,8 @@ use crate::shell;
 use crate::tidy;
 use crate::workspace::Workspace;
 
-/// Variables that turn what a test lacks from a printed skip into a failure, and whether it can be had here: the fetched
-/// models, the official runtime, a graphics adapter in software (Debian's, see [`setup`]).
+/// Variables that turn what a test lacks from a printed skip into a failure, and whether it can be had here: the
+/// fetched models, the official runtime, a graphics adapter in software (Debian's, see [`setup`]).
 const REQUIRED: [(&str, fn() -> bool); 3] = [
     ("TACET_REQUIRE_MODEL", || true),
     ("TACET_REQUIRE_ORACLE", || setup::models::HAS_OFFICIAL_RUNTIME),
