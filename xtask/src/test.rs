@@ -11,13 +11,16 @@ use crate::shell;
 use crate::tidy;
 use crate::workspace::Workspace;
 
-/// Variables that turn what a test lacks from a printed skip into a failure, and whether it can be had here: the
-/// fetched models, the official runtime, a graphics adapter in software (Debian's, see [`setup`]).
-const REQUIRED: [(&str, fn() -> bool); 3] = [
-    ("TACET_REQUIRE_MODEL", || true),
-    ("TACET_REQUIRE_ORACLE", || setup::models::HAS_OFFICIAL_RUNTIME),
-    ("TACET_REQUIRE_SNAPSHOTS", setup::prerequisites::is_debian),
-];
+/// Variables that turn what a test lacks from a printed skip into a failure, where it can be had: the fetched models,
+/// the official runtime, a graphics adapter in software.
+fn required() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let can_be_had = [
+        ("TACET_REQUIRE_MODEL", true),
+        ("TACET_REQUIRE_ORACLE", setup::models::HAS_OFFICIAL_RUNTIME),
+        ("TACET_REQUIRE_SNAPSHOTS", setup::prerequisites::is_debian()),
+    ];
+    can_be_had.into_iter().filter(|(_, here)| *here).map(|(name, _)| (name, "1"))
+}
 
 /// Which steps to run.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -78,7 +81,7 @@ fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
     };
     let plain = |mut command: Command| move |_: &mut Counts| shell::run(&mut command);
     let tests = |mut command: Command| {
-        command.envs(REQUIRED.iter().filter(|(_, can_be_had)| can_be_had()).map(|(name, _)| (name, "1")));
+        command.envs(required());
         move |counts: &mut Counts| run_tests(&mut command, counts)
     };
     let mut doc = cargo("doc --workspace --exclude tacet-torch --no-deps --document-private-items");
