@@ -322,19 +322,22 @@ pub fn horizontal_sum<S: Simd>(s: S, v: S::F) -> f32 {
 pub struct FilterPathway {
     /// 64 inputs to five taps of five outputs in each of two groups of 32.
     taps: Grouped,
-    pointwise: Vec<f32>,
-    bias: [f32; Self::OUT],
+    /// `[10 inputs][16]`, the last six outputs empty.
+    pointwise: [[f32; 16]; Self::OUT],
+    bias: [f32; 16],
 }
 
 impl FilterPathway {
     /// Real and imaginary part of every deep-filter tap.
     pub const OUT: usize = 2 * DF_ORDER;
     /// Floats of state: what earlier frames add to the next four results.
-    pub const STATE: usize = (DF_ORDER - 1) * N_DF_BINS * Self::OUT;
+    pub const STATE: usize = 2 * N_DF_BINS * Self::PENDING;
     /// Floats of `scratch`.
     pub const SCRATCH: usize = N_DF_BINS * PANEL;
     /// Outputs of a group, per tap.
     const GROUP: usize = Self::OUT / 2;
+    /// Sums of a group and bin that are not complete: all taps but the newest frame's.
+    const PENDING: usize = (DF_ORDER - 1) * Self::GROUP;
     /// Outputs of a group for all taps, padded to half a panel.
     const HALF: usize = PANEL / 2;
 
@@ -351,42 +354,59 @@ impl FilterPathway {
                 }
             }
         }
+        let padded = |from: &dyn Fn(usize) -> f32| -> [f32; 16] {
+            std::array::from_fn(|o| if o < Self::OUT { from(o) } else { 0.0 })
+        };
         Self {
             taps: Grouped::new(&packed, 2, n_in, Self::HALF),
-            pointwise: pointwise.to_vec(),
-            bias: bias.try_into().expect("checked with the tensors' shapes"),
+            pointwise: std::array::from_fn(|input| padded(&|o| pointwise[o * Self::OUT + input])),
+            bias: padded(&|o| bias[o]),
         }
     }
 
     /// `c0` is `[96][64]`; writes `[96][10]`.
     pub fn apply(&self, level: Level, state: &mut [f32], c0: &[f32], scratch: &mut [f32], out: &mut [f32]) {
         self.taps.apply(level, c0, scratch);
-        let plane = N_DF_BINS * Self::OUT;
-        let products = scratch.as_chunks::<PANEL>().0;
-        for (bin, out) in out.as_chunks_mut::<{ Self::OUT }>().0.iter_mut().enumerate() {
-            let product = |tap: usize| -> [f32; Self::OUT] {
-                std::array::from_fn(|o| {
-                    products[bin][o / Self::GROUP * Self::HALF + tap * Self::GROUP + o % Self::GROUP]
-                })
-            };
-            // The newest frame meets the last tap now, and tap 3, 2, 1, 0 in the results to come.
-            let mut due = product(DF_ORDER - 1);
-            for (o, due) in due.iter_mut().enumerate() {
-                *due += state[bin * Self::OUT + o];
-            }
-            for ahead in 0..DF_ORDER - 1 {
-                let share = product(DF_ORDER - 2 - ahead);
-                for (o, share) in share.into_iter().enumerate() {
-                    let at = bin * Self::OUT + o;
-                    let earlier = if ahead + 2 < DF_ORDER { state[(ahead + 1) * plane + at] } else { 0.0 };
-                    state[ahead * plane + at] = earlier + share;
+        run(level, Accumulate { pathway: self, products: scratch, state, out });
+    }
+}
+
+struct Accumulate<'a> {
+    pathway: &'a FilterPathway,
+    products: &'a mut [f32],
+    state: &'a mut [f32],
+    out: &'a mut [f32],
+}
+
+impl Kernel for Accumulate<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        const OUT: usize = FilterPathway::OUT;
+        const GROUP: usize = FilterPathway::GROUP;
+        const PENDING: usize = FilterPathway::PENDING;
+        let products = self.products.as_chunks_mut::<{ FilterPathway::HALF }>().0.as_chunks_mut::<2>().0;
+        let states = self.state.as_chunks_mut::<PENDING>().0.as_chunks_mut::<2>().0;
+        let bins = products.iter_mut().zip(states).zip(self.out.as_chunks_mut::<OUT>().0);
+        for ((products, states), out) in bins {
+            let mut due = [0.0; OUT];
+            for ((sums, state), due) in products.iter_mut().zip(states).zip(due.as_chunks_mut::<GROUP>().0) {
+                // Tap by tap: what was pending for the tap before, and this frame's share.
+                for (sum, pending) in sums[GROUP..].iter_mut().zip(state.iter()) {
+                    *sum += pending;
                 }
+                state.copy_from_slice(&sums[..PENDING]);
+                due.copy_from_slice(&sums[PENDING..PENDING + GROUP]);
             }
-            let rows = self.pointwise.as_chunks::<{ Self::OUT }>().0;
-            for ((value, row), bias) in out.iter_mut().zip(rows).zip(self.bias) {
-                let sum = row.iter().zip(due).fold(bias, |sum, (w, x)| sum + w * x);
-                *value = sum.max(0.0);
+            let mut values = [0.0; 16];
+            for o in (0..16).step_by(S::N) {
+                let mut sum = s.load(&self.pathway.bias[o..]);
+                for i in 0..OUT {
+                    sum = s.mul_add(s.load(&self.pathway.pointwise[i][o..]), s.splat(due[i]), sum);
+                }
+                s.store(relu(s, sum), &mut values[o..]);
             }
+            out.copy_from_slice(&values[..OUT]);
         }
     }
 }

@@ -31,10 +31,8 @@ pub trait Simd: Copy {
     fn splat(self, x: f32) -> Self::F;
     /// The first `N` values of `src`.
     fn load(self, src: &[f32]) -> Self::F;
-    /// The first `N` half-precision values of `src`, widened.
-    fn load_f16(self, src: &[u16]) -> Self::F;
     /// The first `N` integers of `src`, widened.
-    fn load_i8(self, src: &[i8]) -> Self::F;
+    fn load_i16(self, src: &[i16]) -> Self::F;
     /// Writes the first `N` values of `dst`.
     fn store(self, v: Self::F, dst: &mut [f32]);
     /// `a + b`.
@@ -70,7 +68,7 @@ pub trait Kernel {
 pub enum Level {
     /// Portable code in the target's base instruction set.
     Scalar(Scalar),
-    /// AVX2, FMA and F16C.
+    /// AVX2 and FMA.
     #[cfg(target_arch = "x86_64")]
     Avx2(Avx2),
     /// AVX-512 F, BW, DQ and VL.
@@ -153,11 +151,7 @@ impl Simd for Scalar {
         [src[0], src[1], src[2], src[3]]
     }
     #[inline(always)]
-    fn load_f16(self, src: &[u16]) -> [f32; 4] {
-        [src[0], src[1], src[2], src[3]].map(f16_to_f32)
-    }
-    #[inline(always)]
-    fn load_i8(self, src: &[i8]) -> [f32; 4] {
+    fn load_i16(self, src: &[i16]) -> [f32; 4] {
         [src[0], src[1], src[2], src[3]].map(f32::from)
     }
     #[inline(always)]
@@ -200,30 +194,6 @@ impl Simd for Scalar {
     fn prefetch<T>(self, _: &[T], _: usize) {}
 }
 
-/// Widens an IEEE 754 half.
-#[inline]
-pub fn f16_to_f32(half: u16) -> f32 {
-    let sign = u32::from(half & 0x8000) << 16;
-    let magnitude = u32::from(half & 0x7fff);
-    // Exponent re-biased by 112; multiplying by 2^112 also renormalises subnormal halves exactly.
-    let value = f32::from_bits(magnitude << 13) * f32::from_bits((127 + 112) << 23);
-    f32::from_bits(value.to_bits() | sign)
-}
-
-/// Narrows to an IEEE 754 half, to nearest even. Magnitudes beyond the range saturate.
-pub fn f32_to_f16(value: f32) -> u16 {
-    let sign = ((value.to_bits() >> 16) & 0x8000) as u16;
-    let magnitude = value.abs().min(65504.0);
-    // Below the least normal half, one unit is 2^-24: adding a number whose own unit that is rounds to it.
-    let bits = if magnitude < 6.103_515_6e-5 {
-        (magnitude + 0.5).to_bits().wrapping_sub(0.5f32.to_bits())
-    } else {
-        let bits = magnitude.to_bits();
-        (bits + 0xfff + ((bits >> 13) & 1) - (112 << 23)) >> 13
-    };
-    sign | bits as u16
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,21 +206,6 @@ mod tests {
         assert_eq!(Level::choose(Some("nonsense")), best);
     }
 
-    #[test]
-    fn halves_survive_the_round_trip() {
-        for bits in 0..=u16::MAX {
-            let exponent = bits & 0x7c00;
-            if exponent != 0x7c00 {
-                assert_eq!(f32_to_f16(f16_to_f32(bits)), bits, "{bits:#06x} is {}", f16_to_f32(bits));
-            }
-        }
-        assert_eq!(f16_to_f32(0x3c00), 1.0);
-        assert_eq!(f16_to_f32(0xc000), -2.0);
-        assert_eq!(f16_to_f32(0x0001), 5.960_464_5e-8);
-        assert_eq!(f32_to_f16(1e9), 0x7bff, "saturates");
-        assert_eq!(f32_to_f16(1.0 + 2f32.powi(-11)), 0x3c00, "ties go to even");
-    }
-
     struct Check;
 
     impl Kernel for Check {
@@ -259,8 +214,7 @@ mod tests {
         fn run<S: Simd>(self, s: S) {
             let a: Vec<f32> = (0..16).map(|i| i as f32 * 0.5 - 3.0).collect();
             let b: Vec<f32> = (0..16).map(|i| 1.5 - i as f32 * 0.25 + 0.01).collect();
-            let halves: Vec<u16> = (0..16).map(|i| f32_to_f16(i as f32 * 0.125 - 1.0)).collect();
-            let bytes: Vec<i8> = (0..16).map(|i| i * 16 - 128).map(|i| i as i8).collect();
+            let shorts: Vec<i16> = (0..16).map(|i| i * 4096 - 32767).map(|i: i32| i as i16).collect();
             let check = |name: &str, v: S::F, expected: &dyn Fn(usize) -> f32| {
                 let mut out = [0.0; 16];
                 s.store(v, &mut out);
@@ -276,8 +230,7 @@ mod tests {
             check("mul_add", s.mul_add(va, vb, s.splat(2.0)), &|i| a[i] * b[i] + 2.0);
             check("max", s.max(va, vb), &|i| a[i].max(b[i]));
             check("min", s.min(va, vb), &|i| a[i].min(b[i]));
-            check("f16", s.load_f16(&halves), &|i| i as f32 * 0.125 - 1.0);
-            check("i8", s.load_i8(&bytes), &|i| bytes[i].into());
+            check("i16", s.load_i16(&shorts), &|i| shorts[i].into());
             check("exp2i", s.exp2i(s.load(&[-3.0, 0.0, 5.0, -20.0].repeat(4))), &|i| {
                 [0.125, 1.0, 32.0, 2f32.powi(-20)][i % 4]
             });

@@ -2,7 +2,7 @@
 
 use std::arch::aarch64::*;
 
-use super::{Kernel, Simd, f16_to_f32};
+use super::{Kernel, Simd};
 
 /// Proof that the CPU has Advanced SIMD.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,15 +62,9 @@ impl Simd for Neon {
         unsafe { vld1q_f32(src[..4].as_ptr()) }
     }
     #[inline(always)]
-    fn load_f16(self, src: &[u16]) -> float32x4_t {
-        // Half-precision vector types are not stable yet; four scalar conversions, which every aarch64 does in hardware
-        // once they are, are exact.
-        self.load(&[src[0], src[1], src[2], src[3]].map(f16_to_f32))
-    }
-    #[inline(always)]
-    fn load_i8(self, src: &[i8]) -> float32x4_t {
-        let wide = [src[0], src[1], src[2], src[3]].map(f32::from);
-        self.load(&wide)
+    fn load_i16(self, src: &[i16]) -> float32x4_t {
+        // SAFETY: the slice expression checks the length; the token proves the feature.
+        unsafe { vcvtq_f32_s32(vmovl_s16(vld1_s16(src[..4].as_ptr()))) }
     }
     #[inline(always)]
     fn store(self, v: float32x4_t, dst: &mut [f32]) {

@@ -4,27 +4,25 @@ use std::arch::x86_64::*;
 
 use super::{Kernel, Simd};
 
-/// Proof that the CPU has AVX2, FMA and F16C.
+/// Proof that the CPU has AVX2 and FMA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Avx2(());
 
-/// Proof that the CPU has AVX-512 F, BW, DQ and VL, and AVX2, FMA and F16C.
+/// Proof that the CPU has AVX-512 F, BW, DQ and VL, and AVX2 and FMA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Avx512(());
 
 impl Avx2 {
     /// The token, where the CPU and the operating system support the level.
     pub fn detect() -> Option<Self> {
-        let ok = is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("fma")
-            && is_x86_feature_detected!("f16c");
+        let ok = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
         ok.then_some(Self(()))
     }
 
     /// Runs `kernel` compiled for this level.
     #[inline]
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        #[target_feature(enable = "avx2,fma,f16c")]
+        #[target_feature(enable = "avx2,fma")]
         fn at_level<K: Kernel>(simd: Avx2, kernel: K) -> K::Output {
             kernel.run(simd)
         }
@@ -47,7 +45,7 @@ impl Avx512 {
     /// Runs `kernel` compiled for this level.
     #[inline]
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
         fn at_level<K: Kernel>(simd: Avx512, kernel: K) -> K::Output {
             kernel.run(simd)
         }
@@ -98,14 +96,9 @@ impl Simd for Avx2 {
         unsafe { _mm256_loadu_ps(src[..8].as_ptr()) }
     }
     #[inline(always)]
-    fn load_f16(self, src: &[u16]) -> __m256 {
-        // SAFETY: the slice expression checks the length; the token proves F16C.
-        unsafe { _mm256_cvtph_ps(_mm_loadu_si128(src[..8].as_ptr().cast())) }
-    }
-    #[inline(always)]
-    fn load_i8(self, src: &[i8]) -> __m256 {
+    fn load_i16(self, src: &[i16]) -> __m256 {
         // SAFETY: the slice expression checks the length; the token proves AVX2.
-        unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(src[..8].as_ptr().cast()))) }
+        unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(_mm_loadu_si128(src[..8].as_ptr().cast()))) }
     }
     #[inline(always)]
     fn store(self, v: __m256, dst: &mut [f32]) {
@@ -151,14 +144,9 @@ impl Simd for Avx512 {
         unsafe { _mm512_loadu_ps(src[..16].as_ptr()) }
     }
     #[inline(always)]
-    fn load_f16(self, src: &[u16]) -> __m512 {
+    fn load_i16(self, src: &[i16]) -> __m512 {
         // SAFETY: the slice expression checks the length; the token proves AVX-512 F.
-        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(src[..16].as_ptr().cast())) }
-    }
-    #[inline(always)]
-    fn load_i8(self, src: &[i8]) -> __m512 {
-        // SAFETY: the slice expression checks the length; the token proves AVX-512 F.
-        unsafe { _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(src[..16].as_ptr().cast()))) }
+        unsafe { _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(_mm256_loadu_si256(src[..16].as_ptr().cast()))) }
     }
     #[inline(always)]
     fn store(self, v: __m512, dst: &mut [f32]) {

@@ -1,0 +1,125 @@
+//! Time per hop beside the official runtime, alternating hop by hop in one run on one core.
+//!
+//!     cargo xtask bench hop
+//!
+//! Ratios are what to quote: the machine's mood moves both sides alike. What did not pay is told in `benches/README.md`.
+
+#[path = "../tests/oracle/runtime.rs"]
+mod runtime;
+#[path = "../tests/oracle/signals.rs"]
+mod signals;
+
+use std::time::Instant;
+
+use runtime::OfficialRuntime;
+use tacet::denoiser::{Denoiser, Settings};
+use tacet::engine::native::{Level, NativeEngine, NativeModel, Precision};
+use tacet::engine::{Engine, Job};
+use tacet::features::FeatureState;
+use tacet::frame::SILENT_SPECTRUM;
+use tacet::model::{HOP, ModelKind};
+use tacet::stft::Analysis;
+
+/// Seconds of audio per measurement.
+const DURATION_S: f32 = 10.0;
+/// Streams that share a step.
+const BATCHES: [usize; 4] = [1, 2, 8, 32];
+
+/// Microseconds of many runs.
+#[derive(Default)]
+struct Times(Vec<f64>);
+
+impl Times {
+    fn measure<T>(&mut self, run: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let result = run();
+        self.0.push(start.elapsed().as_secs_f64() * 1e6);
+        result
+    }
+
+    fn quantile(&mut self, q: f64) -> f64 {
+        self.0.sort_by(f64::total_cmp);
+        self.0[((self.0.len() - 1) as f64 * q).round() as usize]
+    }
+}
+
+fn main() {
+    let model = tacet::weights::embedded().expect("the embedded model");
+    let signal = signals::speech_like(DURATION_S);
+    let mut official = match OfficialRuntime::open(ModelKind::DeepFilterNet3, 100.0, 0.0) {
+        Ok(official) => Some(official),
+        Err(reason) => {
+            println!("no official runtime to compare with: {reason}");
+            None
+        }
+    };
+
+    let mut ours = Vec::new();
+    for level in Level::available() {
+        for precision in [Precision::F32, Precision::I16] {
+            let start = Instant::now();
+            let packed = NativeModel::with(&model, precision, level).expect("the embedded model fits");
+            let packed_ms = start.elapsed().as_secs_f64() * 1e3;
+            let megabytes = packed.n_gru_bytes() as f64 / 1e6;
+            let engine = Box::new(NativeEngine::new(packed));
+            let denoiser = Denoiser::new(engine, 1, Settings::default()).expect("room for a stream");
+            ours.push((level, precision, packed_ms, megabytes, denoiser, Times::default(), 0f64));
+        }
+    }
+    let (mut peer, mut energy) = (Times::default(), 0f64);
+    let (mut expected, mut output) = ([0.0; HOP], [0.0; HOP]);
+    for hop in signal.as_chunks::<HOP>().0 {
+        if let Some(official) = &mut official {
+            peer.measure(|| official.process(hop, &mut expected));
+            energy += expected.iter().map(|x| f64::from(x * x)).sum::<f64>();
+        }
+        for (.., denoiser, times, error) in &mut ours {
+            times.measure(|| denoiser.process(&[hop], &mut [&mut output])).expect("a native step");
+            *error += expected.iter().zip(&output).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
+        }
+    }
+    println!("One channel, whole pipeline, per hop of 10 ms:");
+    println!("{:<22} {:>9} {:>9} {:>7} {:>9} {:>9} {:>8}", "", "p50 us", "p99 us", "ratio", "SNR dB", "GRU MB", "pack ms");
+    let peer_p50 = official.is_some().then(|| peer.quantile(0.5));
+    if let Some(p50) = peer_p50 {
+        println!("{:<22} {p50:>9.0} {:>9.0} {:>7.3}", "official runtime", peer.quantile(0.99), 1.0);
+    }
+    for (level, precision, packed_ms, megabytes, _, times, error) in &mut ours {
+        let name = format!("native {} {precision:?}", level.name());
+        let (p50, p99) = (times.quantile(0.5), times.quantile(0.99));
+        let ratio = peer_p50.map_or("-".into(), |peer| format!("{:.3}", p50 / peer));
+        let snr = peer_p50.map_or("-".into(), |_| format!("{:.1}", 10.0 * (energy / *error).log10()));
+        println!("{name:<22} {p50:>9.0} {p99:>9.0} {ratio:>7} {snr:>9} {megabytes:>9.2} {packed_ms:>8.1}");
+    }
+    println!();
+    batches(&model, &signal, peer_p50);
+}
+
+/// Engine steps over several streams at once, per stream.
+fn batches(model: &tacet::model::Model, signal: &[f32], peer_p50: Option<f64>) {
+    println!("Engine step shared by several streams, {} F32, per stream and hop:", Level::get().name());
+    println!("{:<22} {:>9} {:>9} {:>7}", "streams", "p50 us", "p99 us", "ratio");
+    let packed = NativeModel::new(model).expect("the embedded model fits");
+    for n_streams in BATCHES {
+        let mut engine = NativeEngine::new(packed.clone());
+        let mut jobs: Vec<Job> =
+            (0..n_streams).map(|_| Job::new(engine.open(1).expect("room for a stream"), 1)).collect();
+        let mut analysis = Analysis::new();
+        let mut features = FeatureState::new(engine.norm_alpha());
+        let mut noisy = SILENT_SPECTRUM;
+        let mut times = Times::default();
+        for hop in &signal.as_chunks::<HOP>().0[..300] {
+            analysis.process(hop, &mut noisy);
+            features.process(&noisy, &mut jobs[0].input[0]);
+            let input = jobs[0].input[0];
+            for job in &mut jobs {
+                job.input[0] = input;
+                job.pending = true;
+            }
+            times.measure(|| engine.step(&mut jobs)).expect("a native step");
+        }
+        let (p50, p99) = (times.quantile(0.5) / n_streams as f64, times.quantile(0.99) / n_streams as f64);
+        let ratio = peer_p50.map_or("-".into(), |peer| format!("{:.3}", p50 / peer));
+        println!("{n_streams:<22} {p50:>9.0} {p99:>9.0} {ratio:>7}");
+    }
+}
