@@ -5,8 +5,10 @@
 //! Ratios are what to quote: the machine's mood moves both sides alike. What did not pay is told in `benches/README.md`.
 
 #[path = "../tests/oracle/runtime.rs"]
+#[allow(dead_code, reason = "shared with the tests, which also change settings")]
 mod runtime;
 #[path = "../tests/oracle/signals.rs"]
+#[allow(dead_code, reason = "shared with the tests, which use every signal")]
 mod signals;
 
 use std::time::Instant;
@@ -46,7 +48,7 @@ impl Times {
 fn main() {
     let model = tacet::weights::embedded().expect("the embedded model");
     let signal = signals::speech_like(DURATION_S);
-    let mut official = match OfficialRuntime::open(ModelKind::DeepFilterNet3, 100.0, 0.0) {
+    let mut official = match OfficialRuntime::open(ModelKind::DeepFilterNet3) {
         Ok(official) => Some(official),
         Err(reason) => {
             println!("no official runtime to compare with: {reason}");
@@ -79,7 +81,10 @@ fn main() {
         }
     }
     println!("One channel, whole pipeline, per hop of 10 ms:");
-    println!("{:<22} {:>9} {:>9} {:>7} {:>9} {:>9} {:>8}", "", "p50 us", "p99 us", "ratio", "SNR dB", "GRU MB", "pack ms");
+    println!(
+        "{:<22} {:>9} {:>9} {:>7} {:>9} {:>9} {:>8}",
+        "", "p50 us", "p99 us", "ratio", "SNR dB", "GRU MB", "pack ms"
+    );
     let peer_p50 = official.is_some().then(|| peer.quantile(0.5));
     if let Some(p50) = peer_p50 {
         println!("{:<22} {p50:>9.0} {:>9.0} {:>7.3}", "official runtime", peer.quantile(0.99), 1.0);

@@ -3,7 +3,7 @@
 
 use std::f32::consts::FRAC_PI_2;
 
-use tacet_model::{N_BANDS, N_BINS, N_DF_BINS};
+use tacet_model::{N_BINS, N_DF_BINS};
 
 use crate::engine::{ChannelOut, Stage};
 use crate::erb;
@@ -105,15 +105,15 @@ fn linked_mask(link: StereoLink, outputs: &[ChannelOut]) -> Option<Mask> {
         return None;
     }
     let mut mask = first.mask;
-    for band in 0..N_BANDS {
+    for (band, gain) in mask.iter_mut().enumerate() {
         for other in others {
-            mask[band] = match link {
-                StereoLink::Max => mask[band].max(other.mask[band]),
-                _ => mask[band] + other.mask[band],
+            *gain = match link {
+                StereoLink::Max => gain.max(other.mask[band]),
+                _ => *gain + other.mask[band],
             };
         }
         if link == StereoLink::Mean {
-            mask[band] *= 1.0 / outputs.len() as f32;
+            *gain *= 1.0 / outputs.len() as f32;
         }
     }
     Some(mask)
@@ -147,6 +147,7 @@ fn quarter_sine(x: f32) -> f32 {
 mod tests {
     use super::*;
     use crate::frame::Complex32;
+    use tacet_model::N_BANDS;
 
     fn frames(n: usize) -> Vec<Spectrum> {
         (0..n)

@@ -401,8 +401,8 @@ impl Kernel for Accumulate<'_> {
             let mut values = [0.0; 16];
             for o in (0..16).step_by(S::N) {
                 let mut sum = s.load(&self.pathway.bias[o..]);
-                for i in 0..OUT {
-                    sum = s.mul_add(s.load(&self.pathway.pointwise[i][o..]), s.splat(due[i]), sum);
+                for (weights, x) in self.pathway.pointwise.iter().zip(due) {
+                    sum = s.mul_add(s.load(&weights[o..]), s.splat(x), sum);
                 }
                 s.store(relu(s, sum), &mut values[o..]);
             }
