@@ -218,8 +218,8 @@ mod tests {
             let check = |name: &str, v: S::F, expected: &dyn Fn(usize) -> f32| {
                 let mut out = [0.0; 16];
                 s.store(v, &mut out);
-                for i in 0..S::N {
-                    assert!((out[i] - expected(i)).abs() <= 1e-6, "{name} [{i}]: {} {}", out[i], expected(i));
+                for (i, value) in out[..S::N].iter().enumerate() {
+                    assert!((value - expected(i)).abs() <= 1e-6, "{name} [{i}]: {value} {}", expected(i));
                 }
             };
             let (va, vb) = (s.load(&a), s.load(&b));
