@@ -199,8 +199,8 @@ impl Product<'_> {
         (panel, row): (usize, usize),
         (w, span): (&[W::T], std::ops::Range<usize>),
     ) {
-        /// Inputs to fetch ahead: 16 lines of a panel row of `f32`.
-        const AHEAD: usize = 8;
+        /// Panel rows to fetch ahead.
+        const AHEAD: usize = 16;
         let Matrix { n_in, n_out, bias, weights, .. } = self.matrix;
         let (n_in, n_out) = (*n_in, *n_out);
         let start = span.start;
@@ -221,7 +221,9 @@ impl Product<'_> {
                 }
             }
             for i in 0..n_in {
-                s.prefetch(w, start + (i + AHEAD) * PANEL + column);
+                for c in (0..V * S::N).step_by(64 / size_of::<W::T>()) {
+                    s.prefetch(w, start + (i + AHEAD) * PANEL + column + c);
+                }
                 let line = &lines[i][column..column + V * S::N];
                 let mut wv = [s.splat(0.0); V];
                 for v in 0..V {
