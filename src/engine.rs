@@ -4,6 +4,8 @@
 //! its streams; a stream's result never depends on which other streams share its step.
 
 pub mod native;
+pub mod torch;
+mod torch_loader;
 
 use std::time::Instant;
 

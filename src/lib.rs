@@ -7,16 +7,19 @@
 //! - [`history`]: the noisy frames a late answer is applied to. Audio thread.
 //! - [`features`] over [`erb`] bands: what the network hears. Inference thread.
 //! - [`engine`]: what runs the network; [`engine::Engine`] is the contract. Inference thread.
-//!   [`engine::native`]: ours, on the CPU.
+//!   [`engine::native`]: ours, on the CPU. [`engine::torch`]: libtorch, opened on demand.
 //! - [`enhance`]: the engine's answer applied to the noisy frame. Audio thread.
 //! - [`weights`]: the embedded model, and models from files. Never on the audio thread.
 //! - [`denoiser`]: all of it in one thread, for files.
+//!   [`whole_file`]: the same with the network on a device, many hops at a time.
+//! - [`device`]: what can run the network here, and what to know before choosing. Never on the audio thread.
 //! - [`score`]: how good the result is, measured against a clean recording. Files only.
 //! - [`lab`]: what each device costs, measured hop by hop. Off the audio thread.
 
 pub use tacet_model as model;
 
 pub mod denoiser;
+pub mod device;
 pub mod engine;
 pub mod enhance;
 pub mod erb;
@@ -27,3 +30,4 @@ pub mod lab;
 pub mod score;
 pub mod stft;
 pub mod weights;
+pub mod whole_file;

@@ -5,6 +5,7 @@
 //! - [`setup`]: installs or names prerequisites, fetches the model and converts it.
 //! - [`demo`]: a noisy recording in, a clean one, a picture and a report out.
 //! - [`bundle`], [`install`]: the plugin formats and the standalone, and where hosts look for them.
+//! - [`torch`]: the optional torch backend and its runtime pack.
 //! - [`bench`]: time per hop beside the official runtime's.
 //! - [`test`]: everything that checks the project.
 //! - [`tidy`]: what a reviewer would nag about, checked by machine.
@@ -28,7 +29,11 @@ pub mod setup;
 pub mod shell;
 pub mod test;
 pub mod tidy;
+<<<<<<< HEAD
 pub mod venv;
+=======
+pub mod torch;
+>>>>>>> 7aafa8e (Open the torch backend, assess devices, denoise whole files on a device)
 pub mod workspace;
 
 use workspace::Workspace;
@@ -53,6 +58,8 @@ enum Command {
     Install(install::Options),
     /// Remove what install has put there.
     Uninstall(install::Options),
+    /// Fetch libtorch, build the torch backend, install both for this user.
+    Torch(torch::Options),
     /// Measure.
     Bench(bench::Options),
     /// Run everything that checks the project.
@@ -87,6 +94,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Install(options) => install::install(&workspace, &options),
         Command::Uninstall(options) => install::uninstall(&workspace, &options),
         Command::Bench(options) => bench::run(&workspace, &options),
+        Command::Torch(options) => torch::run(&workspace, options),
         Command::Test(options) => test::run(&workspace, &options),
         Command::Tidy => tidy::run(&workspace),
         Command::Quality(options) => quality::run(&workspace, &options),

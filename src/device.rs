@@ -1,0 +1,143 @@
+//! Which devices there are, whether they can be used, and what the user should know before choosing one.
+//!
+//! Facts are gathered here, at the cost of opening libtorch: on a thread of its own. What follows from them is
+//! [`assess`] and [`choose`], pure functions.
+
+mod assess;
+mod choose;
+mod system;
+
+pub use assess::{
+    Assessment, COMPLEX_ON_MPS, DfChoice, MPS_FIRST_MACOS, MPS_FLOOR, TorchFacts, Unavailable, Warning,
+    assess,
+};
+pub use choose::{Choice, Reason, Use, choose};
+pub use system::{System, Version};
+
+use tacet_torch_pack::abi::{self, DfMethod};
+
+use crate::engine::torch::{Backend, MPS_FALLBACK_VARIABLE, TorchDevice};
+
+/// Something that can run the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Device {
+    /// Tacet's own engine on the CPU.
+    Native,
+    /// libtorch.
+    Torch(TorchDevice),
+}
+
+impl Device {
+    /// For people: "native CPU", "torch MPS".
+    pub fn name(self) -> String {
+        match self {
+            Self::Native => "native CPU".into(),
+            Self::Torch(device) => device.name(),
+        }
+    }
+
+    /// As options name it: `native`, `cpu`, `mps`, `cuda`, `cuda:1`.
+    pub fn id(self) -> String {
+        match self {
+            Self::Native => "native".into(),
+            Self::Torch(TorchDevice::Cpu) => "cpu".into(),
+            Self::Torch(TorchDevice::Mps) => "mps".into(),
+            Self::Torch(TorchDevice::Cuda(0)) => "cuda".into(),
+            Self::Torch(TorchDevice::Cuda(index)) => format!("cuda:{index}"),
+        }
+    }
+}
+
+impl std::str::FromStr for Device {
+    type Err = String;
+
+    /// Reads an [`id`](Self::id).
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let torch = |device| Ok(Self::Torch(device));
+        match text {
+            "native" => Ok(Self::Native),
+            "cpu" => torch(TorchDevice::Cpu),
+            "mps" => torch(TorchDevice::Mps),
+            "cuda" => torch(TorchDevice::Cuda(0)),
+            _ => match text.strip_prefix("cuda:").map(str::parse) {
+                Some(Ok(index)) => torch(TorchDevice::Cuda(index)),
+                _ => Err(format!("{text:?} is no device: native, cpu, mps, cuda or cuda:N")),
+            },
+        }
+    }
+}
+
+/// The deep filter's methods with their names, in the order of the original.
+pub const DF_METHODS: [(DfMethod, &str); 6] = [
+    (DfMethod::REAL_LOOP, "real_loop"),
+    (DfMethod::REAL_STRIDED, "real_strided"),
+    (DfMethod::REAL_UNFOLD, "real_unfold"),
+    (DfMethod::COMPLEX_STRIDED, "complex_strided"),
+    (DfMethod::REAL_ONE_STEP, "real_one_step"),
+    (DfMethod::REAL_HIDDEN_STATE_LOOP, "real_hidden_state_loop"),
+];
+
+/// A method's name.
+pub fn df_method_name(method: DfMethod) -> &'static str {
+    DF_METHODS.iter().find(|(known, _)| *known == method).map_or("unknown", |(_, name)| name)
+}
+
+/// What was found out about this machine and its libtorch.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The operating system.
+    pub system: System,
+    /// libtorch, or why it is not there.
+    pub torch: Result<TorchFacts, String>,
+}
+
+impl Facts {
+    /// Opens the backend and asks it about every device.
+    pub fn gather() -> Self {
+        let torch = Backend::open().map_err(|error| error.to_string()).map(|backend| {
+            let probe = |device: TorchDevice| {
+                let (probe, error) = backend.probe(device.abi());
+                (probe, error.map(|error| error.text))
+            };
+            TorchFacts {
+                version: backend.manifest().torch.clone(),
+                pack: backend.to_string(),
+                cpu: probe(TorchDevice::Cpu),
+                mps: probe(TorchDevice::Mps),
+                cuda: probe(TorchDevice::Cuda(0)),
+                mps_fallback: std::env::var_os(MPS_FALLBACK_VARIABLE).is_some_and(|value| value == "1"),
+            }
+        });
+        Self { system: System::current(), torch }
+    }
+
+    /// Every device that this machine has or could have.
+    pub fn devices(&self) -> Vec<Device> {
+        let n_cuda = self.torch.as_ref().map_or(0, |torch| torch.cuda.0.n_devices).max(1);
+        let cuda = (0..n_cuda).map(|index| Device::Torch(TorchDevice::Cuda(index)));
+        let fixed = [Device::Native, Device::Torch(TorchDevice::Cpu), Device::Torch(TorchDevice::Mps)];
+        fixed.into_iter().chain(cuda).collect()
+    }
+}
+
+/// Every device with its assessment.
+pub fn list(facts: &Facts, chosen_method: Option<DfMethod>) -> Vec<Assessment> {
+    facts.devices().into_iter().map(|device| assess(device, facts, chosen_method)).collect()
+}
+
+/// A probe's outcome and the reason why the device cannot be used.
+pub type Probed = (abi::Probe, Option<String>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_come_back() {
+        let torch = [TorchDevice::Cpu, TorchDevice::Mps, TorchDevice::Cuda(0), TorchDevice::Cuda(3)];
+        for device in torch.map(Device::Torch).into_iter().chain([Device::Native]) {
+            assert_eq!(device.id().parse(), Ok(device));
+        }
+        assert!("cuda:x".parse::<Device>().is_err() && "gpu".parse::<Device>().is_err());
+    }
+}

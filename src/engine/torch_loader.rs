@@ -1,0 +1,364 @@
+//! Opens the torch backend: finds the runtime pack, checks it, opens the library once per process, and keeps it.
+//!
+//! Takes 0.3 to 0.6 s and reads 100 MB: on a thread of its own, never on the audio thread nor the host's main thread. A
+//! failure is a value; nothing that goes wrong here touches the native engine.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use parking_lot::Mutex;
+use tacet_torch_pack::abi::{self, ABI_VERSION, Api, ENTRY, Entry, Message, Status, TORCH_VERSION};
+use tacet_torch_pack::locate::{self, DIR_VARIABLE, Origin, Place};
+use tacet_torch_pack::manifest::{LIB_DIR, Manifest, PackError};
+use tacet_torch_pack::platform::Platform;
+
+/// Makes MPS operations that libtorch lacks run on the CPU. Read by libtorch when it is opened.
+pub const MPS_FALLBACK_VARIABLE: &str = "PYTORCH_ENABLE_MPS_FALLBACK";
+
+/// Room for the text of a failure.
+const TEXT: usize = 512;
+
+/// Why the backend is not open. Every text names the next step; the native engine works in any case.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    /// No pack, or one that cannot be used.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// Another plugin or the host has brought its own libtorch: two in one process crash.
+    #[error(
+        "another libtorch is loaded in this process ({}), and two crash; use the native engine here, or run Tacet in a \
+         host without the plugin that brought it",
+        path.display()
+    )]
+    Foreign {
+        /// The other one's file.
+        path: PathBuf,
+    },
+    /// The system does not open the library.
+    #[error(
+        "{} does not load: {reason}; reinstall the pack with `tacet torch install`",
+        path.display()
+    )]
+    Open {
+        /// The backend.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The library is not the backend, or one of another version.
+    #[error(
+        "{} speaks ABI {found}, this Tacet speaks {ABI_VERSION}; install the pack that belongs to it with `tacet torch \
+         install`",
+        path.display()
+    )]
+    Abi {
+        /// The backend.
+        path: PathBuf,
+        /// Its ABI.
+        found: u32,
+    },
+}
+
+/// A failed call into the backend.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct CallError {
+    /// Which kind of failure.
+    pub status: Status,
+    /// What happened.
+    pub text: String,
+}
+
+/// The opened backend. Lives as long as the process: libtorch does not unload.
+pub struct Backend {
+    /// Its functions.
+    pub(crate) api: Api,
+    dir: PathBuf,
+    origin: Origin,
+    manifest: Manifest,
+}
+
+impl fmt::Debug for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Backend")
+            .field("dir", &self.dir)
+            .field("manifest", &self.manifest)
+            .finish_non_exhaustive()
+    }
+}
+
+static OPENED: Mutex<Option<&'static Backend>> = Mutex::new(None);
+
+impl Backend {
+    /// The process's backend, opened by the first call that succeeds. After a failure the next call tries again, so that
+    /// a pack installed meanwhile is found.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub fn open() -> Result<&'static Self, LoadError> {
+        let mut opened = OPENED.lock();
+        if let Some(backend) = *opened {
+            return Ok(backend);
+        }
+        let backend = Self::load(&locate::places(current_module().as_deref()))?;
+        *opened = Some(backend);
+        Ok(backend)
+    }
+
+    /// The process's backend, if it is open already.
+    pub fn opened() -> Option<&'static Self> {
+        *OPENED.lock()
+    }
+
+    /// The pack's directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// How it was found.
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// What it holds.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// What libtorch knows of a device, and why it cannot be used, if it cannot.
+    pub fn probe(&self, device: abi::Device) -> (abi::Probe, Option<CallError>) {
+        let mut probe = abi::Probe::default();
+        // SAFETY: `probe` and the message are ours and live through the call.
+        let outcome = call(|message| unsafe { (self.api.probe)(device, &mut probe, message) });
+        (probe, outcome.err())
+    }
+
+    /// How many threads libtorch's CPU kernels may use in this process; 1 until set. More pays for whole files only.
+    ///
+    /// # Errors
+    /// [`CallError`] for a number out of 1..=1024.
+    pub fn set_threads(&self, n_threads: u32) -> Result<(), CallError> {
+        // SAFETY: the message is ours and lives through the call.
+        call(|message| unsafe { (self.api.set_threads)(n_threads, message) })
+    }
+
+    fn load(places: &[Place]) -> Result<&'static Self, LoadError> {
+        let platform = Platform::current().ok_or(PackError::Platform)?;
+        let place = find(places)?;
+        let manifest = Manifest::check(&place.dir)?;
+        let lib = place.dir.join(LIB_DIR);
+        if let Some(path) = loaded_libtorch(platform, &lib) {
+            return Err(LoadError::Foreign { path });
+        }
+        let path = lib.join(platform.backend_file());
+        let library = open_library(&path)
+            .map_err(|error| LoadError::Open { path: path.clone(), reason: error.to_string() })?;
+        // SAFETY: the pack names this file as the backend, whose entry has this type in every version of the ABI.
+        let entry = unsafe { library.get::<Entry>(ENTRY) };
+        let entry = *entry.map_err(|_| LoadError::Abi { path: path.clone(), found: 0 })?;
+        // SAFETY: an entry takes nothing and returns the address of a table that starts with its version and size.
+        let (abi_version, size) = unsafe {
+            let table = entry();
+            ((&raw const (*table).abi_version).read(), (&raw const (*table).size).read())
+        };
+        if abi_version != ABI_VERSION || size as usize != size_of::<Api>() {
+            std::mem::forget(library);
+            return Err(LoadError::Abi { path, found: abi_version });
+        }
+        // SAFETY: version and size are ours, so the table is.
+        let api = unsafe { *entry() };
+        // Never closed: libtorch's static state does not survive it, and half of its symbols never unload.
+        std::mem::forget(library);
+        Ok(Box::leak(Box::new(Self { api, dir: place.dir.clone(), origin: place.origin, manifest })))
+    }
+}
+
+/// The first place that has a pack. One that `TACET_TORCH_DIR` names must have it.
+fn find(places: &[Place]) -> Result<&Place, PackError> {
+    let found = places.iter().find(|place| place.has_pack());
+    found.ok_or_else(|| PackError::Missing { places: places.iter().map(|place| place.dir.clone()).collect() })
+}
+
+/// What is installed, without opening it: the pack that would be opened, checked.
+///
+/// # Errors
+/// [`PackError`].
+pub fn installed() -> Result<(Place, Manifest), PackError> {
+    let places = locate::places(current_module().as_deref());
+    let place = find(&places)?;
+    Ok((place.clone(), Manifest::check(&place.dir)?))
+}
+
+/// Asks libtorch to run on the CPU what MPS lacks. Works only before the backend is opened; says whether it did.
+pub fn request_mps_fallback() -> bool {
+    let opened = OPENED.lock();
+    if opened.is_some() {
+        return false;
+    }
+    // SAFETY: concurrent readers of the environment are what `setenv` endangers. Rust's own are locked out; libtorch,
+    // the one C++ reader that this is for, is not loaded yet (checked under the lock). It is done once, at the user's
+    // word.
+    unsafe { std::env::set_var(MPS_FALLBACK_VARIABLE, "1") };
+    true
+}
+
+/// Runs a function of the backend with room for its message.
+pub(crate) fn call(function: impl FnOnce(*mut Message) -> Status) -> Result<(), CallError> {
+    let mut text = [0_u8; TEXT];
+    let mut message = Message { text: text.as_mut_ptr(), capacity: TEXT, length: 0 };
+    let status = function(&raw mut message);
+    if status == Status::OK {
+        return Ok(());
+    }
+    let length = message.length.min(TEXT);
+    Err(CallError { status, text: String::from_utf8_lossy(&text[..length]).into_owned() })
+}
+
+#[cfg(unix)]
+fn open_library(path: &Path) -> Result<libloading::Library, libloading::Error> {
+    use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+    // SAFETY: runs the initialisers of the backend and of libtorch: files that the pack's manifest names, whole, in a
+    // place that no other user may write to (`Manifest::check`).
+    unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }.map(Into::into)
+}
+
+#[cfg(windows)]
+fn open_library(path: &Path) -> Result<libloading::Library, libloading::Error> {
+    use libloading::os::windows::{LOAD_WITH_ALTERED_SEARCH_PATH, Library};
+    // SAFETY: as on Unix. The altered search path makes the pack's own folder the one for libtorch's libraries.
+    unsafe { Library::load_with_flags(path, LOAD_WITH_ALTERED_SEARCH_PATH) }.map(Into::into)
+}
+
+/// A libtorch of another place than `lib` that is in this process already.
+fn loaded_libtorch(platform: Platform, lib: &Path) -> Option<PathBuf> {
+    loaded_libraries().into_iter().find(|path| {
+        let is_libtorch = path
+            .file_name()
+            .is_some_and(|name| platform.libtorch_files().iter().any(|file| name.eq_ignore_ascii_case(file)));
+        is_libtorch && !same_directory(path.parent(), lib)
+    })
+}
+
+fn same_directory(dir: Option<&Path>, lib: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.into());
+    dir.is_some_and(|dir| real(dir) == real(lib))
+}
+
+#[cfg(target_os = "linux")]
+fn loaded_libraries() -> Vec<PathBuf> {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let mut paths: Vec<PathBuf> =
+        maps.lines().filter_map(|line| Some(line[line.find('/')?..].into())).collect();
+    paths.dedup();
+    paths
+}
+
+#[cfg(target_os = "macos")]
+fn loaded_libraries() -> Vec<PathBuf> {
+    use std::ffi::{CStr, OsStr};
+    use std::os::unix::ffi::OsStrExt;
+    // SAFETY: takes nothing.
+    let n_images = unsafe { libc::_dyld_image_count() };
+    // SAFETY: an index past the end gives null; a name lives as long as its image, and is copied at once.
+    let name = |index| unsafe {
+        let name = libc::_dyld_get_image_name(index);
+        (!name.is_null()).then(|| CStr::from_ptr(name).to_bytes().to_owned())
+    };
+    (0..n_images).filter_map(name).map(|bytes| PathBuf::from(OsStr::from_bytes(&bytes))).collect()
+}
+
+#[cfg(windows)]
+fn loaded_libraries() -> Vec<PathBuf> {
+    use libloading::os::windows::Library;
+    let platform = Platform::WindowsX86_64;
+    let loaded = |file: &&&str| Library::open_already_loaded(**file).is_ok();
+    platform.libtorch_files().iter().filter(loaded).map(PathBuf::from).collect()
+}
+
+/// The file of this plugin or program: packs may lie beside it.
+#[cfg(unix)]
+fn current_module() -> Option<PathBuf> {
+    use std::ffi::{CStr, OsStr};
+    use std::os::unix::ffi::OsStrExt;
+    let mut info = std::mem::MaybeUninit::<libc::Dl_info>::zeroed();
+    // SAFETY: `dladdr` looks the address up without reading it, and writes to `info`, which has room for one.
+    let found = unsafe { libc::dladdr(current_module as *const libc::c_void, info.as_mut_ptr()) } != 0;
+    // SAFETY: all zero bytes are a valid Dl_info (null pointers), filled in if something was found.
+    let info = unsafe { info.assume_init() };
+    if !found || info.dli_fname.is_null() {
+        return std::env::current_exe().ok();
+    }
+    // SAFETY: a terminated string that lives as long as this module is loaded, which runs this line.
+    let path = unsafe { CStr::from_ptr(info.dli_fname) };
+    PathBuf::from(OsStr::from_bytes(path.to_bytes()))
+        .canonicalize()
+        .ok()
+        .or_else(|| std::env::current_exe().ok())
+}
+
+#[cfg(not(unix))]
+fn current_module() -> Option<PathBuf> {
+    std::env::current_exe().ok()
+}
+
+/// A line for people about the pack in use: origin, place, version.
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let origin = match self.origin {
+            Origin::Variable => DIR_VARIABLE,
+            Origin::User => "installed for this user",
+            Origin::Bundle => "in the bundle",
+        };
+        let cuda = if self.manifest.cuda { " with CUDA" } else { "" };
+        write!(f, "libtorch {TORCH_VERSION}{cuda}, {origin}: {}", self.dir.display())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_pack_the_error_says_where_it_was_looked_for_and_what_to_do() {
+        let places = [
+            Place { origin: Origin::User, dir: "/no/such/user".into() },
+            Place { origin: Origin::Bundle, dir: "/no/such/bundle".into() },
+        ];
+        let error = Backend::load(&places).unwrap_err().to_string();
+        if Platform::current().is_some() {
+            assert!(error.contains("/no/such/user, /no/such/bundle"), "{error}");
+            assert!(error.contains("tacet torch install"), "{error}");
+        } else {
+            assert!(error.contains("native engine"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_library_is_an_error_with_the_systems_reason() {
+        let Some(platform) = Platform::current() else { return };
+        let dir = tempfile::tempdir().unwrap();
+        let library = dir.path().join(platform.backend_file());
+        std::fs::write(&library, b"no library").unwrap();
+        let dest = dir.path().join("pack");
+        tacet_torch_pack::assemble::install(&[library], &dest, platform, false).unwrap();
+        let error = Backend::load(&[Place { origin: Origin::Variable, dir: dest }]).unwrap_err();
+        assert!(matches!(error, LoadError::Open { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_message_longer_than_its_room_is_cut() {
+        let error = call(|message| {
+            // SAFETY: the message is the one that `call` made.
+            unsafe { (*message).length = 10 * TEXT };
+            Status::DEVICE
+        })
+        .unwrap_err();
+        assert_eq!((error.status, error.text.len()), (Status::DEVICE, TEXT));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn loaded_libraries_are_seen() {
+        assert!(loaded_libraries().iter().any(|path| path.to_string_lossy().contains("libc.so")));
+    }
+}
