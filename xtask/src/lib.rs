@@ -29,11 +29,8 @@ pub mod setup;
 pub mod shell;
 pub mod test;
 pub mod tidy;
-<<<<<<< HEAD
-pub mod venv;
-=======
 pub mod torch;
->>>>>>> 7aafa8e (Open the torch backend, assess devices, denoise whole files on a device)
+pub mod venv;
 pub mod workspace;
 
 use workspace::Workspace;
