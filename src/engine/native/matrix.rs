@@ -169,36 +169,35 @@ impl Product<'_> {
     #[inline(always)]
     fn panel<S: Simd, W: Format>(&mut self, s: S, panel: usize, w: &[W::T], span: std::ops::Range<usize>) {
         let n_rows = self.x.len() / self.matrix.n_in;
-        let (max_rows, vectors) = S::TILE;
         let mut row = 0;
         while row < n_rows {
-            let rows = max_rows.min(n_rows - row);
-            let at = (panel, row);
-            let w = (w, span.clone());
-            // The vectors of a lone row: as many as hide the latency of an addition.
-            match (rows, if rows == 1 { (PANEL / S::N).min(8) } else { vectors }) {
-                (1, 8) => self.tile::<S, W, 1, 8>(s, at, w),
-                (1, _) => self.tile::<S, W, 1, 4>(s, at, w),
-                (2, 8) => self.tile::<S, W, 2, 8>(s, at, w),
-                (2, _) => self.tile::<S, W, 2, 4>(s, at, w),
-                (3, 8) => self.tile::<S, W, 3, 8>(s, at, w),
-                (3, _) => self.tile::<S, W, 3, 4>(s, at, w),
-                (4, _) => self.tile::<S, W, 4, 4>(s, at, w),
-                (5, _) => self.tile::<S, W, 5, 4>(s, at, w),
-                _ => self.tile::<S, W, 6, 4>(s, at, w),
-            }
-            row += rows;
+            let (left, at, w) = (n_rows - row, (panel, row), (w, span.clone()));
+            // Constants first: a level compiles only the tiles it uses.
+            row += if const { S::MAX_ROWS >= 6 } && left >= 6 {
+                self.tile::<S, W, 6, 4>(s, at, w)
+            } else if const { S::MAX_ROWS >= 4 } && left >= 4 {
+                self.tile::<S, W, 4, 4>(s, at, w)
+            } else if const { S::MAX_ROWS == 3 } && left >= 3 {
+                self.tile::<S, W, 3, 4>(s, at, w)
+            } else if left >= 2 {
+                self.tile::<S, W, 2, 4>(s, at, w)
+            } else if const { S::N == 16 } {
+                self.tile::<S, W, 1, 4>(s, at, w)
+            } else {
+                // As many vectors as hide the latency of an addition.
+                self.tile::<S, W, 1, 8>(s, at, w)
+            };
         }
     }
 
-    /// `R` rows against one panel, `V` vectors of it at a time.
+    /// `R` rows against one panel, `V` vectors of it at a time. Returns `R`.
     #[inline(always)]
     fn tile<S: Simd, W: Format, const R: usize, const V: usize>(
         &mut self,
         s: S,
         (panel, row): (usize, usize),
         (w, span): (&[W::T], std::ops::Range<usize>),
-    ) {
+    ) -> usize {
         /// Panel rows to fetch ahead.
         const AHEAD: usize = 16;
         let Matrix { n_in, n_out, bias, weights, .. } = self.matrix;
@@ -251,6 +250,7 @@ impl Product<'_> {
                 }
             }
         }
+        R
     }
 }
 

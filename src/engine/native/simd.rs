@@ -24,8 +24,8 @@ pub trait Simd: Copy {
     type F: Copy;
     /// Values per vector; divides 16.
     const N: usize;
-    /// Rows times vectors that a matrix tile may hold in registers, beside operands.
-    const TILE: (usize, usize);
+    /// Rows of a matrix tile, four vectors wide, that fit the registers beside their operands.
+    const MAX_ROWS: usize;
 
     /// All values `x`.
     fn splat(self, x: f32) -> Self::F;
@@ -140,7 +140,7 @@ pub struct Scalar;
 impl Simd for Scalar {
     type F = [f32; 4];
     const N: usize = 4;
-    const TILE: (usize, usize) = (2, 4);
+    const MAX_ROWS: usize = 2;
 
     #[inline(always)]
     fn splat(self, x: f32) -> [f32; 4] {

@@ -40,7 +40,7 @@ macro_rules! arithmetic {
 impl Simd for Neon {
     type F = float32x4_t;
     const N: usize = 4;
-    const TILE: (usize, usize) = (3, 8);
+    const MAX_ROWS: usize = 6;
 
     arithmetic! {
         add(a, b) = vaddq_f32(a, b);

@@ -74,7 +74,7 @@ fn prefetch<T>(src: &[T], at: usize) {
 impl Simd for Avx2 {
     type F = __m256;
     const N: usize = 8;
-    const TILE: (usize, usize) = (3, 4);
+    const MAX_ROWS: usize = 3;
 
     arithmetic! {
         add(a, b) = _mm256_add_ps;
@@ -122,7 +122,7 @@ impl Simd for Avx2 {
 impl Simd for Avx512 {
     type F = __m512;
     const N: usize = 16;
-    const TILE: (usize, usize) = (6, 4);
+    const MAX_ROWS: usize = 6;
 
     arithmetic! {
         add(a, b) = _mm512_add_ps;
