@@ -156,7 +156,19 @@ fn write(path: &std::path::Path, text: &str) -> Result<()> {
 fn table(report: &Report) -> String {
     let mut lines = vec![format!(
         "{:<12} {:>7}  {:<12} {:>8} {:>8} {:>8} | {:>8} {:>8} {:>8} {:>8} | {:>6} {:>6}  {:>8}",
-        "device", "streams", "pace", "up", "compute", "down", "p50", "p95", "p99", "max", "load", "missed", "transfer"
+        "device",
+        "streams",
+        "pace",
+        "up",
+        "compute",
+        "down",
+        "p50",
+        "p95",
+        "p99",
+        "max",
+        "load",
+        "missed",
+        "transfer"
     )];
     let ms = |us: f32| format!("{:.3}", us / 1000.0);
     for step in &report.steps {
@@ -178,10 +190,17 @@ fn table(report: &Report) -> String {
             step.round_trip_us.map_or("-".into(), ms),
         ));
     }
-    lines.push("up, compute, down: medians; p50 to max: the whole step; all in ms. load: mean step / 10 ms.".into());
-    lines.push("transfer: an empty round trip with the same tensors. missed: live steps that ended too late.".into());
+    lines.push(
+        "up, compute, down: medians; p50 to max: the whole step; all in ms. load: mean step / 10 ms.".into(),
+    );
+    lines.push(
+        "transfer: an empty round trip with the same tensors. missed: live steps that ended too late.".into(),
+    );
     if !report.files.is_empty() {
-        lines.push(format!("\n{:<12} {:>8}  {:<22} {:>12}", "whole files", "channels", "deep filter", "x real time"));
+        lines.push(format!(
+            "\n{:<12} {:>8}  {:<22} {:>12}",
+            "whole files", "channels", "deep filter", "x real time"
+        ));
     }
     for file in &report.files {
         lines.push(format!(
@@ -189,7 +208,9 @@ fn table(report: &Report) -> String {
             file.device, file.channels, file.df_method, file.times_real_time
         ));
     }
-    lines.extend(report.skipped.iter().map(|skipped| format!("{}: not measured: {}", skipped.device, skipped.reason)));
+    lines.extend(
+        report.skipped.iter().map(|skipped| format!("{}: not measured: {}", skipped.device, skipped.reason)),
+    );
     lines.join("\n") + "\n"
 }
 
@@ -233,7 +254,8 @@ mod tests {
     use super::*;
 
     fn report() -> Report {
-        let timings = |us: f32| measure::Times { p50_us: us, p95_us: us, p99_us: us, max_us: us, mean_us: us };
+        let timings =
+            |us: f32| measure::Times { p50_us: us, p95_us: us, p99_us: us, max_us: us, mean_us: us };
         let step = Measured {
             device: "torch CUDA".into(),
             streams: 8,
@@ -266,7 +288,9 @@ mod tests {
     #[test]
     fn the_table_holds_every_number_and_what_was_not_measured() {
         let table = table(&report());
-        for part in ["torch CUDA", "0.020", "0.300", "0.350", "3.5%", "0.041", "800", "torch MPS: not measured: MPS"] {
+        for part in
+            ["torch CUDA", "0.020", "0.300", "0.350", "3.5%", "0.041", "800", "torch MPS: not measured: MPS"]
+        {
             assert!(table.contains(part), "{part} is not in\n{table}");
         }
     }
@@ -283,7 +307,10 @@ mod tests {
     fn the_pictures_show_the_devices_and_the_hop() {
         let report = report();
         let svg = plot::svg(&report.steps);
-        assert!(svg.starts_with("<svg") && svg.contains("torch CUDA, 8 streams, live") && svg.contains("10 ms"), "{svg}");
+        assert!(
+            svg.starts_with("<svg") && svg.contains("torch CUDA, 8 streams, live") && svg.contains("10 ms"),
+            "{svg}"
+        );
         assert!(plot::png(&report.steps).unwrap().starts_with(b"\x89PNG"));
         assert!(plot::svg(&[]).ends_with("</svg>\n"));
     }

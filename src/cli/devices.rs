@@ -93,7 +93,10 @@ fn text(report: &Report) -> String {
         lines.push(format!("\n{:<8} {:<12} {state}", device.id, device.name));
         lines.extend(device.reason.iter().map(|reason| format!("         {reason}")));
         if let (Some(method), Some(reason)) = (device.df_method_files, device.df_method_files_reason) {
-            lines.push(format!("         deep filter: {} live; {method} for files ({reason})", device.df_method_live));
+            lines.push(format!(
+                "         deep filter: {} live; {method} for files ({reason})",
+                device.df_method_live
+            ));
         }
         lines.extend(device.warnings.iter().map(|warning| format!("         note: {warning}")));
     }
@@ -118,7 +121,13 @@ mod tests {
             devices: devices.iter().map(entry).collect(),
         };
         let text = text(&report);
-        for part in ["native CPU   available", "torch CPU", "no pack; install one", "MPS exists on macOS only", "14.0"] {
+        for part in [
+            "native CPU   available",
+            "torch CPU",
+            "no pack; install one",
+            "MPS exists on macOS only",
+            "14.0",
+        ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
         assert!(!text.lines().any(|line| line.len() > 200), "{text}");

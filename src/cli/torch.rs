@@ -99,7 +99,8 @@ fn install(options: &Install) -> Result<()> {
             backend.display()
         );
     }
-    let dest = locate::user_dir().context("this user has no data directory; set TACET_TORCH_DIR to a pack instead")?;
+    let dest = locate::user_dir()
+        .context("this user has no data directory; set TACET_TORCH_DIR to a pack instead")?;
     let parent = dest.parent().context("no directory")?;
     // Beside the destination, so that libraries are linked and not copied; kept after a failure, so that what was
     // fetched is not fetched again.

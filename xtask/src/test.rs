@@ -9,15 +9,17 @@ use anyhow::{Context, Result, bail};
 use crate::setup;
 use crate::shell;
 use crate::tidy;
+use crate::torch;
 use crate::workspace::Workspace;
 
 /// Variables that turn what a test lacks from a printed skip into a failure, where it can be had: the fetched models,
-/// the official runtime, a graphics adapter in software.
+/// the official runtime, a graphics adapter in software, libtorch.
 fn required() -> impl Iterator<Item = (&'static str, &'static str)> {
     let can_be_had = [
         ("TACET_REQUIRE_MODEL", true),
         ("TACET_REQUIRE_ORACLE", setup::models::HAS_OFFICIAL_RUNTIME),
         ("TACET_REQUIRE_SNAPSHOTS", setup::prerequisites::is_debian()),
+        ("TACET_REQUIRE_TORCH", torch::IS_OFFERED),
     ];
     can_be_had.into_iter().filter(|(_, here)| *here).map(|(name, _)| (name, "1"))
 }
@@ -25,7 +27,7 @@ fn required() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// Which steps to run.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Options {
-    /// Only the steps whose name contains this (fmt, tidy, clippy, doc, test, deny).
+    /// Only the steps whose name contains this (fmt, tidy, clippy, doc, torch, test, deny).
     #[arg(value_name = "STEP")]
     only: Option<String>,
 }
@@ -81,7 +83,7 @@ fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
     };
     let plain = |mut command: Command| move |_: &mut Counts| shell::run(&mut command);
     let tests = |mut command: Command| {
-        command.envs(required());
+        command.envs(required()).env("TACET_TORCH_DIR", torch::pack_dir(workspace));
         move |counts: &mut Counts| run_tests(&mut command, counts)
     };
     let mut doc = cargo("doc --workspace --exclude tacet-torch --no-deps --document-private-items");
@@ -98,7 +100,9 @@ fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
         ("doc", Box::new(plain(doc))),
         // Its program runs now and cannot be replaced everywhere: its tests are in its library.
         ("test xtask", Box::new(tests(cargo("test --locked --package xtask --lib")))),
-        // All targets but benches and examples, and the examples in documentation. The torch backend needs a libtorch.
+        // Before the other tests, which open the backend that it builds.
+        ("torch", Box::new(|counts| check_torch(workspace, counts))),
+        // All targets but benches and examples, and the examples in documentation.
         (
             "test",
             Box::new(tests(cargo(
@@ -110,6 +114,24 @@ fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
         steps.push(("deny", Box::new(plain(cargo("deny check")))));
     }
     steps
+}
+
+/// The torch backend: a libtorch fetched once, the backend built as it is installed, its lints and tests with the same
+/// build, and the code that needs no libtorch where none is offered.
+fn check_torch(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
+    if !torch::IS_OFFERED {
+        let words = ["check", "--locked", "--package", "tacet-torch", "--features", "doc-only"];
+        return shell::run(shell::cargo().args(words).current_dir(&workspace.root));
+    }
+    let made = torch::provide(workspace, false)?;
+    let cargo = |words: &[&str]| {
+        let mut command = shell::cargo();
+        command.args(words).args(["--locked", "--release", "--package", "tacet-torch"]);
+        command.current_dir(&workspace.root).env("LIBTORCH", &made.sdk);
+        command
+    };
+    run_tests(&mut cargo(&["test"]), counts)?;
+    shell::run(cargo(&["clippy", "--all-targets"]).args(["--", "-D", "warnings"]))
 }
 
 /// Runs cargo's tests with their output on the terminal, and counts them.

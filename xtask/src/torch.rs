@@ -38,6 +38,14 @@ pub struct Made {
     pub pack: PathBuf,
 }
 
+/// Whether a libtorch is published for this system.
+pub const IS_OFFERED: bool = Platform::current().is_some();
+
+/// Where the pack of this working tree is made: for `TACET_TORCH_DIR`.
+pub fn pack_dir(workspace: &Workspace) -> PathBuf {
+    workspace.target.join("torch").join("pack")
+}
+
 /// Fetches, builds, packs and installs.
 ///
 /// # Errors
@@ -64,7 +72,7 @@ pub fn provide(workspace: &Workspace, cuda: bool) -> Result<Made> {
     let platform = Platform::current().context("there is no libtorch for this system")?;
     anyhow::ensure!(!cuda || platform == Platform::LinuxX86_64, "CUDA is offered on Linux only");
     let dir = workspace.target.join("torch");
-    let made = Made { sdk: dir.join("sdk"), pack: dir.join("pack") };
+    let made = Made { sdk: dir.join("sdk"), pack: pack_dir(workspace) };
     provide_sdk(platform, &dir, &made.sdk)?;
     let backend = build(workspace, platform, &made.sdk)?;
 

@@ -89,7 +89,13 @@ pub fn device(found: &Assessment, model: &Model, args: &Args) -> Result<(Vec<Mea
     Ok((steps, files))
 }
 
-fn measure(device: Device, model: &Model, streams: usize, pace: &'static str, hops: usize) -> Result<Measured> {
+fn measure(
+    device: Device,
+    model: &Model,
+    streams: usize,
+    pace: &'static str,
+    hops: usize,
+) -> Result<Measured> {
     let mut round_trip_us = None;
     let mut engine: Box<dyn Engine> = match device {
         Device::Native => Box::new(NativeEngine::new(NativeModel::new(model)?)),

@@ -42,7 +42,8 @@ fn x_of(us: f32) -> u32 {
 
 fn shapes(steps: &[Measured]) -> Vec<Shape> {
     let bottom = height(steps.len()) - BOTTOM;
-    let label = |at, align, colour, text: &str| Shape::Text { at, align, size: 13.0, colour, text: text.into() };
+    let label =
+        |at, align, colour, text: &str| Shape::Text { at, align, size: 13.0, colour, text: text.into() };
     let mut shapes = vec![label((LEFT, 18), Align::Left, TEXT, TITLE)];
     for (us, text) in [(100.0, "0.1 ms"), (1000.0, "1 ms"), (WALL_US, "10 ms, one hop"), (TO_US, "100 ms")] {
         let wall = us == WALL_US;
@@ -57,7 +58,11 @@ fn shapes(steps: &[Measured]) -> Vec<Shape> {
         shapes.push(label((LEFT - 12, y + 12), Align::Right, TEXT, &name));
         let end = x_of(step.total.p50_us).max(LEFT + 1);
         shapes.push(Shape::Rectangle { at: (LEFT, y + 5), size: (end - LEFT, ROW - 12), colour: BAR });
-        shapes.push(Shape::Rectangle { at: (x_of(step.total.p99_us), y + 2), size: (3, ROW - 6), colour: MARK });
+        shapes.push(Shape::Rectangle {
+            at: (x_of(step.total.p99_us), y + 2),
+            size: (3, ROW - 6),
+            colour: MARK,
+        });
     }
     shapes
 }
