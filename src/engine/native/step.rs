@@ -3,6 +3,9 @@
 //! Convolutions run channel by channel: their weights stay in the first-level cache. The GRUs and grouped linear layers
 //! run over all channels at once, because their weights do not: one pass reads them once for the whole batch.
 
+#[cfg(test)]
+mod golden;
+
 use tacet_model::{DF_ORDER, LSNR_MAX_DB, LSNR_MIN_DB, N_BANDS, N_CONV, N_DF_BINS, N_EMB};
 
 use super::conv::{FilterPathway, horizontal_sum};

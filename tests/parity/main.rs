@@ -1,0 +1,101 @@
+//! Our output against oracles that share no code with it: the official runtime live, and golden vectors.
+
+#[path = "../oracle/runtime.rs"]
+mod runtime;
+#[path = "../oracle/signals.rs"]
+mod signals;
+
+mod golden;
+mod live;
+mod pipeline;
+
+use tacet::denoiser::{Denoiser, HopReport, Settings};
+use tacet::engine::Thresholds;
+use tacet::engine::native::{NativeEngine, NativeModel};
+use tacet::enhance::{Shaping, StereoLink};
+use tacet::model::{HOP, Model, ModelKind};
+use tacet::weights;
+
+/// Least ratio of an output to its difference from the oracle's, in dB. Observed: 103 or more, 121 to 134 for voices.
+const MIN_SNR_DB: f64 = 100.0;
+/// Where a network takes away more than this, in dB, what is left counts as this far below the input: rounding, on either
+/// side, is relative to what comes in. Without this the least observed ratio is 98 dB, for clicks that all but vanish.
+const MAX_REMOVED_DB: f64 = 20.0;
+/// Largest difference of a sample from the oracle's. Observed: 3e-6, at full scale.
+const MAX_DIFFERENCE: f32 = 2e-5;
+/// Largest difference of the local SNR from the oracle's, in dB. Observed: 1e-3.
+const MAX_LSNR_DIFFERENCE_DB: f32 = 2e-3;
+
+/// Thresholds of the official library's defaults; some stages are skipped.
+const SOME_STAGES: Thresholds = Thresholds { min_db: -10.0, max_erb_db: 30.0, max_df_db: 20.0 };
+/// Thresholds that pass every frame as it is.
+const NO_STAGES: Thresholds = Thresholds { min_db: -100.0, max_erb_db: -100.0, max_df_db: -100.0 };
+
+fn settings(thresholds: Thresholds, attenuation_limit_db: f32, post_filter_beta: f32) -> Settings {
+    Settings {
+        thresholds,
+        shaping: Shaping { attenuation_limit_db, post_filter_beta, link: StereoLink::None },
+    }
+}
+
+/// The model of that kind, or `None` with the reason printed.
+fn model(kind: ModelKind) -> Option<Model> {
+    if kind == ModelKind::DeepFilterNet3 {
+        return Some(weights::embedded().expect("the build checked it"));
+    }
+    let loaded = weights::load(&runtime::model_dir().join(kind.safetensors_file()));
+    loaded.map_err(|error| skip(&error.to_string())).ok()
+}
+
+/// Says why a test does not run; with `TACET_REQUIRE_ORACLE=1` that is a failure.
+fn skip(reason: &str) {
+    let required = std::env::var_os("TACET_REQUIRE_ORACLE").is_some_and(|value| value == "1");
+    assert!(!required, "TACET_REQUIRE_ORACLE=1, but {reason}");
+    eprintln!("skipped: {reason}");
+}
+
+fn denoiser(model: &Model, n_channels: usize, settings: Settings) -> Denoiser {
+    let model = NativeModel::new(model).expect("a checked model");
+    Denoiser::new(Box::new(NativeEngine::new(model)), n_channels, settings)
+        .expect("the native engine has room")
+}
+
+/// Runs whole signals, one per channel, hop by hop.
+fn denoise(denoiser: &mut Denoiser, channels: &[&[f32]]) -> (Vec<Vec<f32>>, Vec<HopReport>) {
+    let n_hops = channels[0].len() / HOP;
+    let mut outputs = vec![vec![0.0; n_hops * HOP]; channels.len()];
+    let mut reports = Vec::new();
+    for t in 0..n_hops {
+        let hop = t * HOP..(t + 1) * HOP;
+        let input: Vec<&[f32]> = channels.iter().map(|channel| &channel[hop.clone()]).collect();
+        let mut output: Vec<&mut [f32]> =
+            outputs.iter_mut().map(|channel| &mut channel[hop.clone()]).collect();
+        reports.push(denoiser.process(&input, &mut output).expect("the native engine does not fail"));
+    }
+    (outputs, reports)
+}
+
+/// Fails if `got` is not what the oracle makes of `input`; returns (SNR in dB, largest difference).
+fn check_audio(what: &str, input: &[f32], expected: &[f32], got: &[f32]) -> (f64, f32) {
+    assert_eq!(expected.len(), got.len(), "{what}: length");
+    let energy = |samples: &[f32]| samples.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>();
+    let difference: f64 =
+        expected.iter().zip(got).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum();
+    let signal = energy(expected).max(energy(input) * 10f64.powf(-MAX_REMOVED_DB / 10.0));
+    // Silence for silence is exact.
+    let snr_db = if difference == 0.0 { f64::INFINITY } else { 10.0 * (signal / difference).log10() };
+    assert!(snr_db >= MIN_SNR_DB, "{what}: SNR {snr_db:.1} dB");
+    let largest = expected.iter().zip(got).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(largest <= MAX_DIFFERENCE, "{what}: largest difference {largest:e}");
+    (snr_db, largest)
+}
+
+/// Fails if a local SNR is not what the oracle says; returns the largest difference in dB.
+fn check_lsnr(what: &str, expected_db: &[f32], reports: &[HopReport]) -> f32 {
+    assert_eq!(expected_db.len(), reports.len(), "{what}: hops");
+    let differences =
+        expected_db.iter().zip(reports).map(|(expected, report)| (expected - report.lsnr_db).abs());
+    let largest_db = differences.fold(0.0, f32::max);
+    assert!(largest_db <= MAX_LSNR_DIFFERENCE_DB, "{what}: local SNR differs by {largest_db} dB");
+    largest_db
+}
