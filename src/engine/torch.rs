@@ -249,7 +249,7 @@ impl TorchEngine {
         let agreement_db = (10.0 * (energy / difference.max(f64::MIN_POSITIVE)).log10()) as f32;
         let required_db = if self.device == TorchDevice::Cpu { SELF_CHECK_CPU_DB } else { SELF_CHECK_GPU_DB };
         // Also true for a result that is not a number.
-        if !(agreement_db >= required_db) {
+        if agreement_db.is_nan() || agreement_db < required_db {
             return Err(TorchError::Mismatch { device: self.name.clone(), agreement_db, required_db });
         }
         Ok(agreement_db)
@@ -484,11 +484,11 @@ fn made_up_features(hop: usize) -> ChannelIn {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         state as f32 / (1_u64 << 31) as f32 - 1.0
     };
-    let mut input = ChannelIn::default();
-    input.erb = std::array::from_fn(|_| next());
-    input.cplx = std::array::from_fn(|_| Complex32::new(next(), next()));
-    input.noisy = std::array::from_fn(|_| Complex32::new(next(), next()) * 0.01);
-    input
+    ChannelIn {
+        erb: std::array::from_fn(|_| next()),
+        cplx: std::array::from_fn(|_| Complex32::new(next(), next())),
+        noisy: std::array::from_fn(|_| Complex32::new(next(), next()) * 0.01),
+    }
 }
 
 const _: () = {
