@@ -1,0 +1,106 @@
+//! The command line: `tacet COMMAND`.
+//!
+//! Each subcommand is a module of its own with its arguments and a `run`. What they share, in the order a file meets
+//! it:
+//!
+//! - [`plan`]: which files are read and written.
+//! - [`decode`]: a file's bytes to samples.
+//! - [`resample`]: to 48 kHz and back.
+//! - [`pipeline`]: hops through the network, sample-aligned.
+//! - [`encode`]: samples to WAV, into an [`output`] that appears whole or not at all.
+//! - [`report`], [`spectrogram`], [`progress`]: what the user sees of it.
+//! - [`model`]: which network.
+//!
+//! Beside [`denoise`]: [`score`] compares recordings, [`devices`] and [`bench`] tell what can run the network and what it
+//! costs there, [`torch`] manages the optional backend's files.
+
+mod bench;
+mod decode;
+mod denoise;
+mod devices;
+mod encode;
+mod model;
+mod output;
+mod pipeline;
+mod plan;
+mod progress;
+mod report;
+mod resample;
+mod score;
+mod spectrogram;
+mod torch;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+/// Exit code of a run in which something failed.
+const FAILED: u8 = 1;
+/// Exit code of a wrong command line; clap's own.
+const WRONG_USAGE: u8 = 2;
+
+/// Removes noise from speech, in real time and in files.
+#[derive(Parser)]
+#[command(name = "tacet", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Denoise(denoise::Args),
+    Score(score::Args),
+    Devices(devices::Args),
+    Bench(bench::Args),
+    Torch(torch::Args),
+}
+
+/// A command line that asks for something that cannot be meant.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(String);
+
+/// A [`Usage`] error: reported with exit code 2.
+fn usage(text: impl Into<String>) -> anyhow::Error {
+    Usage(text.into()).into()
+}
+
+/// Parses the command line and runs it. Errors go to standard error with their causes; the exit code is 0 if all went
+/// well, 1 if something failed, 2 for a wrong command line.
+pub fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(FAILED),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(if error.is::<Usage>() { WRONG_USAGE } else { FAILED })
+        }
+    }
+}
+
+/// Runs the command; true if all of it went well.
+fn run(cli: Cli) -> Result<bool> {
+    match cli.command {
+        Some(Command::Denoise(args)) => denoise::run(&args),
+        Some(Command::Score(args)) => score::run(&args),
+        Some(Command::Devices(args)) => devices::run(&args),
+        Some(Command::Bench(args)) => bench::run(&args),
+        Some(Command::Torch(args)) => torch::run(&args),
+        None => {
+            Cli::command().print_help()?;
+            Ok(true)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

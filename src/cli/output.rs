@@ -1,0 +1,201 @@
+//! Files that appear whole or not at all.
+//!
+//! An output is written under a temporary name in its folder and renamed when complete. The list of unfinished
+//! files is shared with the handler of Ctrl-C (and SIGTERM, SIGHUP), which removes them and leaves; an error or a panic
+//! removes its own. Devices and pipes (`/dev/null`, a FIFO) are written to directly.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Context as _, Result, bail};
+use tempfile::{NamedTempFile, TempPath};
+
+/// The temporary files that exist now. Held while one is made, renamed or removed, so that the handler sees all of
+/// them; it never lets go of it again.
+static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// The exit code of a run that was interrupted: 128 + SIGINT, as shells have it.
+const INTERRUPTED: i32 = 130;
+
+fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From here on an interruption removes what is unfinished, then ends the process.
+///
+/// # Errors
+/// The system refuses a signal handler.
+pub fn clean_up_when_interrupted() -> Result<()> {
+    ctrlc::set_handler(|| {
+        let unfinished = unfinished();
+        for path in unfinished.iter() {
+            // Nothing to be done about a failure: the process ends.
+            let _ = fs::remove_file(path);
+        }
+        std::process::exit(INTERRUPTED);
+    })
+    .context("cannot handle Ctrl-C")
+}
+
+/// A file on its way to `path`.
+pub struct Output {
+    file: BufWriter<File>,
+    target: Target,
+}
+
+enum Target {
+    /// Complete on rename.
+    Regular { temporary: Option<TempPath>, path: PathBuf },
+    /// A device or a pipe.
+    Direct,
+}
+
+impl Output {
+    /// Begins a file at `path`, through symbolic links; an existing one stays until [`Output::commit`].
+    ///
+    /// # Errors
+    /// The folder does not exist or cannot be written to, or `path` is a folder.
+    pub fn create(path: &Path) -> Result<Self> {
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => bail!("{} is a folder; use --out-dir", path.display()),
+            Ok(metadata) if !metadata.is_file() => {
+                let file = File::options().write(true).open(&path);
+                let file = file.with_context(|| format!("cannot write to {}", path.display()))?;
+                return Ok(Self { file: BufWriter::new(file), target: Target::Direct });
+            }
+            _ => {}
+        }
+        let folder = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let mut unfinished = unfinished();
+        let (file, temporary) = new_temporary(folder)
+            .with_context(|| format!("cannot write into the folder {}", folder.display()))?
+            .into_parts();
+        unfinished.insert(temporary.to_path_buf());
+        drop(unfinished);
+        Ok(Self { file: BufWriter::new(file), target: Target::Regular { temporary: Some(temporary), path } })
+    }
+
+    /// Whether the file can be rewound, to complete a header.
+    pub fn is_seekable(&self) -> bool {
+        matches!(self.target, Target::Regular { .. })
+    }
+
+    /// Completes the file: from here on it is there, whole.
+    ///
+    /// # Errors
+    /// The last bytes cannot be written, or the file not be renamed; then nothing is left.
+    pub fn commit(mut self) -> Result<()> {
+        self.file.flush()?;
+        if let Target::Regular { temporary, path } = &mut self.target
+            && let Some(temporary) = temporary.take()
+        {
+            let mut unfinished = unfinished();
+            unfinished.remove(temporary.as_ref() as &Path);
+            temporary.persist(&*path).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if let Target::Regular { temporary, .. } = &mut self.target
+            && let Some(temporary) = temporary.take()
+        {
+            let mut unfinished = unfinished();
+            unfinished.remove(temporary.as_ref() as &Path);
+            drop(temporary);
+        }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl io::Seek for Output {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+/// A new file with the permissions that any program's new file has.
+fn new_temporary(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".tacet-").suffix(".part");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // What the process's umask takes away is taken away.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_is_there_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.wav");
+        let mut output = Output::create(&path).unwrap();
+        output.write_all(b"half").unwrap();
+        assert!(!path.exists());
+        drop(output);
+        assert_eq!(names(folder.path()), Vec::<String>::new());
+
+        let mut output = Output::create(&path).unwrap();
+        output.write_all(b"whole").unwrap();
+        output.commit().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"whole");
+        assert_eq!(names(folder.path()), ["a.wav"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_stay_links_and_devices_stay_devices() {
+        let folder = tempfile::tempdir().unwrap();
+        let (real, link) = (folder.path().join("real.wav"), folder.path().join("link.wav"));
+        fs::write(&real, "old").unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        let mut output = Output::create(&link).unwrap();
+        output.write_all(b"new").unwrap();
+        output.commit().unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&real).unwrap(), b"new");
+
+        let null = Output::create(Path::new("/dev/null")).unwrap();
+        assert!(!null.is_seekable());
+        null.commit().unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+    }
+
+    #[test]
+    fn a_missing_folder_is_named() {
+        let error = Output::create(Path::new("no/such/folder/a.wav")).err().unwrap();
+        assert!(error.to_string().contains("no/such/folder"), "{error}");
+    }
+}

@@ -1,0 +1,8 @@
+//! The command line end to end: the built binary on files made here, on `tests/data/audio`, and on broken input.
+
+mod failures;
+mod formats;
+mod resources;
+mod results;
+mod streams;
+mod support;

@@ -1,0 +1,45 @@
+//! A long file needs no more memory than a short one.
+
+use std::time::Duration;
+
+use crate::support::*;
+
+/// Ten minutes at 44.1 kHz, so that the resamplers are in play too, stream in less than 150 MB. Without the network's
+/// decoders, to be quick: they hold no audio. Observed: 42 MB with a picture (whose memory is bounded, see its tests).
+#[cfg(target_os = "linux")]
+#[test]
+fn ten_minutes_stream_in_little_memory() {
+    const LIMIT_KB: u64 = 150_000;
+    let folder = Folder::new();
+    let (input, output) = (folder.path("in.wav"), folder.path("out.wav"));
+    let second = babble(44_100, 1);
+    let mut writer = hound::WavWriter::create(&input, spec(44_100, 1, 16)).unwrap();
+    let mut samples = writer.get_i16_writer(600 * 44_100);
+    for _ in 0..600 {
+        for sample in &second {
+            samples.write_sample((sample * 32_767.0) as i16);
+        }
+    }
+    samples.flush().unwrap();
+    writer.finalize().unwrap();
+
+    let mut child = tacet().arg("denoise").arg(&input).arg("-o").arg(&output).args(OFF).spawn().unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak_kb = 0;
+    let exit = loop {
+        // The high-water mark of the process itself; gone with it, hence read while it runs.
+        if let Ok(text) = std::fs::read_to_string(&status)
+            && let Some(line) = text.lines().find(|line| line.starts_with("VmHWM:"))
+        {
+            peak_kb = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+        }
+        if let Some(exit) = child.try_wait().unwrap() {
+            break exit;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    assert!(exit.success());
+    println!("peak {peak_kb} kB");
+    assert!((1_000..LIMIT_KB).contains(&peak_kb), "peak {peak_kb} kB");
+    assert_eq!(hound::WavReader::open(&output).unwrap().duration(), 600 * 44_100);
+}

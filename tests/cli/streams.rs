@@ -1,0 +1,126 @@
+//! Pipes, and runs that are interrupted.
+
+use std::fs;
+use std::io::Write as _;
+use std::process::Stdio;
+
+use crate::support::*;
+
+/// A file through the pipes is the file through the files, but for nothing: also the header, as the length is known.
+#[test]
+fn standard_input_and_output_give_the_same_bytes() {
+    let folder = Folder::new();
+    let (input, output) = (folder.path("in.wav"), folder.path("out.wav"));
+    write_wav(&input, spec(44_100, 2, 16), &[babble(20_001, 1), babble(20_001, 2)]);
+    denoise_file(&input, &output, &[]);
+    let stdin = fs::File::open(&input).unwrap();
+    let piped = tacet().args(["denoise", "-"]).stdin(stdin).output().unwrap();
+    assert_eq!(piped.status.code(), Some(0), "{}", stderr(&piped));
+    assert!(piped.stdout == fs::read(&output).unwrap());
+}
+
+/// ffmpeg and sox write 0xFFFFFFFF where they do not know the length; so do we, and all three can be chained.
+#[test]
+fn a_stream_of_unknown_length_is_read_and_written() {
+    let folder = Folder::new();
+    let input = folder.path("in.wav");
+    write_wav(&input, spec(48_000, 1, 16), &[babble(20_000, 1)]);
+    let mut bytes = fs::read(&input).unwrap();
+    bytes[4..8].fill(0xff);
+    bytes[40..44].fill(0xff);
+    fs::write(&input, bytes).unwrap();
+    let piped = tacet().args(["denoise", "-"]).stdin(fs::File::open(&input).unwrap()).output().unwrap();
+    assert_eq!(piped.status.code(), Some(0), "{}", stderr(&piped));
+    assert!(!stderr(&piped).contains("warning"), "{}", stderr(&piped));
+    assert_eq!(piped.stdout.len(), 44 + 2 * 20_000);
+    assert_eq!(piped.stdout[40..44], [0xff; 4]);
+    // And once more, through our own header.
+    fs::write(&input, &piped.stdout).unwrap();
+    denoise_file(&input, &folder.path("again.wav"), &[]);
+    assert_eq!(read_wav(&folder.path("again.wav")).1[0].len(), 20_000);
+}
+
+#[test]
+fn every_codec_comes_through_a_pipe() {
+    for name in ["sweep.flac", "sweep.mp3", "sweep.ogg", "faststart.m4a"] {
+        let stdin = fs::File::open(data(name)).unwrap();
+        let piped = tacet().args(["denoise", "-", "-o", "-"]).args(OFF).stdin(stdin).output().unwrap();
+        assert_eq!(piped.status.code(), Some(0), "{name}: {}", stderr(&piped));
+        assert!(piped.stdout.len() >= 44 + 2 * 22_111, "{name}");
+    }
+    // Its index stands at the end.
+    let mut child = tacet()
+        .args(["denoise", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let _ = child.stdin.take().unwrap().write_all(&fs::read(data("sweep.m4a")).unwrap());
+    let result = child.wait_with_output().unwrap();
+    assert_eq!(result.status.code(), Some(1));
+    assert!(stderr(&result).contains("pass a file"), "{}", stderr(&result));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_leaves_is_an_error_not_a_crash() {
+    let folder = Folder::new();
+    let input = folder.path("in.wav");
+    write_wav(&input, spec(48_000, 1, 16), &[babble(200_000, 1)]);
+    let mut child = tacet()
+        .arg("denoise")
+        .arg(&input)
+        .args(["-o", "-"])
+        .args(OFF)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let result = child.wait_with_output().unwrap();
+    assert_eq!(result.status.code(), Some(1));
+    assert!(
+        stderr(&result).contains("Broken pipe") && !stderr(&result).contains("panicked"),
+        "{}",
+        stderr(&result)
+    );
+}
+
+/// Ctrl-C and termination while a file is half written: no trace of it, an older output untouched.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_leaves_nothing() {
+    use std::time::{Duration, Instant};
+    for signal in ["INT", "TERM", "HUP"] {
+        let folder = Folder::new();
+        let output = folder.path("out.wav");
+        fs::write(&output, "an older output").unwrap();
+        let mut child = tacet()
+            .args(["denoise", "-", "-o"])
+            .arg(&output)
+            .stdin(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Half a file: the pipe stays open, so the run cannot end by itself.
+        let source = Folder::new();
+        write_wav(&source.path("in.wav"), spec(48_000, 1, 16), &[babble(48_000, 1)]);
+        let bytes = fs::read(source.path("in.wav")).unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(&bytes[..60_000]).unwrap();
+        stdin.flush().unwrap();
+        let start = Instant::now();
+        while folder.names().len() < 2 {
+            assert!(start.elapsed() < Duration::from_secs(30), "never began: {:?}", folder.names());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let killed = std::process::Command::new("kill")
+            .args([&format!("-{signal}"), &child.id().to_string()])
+            .status();
+        assert!(killed.unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{signal}");
+        assert_eq!(folder.names(), ["out.wav"], "{signal}");
+        assert_eq!(fs::read(&output).unwrap(), b"an older output");
+    }
+}
