@@ -262,7 +262,7 @@ mod tests {
     fn the_table_is_aligned() {
         let expected = "\
 Reference: clean.wav (48000 Hz)
-File                   Delay    STOI  STOI-DF   ESTOI  SI-SDR    segSNR      LSD
+File                    Delay    STOI  STOI-DF   ESTOI  SI-SDR    segSNR      LSD
 denoised.wav  1440 (30.00 ms)  0.9123   0.9100  0.8000  inf dB  -1.50 dB  3.00 dB
   channel 1                    0.9123   0.9100  0.8000  inf dB  -1.50 dB  3.00 dB
   channel 2                    0.9123   0.9100  0.8000  inf dB  -1.50 dB  3.00 dB
