@@ -15,19 +15,43 @@
 //! - [`device`]: what can run the network here, and what to know before choosing. Never on the audio thread.
 //! - [`score`]: how good the result is, measured against a clean recording. Files only.
 //! - [`lab`]: what each device costs, measured hop by hop. Off the audio thread.
+//! - [`processor`]: the audio thread's half of a plugin; [`latency`] is what it tells the host.
+//! - [`exchange`]: the lanes between it and the inference threads.
+//! - [`inference`]: one inference thread per device, shared by every stream of the process.
+//! - [`meters`]: what the audio thread tells the panel.
+//! - `params`: the plugin's parameters, presets and saved state.
+//! - `plugin`: all of it as CLAP, VST3 and Audio Unit.
+//! - [`denormals`]: flushing denormals to zero, on both threads.
 
 pub use tacet_model as model;
 
 pub mod denoiser;
+pub mod denormals;
 pub mod device;
 pub mod engine;
 pub mod enhance;
 pub mod erb;
+pub mod exchange;
 pub mod features;
 pub mod frame;
 pub mod history;
+pub mod inference;
 pub mod lab;
+pub mod latency;
+pub mod meters;
+#[cfg(feature = "plugin")]
+pub mod params;
+#[cfg(feature = "plugin")]
+pub mod plugin;
+pub mod processor;
 pub mod score;
 pub mod stft;
 pub mod weights;
 pub mod whole_file;
+
+#[cfg(feature = "plugin")]
+nice_plug::nice_export_clap!(plugin::Tacet);
+#[cfg(feature = "plugin")]
+nice_plug::nice_export_vst3!(plugin::Tacet);
+#[cfg(all(feature = "plugin", target_os = "macos"))]
+clap_wrapper::export_auv2!();

@@ -1,8 +1,8 @@
 //! The embedded model, and models from files. Loading allocates and reads files: never on the audio thread.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::model::{Model, ModelError};
+use crate::model::{Model, ModelError, ModelKind};
 
 /// Aligns the embedded file to a cache line.
 #[repr(C, align(64))]
@@ -28,10 +28,30 @@ pub fn load(path: &Path) -> Result<Model, ModelError> {
     Model::from_file(path)
 }
 
+/// Names a directory with models and overrules the per-user one.
+pub const MODELS_VARIABLE: &str = "TACET_MODELS_DIR";
+
+/// Where models that are not embedded are looked for: the directory that `TACET_MODELS_DIR` names, else `tacet/models` in
+/// the per-user data directory. `None` without a home directory.
+pub fn models_dir() -> Option<PathBuf> {
+    match std::env::var_os(MODELS_VARIABLE).filter(|dir| !dir.is_empty()) {
+        Some(dir) => Some(dir.into()),
+        None => Some(dirs::data_local_dir()?.join("tacet").join("models")),
+    }
+}
+
+/// The file of an installed model: converted, or the official archive.
+pub fn installed(kind: ModelKind) -> Option<PathBuf> {
+    let dir = models_dir()?;
+    [kind.safetensors_file(), kind.archive_file()]
+        .map(|name| dir.join(name))
+        .into_iter()
+        .find(|file| file.is_file())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ModelKind;
 
     #[test]
     fn the_embedded_model_is_aligned_and_complete() {

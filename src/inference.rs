@@ -1,0 +1,86 @@
+//! Inference for every stream of the process: one worker thread per device, shared by all plugin instances.
+//!
+//! - [`service`]: a device's worker as the rest of the program sees it; streams join and leave off the audio thread.
+//! - [`worker`]: the thread itself: collect what is pending, compute features, step the engine once for all, answer, park.
+//! - [`priority`]: real-time priority for that thread.
+//! - [`native`]: opens this library's own engine.
+//! - [`hub`]: the services of the process by device.
+//! - [`switchboard`]: which engines one plugin instance uses for its slots A and B, and what happens when one fails.
+
+use std::error::Error;
+use std::fmt;
+
+use tacet_model::ModelKind;
+
+use crate::engine::Engine;
+
+pub mod hub;
+pub mod native;
+mod pin;
+pub mod priority;
+#[cfg(test)]
+pub(crate) mod scripted;
+pub mod service;
+pub mod switchboard;
+pub mod worker;
+
+/// What an engine runs on.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+pub enum Device {
+    /// The engine of this library on the CPU.
+    #[default]
+    Native,
+    /// libtorch on the CPU.
+    TorchCpu,
+    /// libtorch on Apple's GPU.
+    TorchMps,
+    /// libtorch on an NVIDIA GPU.
+    TorchCuda,
+}
+
+impl Device {
+    /// All devices, the order of the parameters' values.
+    pub const ALL: [Self; 4] = [Self::Native, Self::TorchCpu, Self::TorchMps, Self::TorchCuda];
+
+    /// The name shown to people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Native => "Native CPU",
+            Self::TorchCpu => "Torch CPU",
+            Self::TorchMps => "Torch MPS",
+            Self::TorchCuda => "Torch CUDA",
+        }
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why a backend gave no engine; its text holds the user's next step.
+pub type OpenError = Box<dyn Error + Send + Sync>;
+
+/// The second half of opening an engine, run on the worker thread: a device may want all its calls from one thread.
+pub type BuildEngine = Box<dyn FnOnce() -> Result<Box<dyn Engine>, OpenError> + Send>;
+
+/// Opens the engines of a device.
+pub trait Backend: Send + Sync {
+    /// Does what may take long and may run on any thread, off the audio thread and off the worker.
+    ///
+    /// # Errors
+    /// The backend's own, with the user's next step in the text.
+    fn prepare(&self, model: ModelKind) -> Result<BuildEngine, OpenError>;
+}
+
+impl<F> Backend for F
+where
+    F: Fn(ModelKind) -> Result<BuildEngine, OpenError> + Send + Sync,
+{
+    fn prepare(&self, model: ModelKind) -> Result<BuildEngine, OpenError> {
+        self(model)
+    }
+}

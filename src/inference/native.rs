@@ -1,0 +1,64 @@
+//! Opens engines of this library's own, on the weights of the build; a model is packed once and shared.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+use tacet_model::ModelKind;
+
+use super::{Backend, BuildEngine, OpenError};
+use crate::engine::Engine;
+use crate::engine::native::{NativeEngine, NativeModel};
+use crate::model::{Model, ModelError};
+use crate::weights;
+
+/// Why the native engine has no weights.
+#[derive(Debug, thiserror::Error)]
+pub enum NativeError {
+    /// The model is not the embedded one and not installed.
+    #[error("{kind} is not installed: put {} into {dir}, or choose the embedded model", kind.archive_file())]
+    NotInstalled {
+        /// The model.
+        kind: ModelKind,
+        /// Where it is looked for.
+        dir: String,
+    },
+    /// The model cannot be read.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+/// Weights of a kind: the embedded model, which may be a user's own, or an installed one.
+///
+/// # Errors
+/// The model is not installed, or not what it should be.
+pub fn model_of_kind(kind: ModelKind) -> Result<Model, NativeError> {
+    let embedded = weights::embedded()?;
+    if embedded.config.kind == kind {
+        return Ok(embedded);
+    }
+    let dir = || weights::models_dir().map_or("the data directory".into(), |dir| dir.display().to_string());
+    let file = weights::installed(kind).ok_or_else(|| NativeError::NotInstalled { kind, dir: dir() })?;
+    Ok(weights::load(&file)?)
+}
+
+/// The native engines' backend.
+#[derive(Default)]
+pub struct NativeBackend {
+    packed: Mutex<HashMap<ModelKind, Weak<NativeModel>>>,
+}
+
+impl Backend for NativeBackend {
+    fn prepare(&self, model: ModelKind) -> Result<BuildEngine, OpenError> {
+        let mut packed = self.packed.lock();
+        let native = match packed.get(&model).and_then(Weak::upgrade) {
+            Some(native) => native,
+            None => {
+                let native = NativeModel::new(&model_of_kind(model)?)?;
+                packed.insert(model, Arc::downgrade(&native));
+                native
+            }
+        };
+        Ok(Box::new(move || Ok(Box::new(NativeEngine::new(native)) as Box<dyn Engine>)))
+    }
+}

@@ -1,0 +1,161 @@
+//! Engines that do what a test tells them: work, be slow, hang, fail, panic, or return what is not a number.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+use tacet_model::{ModelKind, N_BANDS};
+
+use super::hub::Hub;
+use super::{Backend, BuildEngine, Device, OpenError};
+use crate::engine::{ChannelOut, Engine, EngineError, Job, Stage, StepTimings, StreamId};
+use crate::frame::{LowBins, SILENT_LOW_BINS};
+
+/// What the engine does at its next step.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Act {
+    /// Scales the aligned frame.
+    #[default]
+    Work,
+    /// Hangs until told otherwise.
+    Hang,
+    /// Reports an error.
+    Fail,
+    /// Panics.
+    Panic,
+    /// Returns NaN.
+    Nan,
+}
+
+/// The test's hand on its engines.
+#[derive(Default)]
+pub struct Script {
+    act: Mutex<Act>,
+    has_changed: Condvar,
+    pub n_steps: AtomicU64,
+    pub n_resets: AtomicU64,
+    pub largest_batch: AtomicU64,
+    pub delay_us: AtomicU64,
+}
+
+impl Script {
+    pub fn set(&self, act: Act) {
+        *self.act.lock() = act;
+        self.has_changed.notify_all();
+    }
+
+    pub fn n_steps(&self) -> u64 {
+        self.n_steps.load(Ordering::Relaxed)
+    }
+}
+
+/// Scales every bin by `gain`, `lookahead` hops late, as a network would that does nothing else.
+pub struct Scripted {
+    script: Arc<Script>,
+    gain: f32,
+    lookahead_hops: usize,
+    streams: HashMap<StreamId, Vec<VecDeque<LowBins>>>,
+    n_opened: u32,
+}
+
+impl Scripted {
+    pub fn new(script: Arc<Script>, gain: f32, lookahead_hops: usize) -> Self {
+        Self { script, gain, lookahead_hops, streams: HashMap::new(), n_opened: 0 }
+    }
+
+    fn empty(&self) -> VecDeque<LowBins> {
+        vec![SILENT_LOW_BINS; self.lookahead_hops].into()
+    }
+}
+
+impl Engine for Scripted {
+    fn name(&self) -> &str {
+        "scripted"
+    }
+
+    fn lookahead_hops(&self) -> usize {
+        self.lookahead_hops
+    }
+
+    fn norm_alpha(&self) -> f32 {
+        0.99
+    }
+
+    fn open(&mut self, n_channels: usize) -> Result<StreamId, EngineError> {
+        self.n_opened += 1;
+        let stream = StreamId(self.n_opened);
+        let channels = (0..n_channels).map(|_| self.empty()).collect();
+        self.streams.insert(stream, channels);
+        Ok(stream)
+    }
+
+    fn close(&mut self, stream: StreamId) {
+        self.streams.remove(&stream);
+    }
+
+    fn reset(&mut self, stream: StreamId) {
+        self.script.n_resets.fetch_add(1, Ordering::Relaxed);
+        let empty = self.empty();
+        for channel in self.streams.get_mut(&stream).into_iter().flatten() {
+            channel.clone_from(&empty);
+        }
+    }
+
+    fn step(&mut self, jobs: &mut [Job]) -> Result<StepTimings, EngineError> {
+        let start = Instant::now();
+        self.script.n_steps.fetch_add(1, Ordering::Relaxed);
+        let batch = jobs.iter().filter(|job| job.pending).count();
+        self.script.largest_batch.fetch_max(batch as u64, Ordering::Relaxed);
+        let mut act = self.script.act.lock();
+        while *act == Act::Hang {
+            self.script.has_changed.wait(&mut act);
+        }
+        let act = *act;
+        std::thread::sleep(Duration::from_micros(self.script.delay_us.load(Ordering::Relaxed)));
+        match act {
+            Act::Fail => {
+                return Err(EngineError::Failed { device: "scripted".into(), reason: "told to".into() });
+            }
+            Act::Panic => panic!("told to"),
+            _ => {}
+        }
+        for job in jobs.iter_mut().filter(|job| job.pending) {
+            job.pending = false;
+            job.stage = Stage::Full;
+            let channels = self.streams.get_mut(&job.stream).ok_or(EngineError::UnknownStream(job.stream))?;
+            for ((channel, input), output) in channels.iter_mut().zip(&job.input).zip(&mut job.output) {
+                channel.push_back(input.noisy);
+                let aligned = channel.pop_front().unwrap_or(SILENT_LOW_BINS);
+                *output = ChannelOut {
+                    lsnr_db: 10.0,
+                    mask: [self.gain; N_BANDS],
+                    filtered: aligned.map(|bin| bin * self.gain),
+                };
+                if act == Act::Nan {
+                    output.mask[3] = f32::NAN;
+                }
+            }
+        }
+        Ok(StepTimings::compute_since(start))
+    }
+}
+
+/// A backend of scripted engines.
+pub fn backend(script: Arc<Script>, gain: f32, lookahead_hops: usize) -> Arc<dyn Backend> {
+    Arc::new(move |_: ModelKind| -> Result<BuildEngine, OpenError> {
+        let script = script.clone();
+        Ok(Box::new(move || Ok(Box::new(Scripted::new(script, gain, lookahead_hops)) as Box<dyn Engine>)))
+    })
+}
+
+/// A hub whose native engine scales by 1 and whose torch CPU engine scales by `gain_b`, with their scripts.
+pub fn hub(gain_b: f32) -> (&'static Hub, Arc<Script>, Arc<Script>) {
+    let (native, other) = (Arc::new(Script::default()), Arc::new(Script::default()));
+    let hub = Hub::new([
+        (Device::Native, backend(native.clone(), 1.0, 2)),
+        (Device::TorchCpu, backend(other.clone(), gain_b, 2)),
+    ]);
+    (Box::leak(Box::new(hub)), native, other)
+}

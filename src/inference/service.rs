@@ -1,0 +1,221 @@
+//! A device's worker as the rest of the program sees it.
+//!
+//! Starting, joining and dropping happen off the audio thread. A [`Stream`] is what the audio thread gets: its end of a
+//! lane and a few atomics. The worker ends with the last stream and the last handle of its service.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Sender, bounded, unbounded};
+use parking_lot::Mutex;
+use tacet_model::ModelKind;
+
+use super::worker::{Command, Join, Worker};
+use super::{Backend, Device, pin};
+use crate::exchange::{self, AudioEnd, Bell, N_SLOTS};
+
+/// How long the end of a service waits for its worker. A worker that hangs in a driver is left behind.
+const END_PATIENCE: Duration = Duration::from_secs(2);
+
+/// State of a stream, in the order it goes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum StreamState {
+    /// The worker has not opened it yet.
+    Opening = 0,
+    /// Requests are answered.
+    Live = 1,
+    /// The engine could not be opened, or failed for good.
+    Failed = 2,
+}
+
+/// What the worker and the audio thread tell about a stream. Setting it never locks on the audio thread.
+#[derive(Debug, Default)]
+pub struct StreamStatus {
+    state: AtomicU8,
+    /// Set by the audio thread when replies keep failing to come.
+    tripped: AtomicBool,
+    reason: Mutex<Option<String>>,
+    /// Raised whenever something here changes; the owner of the stream lowers it.
+    attention: Arc<AtomicBool>,
+}
+
+impl StreamStatus {
+    fn new(attention: Arc<AtomicBool>) -> Self {
+        Self { attention, ..Self::default() }
+    }
+
+    /// Where the stream is. Real-time safe.
+    pub fn state(&self) -> StreamState {
+        // Acquire: a reader that sees `Failed` sees the reason too.
+        match self.state.load(Ordering::Acquire) {
+            0 => StreamState::Opening,
+            1 => StreamState::Live,
+            _ => StreamState::Failed,
+        }
+    }
+
+    /// Why the stream failed, if it did. Not for the audio thread.
+    pub fn reason(&self) -> Option<String> {
+        self.reason.lock().clone()
+    }
+
+    /// Whether the audio thread has given the stream up.
+    pub fn is_tripped(&self) -> bool {
+        self.tripped.load(Ordering::Relaxed)
+    }
+
+    /// Gives the stream up. Real-time safe.
+    pub fn trip(&self) {
+        if !self.tripped.swap(true, Ordering::Relaxed) {
+            self.attention.store(true, Ordering::Release);
+        }
+    }
+
+    pub(super) fn set_live(&self) {
+        self.state.store(StreamState::Live as u8, Ordering::Release);
+        self.attention.store(true, Ordering::Release);
+    }
+
+    pub(super) fn set_failed(&self, reason: &str) {
+        *self.reason.lock() = Some(reason.to_owned());
+        // Release: publishes the reason.
+        self.state.store(StreamState::Failed as u8, Ordering::Release);
+        self.attention.store(true, Ordering::Release);
+    }
+}
+
+/// A stream of one plugin instance to one engine, as the audio thread holds it. Dropping it leaves the service: not on the
+/// audio thread.
+pub struct Stream {
+    /// The audio thread's end of the lane.
+    pub lane: AudioEnd,
+    status: Arc<StreamStatus>,
+    // Dropped after the lane: the worker sees the lane closed before it is told to end.
+    service: Arc<Service>,
+}
+
+impl Stream {
+    /// Where the stream is and why.
+    pub fn status(&self) -> &Arc<StreamStatus> {
+        &self.status
+    }
+
+    /// What the stream's engine runs on.
+    pub fn device(&self) -> Device {
+        self.service.device
+    }
+}
+
+/// What a service tells about itself.
+#[derive(Debug, Default)]
+pub struct ServiceReport {
+    pub(super) n_streams: AtomicU32,
+    pub(super) n_channels: AtomicU32,
+    pub(super) is_realtime: AtomicBool,
+}
+
+impl ServiceReport {
+    /// Streams served now.
+    pub fn n_streams(&self) -> u32 {
+        self.n_streams.load(Ordering::Relaxed)
+    }
+
+    /// Channels of all streams served now.
+    pub fn n_channels(&self) -> u32 {
+        self.n_channels.load(Ordering::Relaxed)
+    }
+
+    /// Whether the worker has real-time priority.
+    pub fn is_realtime(&self) -> bool {
+        self.is_realtime.load(Ordering::Relaxed)
+    }
+}
+
+/// A device's worker thread.
+pub struct Service {
+    device: Device,
+    backend: Arc<dyn Backend>,
+    commands: Sender<Command>,
+    bell: Bell,
+    report: Arc<ServiceReport>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Service {
+    /// Starts the worker of `device`; its engines come from `backend` as streams ask for them.
+    ///
+    /// # Errors
+    /// Where the system has no thread to give.
+    pub fn start(device: Device, backend: Arc<dyn Backend>) -> std::io::Result<Self> {
+        let (commands, received) = unbounded();
+        let report = Arc::new(ServiceReport::default());
+        let worker = Worker::new(received, report.clone());
+        let thread =
+            std::thread::Builder::new().name(format!("tacet {device}")).spawn(move || worker.run())?;
+        let bell = Bell::new(thread.thread().clone());
+        Ok(Self { device, backend, commands, bell, report, thread: Some(thread) })
+    }
+
+    /// What the worker runs on.
+    pub fn device(&self) -> Device {
+        self.device
+    }
+
+    /// The worker's state, for the panel.
+    pub fn report(&self) -> &Arc<ServiceReport> {
+        &self.report
+    }
+
+    /// Joins a stream of `n_channels`. It is [`StreamState::Opening`] at first; `attention` is raised when that changes.
+    /// Runs the backend's preparation on this thread.
+    pub fn join(self: &Arc<Self>, model: ModelKind, n_channels: usize, attention: Arc<AtomicBool>) -> Stream {
+        let (audio, worker) = exchange::lane(n_channels, N_SLOTS, self.bell.clone());
+        let status = Arc::new(StreamStatus::new(attention));
+        match self.backend.prepare(model) {
+            Ok(build) => self.send(Command::Join(Join {
+                model,
+                n_channels,
+                build,
+                end: worker,
+                status: status.clone(),
+            })),
+            Err(error) => status.set_failed(&error.to_string()),
+        }
+        Stream { lane: audio, status, service: self.clone() }
+    }
+
+    /// Waits until the worker has opened a stream, or `patience` is over. Returns whether it is live.
+    pub fn wait_until_open(stream: &Stream, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        while stream.status.state() == StreamState::Opening && Instant::now() < deadline {
+            // Opening takes milliseconds: finer than that need not be.
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        stream.status.state() == StreamState::Live
+    }
+
+    fn send(&self, command: Command) {
+        // Fails only after the worker has ended, which takes its service with it.
+        let _ = self.commands.send(command);
+        self.bell.ring();
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let (ended, has_ended) = bounded(1);
+        self.send(Command::End(ended));
+        let is_over = has_ended.recv_timeout(END_PATIENCE).is_ok();
+        if let Some(thread) = self.thread.take() {
+            if is_over {
+                // A panic has been contained in the worker; there is nothing to learn from the result.
+                let _ = thread.join();
+            } else {
+                pin::keep_library_loaded();
+            }
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Which engine serves each slot of one plugin instance, and what happens when one fails.
+//!
+//! Slot A is what is heard, slot B what it is compared with. The switchboard lives off the audio thread: it connects
+//! streams, posts them to the processor through a ring once they are live, takes back what the processor has done with,
+//! and falls back to the native engine when a device fails, keeping the reason. A slot that fell back stays there until the
+//! user chooses again or retries, so that it cannot flap.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rtrb::{Consumer, Producer, RingBuffer};
+use tacet_model::ModelKind;
+
+use super::Device;
+use super::hub::Hub;
+use super::service::{Service, Stream, StreamState};
+
+/// Slots: A is heard, B is compared.
+pub const N_SLOTS: usize = 2;
+/// Messages that may be under way to or from the processor.
+const N_MESSAGES: usize = 16;
+
+/// One of the two slots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SlotId {
+    /// What is heard.
+    #[default]
+    A = 0,
+    /// What it is compared with.
+    B = 1,
+}
+
+impl SlotId {
+    /// Both slots.
+    pub const ALL: [Self; N_SLOTS] = [Self::A, Self::B];
+}
+
+/// A message to the processor.
+pub enum Post {
+    /// Serve the slot by this stream from now on.
+    Serve(SlotId, Box<Stream>),
+    /// Serve the slot no longer.
+    Leave(SlotId),
+}
+
+/// The processor's end of the switchboard. Dropping it frees memory: not on the audio thread.
+pub struct Mailbox {
+    posts: Consumer<Post>,
+    returns: Producer<Box<Stream>>,
+}
+
+impl Mailbox {
+    /// The next message. Real-time safe.
+    pub fn receive(&mut self) -> Option<Post> {
+        self.posts.pop().ok()
+    }
+
+    /// Gives a stream back to die elsewhere; if there is no room now, it comes back. Real-time safe.
+    pub fn give_back(&mut self, stream: Box<Stream>) -> Option<Box<Stream>> {
+        match self.returns.push(stream) {
+            Ok(()) => None,
+            Err(rtrb::PushError::Full(stream)) => Some(stream),
+        }
+    }
+}
+
+/// How a slot is served, for the panel.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum SlotState {
+    /// Nobody uses the slot.
+    #[default]
+    Off,
+    /// The device is being opened; meanwhile slot A plays on what it had.
+    Opening(Device),
+    /// The chosen device serves.
+    Live(Device),
+    /// The chosen device failed, for this reason; slot A plays on the native engine, slot B is silent.
+    FellBack {
+        /// The device that was chosen.
+        device: Device,
+        /// Why it does not serve, with the next step.
+        reason: String,
+    },
+}
+
+#[derive(Default)]
+struct Slot {
+    wanted: Option<Device>,
+    /// What the processor has or is about to have.
+    served: Option<(Device, Arc<super::service::StreamStatus>)>,
+    /// What is being opened.
+    opening: Option<Box<Stream>>,
+    failure: Option<String>,
+}
+
+/// The slots of one plugin instance. Belongs to the main thread, or whoever holds its lock; never to the audio thread.
+pub struct Switchboard {
+    hub: &'static Hub,
+    model: ModelKind,
+    n_channels: usize,
+    slots: [Slot; N_SLOTS],
+    posts: Producer<Post>,
+    returns: Consumer<Box<Stream>>,
+    attention: Arc<AtomicBool>,
+}
+
+impl Switchboard {
+    /// A switchboard without streams, and the processor's end of it. `attention` is raised whenever [`Self::attend`]
+    /// has something to do.
+    pub fn new(
+        hub: &'static Hub,
+        model: ModelKind,
+        n_channels: usize,
+        attention: Arc<AtomicBool>,
+    ) -> (Self, Mailbox) {
+        let (posts, received) = RingBuffer::new(N_MESSAGES);
+        let (returned, returns) = RingBuffer::new(N_MESSAGES);
+        let switchboard =
+            Self { hub, model, n_channels, slots: Default::default(), posts, returns, attention };
+        (switchboard, Mailbox { posts: received, returns: returned })
+    }
+
+    /// Makes sure that slot A is served when this returns, by the native engine if nothing better is live, and that the
+    /// first message in the mailbox says so. Waits until the engine is open, at most `patience`.
+    pub fn serve_at_once(&mut self, patience: Duration) {
+        if let Some(stream) = self.connect(SlotId::A, Device::Native)
+            && Service::wait_until_open(&stream, patience)
+        {
+            self.post(SlotId::A, stream);
+        }
+    }
+
+    /// Chooses the devices of the slots; `None` turns slot B off.
+    pub fn choose(&mut self, a: Device, b: Option<Device>) {
+        for (id, device) in [(SlotId::A, Some(a)), (SlotId::B, b)] {
+            if self.slots[id as usize].wanted != device {
+                self.slots[id as usize].wanted = device;
+                self.open(id);
+            }
+        }
+        self.attend();
+    }
+
+    /// Tries the slot's device again, after it fell back.
+    pub fn retry(&mut self, id: SlotId) {
+        if self.slots[id as usize].failure.is_some() {
+            self.open(id);
+            self.attend();
+        }
+    }
+
+    /// Does what has become due: posts streams that are live, falls back where one failed, frees what came back.
+    pub fn attend(&mut self) {
+        // Acquire: what raised it is seen below. Lowered first, so that nothing raised meanwhile is lost.
+        self.attention.swap(false, Ordering::Acquire);
+        while self.returns.pop().is_ok() {}
+        for id in SlotId::ALL {
+            self.attend_slot(id);
+        }
+    }
+
+    /// How a slot is served.
+    pub fn state(&self, id: SlotId) -> SlotState {
+        let slot = &self.slots[id as usize];
+        match (slot.wanted, &slot.failure) {
+            (None, _) => SlotState::Off,
+            (Some(device), Some(reason)) => SlotState::FellBack { device, reason: reason.clone() },
+            (Some(device), None) if slot.served.as_ref().is_some_and(|(served, _)| *served == device) => {
+                SlotState::Live(device)
+            }
+            (Some(device), None) => SlotState::Opening(device),
+        }
+    }
+
+    /// Starts over for the slot's wanted device.
+    fn open(&mut self, id: SlotId) {
+        let slot = &mut self.slots[id as usize];
+        slot.failure = None;
+        slot.opening = None;
+        match slot.wanted {
+            Some(device) if slot.served.as_ref().is_some_and(|(served, _)| *served == device) => {}
+            Some(device) => self.slots[id as usize].opening = self.connect(id, device),
+            None if slot.served.take().is_some() => {
+                // Room is certain: a handful of messages, taken at every hop.
+                let _ = self.posts.push(Post::Leave(id));
+            }
+            None => {}
+        }
+    }
+
+    fn connect(&mut self, id: SlotId, device: Device) -> Option<Box<Stream>> {
+        match self.hub.connect(device, self.model, self.n_channels, &self.attention) {
+            Ok(stream) => Some(Box::new(stream)),
+            Err(error) => {
+                self.fail(id, error.to_string());
+                None
+            }
+        }
+    }
+
+    fn post(&mut self, id: SlotId, stream: Box<Stream>) {
+        let served = (stream.device(), stream.status().clone());
+        match self.posts.push(Post::Serve(id, stream)) {
+            Ok(()) => self.slots[id as usize].served = Some(served),
+            // The processor does not run: keep it for the next time.
+            Err(rtrb::PushError::Full(Post::Serve(_, stream))) => {
+                self.slots[id as usize].opening = Some(stream);
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn attend_slot(&mut self, id: SlotId) {
+        if let Some(stream) = self.slots[id as usize].opening.take() {
+            match stream.status().state() {
+                StreamState::Opening => self.slots[id as usize].opening = Some(stream),
+                StreamState::Live => self.post(id, stream),
+                StreamState::Failed => self.fail(id, stream.status().reason().unwrap_or_default()),
+            }
+        }
+        let Some((device, status)) = &self.slots[id as usize].served else { return };
+        let device = *device;
+        let reason = match status.state() {
+            StreamState::Failed => status.reason().unwrap_or_default(),
+            _ if status.is_tripped() => {
+                format!(
+                    "{device} does not keep up: its replies come too late. Retry when the machine is less busy"
+                )
+            }
+            _ => return,
+        };
+        // Being late is no failure of the native engine: nothing else would be sooner.
+        if device != Device::Native || status.state() == StreamState::Failed {
+            self.slots[id as usize].served = None;
+            self.fail(id, reason);
+        }
+    }
+
+    /// Notes why a slot's device does not serve; slot A goes back to the native engine.
+    fn fail(&mut self, id: SlotId, reason: String) {
+        let slot = &mut self.slots[id as usize];
+        slot.failure = Some(reason);
+        slot.opening = None;
+        let is_native =
+            |slot: &Slot| slot.served.as_ref().is_some_and(|(device, _)| *device == Device::Native);
+        match id {
+            SlotId::A if slot.wanted.is_some_and(|device| device != Device::Native) && !is_native(slot) => {
+                if let Ok(stream) =
+                    self.hub.connect(Device::Native, self.model, self.n_channels, &self.attention)
+                {
+                    // The worker raises the attention when it is live, which is when it gets posted.
+                    slot.opening = Some(Box::new(stream));
+                }
+            }
+            SlotId::B => {
+                let _ = self.posts.push(Post::Leave(id));
+            }
+            SlotId::A => {}
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! The inference thread: serves every stream of a device in one step, in order, and parks when nothing is pending.
+//!
+//! It never touches audio state and knows the audio threads only through the exchange. An engine that fails, panics or
+//! returns what is not a number costs the hop and a reset of the streams; one that keeps failing is given up, with the reason
+//! kept, and its streams are told.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender};
+use tacet_model::ModelKind;
+
+use super::service::{ServiceReport, StreamStatus};
+use super::{BuildEngine, OpenError, priority};
+use crate::denormals::FlushDenormals;
+use crate::engine::{ChannelOut, Engine, Job, Stage, StepTimings};
+use crate::exchange::{Outcome, Request, Slot, WorkerEnd};
+use crate::features::FeatureState;
+
+/// Failed steps in a row after which an engine is given up.
+const MAX_ERRORS: u32 = 3;
+
+/// What a service asks of its worker.
+pub enum Command {
+    /// Serve another stream.
+    Join(Join),
+    /// End, and say so.
+    End(Sender<()>),
+}
+
+/// A stream that wants to be served.
+pub struct Join {
+    /// The model it wants.
+    pub model: ModelKind,
+    /// Its channels.
+    pub n_channels: usize,
+    /// Makes the engine, if this is the first stream of the model.
+    pub build: BuildEngine,
+    /// The worker's end of its lane.
+    pub end: WorkerEnd,
+    /// Where to tell what becomes of it.
+    pub status: Arc<StreamStatus>,
+}
+
+/// One stream as the worker sees it; its job stands at the same index in the group.
+struct Served {
+    end: WorkerEnd,
+    features: Vec<FeatureState>,
+    status: Arc<StreamStatus>,
+    /// The request that is being inferred.
+    slot: Option<Box<Slot>>,
+}
+
+/// An engine with its streams.
+struct Group {
+    model: ModelKind,
+    engine: Box<dyn Engine>,
+    served: Vec<Served>,
+    jobs: Vec<Job>,
+    n_errors: u32,
+    /// Why the engine was given up.
+    broken: Option<String>,
+}
+
+/// The thread's state.
+pub struct Worker {
+    commands: Receiver<Command>,
+    report: Arc<ServiceReport>,
+    groups: Vec<Group>,
+}
+
+impl Worker {
+    /// A worker without engines.
+    pub fn new(commands: Receiver<Command>, report: Arc<ServiceReport>) -> Self {
+        Self { commands, report, groups: Vec::new() }
+    }
+
+    /// Serves until told to end.
+    pub fn run(mut self) {
+        let _flush = FlushDenormals::new();
+        loop {
+            while let Ok(command) = self.commands.try_recv() {
+                match command {
+                    Command::Join(join) => self.join(join),
+                    Command::End(ended) => {
+                        // Engines die before the answer: the library may be unloaded after it.
+                        self.groups.clear();
+                        let _ = ended.send(());
+                        return;
+                    }
+                }
+            }
+            let mut was_busy = false;
+            for group in &mut self.groups {
+                was_busy |= group.step();
+            }
+            if !was_busy {
+                self.drop_closed();
+                // A ring of the bell since the last look makes this return at once.
+                std::thread::park();
+            }
+        }
+    }
+
+    fn join(&mut self, join: Join) {
+        let status = join.status.clone();
+        if let Err(error) = self.try_join(join) {
+            status.set_failed(&error.to_string());
+        }
+        self.count();
+    }
+
+    fn try_join(&mut self, join: Join) -> Result<(), OpenError> {
+        self.drop_closed();
+        let position =
+            self.groups.iter().position(|group| group.model == join.model && group.broken.is_none());
+        let group = match position {
+            Some(position) => &mut self.groups[position],
+            None => {
+                let engine = contain(join.build).unwrap_or_else(|panic| Err(panic.into()))?;
+                if !self.report.is_realtime.load(Ordering::Relaxed) {
+                    self.report.is_realtime.store(priority::promote_current_thread(), Ordering::Relaxed);
+                }
+                self.groups.push(Group {
+                    model: join.model,
+                    engine,
+                    served: Vec::new(),
+                    jobs: Vec::new(),
+                    n_errors: 0,
+                    broken: None,
+                });
+                let last = self.groups.len() - 1;
+                &mut self.groups[last]
+            }
+        };
+        let stream = group.engine.open(join.n_channels)?;
+        let norm_alpha = group.engine.norm_alpha();
+        group.jobs.push(Job::new(stream, join.n_channels));
+        group.served.push(Served {
+            end: join.end,
+            features: (0..join.n_channels).map(|_| FeatureState::new(norm_alpha)).collect(),
+            status: join.status.clone(),
+            slot: None,
+        });
+        join.status.set_live();
+        Ok(())
+    }
+
+    /// Lets go of streams whose audio side is gone, and of engines that nobody uses any more.
+    fn drop_closed(&mut self) {
+        let mut has_changed = false;
+        for group in &mut self.groups {
+            for i in (0..group.served.len()).rev() {
+                if group.served[i].end.is_closed() {
+                    group.engine.close(group.jobs[i].stream);
+                    group.served.swap_remove(i);
+                    group.jobs.swap_remove(i);
+                    has_changed = true;
+                }
+            }
+        }
+        if has_changed {
+            self.groups.retain(|group| group.broken.is_none() || !group.served.is_empty());
+            self.count();
+        }
+    }
+
+    fn count(&self) {
+        let served = || self.groups.iter().flat_map(|group| &group.served);
+        let n_channels: usize = served().map(|served| served.features.len()).sum();
+        self.report.n_streams.store(served().count() as u32, Ordering::Relaxed);
+        self.report.n_channels.store(n_channels as u32, Ordering::Relaxed);
+    }
+}
+
+impl Group {
+    /// Takes one request of every stream that has one and answers them all. Returns whether there were any.
+    fn step(&mut self) -> bool {
+        let began = Instant::now();
+        let mut is_pending = false;
+        for (served, job) in self.served.iter_mut().zip(&mut self.jobs) {
+            let Some(Request { mut slot, is_first }) = served.end.receive() else { continue };
+            if is_first {
+                self.engine.reset(job.stream);
+                served.features.iter_mut().for_each(FeatureState::reset);
+            }
+            for ((features, noisy), input) in served.features.iter_mut().zip(&slot.noisy).zip(&mut job.input)
+            {
+                features.process(noisy, input);
+            }
+            slot.queue_us = began.saturating_duration_since(slot.sent).as_secs_f32() * 1e6;
+            job.thresholds = slot.thresholds;
+            job.pending = true;
+            served.slot = Some(slot);
+            is_pending = true;
+        }
+        if !is_pending {
+            return false;
+        }
+        if self.broken.is_some() {
+            self.answer_failed();
+            return true;
+        }
+        match self.infer() {
+            Ok(timings) => {
+                self.n_errors = 0;
+                self.answer(timings);
+            }
+            Err(reason) => self.fail(&reason),
+        }
+        true
+    }
+
+    fn infer(&mut self) -> Result<StepTimings, String> {
+        let (engine, jobs) = (&mut self.engine, &mut self.jobs);
+        match contain(|| engine.step(jobs)) {
+            Ok(Ok(timings)) => Ok(timings),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(panic) => Err(panic),
+        }
+    }
+
+    fn answer(&mut self, timings: StepTimings) {
+        for (served, job) in self.served.iter_mut().zip(&mut self.jobs) {
+            let Some(mut slot) = served.slot.take() else { continue };
+            job.pending = false;
+            if is_sound(job.stage, &job.output) {
+                slot.outcome = Outcome::Answered;
+                slot.stage = job.stage;
+                slot.output.copy_from_slice(&job.output);
+            } else {
+                // A state that is not a number never heals by itself.
+                slot.outcome = Outcome::Failed;
+                self.engine.reset(job.stream);
+            }
+            slot.timings = timings;
+            served.end.answer(slot);
+        }
+    }
+
+    fn answer_failed(&mut self) {
+        for (served, job) in self.served.iter_mut().zip(&mut self.jobs) {
+            job.pending = false;
+            if let Some(mut slot) = served.slot.take() {
+                slot.outcome = Outcome::Failed;
+                served.end.answer(slot);
+            }
+        }
+    }
+
+    fn fail(&mut self, reason: &str) {
+        self.answer_failed();
+        self.n_errors += 1;
+        if self.n_errors < MAX_ERRORS {
+            for job in &self.jobs {
+                self.engine.reset(job.stream);
+            }
+            return;
+        }
+        for served in &self.served {
+            served.status.set_failed(reason);
+        }
+        self.broken = Some(reason.to_owned());
+    }
+}
+
+/// Whether every number that the stage makes valid is one.
+fn is_sound(stage: Stage, output: &[ChannelOut]) -> bool {
+    output.iter().all(|channel| {
+        channel.lsnr_db.is_finite()
+            && (!stage.has_mask() || channel.mask.iter().all(|gain| gain.is_finite()))
+            && (stage != Stage::Full
+                || channel.filtered.iter().all(|bin| bin.re.is_finite() && bin.im.is_finite()))
+    })
+}
+
+/// Runs foreign code; a panic becomes its message.
+fn contain<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
+        let message = panic
+            .downcast_ref::<&str>()
+            .map(|message| (*message).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_default();
+        format!("the engine panicked: {message}")
+    })
+}

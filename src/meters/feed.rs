@@ -1,0 +1,189 @@
+//! Frames for the panel's spectrograms: a ring that the audio thread writes while somebody watches, and any number of
+//! readers follow without a lock.
+//!
+//! A frame holds input and output power per bin, averaged over channels, as two bfloat16 in one word: the panel has 256
+//! colours, and the audio thread no time for logarithms.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+
+use tacet_model::N_BINS;
+
+use crate::frame::Spectrum;
+
+/// Frames in the ring: more than half a second, for a panel that looks 30 times a second.
+pub const N_FRAMES: usize = 64;
+
+/// The ring. See the module.
+pub struct SpectrumFeed {
+    /// Panels that watch.
+    n_watching: AtomicU32,
+    /// Frames written since the start.
+    n_written: AtomicU64,
+    words: Box<[AtomicU32]>,
+}
+
+impl Default for SpectrumFeed {
+    fn default() -> Self {
+        Self {
+            n_watching: AtomicU32::new(0),
+            n_written: AtomicU64::new(0),
+            words: (0..N_FRAMES * N_BINS).map(|_| AtomicU32::new(0)).collect(),
+        }
+    }
+}
+
+impl std::fmt::Debug for SpectrumFeed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SpectrumFeed").field("n_written", &self.n_written).finish_non_exhaustive()
+    }
+}
+
+/// Keeps the feed running while it lives.
+#[derive(Debug)]
+pub struct Watch<'a>(&'a SpectrumFeed);
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        self.0.unwatch();
+    }
+}
+
+/// One frame as a reader gets it: power per bin, linear, of the noisy frame and of what was made of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeedFrame {
+    /// Input power per bin.
+    pub input: [f32; N_BINS],
+    /// Output power per bin.
+    pub output: [f32; N_BINS],
+}
+
+impl SpectrumFeed {
+    /// Asks for frames until the watch is dropped.
+    pub fn watch(&self) -> Watch<'_> {
+        self.n_watching.fetch_add(1, Ordering::Relaxed);
+        Watch(self)
+    }
+
+    /// Asks for frames until [`Self::unwatch`] is called as often, where a borrow cannot be kept.
+    pub fn start_watching(&self) {
+        self.n_watching.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes one request for frames back.
+    pub fn unwatch(&self) {
+        self.n_watching.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether anybody watches. Real-time safe.
+    pub fn is_watched(&self) -> bool {
+        self.n_watching.load(Ordering::Relaxed) > 0
+    }
+
+    /// Adds a frame. Real-time safe; one thread at a time.
+    pub fn write(&self, input: &[Spectrum], output: &[Spectrum]) {
+        let n = self.n_written.load(Ordering::Relaxed);
+        // A reader that sees a word of this entry sees the count before it, and so that the oldest entry is going.
+        fence(Ordering::Release);
+        let at = (n % N_FRAMES as u64) as usize * N_BINS;
+        let share = 1.0 / input.len().max(1) as f32;
+        for (bin, word) in self.words[at..at + N_BINS].iter().enumerate() {
+            let power =
+                |frames: &[Spectrum]| frames.iter().map(|frame| frame[bin].norm_sqr()).sum::<f32>() * share;
+            word.store(pack(power(input), power(output)), Ordering::Relaxed);
+        }
+        // Release: a reader that sees the count sees the words.
+        self.n_written.store(n + 1, Ordering::Release);
+    }
+
+    /// Frames written since the start; the next frame has this number.
+    pub fn n_written(&self) -> u64 {
+        self.n_written.load(Ordering::Acquire)
+    }
+
+    /// Copies frame `number` to `frame`. Returns whether it was there: written, and not overwritten meanwhile.
+    pub fn read(&self, number: u64, frame: &mut FeedFrame) -> bool {
+        let is_there = |n: u64| number < n && n - number < N_FRAMES as u64;
+        if !is_there(self.n_written()) {
+            return false;
+        }
+        let at = (number % N_FRAMES as u64) as usize * N_BINS;
+        for (bin, word) in self.words[at..at + N_BINS].iter().enumerate() {
+            (frame.input[bin], frame.output[bin]) = unpack(word.load(Ordering::Relaxed));
+        }
+        // A writer that had begun to overwrite had counted up to a ring's length after this frame.
+        fence(Ordering::Acquire);
+        is_there(self.n_written.load(Ordering::Relaxed))
+    }
+}
+
+impl Default for FeedFrame {
+    fn default() -> Self {
+        Self { input: [0.0; N_BINS], output: [0.0; N_BINS] }
+    }
+}
+
+fn pack(input: f32, output: f32) -> u32 {
+    (input.to_bits() & 0xffff_0000) | (output.to_bits() >> 16)
+}
+
+fn unpack(word: u32) -> (f32, f32) {
+    (f32::from_bits(word & 0xffff_0000), f32::from_bits(word << 16))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{Complex32, SILENT_SPECTRUM};
+
+    #[test]
+    fn frames_come_back_within_a_percent() {
+        let feed = SpectrumFeed::default();
+        let mut noisy = [SILENT_SPECTRUM; 2];
+        noisy[0][7] = Complex32::new(0.3, 0.4);
+        let watch = feed.watch();
+        assert!(feed.is_watched());
+        feed.write(&noisy, &[SILENT_SPECTRUM; 2]);
+        let mut frame = FeedFrame::default();
+        assert!(feed.read(0, &mut frame));
+        assert!((frame.input[7] / 0.125 - 1.0).abs() < 0.01, "{}", frame.input[7]);
+        assert_eq!(frame.output[7], 0.0);
+        drop(watch);
+        assert!(!feed.is_watched());
+    }
+
+    #[test]
+    fn what_is_gone_is_not_shown() {
+        let feed = SpectrumFeed::default();
+        let mut frame = FeedFrame::default();
+        assert!(!feed.read(0, &mut frame), "not written yet");
+        for _ in 0..N_FRAMES + 3 {
+            feed.write(&[SILENT_SPECTRUM], &[SILENT_SPECTRUM]);
+        }
+        assert!(!feed.read(2, &mut frame), "overwritten");
+        assert!(feed.read(feed.n_written() - 1, &mut frame));
+    }
+
+    #[test]
+    fn a_reader_never_sees_a_torn_frame() {
+        let feed = SpectrumFeed::default();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for n in 0..20_000u32 {
+                    let level = (n % 200) as f32;
+                    feed.write(&[[Complex32::new(level, 0.0); N_BINS]], &[SILENT_SPECTRUM]);
+                }
+            });
+            let mut frame = FeedFrame::default();
+            let mut n_read = 0;
+            while feed.n_written() < 20_000 {
+                if let Some(number) = feed.n_written().checked_sub(40)
+                    && feed.read(number, &mut frame)
+                {
+                    assert!(frame.input.iter().all(|&power| power == frame.input[0]));
+                    n_read += 1;
+                }
+            }
+            assert!(n_read > 0);
+        });
+    }
+}

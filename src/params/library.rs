@@ -1,0 +1,153 @@
+//! The user's own presets: one small JSON file each, in the per-user data directory. Not for the audio thread.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::presets::{Preset, Values};
+
+/// Longest name of a preset, in characters.
+pub const MAX_NAME_CHARS: usize = 40;
+/// Largest file that is read, in bytes.
+const MAX_FILE_BYTES: u64 = 64 << 10;
+
+/// Why a preset could not be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum LibraryError {
+    /// The name cannot be a file's.
+    #[error(
+        "`{0}` cannot be a preset's name: use 1 to {MAX_NAME_CHARS} letters, digits, spaces and .,-_()+&'"
+    )]
+    Name(String),
+    /// There is no home directory.
+    #[error("no per-user data directory is known: set HOME")]
+    NoDirectory,
+    /// The file system refused.
+    #[error("{path}: {reason}; check the directory's permissions and space")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+}
+
+/// The directory of the user's presets.
+#[derive(Clone, Debug)]
+pub struct Library {
+    dir: PathBuf,
+}
+
+impl Library {
+    /// The library of this user.
+    ///
+    /// # Errors
+    /// [`LibraryError::NoDirectory`].
+    pub fn of_user() -> Result<Self, LibraryError> {
+        let data = dirs::data_local_dir().ok_or(LibraryError::NoDirectory)?;
+        Ok(Self::at(&data.join("tacet").join("presets")))
+    }
+
+    /// A library in a directory, which need not exist yet.
+    pub fn at(dir: &Path) -> Self {
+        Self { dir: dir.into() }
+    }
+
+    /// The presets by name. Files that are no presets are left out.
+    pub fn list(&self) -> Vec<Preset> {
+        let files = fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        let mut presets: Vec<Preset> = files.filter_map(|file| read(&file.path())).collect();
+        presets.sort_by_key(|preset| preset.name.to_lowercase());
+        presets
+    }
+
+    /// Keeps values under a name, over what had the name before.
+    ///
+    /// # Errors
+    /// The name cannot be a file's, or the file system refuses.
+    pub fn save(&self, name: &str, values: &Values) -> Result<(), LibraryError> {
+        let path = self.path(name)?;
+        let preset = Preset { name: name.trim().into(), values: values.clone() };
+        let write = || -> std::io::Result<()> {
+            fs::create_dir_all(&self.dir)?;
+            // Beside it first: a full disk must not cost the old preset.
+            let beside = path.with_extension("json.new");
+            fs::write(&beside, serde_json::to_vec_pretty(&preset)?)?;
+            fs::rename(&beside, &path)
+        };
+        write().map_err(|error| LibraryError::File { path: path.clone(), reason: error.to_string() })
+    }
+
+    /// Removes a preset. One that is not there is removed already.
+    ///
+    /// # Errors
+    /// The name cannot be a file's, or the file system refuses.
+    pub fn delete(&self, name: &str) -> Result<(), LibraryError> {
+        let path = self.path(name)?;
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(LibraryError::File { path, reason: error.to_string() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn path(&self, name: &str) -> Result<PathBuf, LibraryError> {
+        let name = name.trim();
+        let is_fine = |c: char| c.is_alphanumeric() || " .,-_()+&'".contains(c);
+        let is_name = (1..=MAX_NAME_CHARS).contains(&name.chars().count())
+            && name.chars().all(is_fine)
+            && !name.starts_with('.');
+        if !is_name {
+            return Err(LibraryError::Name(name.into()));
+        }
+        Ok(self.dir.join(format!("{name}.json")))
+    }
+}
+
+fn read(path: &Path) -> Option<Preset> {
+    if path.extension()? != "json" || fs::metadata(path).ok()?.len() > MAX_FILE_BYTES {
+        return None;
+    }
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_saved_is_listed_until_it_is_deleted() {
+        let dir = tempfile::tempdir().unwrap();
+        let library = Library::at(&dir.path().join("presets"));
+        assert!(library.list().is_empty());
+        let values = Values { limit_db: 24.0, ..Values::default() };
+        library.save(" Studio B, (old) ", &Values::default()).unwrap();
+        library.save("Studio B, (old)", &values).unwrap();
+        library.save("attic", &Values::default()).unwrap();
+        fs::write(dir.path().join("presets/broken.json"), "{").unwrap();
+        fs::write(dir.path().join("presets/notes.txt"), "{}").unwrap();
+        let names: Vec<String> = library.list().into_iter().map(|preset| preset.name).collect();
+        assert_eq!(names, ["attic", "Studio B, (old)"]);
+        assert_eq!(library.list()[1].values, values);
+        library.delete("attic").unwrap();
+        library.delete("attic").unwrap();
+        assert_eq!(library.list().len(), 1);
+    }
+
+    #[test]
+    fn names_stay_in_their_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let library = Library::at(dir.path());
+        for name in ["", "  ", "../x", "a/b", "a\\b", ".hidden", "c:", "nul\0", &"x".repeat(41)] {
+            let refused = library.save(name, &Values::default());
+            assert!(matches!(refused, Err(LibraryError::Name(_))), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_preset_of_another_version_keeps_what_is_understood() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a.json"), r#"{"name": "a", "values": {"mix": 0.5, "new": 1}}"#).unwrap();
+        assert_eq!(Library::at(dir.path()).list()[0].values, Values { mix: 0.5, ..Values::default() });
+    }
+}

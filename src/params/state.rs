@@ -1,0 +1,122 @@
+//! What a saved state may hold, and what becomes of it here.
+//!
+//! The framework refuses what is no state at all. What gets through is put in order before it is applied: a state without any
+//! of our parameters changes nothing; a parameter that is missing takes its default instead of keeping what it had; a value
+//! that cannot be, or that a newer version wrote, takes the nearest that can, or the default. Unknown parameters are dropped.
+//!
+//! A state says which version of this meaning it was written with. Versions that are newer than ours are read as far as they
+//! are understood.
+
+use nice_plug::plugin::ParamValue;
+use nice_plug::prelude::*;
+
+use super::{Extras, TacetParams};
+
+/// Version of the state's meaning. Raise it when a parameter's meaning changes, and translate older states in [`tidy`].
+pub const VERSION: u32 = 1;
+/// Key of what is saved besides the parameters.
+const EXTRAS: &str = "tacet";
+
+/// Puts a state in order. Not for the audio thread.
+pub fn tidy(state: &mut PluginState) {
+    let params = TacetParams::default();
+    let map = params.param_map();
+    if !map.iter().any(|(id, ..)| state.params.contains_key(id)) {
+        state.params.clear();
+        state.fields.clear();
+        return;
+    }
+    state.params = map
+        .iter()
+        .map(|(id, param, _)| {
+            let saved = state.params.get(id).and_then(|value| possible(*param, value));
+            (id.clone(), saved.unwrap_or_else(|| default(*param)))
+        })
+        .collect();
+    let extras = state.fields.get(EXTRAS).and_then(|text| serde_json::from_str::<Extras>(text).ok());
+    let extras = Extras { version: VERSION, ..extras.unwrap_or_default() };
+    state.fields.clear();
+    if let Ok(text) = serde_json::to_string(&extras) {
+        state.fields.insert(EXTRAS.into(), text);
+    }
+}
+
+/// A saved value as the parameter can have it; none if it is of another kind or unknown.
+fn possible(param: ParamPtr, value: &ParamValue) -> Option<ParamValue> {
+    match (param, value) {
+        (ParamPtr::FloatParam(_), ParamValue::F32(value)) if value.is_finite() => {
+            // SAFETY: the parameter belongs to the object that `tidy` holds.
+            let (min, max) = unsafe { (param.preview_plain(0.0), param.preview_plain(1.0)) };
+            Some(ParamValue::F32(value.clamp(min, max)))
+        }
+        (ParamPtr::BoolParam(_), ParamValue::Bool(value)) => Some(ParamValue::Bool(*value)),
+        (ParamPtr::EnumParam(inner), ParamValue::String(id)) => {
+            // SAFETY: as above. The parameter is a fresh one of ours, so that setting it reaches nobody.
+            let is_known = unsafe { (*inner).set_from_id(id) };
+            is_known.then(|| ParamValue::String(id.clone()))
+        }
+        _ => None,
+    }
+}
+
+fn default(param: ParamPtr) -> ParamValue {
+    // SAFETY: the parameter belongs to the object that `tidy` holds.
+    unsafe {
+        match param {
+            ParamPtr::FloatParam(param) => ParamValue::F32((*param).default_plain_value()),
+            ParamPtr::IntParam(param) => ParamValue::I32((*param).default_plain_value()),
+            ParamPtr::BoolParam(param) => ParamValue::Bool((*param).default_plain_value()),
+            ParamPtr::EnumParam(param) => ParamValue::I32((*param).default_plain_value()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tidied(json: &str) -> PluginState {
+        let mut state: PluginState = serde_json::from_str(json).unwrap();
+        tidy(&mut state);
+        state
+    }
+
+    fn text(state: &PluginState, id: &str) -> String {
+        serde_json::to_string(&state.params[id]).unwrap()
+    }
+
+    #[test]
+    fn missing_parameters_take_their_defaults_and_impossible_values_the_nearest() {
+        let state = tidied(
+            r#"{"version": "0.1.0", "params": {
+                "limit": {"f32": 24.0}, "gain": {"f32": 1e9}, "mix": {"bool": true}, "listen": {"string": "removed"},
+                "link": {"string": "telepathy"}, "compar": {"f32": 1.0}, "future": {"f32": 3.0}
+            }, "fields": {"tacet": "{\"version\": 7, \"preset\": \"Podcast\", \"future\": 1}"}}"#,
+        );
+        assert_eq!(state.params.len(), TacetParams::default().param_map().len());
+        assert_eq!(text(&state, "limit"), r#"{"f32":24.0}"#);
+        assert_eq!(text(&state, "gain"), r#"{"f32":24.0}"#);
+        assert_eq!(text(&state, "mix"), r#"{"f32":1.0}"#);
+        assert_eq!(text(&state, "listen"), r#"{"string":"removed"}"#);
+        assert_eq!(text(&state, "link"), r#"{"i32":2}"#, "the mean");
+        assert_eq!(text(&state, "compar"), r#"{"bool":false}"#);
+        assert_eq!(text(&state, "postf"), r#"{"f32":0.0}"#);
+        let extras: Extras = serde_json::from_str(&state.fields["tacet"]).unwrap();
+        assert_eq!((extras.version, extras.preset.as_deref()), (VERSION, Some("Podcast")));
+    }
+
+    #[test]
+    fn a_state_that_is_not_ours_changes_nothing() {
+        let state = tidied(
+            r#"{"version": "9", "params": {"cutoff": {"f32": 24.0}}, "fields": {"tacet": "{\"version\": 1}"}}"#,
+        );
+        assert!(state.params.is_empty() && state.fields.is_empty());
+    }
+
+    #[test]
+    fn broken_extras_are_replaced() {
+        let state =
+            tidied(r#"{"version": "", "params": {"mix": {"f32": 0.5}}, "fields": {"tacet": "nonsense"}}"#);
+        assert_eq!(serde_json::from_str::<Extras>(&state.fields["tacet"]).unwrap(), Extras::default());
+    }
+}

@@ -1,0 +1,228 @@
+//! The plugin as the framework sees it: CLAP, VST3, Audio Unit (through the CLAP) and the standalone window.
+//!
+//! Glue only. [`Tacet::activate`] builds a [`Processor`] on the main thread, [`Tacet::process`] hands it the block and a
+//! snapshot of the parameters, and whatever takes time goes to [`shared::Shared`] on the framework's background thread.
+//! Creating an instance touches neither weights nor threads: a scan costs nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use nice_plug::prelude::*;
+use tacet_model::ModelKind;
+
+use crate::inference::Device;
+use crate::latency::LatencyMode;
+use crate::params::state;
+use crate::processor::resample::Plan;
+use crate::processor::{Processor, Setup};
+
+pub mod shared;
+
+use shared::Shared;
+
+/// How long an activation waits for the engine of slot A. Packing the weights takes a few hundredths of a second; a machine
+/// that needs longer starts with the noisy signal.
+const OPEN_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the background thread is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Bring the slots' engines in line with the parameters, and see to what has changed.
+    Attend,
+}
+
+/// One instance.
+pub struct Tacet {
+    shared: Arc<Shared>,
+    processor: Option<Processor>,
+    /// The model that the processor is built for.
+    model: ModelKind,
+    /// The model that was asked for then: the other one, where that is not installed.
+    wanted_model: ModelKind,
+    /// Whether the host says that it renders offline. Nothing but the patience of waits depends on it.
+    is_offline: bool,
+    /// The devices that the background thread knows of.
+    devices: (Device, Option<Device>),
+    /// Mode and model for which a restart has been asked; hosts that do not restart are not asked again.
+    asked: Option<(LatencyMode, ModelKind)>,
+}
+
+impl Default for Tacet {
+    fn default() -> Self {
+        Self {
+            shared: Arc::default(),
+            processor: None,
+            model: ModelKind::DeepFilterNet3,
+            wanted_model: ModelKind::DeepFilterNet3,
+            is_offline: false,
+            devices: (Device::Native, None),
+            asked: None,
+        }
+    }
+}
+
+impl Drop for Tacet {
+    fn drop(&mut self) {
+        // The last stream takes its worker with it, before the host may unload this library.
+        self.processor = None;
+        self.shared.disconnect();
+    }
+}
+
+impl Tacet {
+    /// What editor and background thread share with this instance.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Asks for a restart where mode or model differ from what is in force, once per choice.
+    fn ask_for_restart(&mut self, context: &mut impl ProcessContext<Self>) {
+        let Some(processor) = &self.processor else { return };
+        let wanted = (self.shared.params.latency_mode(), self.shared.params.model());
+        let in_force = (processor.setup().mode, self.wanted_model);
+        if wanted == in_force {
+            self.asked = None;
+        } else if self.asked != Some(wanted) {
+            self.asked = Some(wanted);
+            context.request_restart();
+        }
+    }
+}
+
+impl Plugin for Tacet {
+    const NAME: &'static str = "Tacet";
+    const VENDOR: &'static str = "Tacet contributors";
+    const URL: &'static str = "";
+    const EMAIL: &'static str = "";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+
+    const AUDIO_IO_LAYOUTS: &'static [AudioIOLayout] = &[
+        AudioIOLayout {
+            main_input_channels: NonZeroU32::new(2),
+            main_output_channels: NonZeroU32::new(2),
+            ..AudioIOLayout::const_default()
+        },
+        AudioIOLayout {
+            main_input_channels: NonZeroU32::new(1),
+            main_output_channels: NonZeroU32::new(1),
+            ..AudioIOLayout::const_default()
+        },
+    ];
+    /// Blocks are split where parameters change: what is rendered does not depend on the host's blocks.
+    const SAMPLE_ACCURATE_AUTOMATION: bool = true;
+
+    type Editor = ();
+    type SysExMessage = ();
+    type BackgroundTask = Task;
+
+    fn task_executor(&mut self) -> TaskExecutor<Self> {
+        let shared = self.shared.clone();
+        Box::new(move |task| match task {
+            Task::Attend => shared.attend(),
+        })
+    }
+
+    fn params(&self) -> Arc<dyn Params> {
+        self.shared.params.clone()
+    }
+
+    fn filter_state(state: &mut PluginState) {
+        state::tidy(state);
+    }
+
+    fn activate(
+        &mut self,
+        layout: &AudioIOLayout,
+        buffer: &BufferConfig,
+        context: &mut impl ActivateContext<Self>,
+    ) -> bool {
+        let n_channels = layout.main_output_channels.map_or(0, NonZeroU32::get) as usize;
+        let Some(plan) = Plan::new(f64::from(buffer.sample_rate)) else { return false };
+        if !(1..=crate::meters::N_CHANNELS).contains(&n_channels) {
+            return false;
+        }
+        let model = self.shared.available_model();
+        let lookahead_hops = shared::lookahead_hops(model);
+        let setup = Setup { plan, n_channels, lookahead_hops, mode: self.shared.params.latency_mode() };
+        let is_same = self.processor.as_ref().is_some_and(|processor| *processor.setup() == setup);
+        if !(is_same && self.model == model) {
+            // The new streams join before the old ones leave, so that workers and weights stay.
+            let mailbox = self.shared.connect(model, n_channels, OPEN_PATIENCE);
+            match Processor::new(setup, mailbox, self.shared.meters.clone()) {
+                Ok(processor) => self.processor = Some(processor),
+                Err(_) => return false,
+            }
+            self.model = model;
+        }
+        self.wanted_model = self.shared.params.model();
+        self.is_offline = buffer.process_mode == ProcessMode::Offline;
+        self.devices = self.shared.params.devices();
+        self.asked = None;
+        if let Some(processor) = &self.processor {
+            *self.shared.latency.lock() = Some(*processor.latency());
+            // The standalone has nobody to tell.
+            if context.plugin_api() != PluginApi::Standalone {
+                context.set_latency_samples(processor.latency().total_samples as u32);
+            }
+        }
+        true
+    }
+
+    fn reset(&mut self) {
+        if let Some(processor) = &mut self.processor {
+            processor.reset();
+        }
+    }
+
+    fn process(
+        &mut self,
+        buffer: &mut Buffer<'_>,
+        _aux: &mut AuxiliaryBuffers<'_>,
+        context: &mut impl ProcessContext<Self>,
+    ) -> ProcessStatus {
+        self.ask_for_restart(context);
+        let devices = self.shared.params.devices();
+        // Acquire is the background thread's business; here it is a hint.
+        if devices != self.devices || self.shared.attention.load(Ordering::Relaxed) {
+            self.devices = devices;
+            if self.shared.claim_attention() {
+                context.execute_background(Task::Attend);
+            }
+        }
+        let Some(processor) = &mut self.processor else { return ProcessStatus::Normal };
+        if buffer.channels() != processor.setup().n_channels {
+            return ProcessStatus::Normal;
+        }
+        processor.process(buffer.as_slice(), &self.shared.params.controls(), self.is_offline);
+        if processor.is_idle() {
+            ProcessStatus::Normal
+        } else {
+            ProcessStatus::Tail(processor.latency().total_samples as u32)
+        }
+    }
+
+    fn setup_logger() -> Option<bool> {
+        // A plugin does not write to its host's terminal; the panel says what there is to say.
+        Some(true)
+    }
+}
+
+impl ClapPlugin for Tacet {
+    const CLAP_ID: &'static str = "audio.tacet.tacet";
+    const CLAP_DESCRIPTION: Option<&'static str> = Some("Removes noise from speech in real time");
+    const CLAP_MANUAL_URL: Option<&'static str> = None;
+    const CLAP_SUPPORT_URL: Option<&'static str> = None;
+    const CLAP_FEATURES: &'static [ClapFeature] =
+        &[ClapFeature::AudioEffect, ClapFeature::Restoration, ClapFeature::Mono, ClapFeature::Stereo];
+
+    fn remote_controls(&self, context: &mut impl RemoteControlsContext) {
+        self.shared.params.remote_controls(context);
+    }
+}
+
+impl Vst3Plugin for Tacet {
+    const VST3_CLASS_ID: [u8; 16] = *b"TacetSpeechDenoi";
+    const VST3_SUBCATEGORIES: &'static [Vst3SubCategory] =
+        &[Vst3SubCategory::Fx, Vst3SubCategory::Restoration];
+}

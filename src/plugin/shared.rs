@@ -1,0 +1,99 @@
+//! What an instance shares with its background thread and its panel. Never locked by the audio thread.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tacet_model::ModelKind;
+
+use crate::inference::hub::Hub;
+use crate::inference::switchboard::{Mailbox, SlotId, SlotState, Switchboard};
+use crate::latency::Latency;
+use crate::meters::Meters;
+use crate::params::TacetParams;
+use crate::weights;
+
+/// See the module.
+#[derive(Default)]
+pub struct Shared {
+    /// The parameters; the audio thread reads them.
+    pub params: Arc<TacetParams>,
+    /// What the audio thread tells.
+    pub meters: Arc<Meters>,
+    /// What the host was told, while the plugin is active.
+    pub latency: Mutex<Option<Latency>>,
+    /// Raised when [`Self::attend`] has something to do.
+    pub attention: Arc<AtomicBool>,
+    /// Whether the audio thread has asked for [`Self::attend`] and it has not come yet.
+    is_attending: AtomicBool,
+    switchboard: Mutex<Option<Switchboard>>,
+}
+
+impl Shared {
+    /// Joins the inference services for slot A, and B where it is compared; waits until A has an engine, at most `patience`.
+    /// What was joined before leaves.
+    pub fn connect(&self, model: ModelKind, n_channels: usize, patience: Duration) -> Mailbox {
+        let (mut switchboard, mailbox) =
+            Switchboard::new(Hub::global(), model, n_channels, self.attention.clone());
+        switchboard.serve_at_once(patience);
+        let (a, b) = self.params.devices();
+        switchboard.choose(a, b);
+        *self.switchboard.lock() = Some(switchboard);
+        mailbox
+    }
+
+    /// Leaves the inference services.
+    pub fn disconnect(&self) {
+        *self.switchboard.lock() = None;
+        *self.latency.lock() = None;
+    }
+
+    /// Brings the slots in line with the parameters and does what has become due.
+    pub fn attend(&self) {
+        self.is_attending.store(false, Ordering::Release);
+        if let Some(switchboard) = &mut *self.switchboard.lock() {
+            let (a, b) = self.params.devices();
+            switchboard.choose(a, b);
+        }
+    }
+
+    /// Whether [`Self::attend`] is to be asked for: once until it comes. Real-time safe.
+    pub fn claim_attention(&self) -> bool {
+        !self.is_attending.swap(true, Ordering::AcqRel)
+    }
+
+    /// Tries a slot's device again after it fell back.
+    pub fn retry(&self, id: SlotId) {
+        if let Some(switchboard) = &mut *self.switchboard.lock() {
+            switchboard.retry(id);
+        }
+    }
+
+    /// How a slot is served.
+    pub fn slot_state(&self, id: SlotId) -> SlotState {
+        self.switchboard.lock().as_ref().map_or(SlotState::Off, |switchboard| switchboard.state(id))
+    }
+
+    /// The model that is asked for, or the embedded one where that is not installed. Reads the file system: not for the audio
+    /// thread.
+    pub fn available_model(&self) -> ModelKind {
+        let (wanted, embedded) = (self.params.model(), embedded_kind());
+        let is_available = wanted == embedded || weights::installed(wanted).is_some();
+        if is_available { wanted } else { embedded }
+    }
+}
+
+/// What kind the embedded model is: a build may embed another than the published one.
+fn embedded_kind() -> ModelKind {
+    static KIND: OnceLock<ModelKind> = OnceLock::new();
+    *KIND.get_or_init(|| weights::embedded().map_or(ModelKind::DeepFilterNet3, |model| model.config.kind))
+}
+
+/// Hops of lookahead of a model.
+pub fn lookahead_hops(model: ModelKind) -> usize {
+    match model {
+        ModelKind::DeepFilterNet3 => 2,
+        ModelKind::DeepFilterNet3Ll => 0,
+    }
+}

@@ -1,0 +1,316 @@
+//! The audio thread's half: host blocks in, host blocks out, and hops to and from the engines in between.
+//!
+//! [`Processor::process`] follows the signal: dry path and collector take the block; where a hop is complete it is
+//! analysed, sent, and the hop that is due comes back as frames that are enhanced and synthesised; emitter and dry path meet
+//! in the output stage. Nothing here allocates, locks, logs or panics, and the only wait is the [wait
+//! rule](crate::exchange::wait)'s. No plugin framework is known here.
+//!
+//! - [`controls`]: what may change from block to block.
+//! - [`resample`]: to 48 kHz hops and back.
+//! - [`idle`]: sleep in digital silence.
+//! - [`lanes`]: the exchange with the engines of slots A and B.
+//! - [`conceal`]: what is played where an answer is missing.
+//! - [`align`]: the dry path.
+//! - [`metering`]: what the panel is told.
+//! - [`mix`]: the output stage.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use rubato::ResamplerConstructionError;
+
+use crate::denormals::FlushDenormals;
+use crate::engine::Stage;
+use crate::enhance::enhance;
+use crate::exchange::wait::{LOWEST_GRACE, SLACK_GRACE, WaitRule};
+use crate::frame::{SILENT_SPECTRUM, Spectrum};
+use crate::history::History;
+use crate::inference::switchboard::{Mailbox, N_SLOTS, SlotId};
+use crate::latency::{Latency, LatencyMode, pipeline_samples};
+use crate::meters::Meters;
+use crate::stft::{Analysis, Synthesis};
+
+pub mod align;
+pub mod conceal;
+pub mod controls;
+pub mod idle;
+pub mod lanes;
+pub mod metering;
+pub mod mix;
+pub mod resample;
+
+use align::DryDelay;
+use conceal::Concealer;
+use controls::Controls;
+use idle::{Gate, SilenceGate};
+use lanes::Lanes;
+use metering::Metering;
+use mix::Output;
+use resample::{Collector, Emitter, Plan};
+
+/// Most samples that are taken through the stages at once.
+const MAX_PORTION: usize = 512;
+
+/// What a processor is built for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Setup {
+    /// The host's rate.
+    pub plan: Plan,
+    /// Channels, 1 or 2.
+    pub n_channels: usize,
+    /// The model's lookahead.
+    pub lookahead_hops: usize,
+    /// The slack.
+    pub mode: LatencyMode,
+}
+
+/// One channel's transforms.
+struct Channel {
+    analysis: Analysis,
+    synthesis: Synthesis,
+}
+
+/// One slot's result for the hop that is due.
+struct Heard {
+    enhanced: Box<[Spectrum]>,
+    concealer: Concealer,
+}
+
+/// The audio thread's state. Building and dropping it allocate and free: not on the audio thread.
+pub struct Processor {
+    setup: Setup,
+    latency: Latency,
+    collector: Collector,
+    emitter: Emitter,
+    dry: DryDelay,
+    output: Output,
+    gate: SilenceGate,
+    channels: Box<[Channel]>,
+    history: History,
+    lanes: Lanes,
+    rule: WaitRule,
+    results: [Heard; N_SLOTS],
+    /// The hop that is collected now.
+    seq: u64,
+    /// When the last two hops were sent.
+    sent: [Instant; 2],
+    dry_portion: Box<[f32]>,
+    metering: Metering,
+}
+
+impl Processor {
+    /// Builds a processor whose engines come through `mailbox`.
+    ///
+    /// # Errors
+    /// What the resampler refuses; no plan leads there.
+    pub fn new(
+        setup: Setup,
+        mailbox: Mailbox,
+        meters: Arc<Meters>,
+    ) -> Result<Self, ResamplerConstructionError> {
+        let Setup { plan, n_channels, lookahead_hops, mode } = setup;
+        let latency = Latency::new(lookahead_hops, mode, &plan);
+        let depth_hops = lookahead_hops + mode.slack_hops();
+        let grace = if mode.slack_hops() > 0 { SLACK_GRACE } else { LOWEST_GRACE };
+        let result = || Heard {
+            enhanced: vec![SILENT_SPECTRUM; n_channels].into(),
+            concealer: Concealer::new(n_channels),
+        };
+        meters.n_channels.store(n_channels as u32, Relaxed);
+        Ok(Self {
+            setup,
+            latency,
+            collector: Collector::new(&plan, n_channels)?,
+            emitter: Emitter::new(&plan, pipeline_samples(lookahead_hops, mode), n_channels)?,
+            dry: DryDelay::new(n_channels, latency.total_samples, MAX_PORTION),
+            output: Output::new(plan.rate_hz(), MAX_PORTION),
+            // The pipeline's depth and both halves of a window: then everything that sounded is out.
+            gate: SilenceGate::new(depth_hops + 2),
+            channels: (0..n_channels)
+                .map(|_| Channel { analysis: Analysis::new(), synthesis: Synthesis::new() })
+                .collect(),
+            history: History::new(n_channels, depth_hops + 1),
+            lanes: Lanes::new(mailbox),
+            rule: WaitRule::new(plan.rate_hz(), grace),
+            results: [result(), result()],
+            seq: 0,
+            sent: [Instant::now(); 2],
+            dry_portion: vec![0.0; MAX_PORTION].into(),
+            metering: Metering::new(meters),
+        })
+    }
+
+    /// What it was built for.
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// The latency to report.
+    pub fn latency(&self) -> &Latency {
+        &self.latency
+    }
+
+    /// Whether the stream sleeps and has nothing left to put out.
+    pub fn is_idle(&self) -> bool {
+        self.gate.is_idle()
+    }
+
+    /// Processes a block in place: one slice per channel, all of one length. `is_offline` is what the host says; nothing but
+    /// the patience of waits depends on it. Real-time safe.
+    pub fn process<C: AsRef<[f32]> + AsMut<[f32]>>(
+        &mut self,
+        block: &mut [C],
+        controls: &Controls,
+        is_offline: bool,
+    ) {
+        debug_assert_eq!(block.len(), self.setup.n_channels);
+        let _flush = FlushDenormals::new();
+        let n_samples = block.first().map_or(0, |channel| channel.as_ref().len());
+        self.rule.begin_block(Instant::now(), n_samples, is_offline);
+        self.output.aim(controls);
+        let mut at = 0;
+        while at < n_samples {
+            let n = (n_samples - at).min(self.collector.n_missing()).min(MAX_PORTION);
+            for (channel, peak) in block.iter().zip(&self.metering.meters().input_peak) {
+                peak.raise(metering::peak(&channel.as_ref()[at..at + n]));
+            }
+            self.dry.write(block, at, n);
+            if self.collector.push(block, at, n) {
+                self.hop(controls);
+            }
+            self.output.advance(n);
+            for (c, channel) in block.iter_mut().enumerate() {
+                let portion = &mut channel.as_mut()[at..at + n];
+                let dry = &mut self.dry_portion[..n];
+                self.dry.read(c, dry);
+                self.emitter.peek(c, portion);
+                self.output.blend(portion, dry);
+                self.metering.meters().output_peak[c.min(1)].raise(metering::peak(portion));
+            }
+            self.emitter.advance(n);
+            at += n;
+        }
+    }
+
+    /// One hop: what was collected goes to the engines, what is due comes back and goes to the emitter.
+    fn hop(&mut self, controls: &Controls) {
+        let began = Instant::now();
+        self.lanes.attend();
+        match self.gate.judge(self.collector.hop()) {
+            Gate::Run | Gate::Wake => {
+                self.send(controls, began);
+                self.receive(controls);
+                self.synthesise(controls);
+                self.seq += 1;
+            }
+            gate => self.sleep(gate == Gate::Sleep),
+        }
+        self.emitter.push_hop();
+        let busy = began.elapsed().saturating_sub(self.lanes.take_waited());
+        let meters = self.metering.meters();
+        meters.audio_us.store(busy.as_secs_f32() * 1e6, Relaxed);
+        meters.is_idle.store(self.gate.is_idle(), Relaxed);
+    }
+
+    fn send(&mut self, controls: &Controls, now: Instant) {
+        let noisy = self.history.push();
+        for ((channel, samples), spectrum) in self.channels.iter_mut().zip(self.collector.hop()).zip(noisy) {
+            if let Ok(samples) = samples.as_slice().try_into() {
+                channel.analysis.process(samples, spectrum);
+            }
+        }
+        self.sent[(self.seq % 2) as usize] = now;
+        self.lanes.request(self.seq, controls.thresholds, self.history.get(0), now, self.metering.meters());
+    }
+
+    fn receive(&mut self, controls: &Controls) {
+        let slack_hops = self.setup.mode.slack_hops();
+        let due = self.seq.checked_sub(slack_hops as u64);
+        let noisy = self.history.get(slack_hops + self.setup.lookahead_hops);
+        for (id, result) in SlotId::ALL.into_iter().zip(&mut self.results) {
+            if !self.lanes.serves(id) {
+                result.enhanced.copy_from_slice(noisy);
+                continue;
+            }
+            let reply = due.and_then(|due| {
+                let deadline = self.rule.deadline(self.sent[(due % 2) as usize]);
+                self.lanes.reply(id, due, deadline, self.metering.meters())
+            });
+            match reply {
+                Some(reply) => {
+                    enhance(&controls.shaping, reply.stage, &reply.output, noisy, &mut result.enhanced);
+                    result.concealer.note(reply.stage, &reply.output);
+                    if id == SlotId::A {
+                        self.metering.meters().lsnr_db.store(reply.output[0].lsnr_db, Relaxed);
+                    }
+                    self.lanes.recycle(id, reply);
+                }
+                None => {
+                    let concealed = result.concealer.conceal();
+                    enhance(&controls.shaping, Stage::MaskOnly, concealed, noisy, &mut result.enhanced);
+                }
+            }
+        }
+        let [a, b] = &self.results;
+        if self.lanes.serves(SlotId::B) {
+            self.metering.compare(&a.enhanced, &b.enhanced);
+        } else {
+            self.metering.compare_nothing();
+        }
+        self.metering.hop(noisy, &self.results[self.heard(controls.slot) as usize].enhanced);
+    }
+
+    /// The slot that is heard: B only where it runs.
+    fn heard(&self, wanted: SlotId) -> SlotId {
+        if self.lanes.serves(wanted) { wanted } else { SlotId::A }
+    }
+
+    fn synthesise(&mut self, controls: &Controls) {
+        let heard = &self.results[self.heard(controls.slot) as usize].enhanced;
+        for ((channel, frame), samples) in self.channels.iter_mut().zip(heard).zip(self.emitter.hop_mut()) {
+            if let Ok(samples) = samples.as_mut_slice().try_into() {
+                channel.synthesis.process(frame, samples);
+            }
+        }
+    }
+
+    /// A hop of sleep. At the first one, everything that sounded is out: state that would sound on waking is cleared.
+    fn sleep(&mut self, is_first: bool) {
+        if is_first {
+            self.clear_signal();
+        }
+        self.lanes.sleep();
+        for channel in self.emitter.hop_mut() {
+            channel.fill(0.0);
+        }
+        self.metering.sleep();
+    }
+
+    fn clear_signal(&mut self) {
+        for channel in &mut self.channels {
+            channel.analysis.reset();
+            channel.synthesis.reset();
+        }
+        self.history.reset();
+    }
+
+    /// Forgets everything heard; what the engines have under way becomes stale. Real-time safe.
+    pub fn reset(&mut self) {
+        self.collector.reset();
+        self.emitter.reset();
+        self.dry.reset();
+        self.output.reset();
+        self.gate.reset();
+        self.clear_signal();
+        self.lanes.attend();
+        self.lanes.reset();
+        self.rule.reset();
+        for result in &mut self.results {
+            result.concealer.reset();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

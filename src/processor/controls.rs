@@ -1,0 +1,48 @@
+//! What may change from block to block, as the audio thread takes it from the parameters.
+
+use crate::engine::Thresholds;
+use crate::enhance::Shaping;
+use crate::inference::switchboard::SlotId;
+
+/// What is heard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Listen {
+    /// The denoised signal.
+    #[default]
+    Denoised,
+    /// What was taken away: the delayed input less the denoised signal.
+    Removed,
+}
+
+/// A snapshot of the controls.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Controls {
+    /// Limit, post filter and link.
+    pub shaping: Shaping,
+    /// Which stages run for which local SNR.
+    pub thresholds: Thresholds,
+    /// Share of the denoised signal, 0..=1; the rest is the delayed input.
+    pub mix: f32,
+    /// Linear gain at the output; not applied in bypass.
+    pub output_gain: f32,
+    /// What is heard.
+    pub listen: Listen,
+    /// Which slot's engine is heard; A wherever B does not run.
+    pub slot: SlotId,
+    /// Whether the input passes, delayed by the latency and otherwise untouched.
+    pub bypass: bool,
+}
+
+impl Default for Controls {
+    fn default() -> Self {
+        Self {
+            shaping: Shaping::default(),
+            thresholds: Thresholds::default(),
+            mix: 1.0,
+            output_gain: 1.0,
+            listen: Listen::default(),
+            slot: SlotId::A,
+            bypass: false,
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! The lanes of the two slots on the audio thread: sends every hop to each engine in use, takes the replies that are due, and
+//! swaps engines without a gap. Real-time safe.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use tacet_model::DF_ORDER;
+
+use crate::engine::Thresholds;
+use crate::exchange::wait::Patience;
+use crate::exchange::{Outcome, Slot};
+use crate::frame::Spectrum;
+use crate::inference::service::{Stream, StreamState};
+use crate::inference::switchboard::{Mailbox, N_SLOTS, Post, SlotId};
+use crate::lab::HopTiming;
+use crate::meters::{LaneMeters, Meters};
+
+/// Hops that a new engine hears before it takes over from one that works: its normalisation (time constant 1 s) and
+/// recurrent state have settled by then.
+const WARM_HOPS: u64 = 100;
+/// Hops after a gap in what an engine hears that are concealed although it answers: its deep filter spans five frames, and
+/// would put together some from before the gap and some from after it.
+const GAP_HOPS: u64 = DF_ORDER as u64;
+/// Misses that trip a stream, where each reply in time takes [`FORGIVENESS`] back: half a second of nothing but misses.
+const TRIP_MISSES: f32 = 50.0;
+/// What a reply in time takes back of the misses.
+const FORGIVENESS: f32 = 0.1;
+
+/// What a reply tells the lab.
+fn timing(slot: &Slot, missed: bool) -> HopTiming {
+    HopTiming { pushed_us: slot.pushed_us(), queue_us: slot.queue_us, step: slot.timings, missed }
+}
+
+/// A stream with what the audio thread remembers about it.
+struct Fed {
+    stream: Box<Stream>,
+    patience: Patience,
+    misses: f32,
+    n_fed: u64,
+    /// The first hop that it was sent since it began or was reset.
+    first_seq: Option<u64>,
+    /// The first hop whose answer does not span a gap.
+    whole_from: u64,
+}
+
+impl Fed {
+    fn new(stream: Box<Stream>) -> Self {
+        Self { stream, patience: Patience::default(), misses: 0.0, n_fed: 0, first_seq: None, whole_from: 0 }
+    }
+
+    /// The reply for `seq` if it is there in time and holds an answer. A hop that was never sent is no miss.
+    fn reply(&mut self, seq: u64, deadline: Instant, meters: &LaneMeters) -> Option<Box<Slot>> {
+        if self.first_seq.is_none_or(|first| seq < first) {
+            return None;
+        }
+        let deadline = self.patience.deadline(deadline);
+        let slot = self.stream.lane.reply(seq, deadline, |stale| {
+            meters.n_stale.fetch_add(1, Relaxed);
+            meters.timings.write(timing(stale, true));
+        });
+        let Some(slot) = slot else {
+            meters.n_late.fetch_add(1, Relaxed);
+            self.patience.lose();
+            self.miss();
+            return None;
+        };
+        meters.timings.write(timing(&slot, false));
+        if slot.outcome == Outcome::Answered {
+            self.misses = (self.misses - FORGIVENESS).max(0.0);
+            if seq >= self.whole_from {
+                return Some(slot);
+            }
+        } else {
+            meters.n_failed.fetch_add(1, Relaxed);
+            self.miss();
+            // The worker has cleared the engine's state.
+            self.note_gap(seq);
+        }
+        self.stream.lane.recycle(slot);
+        None
+    }
+
+    /// Notes that the engine has not heard hop `seq`.
+    fn note_gap(&mut self, seq: u64) {
+        self.whole_from = seq + GAP_HOPS;
+    }
+
+    fn works(&self) -> bool {
+        let status = self.stream.status();
+        status.state() == StreamState::Live && !status.is_tripped()
+    }
+
+    fn miss(&mut self) {
+        self.misses += 1.0;
+        if self.misses >= TRIP_MISSES {
+            self.stream.status().trip();
+        }
+    }
+}
+
+/// One slot's streams.
+#[derive(Default)]
+struct SlotLanes {
+    current: Option<Fed>,
+    /// Hears everything and waits for its turn.
+    incoming: Option<Fed>,
+}
+
+/// All lanes of a plugin instance.
+pub struct Lanes {
+    slots: [SlotLanes; N_SLOTS],
+    mailbox: Mailbox,
+    /// A stream that could not be given back yet.
+    retired: Option<Box<Stream>>,
+    /// Whether no hop has been sent since the beginning or the last reset.
+    is_fresh: bool,
+}
+
+impl Lanes {
+    /// Lanes as the switchboard fills them.
+    pub fn new(mailbox: Mailbox) -> Self {
+        Self { slots: Default::default(), mailbox, retired: None, is_fresh: true }
+    }
+
+    /// Takes the switchboard's messages. Call between hops.
+    pub fn attend(&mut self) {
+        if let Some(stream) = self.retired.take() {
+            self.retired = self.mailbox.give_back(stream);
+        }
+        // One at a time where nothing can be given back.
+        while self.retired.is_none() {
+            match self.mailbox.receive() {
+                Some(Post::Serve(id, stream)) => {
+                    let slot = &mut self.slots[id as usize];
+                    let replaced = slot.incoming.replace(Fed::new(stream));
+                    self.retire(replaced);
+                }
+                Some(Post::Leave(id)) => {
+                    let slot = std::mem::take(&mut self.slots[id as usize]);
+                    self.retire(slot.current);
+                    self.retire(slot.incoming);
+                }
+                None => break,
+            }
+        }
+        for i in 0..N_SLOTS {
+            self.promote(i);
+        }
+    }
+
+    /// Lets an incoming stream take over: at once where nothing works, else when it is warm.
+    fn promote(&mut self, i: usize) {
+        let slot = &mut self.slots[i];
+        let Some(incoming) = &slot.incoming else { return };
+        if incoming.n_fed >= WARM_HOPS || !slot.current.as_ref().is_some_and(Fed::works) {
+            let replaced = std::mem::replace(&mut slot.current, slot.incoming.take());
+            self.retire(replaced);
+        }
+    }
+
+    fn retire(&mut self, fed: Option<Fed>) {
+        let Some(fed) = fed else { return };
+        match self.mailbox.give_back(fed.stream) {
+            Some(stream) if self.retired.is_none() => self.retired = Some(stream),
+            // The return ring is as long as the post's, and everything in it is taken at each look: a full ring with a
+            // stream already in hand cannot be. Leaking beats freeing here.
+            Some(stream) => {
+                debug_assert!(false, "no room for a retired stream");
+                std::mem::forget(stream);
+            }
+            None => {}
+        }
+    }
+
+    /// Whether slot B has an engine.
+    pub fn compares(&self) -> bool {
+        self.slots[SlotId::B as usize].current.is_some()
+    }
+
+    /// Whether a slot has an engine.
+    pub fn serves(&self, id: SlotId) -> bool {
+        self.slots[id as usize].current.is_some()
+    }
+
+    /// Sends a hop to every engine.
+    pub fn request(
+        &mut self,
+        seq: u64,
+        thresholds: Thresholds,
+        noisy: &[Spectrum],
+        now: Instant,
+        meters: &Meters,
+    ) {
+        let is_fresh = std::mem::replace(&mut self.is_fresh, false);
+        for (slot, lane_meters) in self.slots.iter_mut().zip(&meters.lanes) {
+            for fed in slot.current.iter_mut().chain(&mut slot.incoming) {
+                if fed.stream.lane.is_caught_up() {
+                    fed.patience.restore();
+                }
+                if fed.n_fed == 0 && !is_fresh {
+                    // It joins in the middle.
+                    fed.note_gap(seq);
+                }
+                fed.n_fed += 1;
+                fed.first_seq.get_or_insert(seq);
+                if fed.stream.lane.request(seq, thresholds, noisy, now) {
+                    lane_meters.n_requests.fetch_add(1, Relaxed);
+                } else {
+                    lane_meters.n_dropped.fetch_add(1, Relaxed);
+                    fed.note_gap(seq);
+                }
+            }
+        }
+    }
+
+    /// The slot's reply for the hop that is due, if it is there in time. Give it back by [`Self::recycle`].
+    pub fn reply(&mut self, id: SlotId, seq: u64, deadline: Instant, meters: &Meters) -> Option<Box<Slot>> {
+        let lane_meters = &meters.lanes[id as usize];
+        let slot = &mut self.slots[id as usize];
+        if let Some(incoming) = &mut slot.incoming {
+            // Nobody waits for it yet; its replies only have to come home.
+            if let Some(reply) = incoming.stream.lane.reply(seq, None, |_| {}) {
+                incoming.stream.lane.recycle(reply);
+            }
+        }
+        slot.current.as_mut()?.reply(seq, deadline, lane_meters)
+    }
+
+    /// Gives a slot's reply back to its lane.
+    pub fn recycle(&mut self, id: SlotId, reply: Box<Slot>) {
+        match &mut self.slots[id as usize].current {
+            Some(fed) => fed.stream.lane.recycle(reply),
+            None => {
+                debug_assert!(false, "the lane of a reply in use is not taken away");
+                std::mem::forget(reply);
+            }
+        }
+    }
+
+    /// Lets replies that nobody will ask for come home, while the stream sleeps.
+    pub fn sleep(&mut self) {
+        for slot in &mut self.slots {
+            for fed in slot.current.iter_mut().chain(&mut slot.incoming) {
+                fed.stream.lane.drain();
+                fed.first_seq = None;
+            }
+        }
+    }
+
+    /// Time that the audio thread has waited for replies since the last call.
+    pub fn take_waited(&mut self) -> Duration {
+        let feds = self.slots.iter_mut().flat_map(|slot| &mut slot.current);
+        feds.map(|fed| fed.stream.lane.take_waited()).sum()
+    }
+
+    /// A new generation on every lane.
+    pub fn reset(&mut self) {
+        self.is_fresh = true;
+        for slot in &mut self.slots {
+            for fed in slot.current.iter_mut().chain(&mut slot.incoming) {
+                fed.stream.lane.next_generation();
+                fed.patience = Patience::default();
+                fed.first_seq = None;
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The last stage: denoised or removed, mix, gain and bypass, each without a click. Audio thread; real-time safe.
+
+use super::controls::{Controls, Listen};
+
+/// Time a control takes to arrive, in seconds: short for the hand, long for the ear.
+const RAMP_S: f64 = 0.020;
+
+/// A value that moves to its target in a straight line.
+#[derive(Clone, Copy, Debug)]
+struct Ramp {
+    value: f32,
+    target: f32,
+    step: f32,
+    n_left: u32,
+}
+
+impl Ramp {
+    fn at(value: f32) -> Self {
+        Self { value, target: value, step: 0.0, n_left: 0 }
+    }
+
+    fn aim(&mut self, target: f32, n_ramp: u32) {
+        if target != self.target {
+            self.target = target;
+            self.n_left = n_ramp;
+            self.step = (target - self.value) / n_ramp as f32;
+        }
+    }
+
+    #[inline]
+    fn next(&mut self) -> f32 {
+        match self.n_left {
+            0 => {}
+            1 => {
+                self.value = self.target;
+                self.n_left = 0;
+            }
+            _ => {
+                self.value += self.step;
+                self.n_left -= 1;
+            }
+        }
+        self.value
+    }
+
+    fn is_at(&self, value: f32) -> bool {
+        self.n_left == 0 && self.value == value
+    }
+}
+
+/// The weights of the signals at one sample: `out = wet_gain * wet + dry_gain * dry`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Weights {
+    wet: f32,
+    dry: f32,
+}
+
+/// Blends the denoised signal and the delayed input.
+pub struct Output {
+    n_ramp: u32,
+    mix: Ramp,
+    gain: Ramp,
+    removed: Ramp,
+    bypass: Ramp,
+    is_fresh: bool,
+    /// Whether the whole portion is the delayed input.
+    is_bypassed: bool,
+    weights: Vec<Weights>,
+}
+
+impl Output {
+    /// An output at `rate_hz` for portions of at most `max_portion` samples.
+    pub fn new(rate_hz: f64, max_portion: usize) -> Self {
+        Self {
+            n_ramp: ((rate_hz * RAMP_S) as u32).max(1),
+            mix: Ramp::at(1.0),
+            gain: Ramp::at(1.0),
+            removed: Ramp::at(0.0),
+            bypass: Ramp::at(0.0),
+            is_fresh: true,
+            is_bypassed: false,
+            weights: Vec::with_capacity(max_portion),
+        }
+    }
+
+    /// Takes new targets. After a reset they are reached at once.
+    pub fn aim(&mut self, controls: &Controls) {
+        let removed = f32::from(u8::from(controls.listen == Listen::Removed));
+        let bypass = f32::from(u8::from(controls.bypass));
+        let targets = [controls.mix, controls.output_gain, removed, bypass];
+        let ramps = [&mut self.mix, &mut self.gain, &mut self.removed, &mut self.bypass];
+        for (ramp, target) in ramps.into_iter().zip(targets) {
+            if self.is_fresh {
+                *ramp = Ramp::at(target);
+            } else {
+                ramp.aim(target, self.n_ramp);
+            }
+        }
+        self.is_fresh = false;
+    }
+
+    /// Moves the controls on by `n_samples`, once for all channels. [`Self::blend`] then applies them to each.
+    pub fn advance(&mut self, n_samples: usize) {
+        self.is_bypassed = self.bypass.is_at(1.0);
+        self.weights.clear();
+        for _ in 0..n_samples.min(self.weights.capacity()) {
+            let (mix, gain) = (self.mix.next(), self.gain.next());
+            let (removed, bypass) = (self.removed.next(), self.bypass.next());
+            // Denoised: mix * wet + (1 - mix) * dry. Removed: what that took from dry, mix * (dry - wet).
+            let wet = mix * (1.0 - 2.0 * removed);
+            let dry = 1.0 - mix + removed * (2.0 * mix - 1.0);
+            let active = gain * (1.0 - bypass);
+            self.weights.push(Weights { wet: wet * active, dry: dry * active + bypass });
+        }
+    }
+
+    /// Writes one channel's output over `wet`.
+    pub fn blend(&self, wet: &mut [f32], dry: &[f32]) {
+        if self.is_bypassed {
+            // To the bit.
+            wet.copy_from_slice(dry);
+            return;
+        }
+        for ((wet, dry), weights) in wet.iter_mut().zip(dry).zip(&self.weights) {
+            *wet = *wet * weights.wet + *dry * weights.dry;
+        }
+    }
+
+    /// The next targets are reached at once.
+    pub fn reset(&mut self) {
+        self.is_fresh = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(output: &mut Output, controls: &Controls, wet: f32, dry: f32, n: usize) -> Vec<f32> {
+        output.aim(controls);
+        output.advance(n);
+        let mut out = vec![wet; n];
+        output.blend(&mut out, &vec![dry; n]);
+        out
+    }
+
+    #[test]
+    fn the_targets_are_what_the_controls_say() {
+        let settled = |controls: &Controls| run(&mut Output::new(48e3, 64), controls, 0.5, 0.75, 8)[7];
+        let controls = Controls::default();
+        assert_eq!(settled(&controls), 0.5);
+        assert_eq!(settled(&Controls { mix: 0.0, ..controls }), 0.75);
+        assert_eq!(settled(&Controls { mix: 0.5, output_gain: 2.0, ..controls }), 1.25);
+        assert_eq!(settled(&Controls { listen: Listen::Removed, ..controls }), 0.25);
+        assert_eq!(settled(&Controls { listen: Listen::Removed, mix: 0.5, ..controls }), 0.125);
+        let bypassed = Controls { bypass: true, output_gain: 4.0, mix: 0.3, ..controls };
+        assert_eq!(settled(&bypassed), 0.75);
+    }
+
+    #[test]
+    fn no_change_makes_a_step() {
+        let mut output = Output::new(48e3, 4096);
+        let mut last = run(&mut output, &Controls::default(), 0.5, -0.75, 100)[99];
+        let changes = [
+            Controls { bypass: true, ..Default::default() },
+            Controls { listen: Listen::Removed, ..Default::default() },
+            Controls { mix: 0.2, output_gain: 0.1, ..Default::default() },
+        ];
+        for controls in changes {
+            for sample in run(&mut output, &controls, 0.5, -0.75, 2000) {
+                // Up to 2 from signal to signal in 960 samples, with mix and gain moving at once.
+                assert!((sample - last).abs() < 0.005, "{last} to {sample}");
+                last = sample;
+            }
+        }
+    }
+
+    #[test]
+    fn bypass_arrives_at_the_very_bits() {
+        let mut output = Output::new(48e3, 4096);
+        run(&mut output, &Controls::default(), 0.1, 0.7, 64);
+        let bypass = Controls { bypass: true, ..Default::default() };
+        run(&mut output, &bypass, 0.1, 0.7, 960);
+        assert!(run(&mut output, &bypass, 0.1, 0.7, 64).iter().all(|&sample| sample == 0.7));
+    }
+}
