@@ -25,7 +25,7 @@ use symphonia::default::{get_codecs, get_probe};
 use edits::Edit;
 
 /// What can be read, for error texts and the help.
-pub const SUPPORTED: &str = "WAV, FLAC, MP3, Ogg Vorbis, AAC and M4A";
+pub const SUPPORTED: &str = "WAV, FLAC, MP3, Ogg Vorbis, and AAC-LC in ADTS or M4A";
 
 /// How the samples were stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

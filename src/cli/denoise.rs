@@ -28,10 +28,10 @@ use super::report::{FileReport, Outcome, RunReport};
 
 /// Removes noise from recordings of speech.
 ///
-/// Reads WAV, FLAC, MP3, Ogg Vorbis, AAC and M4A at any sample rate and with any number of channels; writes WAV with the
-/// input's rate, channels, length and bit depth. The network works at 48 kHz: other rates are converted there and
-/// back, and what lies above 24 kHz is lost. Nothing is shifted: the delay of the network and of the conversions is
-/// taken out.
+/// Reads WAV, FLAC, MP3, Ogg Vorbis and AAC (AAC-LC, as ADTS or M4A) at any sample rate and with any number of channels;
+/// writes WAV with the input's rate, channels, length and bit depth. The network works at 48 kHz: other rates are
+/// converted there and back, and what lies above 24 kHz is lost. Nothing is shifted: the delay of the network and of the
+/// conversions is taken out.
 ///
 /// 16-bit and 24-bit inputs keep their depth, 8-bit and lossy ones become 16-bit, 32-bit ones 32-bit float. 16-bit
 /// outputs are dithered. Outputs appear under their name only when complete, and never replace an input.

@@ -59,6 +59,26 @@ fn a_limit_limits() {
     assert!(max_difference(&read_wav(&demo()).1[0], &out[0]) < 1.6 / 32_768.0);
 }
 
+/// The low-latency model has another delay; its output stands in the same place.
+#[test]
+fn the_low_latency_model_is_aligned_too() {
+    let folder = Folder::new();
+    let (output, json) = (folder.path("out.wav"), folder.path("report.json"));
+    let (demo_name, output_name) = (demo(), output.to_str().unwrap());
+    let args = ["-o", output_name, "--model", "DeepFilterNet3_ll", "--json", json.to_str().unwrap()];
+    let result = denoise(&[&[demo_name.to_str().unwrap()], &args[..]].concat());
+    if result.status.code() != Some(0) {
+        assert!(stderr(&result).contains("cargo xtask setup --ll"), "{}", stderr(&result));
+        assert!(std::env::var_os("TACET_REQUIRE_MODEL").is_none(), "{}", stderr(&result));
+        println!("skipped: {}", stderr(&result));
+        return;
+    }
+    let report = report(&json);
+    assert_eq!((&report["model"], &report["delay_samples"]), (&"DeepFilterNet3_ll".into(), &480.into()));
+    let (noisy, clean) = (read_wav(&demo_name).1, read_wav(&output).1);
+    assert_eq!((clean[0].len(), lag(&noisy[0], &clean[0], 100)), (noisy[0].len(), 0));
+}
+
 #[test]
 fn two_runs_and_any_number_of_jobs_give_the_same_bytes() {
     let folder = Folder::new();
