@@ -64,8 +64,8 @@ pub struct Meters {
     pub lsnr_db: AtomicF32,
     /// What was taken away from the last hop, per ERB band, in dB, 0 or more, over all channels.
     pub reduction_db: [AtomicF32; N_BANDS],
-    /// How far slot B's output is from slot A's, in dB relative to A's power, smoothed over about a second; NaN where nothing is
-    /// compared.
+    /// How far slot B's output is from slot A's, in dB relative to A's power, smoothed over about a second; NaN where
+    /// nothing is compared.
     pub null_depth_db: AtomicF32,
     /// Whether the stream sleeps because its input is digitally silent.
     pub is_idle: AtomicBool,

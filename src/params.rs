@@ -1,7 +1,8 @@
 //! The parameters: identifiers for ever, ranges, units, defaults and texts, each in one place.
 //!
-//! The host owns the values; the audio thread takes a snapshot per block with [`TacetParams::controls`], real-time safe. All
-//! of them work in a host's generic view. Those that make the host restart the plugin or open devices cannot be automated.
+//! The host owns the values; the audio thread takes a snapshot per block with [`TacetParams::controls`], real-time
+//! safe. All of them work in a host's generic view. Those that make the host restart the plugin or open devices cannot
+//! be automated.
 //!
 //! - [`presets`]: the factory's sets of values.
 //! - [`library`]: the user's own, as files.

@@ -1,8 +1,8 @@
 //! The audio thread's half: host blocks in, host blocks out, and hops to and from the engines in between.
 //!
 //! [`Processor::process`] follows the signal: dry path and collector take the block; where a hop is complete it is
-//! analysed, sent, and the hop that is due comes back as frames that are enhanced and synthesised; emitter and dry path meet
-//! in the output stage. Nothing here allocates, locks, logs or panics, and the only wait is the [wait
+//! analysed, sent, and the hop that is due comes back as frames that are enhanced and synthesised; emitter and dry path
+//! meet in the output stage. Nothing here allocates, locks, logs or panics, and the only wait is the [wait
 //! rule](crate::exchange::wait)'s. No plugin framework is known here.
 //!
 //! - [`controls`]: what may change from block to block.

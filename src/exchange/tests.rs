@@ -1,3 +1,5 @@
+//! Lanes under scripted and random interleavings.
+
 use std::time::Duration;
 
 use proptest::prelude::*;

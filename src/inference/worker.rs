@@ -1,8 +1,8 @@
 //! The inference thread: serves every stream of a device in one step, in order, and parks when nothing is pending.
 //!
 //! It never touches audio state and knows the audio threads only through the exchange. An engine that fails, panics or
-//! returns what is not a number costs the hop and a reset of the streams; one that keeps failing is given up, with the reason
-//! kept, and its streams are told.
+//! returns what is not a number costs the hop and a reset of the streams; one that keeps failing is given up, with the
+//! reason kept, and its streams are told.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

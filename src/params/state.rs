@@ -1,11 +1,12 @@
 //! What a saved state may hold, and what becomes of it here.
 //!
-//! The framework refuses what is no state at all. What gets through is put in order before it is applied: a state without any
-//! of our parameters changes nothing; a parameter that is missing takes its default instead of keeping what it had; a value
-//! that cannot be, or that a newer version wrote, takes the nearest that can, or the default. Unknown parameters are dropped.
+//! The framework refuses what is no state at all. What gets through is put in order before it is applied: a state
+//! without any of our parameters changes nothing; a parameter that is missing takes its default instead of keeping what
+//! it had; a value that cannot be, or that a newer version wrote, takes the nearest that can, or the default. Unknown
+//! parameters are dropped.
 //!
-//! A state says which version of this meaning it was written with. Versions that are newer than ours are read as far as they
-//! are understood.
+//! A state says which version of this meaning it was written with. Versions that are newer than ours are read as far as
+//! they are understood.
 
 use nice_plug::plugin::ParamValue;
 use nice_plug::prelude::*;

@@ -1,5 +1,5 @@
-//! The lanes of the two slots on the audio thread: sends every hop to each engine in use, takes the replies that are due, and
-//! swaps engines without a gap. Real-time safe.
+//! The lanes of the two slots on the audio thread: sends every hop to each engine in use, takes the replies that are
+//! due, and swaps engines without a gap. Real-time safe.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};

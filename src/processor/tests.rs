@@ -1,3 +1,5 @@
+//! The audio thread against scripted engines: delay, bypass, underruns, silence.
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! Delay, gain and determinism of the conversions at every rate.
+
 use super::*;
 
 const RATES_HZ: [f64; 15] = [

@@ -19,8 +19,8 @@ const DEBIAN: [Packages; 3] = [
     Packages { names: &["gcc", "pkg-config", "libasound2-dev", "libjack-jackd2-dev"], tests_only: false },
     // The panel and the standalone's window, opened when they run.
     Packages { names: &["libx11-6", "libx11-xcb1", "libxcb1", "libxcursor1", "libgl1"], tests_only: false },
-    // Panel snapshots are rendered in software.
-    Packages { names: &["mesa-vulkan-drivers"], tests_only: true },
+    // Panel snapshots are rendered in software; the torch backend has a C++ shim; comparisons run in Python environments.
+    Packages { names: &["mesa-vulkan-drivers", "g++", "python3-venv"], tests_only: true },
 ];
 
 /// Fetches the model; asked for only where no Python has pip, since it need not be Debian's.

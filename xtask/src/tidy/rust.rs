@@ -5,7 +5,7 @@ use super::{Finding, Source};
 
 /// Most lines of a module: beyond that nobody reads it in one go.
 const MAX_LINES: usize = 500;
-/// Most columns of a comment. Code is rustfmt's affair.
+/// Most columns of a comment's text, indentation and slashes apart. Code is rustfmt's affair.
 const MAX_COLUMNS: usize = 120;
 /// How far above `unsafe` its proof may begin.
 const SAFETY_LINES: usize = 8;
@@ -27,8 +27,8 @@ pub fn check(source: &Source) -> Vec<Finding> {
     }
     let lines: Vec<&str> = source.lines().map(|(_, line)| line).collect();
     for (number, line) in source.lines() {
-        let n_columns = line.chars().count();
-        if n_columns > MAX_COLUMNS && is_prose(line) {
+        let n_columns = prose(line).map_or(0, |text| text.chars().count());
+        if n_columns > MAX_COLUMNS {
             findings.push(source.at(number, format!("{n_columns} columns, more than {MAX_COLUMNS}")));
         }
         if is_code_in_comment(line) {
@@ -41,10 +41,10 @@ pub fn check(source: &Source) -> Vec<Finding> {
     findings
 }
 
-/// Comments that can be wrapped: no tables, no addresses.
-fn is_prose(line: &str) -> bool {
-    let comment = line.trim_start().strip_prefix("//").map(|rest| rest.trim_start_matches(['/', '!', ' ']));
-    comment.is_some_and(|comment| !comment.starts_with('|') && !comment.contains("://"))
+/// The text of a comment that can be wrapped: no table, no address.
+fn prose(line: &str) -> Option<&str> {
+    let text = line.trim_start().strip_prefix("//")?.trim_start_matches(['/', '!', ' ']);
+    (!text.starts_with('|') && !text.contains("://")).then_some(text)
 }
 
 /// Plain comments that end as statements or blocks do. Doc comments hold examples.
@@ -93,10 +93,10 @@ mod tests {
         let lines = |n: usize| format!("//! A.\n{}", "a();\n".repeat(n - 1));
         assert!(texts("a.rs", &lines(MAX_LINES)).is_empty());
         assert!(texts("a.rs", &lines(MAX_LINES + 1))[0].contains("split it"));
-        let wide = |n: usize| format!("//! A.\n// {}\n", "ä".repeat(n - 3));
+        let wide = |n: usize| format!("//! A.\n// {}\n", "ä".repeat(n));
         assert!(texts("a.rs", &wide(MAX_COLUMNS)).is_empty());
         assert!(texts("a.rs", &wide(MAX_COLUMNS + 1))[0].contains("columns"));
-        let long = "x".repeat(MAX_COLUMNS);
+        let long = "x".repeat(MAX_COLUMNS + 1);
         for free in [format!("//! | {long} |"), format!("/// https://{long}"), format!("let a = \"{long}\";")]
         {
             assert!(texts("a.rs", &format!("//! A.\n{free}\n")).is_empty(), "{free}");
