@@ -33,7 +33,9 @@ mod torch;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{CommandFactory as _, Parser, Subcommand};
+#[cfg(any(test, not(feature = "standalone")))]
+use clap::CommandFactory as _;
+use clap::{Parser, Subcommand};
 
 /// Exit code of a run in which something failed.
 const FAILED: u8 = 1;
@@ -55,6 +57,9 @@ enum Command {
     Devices(devices::Args),
     Bench(bench::Args),
     Torch(torch::Args),
+    /// Denoise the microphone in a window of its own; the same as no command
+    #[cfg(feature = "standalone")]
+    Live(tacet::standalone::Options),
 }
 
 /// A command line that asks for something that cannot be meant.
@@ -88,6 +93,11 @@ fn run(cli: Cli) -> Result<bool> {
         Some(Command::Devices(args)) => devices::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),
         Some(Command::Torch(args)) => torch::run(&args),
+        #[cfg(feature = "standalone")]
+        Some(Command::Live(options)) => tacet::standalone::run(&options).map(|()| true),
+        #[cfg(feature = "standalone")]
+        None => tacet::standalone::run(&Default::default()).map(|()| true),
+        #[cfg(not(feature = "standalone"))]
         None => {
             Cli::command().print_help()?;
             Ok(true)

@@ -21,6 +21,7 @@
 //! - [`meters`]: what the audio thread tells the panel.
 //! - `params`: the plugin's parameters, presets and saved state.
 //! - `plugin`: all of it as CLAP, VST3 and Audio Unit.
+//! - `standalone`: the plugin in a window of its own, on the microphone.
 //! - [`denormals`]: flushing denormals to zero, on both threads.
 
 pub use tacet_model as model;
@@ -45,6 +46,8 @@ pub mod params;
 pub mod plugin;
 pub mod processor;
 pub mod score;
+#[cfg(feature = "standalone")]
+pub mod standalone;
 pub mod stft;
 pub mod weights;
 pub mod whole_file;

@@ -203,8 +203,13 @@ impl Plugin for Tacet {
     }
 
     fn setup_logger() -> Option<bool> {
-        // A plugin does not write to its host's terminal; the panel says what there is to say.
-        Some(true)
+        // A plugin does not write to its host's terminal; the panel says what there is to say. The standalone's terminal is the
+        // user's.
+        #[cfg(feature = "standalone")]
+        if crate::standalone::is_standalone() {
+            return None;
+        }
+        Some(false)
     }
 }
 

@@ -1,0 +1,136 @@
+//! `tacet live`: the plugin in a window of its own, on the microphone.
+//!
+//! The framework's standalone connects no input unless told to, adds 150 ms and ignores Ctrl-C. This launcher looks at the
+//! machine's devices first, chooses what a person at a microphone wants, and says clearly where there is nothing to choose.
+//!
+//! - [`devices`]: what the machine has.
+//! - [`choice`]: what is taken of it; a pure function.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result, bail};
+use nice_plug::prelude::nice_export_standalone_with_args;
+
+pub mod choice;
+pub mod devices;
+
+use choice::{Choice, Wishes};
+
+use crate::plugin::Tacet;
+
+/// Whether this process is the standalone: then the framework may write to the terminal.
+static IS_STANDALONE: AtomicBool = AtomicBool::new(false);
+
+/// Whether this process is the standalone.
+pub fn is_standalone() -> bool {
+    IS_STANDALONE.load(Ordering::Relaxed)
+}
+
+/// How to run live.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Options {
+    /// List the audio devices and end
+    #[arg(long)]
+    pub list: bool,
+    /// Take the input from this device, as listed
+    #[arg(long, value_name = "NAME")]
+    pub input: Option<String>,
+    /// Play the output on this device, as listed
+    #[arg(long, value_name = "NAME")]
+    pub output: Option<String>,
+    /// Audio system
+    #[arg(long, value_enum, default_value_t)]
+    pub backend: Backend,
+    /// Sample rate, in hertz; JACK sets its own
+    #[arg(long, value_name = "HZ")]
+    pub rate: Option<u32>,
+    /// Samples per audio callback; JACK sets its own
+    #[arg(long, value_name = "SAMPLES")]
+    pub buffer: Option<u32>,
+    /// Scale of the window, where the system does not tell
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    pub scale: f64,
+}
+
+/// Audio systems.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Backend {
+    /// JACK or PipeWire where a server runs, else the system's own
+    #[default]
+    Auto,
+    /// JACK, or PipeWire in its place
+    Jack,
+    /// The system's own: ALSA, CoreAudio or WASAPI
+    System,
+    /// None: the window without sound
+    Dummy,
+}
+
+/// Lists devices, or opens the window and processes until it is closed or Ctrl-C is pressed.
+///
+/// # Errors
+/// There is no device to take, or the audio system does not open it.
+pub fn run(options: &Options) -> Result<()> {
+    if options.list {
+        print!("{}", devices::list(options.backend)?);
+        return Ok(());
+    }
+    let arguments = arguments(options)?;
+    // The framework's own handler only ends a standalone without a window; ours comes first and stays.
+    ctrlc::set_handler(|| std::process::exit(0)).context("Ctrl-C cannot be watched")?;
+    IS_STANDALONE.store(true, Ordering::Relaxed);
+    if !nice_export_standalone_with_args::<Tacet, _>(arguments) {
+        bail!("the audio devices could not be opened; see above, and `tacet live --list`");
+    }
+    Ok(())
+}
+
+/// The framework's command line for what is chosen.
+fn arguments(options: &Options) -> Result<Vec<String>> {
+    let mut arguments = vec!["tacet".to_owned(), "--dpi-scale".into(), options.scale.to_string()];
+    let mut add = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);
+    if options.backend == Backend::Dummy {
+        add("backend", "dummy".into());
+        return Ok(arguments);
+    }
+    let jack = match options.backend {
+        Backend::System => None,
+        _ => devices::jack(),
+    };
+    if let Some(jack) = jack {
+        let inputs = choice::jack_inputs(&jack, options.input.as_deref())?;
+        println!("JACK: {} Hz, {} samples; input {inputs}", jack.rate_hz, jack.buffer);
+        add("backend", "jack".into());
+        add("sample-rate", jack.rate_hz.to_string());
+        add("period-size", jack.buffer.to_string());
+        add("connect-jack-inputs", inputs);
+        return Ok(arguments);
+    }
+    if options.backend == Backend::Jack {
+        bail!("no JACK server runs: start one (or PipeWire's), or use `--backend system`");
+    }
+    let system = devices::system()?;
+    let wishes = Wishes {
+        input: options.input.clone(),
+        output: options.output.clone(),
+        rate_hz: options.rate,
+        buffer: options.buffer,
+    };
+    let Choice { input, output, n_channels, rate_hz, buffer } = choice::choose(&system.devices, &wishes)?;
+    println!(
+        "{}: {input} to {output}, {} Hz, {buffer} samples. Use headphones: speakers feed back.",
+        system.name, rate_hz
+    );
+    add("backend", system.backend.into());
+    // The plugin's layouts, counted from one: stereo, mono.
+    add("audio-layout", if n_channels == 2 { "1" } else { "2" }.into());
+    add("input-device", input);
+    add("output-device", output);
+    add("sample-rate", rate_hz.to_string());
+    add("period-size", buffer.to_string());
+    // Two callbacks cover the two devices' different moments; the capacity, their drift until it is corrected.
+    let latency_s = (2.0 * f64::from(buffer) / f64::from(rate_hz)).max(0.005);
+    add("input-latency", latency_s.to_string());
+    add("input-capacity", (4.0 * latency_s).max(0.1).to_string());
+    Ok(arguments)
+}

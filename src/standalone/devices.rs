@@ -1,0 +1,145 @@
+//! What audio devices the machine has.
+
+use std::fmt::Write;
+
+use anyhow::{Context, Result};
+use cpal::traits::{DeviceTrait, HostTrait};
+
+use super::Backend;
+use super::choice::{Device, Devices, Format};
+
+/// The system's own audio devices.
+pub struct System {
+    /// The framework's name of the backend.
+    pub backend: &'static str,
+    /// The name for people.
+    pub name: &'static str,
+    /// Its devices.
+    pub devices: Devices,
+}
+
+/// A JACK server that runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Jack {
+    /// Its sample rate, in hertz.
+    pub rate_hz: usize,
+    /// Its samples per callback.
+    pub buffer: u32,
+    /// Ports of sound cards that deliver sound, in order.
+    pub inputs: Vec<String>,
+    /// Ports of sound cards that take sound, in order.
+    pub outputs: Vec<String>,
+}
+
+/// Asks the JACK server, if there is one. Starts none.
+pub fn jack() -> Option<Jack> {
+    use jack::{AudioIn, AudioOut, Client, ClientOptions, PortFlags, PortSpec};
+    let (client, _) = Client::new("tacet-list", ClientOptions::NO_START_SERVER).ok()?;
+    let ports = |kind: &str, flags| client.ports(None, Some(kind), flags | PortFlags::IS_PHYSICAL);
+    Some(Jack {
+        rate_hz: client.sample_rate() as usize,
+        buffer: client.buffer_size(),
+        inputs: ports(AudioOut::default().jack_port_type(), PortFlags::IS_OUTPUT),
+        outputs: ports(AudioIn::default().jack_port_type(), PortFlags::IS_INPUT),
+    })
+}
+
+/// Asks the system's own audio interface.
+///
+/// # Errors
+/// It is not available.
+pub fn system() -> Result<System> {
+    #[cfg(all(target_family = "unix", not(target_os = "macos")))]
+    let (id, backend, name) = (cpal::HostId::Alsa, "alsa", "ALSA");
+    #[cfg(target_os = "macos")]
+    let (id, backend, name) = (cpal::HostId::CoreAudio, "core-audio", "CoreAudio");
+    #[cfg(target_os = "windows")]
+    let (id, backend, name) = (cpal::HostId::Wasapi, "wasapi", "WASAPI");
+    let host = cpal::host_from_id(id).with_context(|| format!("{name} is not available"))?;
+    let named = |device: cpal::Device| device.description().ok().map(|text| text.name().to_owned());
+    let formats =
+        |configs: Vec<cpal::SupportedStreamConfigRange>| configs.iter().filter_map(format).collect();
+    let inputs = host.input_devices().into_iter().flatten().filter_map(|device| {
+        let configs = device.supported_input_configs().ok()?.collect();
+        Some(Device { name: named(device)?, formats: formats(configs) })
+    });
+    let outputs = host.output_devices().into_iter().flatten().filter_map(|device| {
+        let configs = device.supported_output_configs().ok()?.collect();
+        Some(Device { name: named(device)?, formats: formats(configs) })
+    });
+    let devices = Devices {
+        default_input: host.default_input_device().and_then(named),
+        default_output: host.default_output_device().and_then(named),
+        inputs: inputs.collect(),
+        outputs: outputs.collect(),
+    };
+    Ok(System { backend, name, devices })
+}
+
+fn format(config: &cpal::SupportedStreamConfigRange) -> Option<Format> {
+    let cpal::SupportedBufferSize::Range { min, max } = *config.buffer_size() else {
+        // The framework takes no device that does not tell.
+        return None;
+    };
+    Some(Format {
+        n_channels: usize::from(config.channels()),
+        rate_hz: config.min_sample_rate()..=config.max_sample_rate(),
+        buffer: min..=max,
+    })
+}
+
+/// The devices as text, those that would be taken marked.
+///
+/// # Errors
+/// The system's audio interface is not available.
+pub fn list(backend: Backend) -> Result<String> {
+    let mut text = String::new();
+    if matches!(backend, Backend::Auto | Backend::Jack) {
+        match jack() {
+            Some(jack) => {
+                writeln!(text, "JACK ({} Hz, {} samples)", jack.rate_hz, jack.buffer)?;
+                section(
+                    &mut text,
+                    "input ports",
+                    jack.inputs.iter().map(String::as_str),
+                    jack.inputs.first(),
+                )?;
+                section(
+                    &mut text,
+                    "output ports",
+                    jack.outputs.iter().map(String::as_str),
+                    jack.outputs.first(),
+                )?;
+            }
+            None => writeln!(text, "JACK: no server runs")?,
+        }
+    }
+    if matches!(backend, Backend::Auto | Backend::System) {
+        let System { name, devices, .. } = system()?;
+        writeln!(text, "{name}")?;
+        let names = |devices: &[Device]| devices.iter().map(|device| device.name.clone()).collect::<Vec<_>>();
+        let (inputs, outputs) = (names(&devices.inputs), names(&devices.outputs));
+        section(&mut text, "inputs", inputs.iter().map(String::as_str), devices.default_input.as_ref())?;
+        section(&mut text, "outputs", outputs.iter().map(String::as_str), devices.default_output.as_ref())?;
+    }
+    Ok(text)
+}
+
+fn section<'a>(
+    text: &mut String,
+    title: &str,
+    names: impl Iterator<Item = &'a str>,
+    default: Option<&String>,
+) -> Result<()> {
+    writeln!(text, "  {title}:")?;
+    let mut is_empty = true;
+    for name in names {
+        let mark = if default.is_some_and(|default| default == name) { "*" } else { " " };
+        writeln!(text, "  {mark} {name}")?;
+        is_empty = false;
+    }
+    if is_empty {
+        writeln!(text, "    none")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,412 @@
+//! A small CLAP host, enough to load a built plugin and treat it as a workstation does: parameters, state, latency, any
+//! blocks, offline or not. Everything runs on the caller's thread.
+
+use std::ffi::CString;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use anyhow::{Context, Result, bail};
+use clack_extensions::audio_ports_config::{AudioPortsConfigBuffer, PluginAudioPortsConfig};
+use clack_extensions::latency::{HostLatency, HostLatencyImpl, PluginLatency};
+use clack_extensions::params::{ParamInfoBuffer, ParamInfoFlags, PluginParams};
+use clack_extensions::remote_controls::{PluginRemoteControls, RemoteControlsPageBuffer};
+use clack_extensions::render::{PluginRender, RenderMode};
+use clack_extensions::state::PluginState;
+use clack_extensions::tail::{PluginTail, TailLength};
+use clack_host::events::event_types::ParamValueEvent;
+use clack_host::factory::plugin::PluginFactory;
+use clack_host::prelude::*;
+
+/// What the plugin asks of the host.
+#[derive(Default)]
+pub struct Requests {
+    is_called_back: AtomicBool,
+    n_restarts: AtomicUsize,
+}
+
+impl SharedHandler<'_> for Requests {
+    fn request_restart(&self) {
+        self.n_restarts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn request_process(&self) {}
+
+    fn request_callback(&self) {
+        self.is_called_back.store(true, Ordering::Release);
+    }
+}
+
+/// What runs on the main thread: nothing, but it hears of latencies.
+#[derive(Default)]
+pub struct MainThread;
+
+impl MainThreadHandler<'_> for MainThread {}
+
+impl HostLatencyImpl for MainThread {
+    fn changed(&self) {}
+}
+
+/// The host.
+pub struct Handlers;
+
+impl HostHandlers for Handlers {
+    type Shared<'a> = Requests;
+    type MainThread<'a> = MainThread;
+    type AudioProcessor<'a> = ();
+
+    fn declare_extensions(builder: &mut HostExtensions<'_, Self>, _shared: &Self::Shared<'_>) {
+        builder.register::<HostLatency>();
+    }
+}
+
+/// A loaded plugin file.
+pub struct PluginFile {
+    entry: PluginEntry,
+    id: CString,
+    /// The plugin's name.
+    pub name: String,
+}
+
+impl PluginFile {
+    /// Loads a plugin file; its first plugin is used.
+    ///
+    /// # Errors
+    /// The file cannot be loaded or holds no plugin.
+    pub fn load(path: &Path) -> Result<Self> {
+        // SAFETY: running the file's code is what is asked for; it is one that this workspace has built.
+        let entry = unsafe { PluginEntry::load(path) }.with_context(|| path.display().to_string())?;
+        let factory: PluginFactory<'_> = entry.get_factory().context("the file has no plugin factory")?;
+        let descriptor = factory.plugin_descriptors().next().context("the file holds no plugin")?;
+        let id = descriptor.id().context("the plugin has no identifier")?.to_owned();
+        let name = descriptor.name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(Self { entry, id, name })
+    }
+
+    /// Creates an instance.
+    ///
+    /// # Errors
+    /// The plugin refuses.
+    pub fn create(&self) -> Result<Instance> {
+        let info = HostInfo::new("tacet-clap-host", "Tacet contributors", "", env!("CARGO_PKG_VERSION"))?;
+        let plugin = PluginInstance::<Handlers>::new(
+            |()| Requests::default(),
+            |_| MainThread,
+            &self.entry,
+            &self.id,
+            &info,
+        )?;
+        let mut instance =
+            Instance { plugin, audio: None, params: Vec::new(), n_channels: 2, steady_time: 0 };
+        instance.params = instance.read_params();
+        Ok(instance)
+    }
+}
+
+/// A parameter as the plugin describes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Param {
+    /// The plugin's identifier.
+    pub id: u32,
+    /// What people read.
+    pub name: String,
+    /// Least value.
+    pub min: f64,
+    /// Largest value.
+    pub max: f64,
+    /// Value of a fresh instance.
+    pub default: f64,
+    /// Whether it is the host's bypass.
+    pub is_bypass: bool,
+    /// Whether it may be automated.
+    pub is_automatable: bool,
+}
+
+/// A parameter's new value within a block.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Change {
+    /// At which sample of the block.
+    pub at: u32,
+    /// The parameter's identifier.
+    pub id: u32,
+    /// The value, in the plugin's terms.
+    pub value: f64,
+}
+
+/// An instance of a plugin.
+pub struct Instance {
+    plugin: PluginInstance<Handlers>,
+    audio: Option<StartedPluginAudioProcessor<Handlers>>,
+    params: Vec<Param>,
+    n_channels: usize,
+    steady_time: u64,
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        self.deactivate();
+    }
+}
+
+impl Instance {
+    /// Chooses mono (1) or stereo (2). Not while active.
+    ///
+    /// # Errors
+    /// The plugin has no such configuration.
+    pub fn set_channels(&mut self, n_channels: usize) -> Result<()> {
+        let extension = self.extension::<PluginAudioPortsConfig>()?;
+        let handle = self.plugin.plugin_handle();
+        for index in 0..extension.count(&handle) {
+            let mut buffer = AudioPortsConfigBuffer::new();
+            let Some(config) = extension.get(&handle, index, &mut buffer) else { continue };
+            if config.main_input.is_some_and(|port| port.channel_count as usize == n_channels) {
+                extension.select(&handle, config.id)?;
+                self.n_channels = n_channels;
+                return Ok(());
+            }
+        }
+        bail!("no configuration has {n_channels} channels");
+    }
+
+    /// Activates and starts; what was active is stopped first.
+    ///
+    /// # Errors
+    /// The plugin refuses.
+    pub fn activate(&mut self, rate_hz: f64, max_block: u32) -> Result<()> {
+        self.deactivate();
+        let configuration = PluginAudioConfiguration {
+            sample_rate: rate_hz,
+            min_frames_count: 1,
+            max_frames_count: max_block,
+        };
+        let stopped = self.plugin.activate(|_, _| (), configuration)?;
+        self.audio = Some(stopped.start_processing().map_err(|_| anyhow::anyhow!("it does not start"))?);
+        self.idle();
+        Ok(())
+    }
+
+    /// Stops and deactivates.
+    pub fn deactivate(&mut self) {
+        if let Some(audio) = self.audio.take() {
+            self.plugin.deactivate(audio.stop_processing());
+        }
+    }
+
+    /// Does what the plugin wants done on the main thread.
+    pub fn idle(&mut self) {
+        let wants = |requests: &Requests| requests.is_called_back.swap(false, Ordering::Acquire);
+        while self.plugin.access_shared_handler(wants) {
+            self.plugin.call_on_main_thread_callback();
+        }
+    }
+
+    /// Processes a block in place, one vector per channel, all of one length.
+    ///
+    /// # Errors
+    /// The plugin is not active or reports an error.
+    pub fn process(&mut self, block: &mut [Vec<f32>], changes: &[Change]) -> Result<ProcessStatus> {
+        let audio = self.audio.as_mut().context("not active")?;
+        let mut input = block.to_vec();
+        let n_samples = block.first().map_or(0, Vec::len) as u64;
+        let mut events = EventBuffer::with_capacity(changes.len());
+        for change in changes {
+            let id = ClapId::from_raw(change.id).context("an invalid parameter")?;
+            events.push(&ParamValueEvent::new(change.at, id, Pckn::match_all(), change.value));
+        }
+        let mut told = EventBuffer::new();
+        let mut input_ports = AudioPorts::with_capacity(self.n_channels, 1);
+        let mut output_ports = AudioPorts::with_capacity(self.n_channels, 1);
+        let inputs = input_ports.with_input_buffers([AudioPortBuffer {
+            latency: 0,
+            channels: AudioPortBufferType::f32_input_only(input.iter_mut().map(InputChannel::variable)),
+        }]);
+        let mut outputs = output_ports.with_output_buffers([AudioPortBuffer {
+            latency: 0,
+            channels: AudioPortBufferType::f32_output_only(block.iter_mut().map(Vec::as_mut_slice)),
+        }]);
+        let status = audio.process(
+            &inputs,
+            &mut outputs,
+            &events.as_input(),
+            &mut told.as_output(),
+            Some(self.steady_time),
+            None,
+        )?;
+        self.steady_time += n_samples;
+        self.idle();
+        Ok(status)
+    }
+
+    /// Processes whole channels in blocks of the given sizes, in turn.
+    ///
+    /// # Errors
+    /// As [`Self::process`].
+    pub fn render(&mut self, input: &[Vec<f32>], blocks: &[usize]) -> Result<Vec<Vec<f32>>> {
+        let n_samples = input.first().map_or(0, Vec::len);
+        let mut output = vec![Vec::with_capacity(n_samples); input.len()];
+        let mut at = 0;
+        for &size in blocks.iter().cycle() {
+            if at >= n_samples {
+                break;
+            }
+            let end = (at + size.max(1)).min(n_samples);
+            let mut block: Vec<Vec<f32>> = input.iter().map(|channel| channel[at..end].to_vec()).collect();
+            self.process(&mut block, &[])?;
+            output.iter_mut().zip(block).for_each(|(output, block)| output.extend(block));
+            at = end;
+        }
+        Ok(output)
+    }
+
+    /// Clears what the plugin remembers.
+    pub fn reset(&mut self) {
+        if let Some(audio) = &mut self.audio {
+            audio.reset();
+        }
+    }
+
+    /// The latency that the plugin reports, in samples.
+    pub fn latency(&mut self) -> usize {
+        let Ok(extension) = self.extension::<PluginLatency>() else { return 0 };
+        extension.get(&self.plugin.plugin_handle()) as usize
+    }
+
+    /// The tail that the plugin reports, in samples; none if it is endless or there is none.
+    pub fn tail(&mut self) -> Option<u32> {
+        let extension = self.extension::<PluginTail>().ok()?;
+        match extension.get(&self.audio.as_mut()?.plugin_handle()) {
+            TailLength::Finite(samples) => Some(samples),
+            _ => None,
+        }
+    }
+
+    /// Says whether what follows is rendered offline.
+    ///
+    /// # Errors
+    /// The plugin refuses.
+    pub fn set_offline(&mut self, is_offline: bool) -> Result<()> {
+        let extension = self.extension::<PluginRender>()?;
+        let mode = if is_offline { RenderMode::Offline } else { RenderMode::Realtime };
+        Ok(extension.set(&self.plugin.plugin_handle(), mode)?)
+    }
+
+    /// The parameters, in the plugin's order.
+    pub fn params(&self) -> &[Param] {
+        &self.params
+    }
+
+    /// The parameter of this name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn param(&self, name: &str) -> Result<&Param> {
+        self.params.iter().find(|param| param.name == name).with_context(|| format!("no parameter `{name}`"))
+    }
+
+    /// A parameter's value.
+    ///
+    /// # Errors
+    /// There is no such parameter.
+    pub fn value(&mut self, name: &str) -> Result<f64> {
+        let id = self.param(name)?.id;
+        let extension = self.extension::<PluginParams>()?;
+        let id = ClapId::from_raw(id).context("an invalid parameter")?;
+        extension.get_value(&self.plugin.plugin_handle(), id).context("the parameter has no value")
+    }
+
+    /// Sets a parameter, as an event of an empty block or a flush.
+    ///
+    /// # Errors
+    /// There is no such parameter.
+    pub fn set(&mut self, name: &str, value: f64) -> Result<()> {
+        let id = ClapId::from_raw(self.param(name)?.id).context("an invalid parameter")?;
+        let extension = self.extension::<PluginParams>()?;
+        let mut events = EventBuffer::with_capacity(1);
+        events.push(&ParamValueEvent::new(0, id, Pckn::match_all(), value));
+        let mut told = EventBuffer::new();
+        match &mut self.audio {
+            Some(audio) => {
+                extension.flush_active(&mut audio.plugin_handle(), &events.as_input(), &mut told.as_output());
+            }
+            None => {
+                let mut handle = self.plugin.inactive_plugin_handle().context("it is active")?;
+                extension.flush(&mut handle, &events.as_input(), &mut told.as_output());
+            }
+        }
+        self.idle();
+        Ok(())
+    }
+
+    /// The plugin's state.
+    ///
+    /// # Errors
+    /// The plugin cannot save.
+    pub fn save(&mut self) -> Result<Vec<u8>> {
+        let extension = self.extension::<PluginState>()?;
+        let mut state = Vec::new();
+        extension.save(&self.plugin.plugin_handle(), &mut state)?;
+        Ok(state)
+    }
+
+    /// Loads a state.
+    ///
+    /// # Errors
+    /// The plugin refuses it.
+    pub fn load(&mut self, mut state: &[u8]) -> Result<()> {
+        let extension = self.extension::<PluginState>()?;
+        extension.load(&self.plugin.plugin_handle(), &mut state)?;
+        self.idle();
+        Ok(())
+    }
+
+    /// How often the plugin has asked for a restart.
+    pub fn n_restarts(&self) -> usize {
+        self.plugin.access_shared_handler(|requests| requests.n_restarts.load(Ordering::Relaxed))
+    }
+
+    /// Section and page names of the remote-control pages, with the parameters' identifiers.
+    ///
+    /// # Errors
+    /// The plugin has none.
+    pub fn remote_controls(&mut self) -> Result<Vec<(String, String, Vec<u32>)>> {
+        let extension = self.extension::<PluginRemoteControls>()?;
+        let handle = self.plugin.plugin_handle();
+        let mut buffer = RemoteControlsPageBuffer::new();
+        let pages = (0..extension.count(&handle)).filter_map(|index| {
+            let page = extension.get(&handle, index, &mut buffer)?;
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let ids = page.param_ids.iter().flatten().map(|id| id.get()).collect();
+            Some((text(page.section_name), text(page.page_name), ids))
+        });
+        Ok(pages.collect())
+    }
+
+    fn read_params(&mut self) -> Vec<Param> {
+        let Ok(extension) = self.extension::<PluginParams>() else { return Vec::new() };
+        let handle = self.plugin.plugin_handle();
+        let params = (0..extension.count(&handle)).filter_map(|index| {
+            let mut buffer = ParamInfoBuffer::new();
+            let info = extension.get_info(&handle, index, &mut buffer)?;
+            Some(Param {
+                id: info.id.get(),
+                name: String::from_utf8_lossy(info.name).into_owned(),
+                min: info.min_value,
+                max: info.max_value,
+                default: info.default_value,
+                is_bypass: info.flags.contains(ParamInfoFlags::IS_BYPASS),
+                is_automatable: info.flags.contains(ParamInfoFlags::IS_AUTOMATABLE),
+            })
+        });
+        params.collect()
+    }
+
+    fn extension<
+        E: clack_host::extensions::Extension<ExtensionSide = clack_host::extensions::PluginExtensionSide>,
+    >(
+        &self,
+    ) -> Result<E> {
+        self.plugin
+            .plugin_shared_handle()
+            .get_extension::<E>()
+            .with_context(|| format!("the plugin lacks {}", std::any::type_name::<E>()))
+    }
+}

@@ -1,0 +1,349 @@
+//! The built plugin in a CLAP host: what a workstation does to it, and what a user would notice.
+#![cfg(feature = "plugin")]
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use tacet::denoiser::{Denoiser, Settings};
+use tacet::engine::native::{NativeEngine, NativeModel};
+use tacet::model::HOP;
+use tacet_clap_host::{Change, Instance, PluginFile};
+
+/// The library that cargo built beside this test, or the plugin that `TACET_CLAP` names.
+fn plugin() -> PluginFile {
+    let path = std::env::var_os("TACET_CLAP").map(PathBuf::from).unwrap_or_else(|| {
+        let name = format!("{}tacet{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+        let test = std::env::current_exe().unwrap();
+        let beside = test.parent().unwrap();
+        [beside.join(&name), beside.parent().unwrap().join(&name)]
+            .into_iter()
+            .find(|path| path.is_file())
+            .unwrap()
+    });
+    PluginFile::load(&path).unwrap()
+}
+
+fn active(rate_hz: f64, n_channels: usize) -> (PluginFile, Instance) {
+    let plugin = plugin();
+    let mut instance = plugin.create().unwrap();
+    instance.set_channels(n_channels).unwrap();
+    instance.set_offline(true).unwrap();
+    instance.activate(rate_hz, 16_384).unwrap();
+    (plugin, instance)
+}
+
+/// The demo's noisy recording, 48 kHz mono.
+fn recording() -> Vec<f32> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/demo_noisy.wav");
+    let mut reader = hound::WavReader::open(path).unwrap();
+    assert_eq!((reader.spec().sample_rate, reader.spec().channels), (48_000, 1));
+    let scale = 2f32.powi(i32::from(reader.spec().bits_per_sample) - 1);
+    reader.samples::<i32>().map(|sample| sample.unwrap() as f32 / scale).collect()
+}
+
+/// White noise at -12 dBFS, the same for the same seed.
+fn noise(n: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 24) as f32 * 0.5 - 0.25
+    };
+    (0..n).map(|_| next()).collect()
+}
+
+/// What the single-threaded pipeline makes of it, late by `delay` samples.
+fn reference(input: &[Vec<f32>], delay: usize) -> Vec<Vec<f32>> {
+    let model = NativeModel::new(&tacet::weights::embedded().unwrap()).unwrap();
+    let mut denoiser =
+        Denoiser::new(Box::new(NativeEngine::new(model)), input.len(), Settings::default()).unwrap();
+    let n_samples = input[0].len();
+    let shift = delay - denoiser.delay_samples();
+    let mut output = vec![vec![0.0; shift]; input.len()];
+    for at in (0..n_samples).step_by(HOP) {
+        let hop = |channel: &Vec<f32>| {
+            let mut hop = channel[at..(at + HOP).min(n_samples)].to_vec();
+            hop.resize(HOP, 0.0);
+            hop
+        };
+        let input: Vec<Vec<f32>> = input.iter().map(hop).collect();
+        let input: Vec<&[f32]> = input.iter().map(Vec::as_slice).collect();
+        let mut made = vec![vec![0.0; HOP]; input.len()];
+        let mut out: Vec<&mut [f32]> = made.iter_mut().map(Vec::as_mut_slice).collect();
+        denoiser.process(&input, &mut out).unwrap();
+        output.iter_mut().zip(&made).for_each(|(output, made)| output.extend(made));
+    }
+    output.iter_mut().for_each(|channel| channel.truncate(n_samples));
+    output
+}
+
+fn peak_index(samples: &[f32]) -> usize {
+    (0..samples.len()).max_by(|&a, &b| samples[a].abs().total_cmp(&samples[b].abs())).unwrap()
+}
+
+#[test]
+fn it_describes_itself() {
+    let plugin = plugin();
+    assert_eq!(plugin.name, "Tacet");
+    let mut instance = plugin.create().unwrap();
+    let names: Vec<&str> = instance.params().iter().map(|param| param.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "Attenuation limit",
+            "Mix",
+            "Post filter",
+            "Output gain",
+            "Listen",
+            "Bypass",
+            "Noise below local SNR",
+            "Clean above local SNR",
+            "Mask only above local SNR",
+            "Stereo link",
+            "Latency",
+            "Model",
+            "Device A",
+            "Device B",
+            "Compare"
+        ]
+    );
+    let bypass: Vec<&str> =
+        instance.params().iter().filter(|param| param.is_bypass).map(|param| param.name.as_str()).collect();
+    assert_eq!(bypass, ["Bypass"]);
+    for name in ["Latency", "Model", "Device A", "Device B", "Compare"] {
+        assert!(!instance.param(name).unwrap().is_automatable, "{name}");
+    }
+    for param in instance.params().to_vec() {
+        assert_eq!(instance.value(&param.name).unwrap(), param.default, "{}", param.name);
+    }
+    let known: Vec<u32> = instance.params().iter().map(|param| param.id).collect();
+    let pages = instance.remote_controls().unwrap();
+    assert!(pages.len() >= 3 && pages.iter().all(|(.., ids)| ids.iter().all(|id| known.contains(id))));
+    assert_eq!(pages[0].2[0], instance.param("Attenuation limit").unwrap().id, "the most wanted first");
+}
+
+#[test]
+fn it_equals_the_file_path_to_the_bit() {
+    let mono = recording();
+    let n = mono.len().min(6 * 48_000);
+    let stereo = vec![mono[..n].to_vec(), noise(n, 1)];
+    for input in [vec![mono[..n].to_vec()], stereo] {
+        let (_plugin, mut instance) = active(48e3, input.len());
+        let delay = instance.latency();
+        assert_eq!(delay, 2400);
+        let expected = reference(&input, delay);
+        for blocks in [&[512][..], &[1, 480, 37, 4096], &[16_384]] {
+            instance.reset();
+            let output = instance.render(&input, blocks).unwrap();
+            assert!(output == expected, "{} channels, {blocks:?}", input.len());
+        }
+    }
+}
+
+#[test]
+fn without_the_offline_flag_a_render_is_the_same() {
+    let input = vec![noise(5 * 48_000, 2)];
+    let (_plugin, mut instance) = active(48e3, 1);
+    let offline = instance.render(&input, &[512]).unwrap();
+    instance.set_offline(false).unwrap();
+    instance.activate(48e3, 1024).unwrap();
+    for _ in 0..2 {
+        instance.reset();
+        assert!(instance.render(&input, &[512]).unwrap() == offline);
+    }
+}
+
+#[test]
+fn an_impulse_finds_the_reported_latency() {
+    let (_plugin, mut instance) = active(48e3, 1);
+    for (mode, expected) in [(1.0, 2400), (0.0, 1920)] {
+        instance.deactivate();
+        instance.set("Latency", mode).unwrap();
+        // At 0 dB the whole pipeline passes the input.
+        instance.set("Attenuation limit", 0.0).unwrap();
+        for rate_hz in [48e3, 44.1e3, 88.2e3, 96e3, 192e3, 8e3, 22.05e3, 16e3, 1234.5678, 768e3] {
+            instance.activate(rate_hz, 4096).unwrap();
+            let latency = instance.latency();
+            if rate_hz == 48e3 {
+                assert_eq!(latency, expected);
+            }
+            let mut input = noise(latency + 3000, 3);
+            input.iter_mut().for_each(|x| *x *= 1e-3);
+            input[1200] += 1.0;
+            let output = instance.render(&[input], &[512, 33]).unwrap();
+            assert_eq!(peak_index(&output[0]) - 1200, latency, "{rate_hz} Hz");
+        }
+    }
+}
+
+#[test]
+fn bypass_is_the_input_late_by_the_latency_to_the_bit() {
+    for rate_hz in [48e3, 44.1e3, 96e3] {
+        let (_plugin, mut instance) = active(rate_hz, 2);
+        instance.set("Bypass", 1.0).unwrap();
+        let input = vec![noise(30_000, 4), noise(30_000, 5)];
+        let output = instance.render(&input, &[480, 7, 1000]).unwrap();
+        let latency = instance.latency();
+        for (input, output) in input.iter().zip(&output) {
+            // The first call ramps to what it finds.
+            assert_eq!(output[latency..], input[..input.len() - latency], "{rate_hz} Hz");
+        }
+    }
+}
+
+#[test]
+fn automation_is_sample_accurate_and_independent_of_blocks() {
+    let input = [noise(48_000, 6)];
+    let (_plugin, mut instance) = active(48e3, 1);
+    let id = instance.param("Mix").unwrap().id;
+    let mut render = |blocks: &[usize]| {
+        instance.deactivate();
+        instance.set("Mix", 1.0).unwrap();
+        instance.activate(48e3, 16_384).unwrap();
+        let (mut output, mut at) = (Vec::new(), 0);
+        for &size in blocks.iter().cycle() {
+            if at >= input[0].len() {
+                break;
+            }
+            let end = (at + size).min(input[0].len());
+            let mut block = vec![input[0][at..end].to_vec()];
+            // Every 997 samples the mix jumps.
+            let due = (0..50).map(|k| (k * 997, f64::from(k as u32 % 4) / 4.0));
+            let changes: Vec<Change> = due
+                .filter(|(when, _)| (at..end).contains(when))
+                .map(|(when, value)| Change { at: (when - at) as u32, id, value })
+                .collect();
+            instance.process(&mut block, &changes).unwrap();
+            output.append(&mut block[0]);
+            at = end;
+        }
+        output
+    };
+    let whole = render(&[16_384]);
+    assert!(render(&[480]) == whole && render(&[1, 250, 64]) == whole);
+}
+
+#[test]
+fn a_state_comes_back_and_a_broken_one_changes_nothing() -> Result<()> {
+    let plugin = plugin();
+    let mut instance = plugin.create()?;
+    // CLAP hosts see a normalised value: 0..1 for 0..=100 dB.
+    instance.set("Attenuation limit", 0.24)?;
+    instance.set("Listen", 1.0)?;
+    instance.set("Compare", 1.0)?;
+    let saved = instance.save()?;
+    assert!(saved == instance.save()?, "saving twice gives the same bytes");
+
+    let mut other = plugin.create()?;
+    other.set("Mix", 0.25)?;
+    let length = (saved.len() - 8) as u64;
+    let mut broken: Vec<Vec<u8>> = (0..saved.len()).step_by(7).map(|n| saved[..n].to_vec()).collect();
+    broken.push([&length.to_le_bytes()[..], &saved[8..].to_vec().repeat(1)[..saved.len() - 9]].concat());
+    broken.push([&u64::MAX.to_le_bytes()[..], &saved[8..]].concat());
+    broken.push([&5u64.to_le_bytes()[..], b"{\"a\":"].concat());
+    broken.push([&2u64.to_le_bytes()[..], b"[]"].concat());
+    for state in broken {
+        assert!(other.load(&state).is_err(), "{} bytes", state.len());
+        assert_eq!(other.value("Mix")?, 0.25);
+        assert_eq!(other.value("Attenuation limit")?, 1.0);
+    }
+    other.load(&saved)?;
+    assert!((other.value("Attenuation limit")? - 0.24).abs() < 1e-6);
+    assert_eq!(other.value("Listen")?.round(), 1.0);
+    assert_eq!(other.value("Mix")?, 1.0, "what was saved at its default comes back to it");
+    assert!(other.save()? == saved);
+
+    // What a newer version might write: a parameter of its own, a choice of its own, one of ours missing.
+    let json = r#"{"version":"9.0.0","params":{"limit":{"f32":6.0},"listen":{"string":"smell"},"new":{"f32":1.0}},
+        "fields":{"tacet":"{\"version\":9}","more":"1"}}"#;
+    other.load(&[&(json.len() as u64).to_le_bytes()[..], json.as_bytes()].concat())?;
+    assert!((other.value("Attenuation limit")? - 0.06).abs() < 1e-6);
+    assert_eq!(other.value("Listen")?, 0.0);
+    assert_eq!(other.value("Compare")?, 0.0);
+    Ok(())
+}
+
+#[test]
+fn the_latency_mode_asks_for_one_restart_and_takes_effect_with_it() {
+    let (_plugin, mut instance) = active(48e3, 2);
+    let input = vec![noise(4800, 7), noise(4800, 8)];
+    instance.render(&input, &[480]).unwrap();
+    let before = instance.n_restarts();
+    instance.set("Latency", 0.0).unwrap();
+    instance.render(&input, &[480]).unwrap();
+    assert_eq!(instance.n_restarts(), before + 1, "asked once");
+    assert_eq!(instance.latency(), 2400, "constant while active");
+    instance.activate(48e3, 512).unwrap();
+    assert_eq!(instance.latency(), 1920);
+    instance.render(&input, &[480]).unwrap();
+    // The framework asks for one more, to have the new latency noticed; after that there is peace.
+    let after = instance.n_restarts();
+    instance.activate(48e3, 512).unwrap();
+    instance.render(&input, &[480]).unwrap();
+    assert_eq!(instance.n_restarts(), after);
+}
+
+#[test]
+fn any_activation_in_any_order_works() {
+    let (_plugin, mut instance) = active(48e3, 2);
+    for (rate_hz, n_channels, block) in [
+        (44.1e3, 1, 1),
+        (48e3, 2, 16_384),
+        (48e3, 2, 16_384),
+        (1234.5678, 1, 333),
+        (768e3, 2, 2048),
+        (8e3, 1, 64),
+    ] {
+        instance.deactivate();
+        instance.set_channels(n_channels).unwrap();
+        instance.activate(rate_hz, 16_384).unwrap();
+        let input = vec![noise(40_000.min(block * 2000), 9); n_channels];
+        let output = instance.render(&input, &[block]).unwrap();
+        assert!(output.iter().flatten().all(|x| x.is_finite() && x.abs() < 4.0), "{rate_hz} Hz");
+        instance.reset();
+        assert!(instance.render(&input, &[block]).unwrap() == output, "{rate_hz} Hz repeats");
+    }
+}
+
+#[test]
+fn hostile_samples_do_no_lasting_harm() {
+    let (_plugin, mut instance) = active(48e3, 1);
+    let clean = noise(96_000, 10);
+    let expected = instance.render(std::slice::from_ref(&clean), &[512]).unwrap();
+    instance.reset();
+    let mut hostile = clean;
+    hostile[1000] = f32::NAN;
+    hostile[2000] = f32::INFINITY;
+    hostile[3000] = 1e38;
+    hostile[4000..4480].fill(f32::MIN_POSITIVE / 4.0);
+    let output = instance.render(&[hostile], &[512]).unwrap();
+    assert!(output[0].iter().all(|x| x.is_finite()));
+    let difference = (72_000..96_000).map(|i| (output[0][i] - expected[0][i]).abs()).fold(0.0, f32::max);
+    // The network has settled again after a second and a half.
+    assert!(difference < 0.05, "{difference}");
+}
+
+#[test]
+fn many_instances_side_by_side_do_not_disturb_each_other() {
+    let plugin = plugin();
+    let input = noise(48_000, 11);
+    let mut instances: Vec<Instance> = (0..12)
+        .map(|_| {
+            let mut instance = plugin.create().unwrap();
+            instance.set_channels(1).unwrap();
+            instance.set_offline(true).unwrap();
+            instance.activate(48e3, 512).unwrap();
+            instance
+        })
+        .collect();
+    let alone = instances[0].render(std::slice::from_ref(&input), &[480]).unwrap().remove(0);
+    instances[0].reset();
+    let mut outputs = vec![Vec::new(); instances.len()];
+    for portion in input.chunks(480) {
+        for (instance, output) in instances.iter_mut().zip(&mut outputs) {
+            let mut block = vec![portion.to_vec()];
+            instance.process(&mut block, &[]).unwrap();
+            output.append(&mut block[0]);
+        }
+    }
+    assert!(outputs.iter().all(|output| *output == alone));
+}

@@ -1,0 +1,71 @@
+//! The audio thread under an allocator that ends the test when it is used.
+#![cfg(not(feature = "assert-no-alloc"))]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use nice_assert_no_alloc::{AllocDisabler, assert_no_alloc};
+use tacet::inference::Device;
+use tacet::inference::hub::Hub;
+use tacet::inference::switchboard::{SlotId, Switchboard};
+use tacet::latency::LatencyMode;
+use tacet::meters::Meters;
+use tacet::model::ModelKind;
+use tacet::processor::controls::{Controls, Listen};
+use tacet::processor::resample::Plan;
+use tacet::processor::{Processor, Setup};
+
+#[global_allocator]
+static ALLOCATOR: AllocDisabler = AllocDisabler;
+
+/// Everything that the audio thread does, at rates with and without resampling, with waits, resets, sleep, listening,
+/// comparison and a watched panel, allocates nothing.
+#[test]
+fn the_audio_thread_never_allocates() {
+    for (rate_hz, mode) in
+        [(48e3, LatencyMode::Safe), (44.1e3, LatencyMode::Lowest), (192e3, LatencyMode::Safe)]
+    {
+        let attention = Arc::new(AtomicBool::new(false));
+        let meters = Arc::new(Meters::default());
+        let (mut switchboard, mailbox) =
+            Switchboard::new(Hub::global(), ModelKind::DeepFilterNet3, 2, attention);
+        switchboard.serve_at_once(Duration::from_secs(30));
+        let setup = Setup { plan: Plan::new(rate_hz).unwrap(), n_channels: 2, lookahead_hops: 2, mode };
+        let mut processor = Processor::new(setup, mailbox, meters.clone()).unwrap();
+        meters.feed.start_watching();
+        let mut block = vec![vec![0.0f32; 4096]; 2];
+        for round in 0..60u32 {
+            let is_silent = (20..30).contains(&round);
+            for (c, channel) in block.iter_mut().enumerate() {
+                for (i, sample) in channel.iter_mut().enumerate() {
+                    *sample = if is_silent { 0.0 } else { ((i * (c + 3)) as f32 * 0.01).sin() * 0.3 };
+                }
+            }
+            let controls = Controls {
+                bypass: round % 7 == 3,
+                listen: if round % 5 == 0 { Listen::Removed } else { Listen::Denoised },
+                slot: if round % 2 == 0 { SlotId::A } else { SlotId::B },
+                mix: (round % 10) as f32 / 10.0,
+                ..Default::default()
+            };
+            let n_samples = [4096, 1, 777, 480, 64][round as usize % 5];
+            // Mailing and freeing streams is the main thread's.
+            match round {
+                10 => switchboard.choose(Device::Native, Some(Device::Native)),
+                40 => switchboard.choose(Device::Native, None),
+                _ => switchboard.attend(),
+            }
+            let mut portion: Vec<&mut [f32]> =
+                block.iter_mut().map(|channel| &mut channel[..n_samples]).collect();
+            assert_no_alloc(|| {
+                if round == 35 {
+                    processor.reset();
+                }
+                processor.process(&mut portion, &controls, round % 3 == 0);
+            });
+        }
+        assert!(meters.lanes[0].n_requests.load(Ordering::Relaxed) > 0);
+        assert!(meters.feed.n_written() > 0);
+    }
+}
