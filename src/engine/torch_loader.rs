@@ -254,7 +254,10 @@ fn loaded_libraries() -> Vec<PathBuf> {
 }
 
 #[cfg(target_os = "macos")]
-#[expect(deprecated, reason = "libc names another crate for these two functions, which is not worth a dependency")]
+#[expect(
+    deprecated,
+    reason = "libc names another crate for these two functions, which is not worth a dependency"
+)]
 fn loaded_libraries() -> Vec<PathBuf> {
     use std::ffi::{CStr, OsStr};
     use std::os::unix::ffi::OsStrExt;
