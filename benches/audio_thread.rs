@@ -1,6 +1,5 @@
 //! What a hop costs the audio thread, apart from the inference that runs elsewhere: transform, exchange, enhancement,
 //! inverse transform, output stage.
-//! transform, output stage.
 //!
 //!     cargo xtask bench audio_thread
 //!

@@ -1,7 +1,7 @@
 //! Which devices there are, whether they can be used, and what the user should know before choosing one.
 //!
 //! Facts are gathered here, at the cost of opening libtorch: on a thread of its own. What follows from them is
-//! [`assess`] and [`choose`], pure functions.
+//! [`assess()`] and [`choose()`], pure functions.
 
 mod assess;
 mod choose;

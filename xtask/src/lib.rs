@@ -6,8 +6,8 @@
 //! - [`demo`]: a noisy recording in, a clean one, a picture and a report out.
 //! - [`bundle`], [`install`]: the plugin formats and the standalone, and where hosts look for them.
 //! - [`torch`]: the optional torch backend and its runtime pack.
-//! - [`bench`]: time per hop beside the official runtime's.
-//! - [`test`]: everything that checks the project.
+//! - [`mod@bench`]: time per hop beside the official runtime's.
+//! - [`mod@test`]: everything that checks the project.
 //! - [`tidy`]: what a reviewer would nag about, checked by machine.
 //! - [`quality`]: measures the result beside the official runtime's.
 //! - [`venv`]: Python environments for what compares us with Python tools.
