@@ -2,7 +2,7 @@
 
     pip install -r tests/python/libraries.txt
     pip install --no-deps --require-hashes -r tests/python/tools.txt
-    python tests/python/check_scores.py target/debug/tacet          (`cargo xtask test` does all three)
+    python tests/python/check_scores.py target/debug/tacet
 
 The pairs are the demo's clean recording against its noisy one and against itself with seeded noise of several levels,
 at three sample rates. STOI and ESTOI must agree within 1e-3; 1e-8 was observed, since both compute the published
@@ -49,7 +49,8 @@ def main(tacet):
             soundfile.write(degraded_file, degraded, rate_hz, subtype="FLOAT")
             command = [tacet, "score", "--json", clean_file, degraded_file]
             report = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["files"][0]
-            assert report["delay_samples"] == 0, f"{name}: a delay of {report['delay_samples']} was found in aligned files"
+            delay = report["delay_samples"]
+            assert delay == 0, f"{name}: a delay of {delay} samples was found in aligned files"
             for key, extended in (("stoi", False), ("estoi", True)):
                 theirs = stoi(clean.astype(float), degraded.astype(float), rate_hz, extended=extended)
                 difference = abs(report["mean"][key] - theirs)

@@ -1,8 +1,8 @@
 """Makes the speech set of the quality table: recorded speech in synthesised noise.
 
-Speech comes from the test recordings of PocketSphinx (16 kHz; fetched with pip by version and hash, see speech.txt) and,
-where the Debian package alsa-utils is installed or can be downloaded, its spoken channel names (48 kHz). Noises are made
-here from fixed seeds. The same inputs give the same set on every machine, up to rounding.
+Speech comes from the test recordings of PocketSphinx (16 kHz; fetched with pip by version and hash, see speech.txt)
+and, where the Debian package alsa-utils is installed or can be downloaded, its spoken channel names (48 kHz). Noises
+are made here from fixed seeds. The same inputs give the same set on every machine, up to rounding.
 """
 
 import hashlib
@@ -26,7 +26,8 @@ LEAD_S, TAIL_S = 1.0, 0.5
 SPEECH_DBFS = -26.0
 HERE = pathlib.Path(__file__).resolve().parent
 
-# Name in the table and path in the source distribution. Two sentences each of three speakers and three microphones.
+# Name of the item and path in the source distribution: sentences of a reading, then commands and numbers on other
+# microphones.
 SPEECH = {
     "novel-1": "test/data/librivox/sense_and_sensibility_01_austen_64kb-0870.wav",
     "novel-2": "test/data/librivox/sense_and_sensibility_01_austen_64kb-0890.wav",
@@ -72,7 +73,8 @@ def pocketsphinx(cache):
         archives = list(cache.glob("pocketsphinx-*.tar.gz"))
     with tarfile.open(archives[0]) as archive:
         root = archive.next().name.split("/")[0]
-        return {path: decode(path, archive.extractfile(f"{root}/{path}").read()) for path in [*SPEECH.values(), *BABBLE]}
+        read = lambda path: archive.extractfile(f"{root}/{path}").read()
+        return {path: decode(path, read(path)) for path in [*SPEECH.values(), *BABBLE]}
 
 
 def channel_names():
