@@ -124,10 +124,12 @@ fn check_torch(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
         return shell::run(shell::cargo().args(words).current_dir(&workspace.root));
     }
     let made = torch::provide(workspace, false)?;
+    // The unit tests' program lies elsewhere than the libraries that it needs.
+    let variable = if cfg!(target_os = "macos") { "DYLD_LIBRARY_PATH" } else { "LD_LIBRARY_PATH" };
     let cargo = |words: &[&str]| {
         let mut command = shell::cargo();
         command.args(words).args(["--locked", "--release", "--package", "tacet-torch"]);
-        command.current_dir(&workspace.root).env("LIBTORCH", &made.sdk);
+        command.current_dir(&workspace.root).env("LIBTORCH", &made.sdk).env(variable, made.sdk.join("lib"));
         command
     };
     run_tests(&mut cargo(&["test"]), counts)?;
