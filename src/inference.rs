@@ -3,12 +3,11 @@
 //! - [`service`]: a device's worker as the rest of the program sees it; streams join and leave off the audio thread.
 //! - [`worker`]: the thread itself: collect what is pending, compute features, step the engine once for all, answer, park.
 //! - [`priority`]: real-time priority for that thread.
-//! - [`native`]: opens this library's own engine.
+//! - [`native`], [`torch`]: open this library's own engine, and those of libtorch.
 //! - [`hub`]: the services of the process by device.
 //! - [`switchboard`]: which engines one plugin instance uses for its slots A and B, and what happens when one fails.
 
 use std::error::Error;
-use std::fmt;
 
 use tacet_model::ModelKind;
 
@@ -22,44 +21,8 @@ pub mod priority;
 pub(crate) mod scripted;
 pub mod service;
 pub mod switchboard;
+pub mod torch;
 pub mod worker;
-
-/// What an engine runs on.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
-pub enum Device {
-    /// The engine of this library on the CPU.
-    #[default]
-    Native,
-    /// libtorch on the CPU.
-    TorchCpu,
-    /// libtorch on Apple's GPU.
-    TorchMps,
-    /// libtorch on an NVIDIA GPU.
-    TorchCuda,
-}
-
-impl Device {
-    /// All devices, the order of the parameters' values.
-    pub const ALL: [Self; 4] = [Self::Native, Self::TorchCpu, Self::TorchMps, Self::TorchCuda];
-
-    /// The name shown to people.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Native => "Native CPU",
-            Self::TorchCpu => "Torch CPU",
-            Self::TorchMps => "Torch MPS",
-            Self::TorchCuda => "Torch CUDA",
-        }
-    }
-}
-
-impl fmt::Display for Device {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// Why a backend gave no engine; its text holds the user's next step.
 pub type OpenError = Box<dyn Error + Send + Sync>;

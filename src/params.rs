@@ -14,9 +14,10 @@ use nice_plug::prelude::*;
 use serde::{Deserialize, Serialize};
 use tacet_model::{LSNR_MAX_DB, LSNR_MIN_DB, ModelKind};
 
+use crate::device::Device;
 use crate::engine::Thresholds;
+use crate::engine::torch::TorchDevice;
 use crate::enhance::{NO_LIMIT_DB, Shaping, StereoLink};
-use crate::inference::Device;
 use crate::inference::switchboard::SlotId;
 use crate::latency::LatencyMode;
 use crate::processor::controls::{Controls, Listen};
@@ -90,19 +91,19 @@ pub enum ModelParam {
 pub enum DeviceParam {
     /// This library's own engine.
     #[id = "native"]
-    #[name = "Native CPU"]
+    #[name = "native CPU"]
     Native,
     /// libtorch on the CPU.
     #[id = "torch-cpu"]
-    #[name = "Torch CPU"]
+    #[name = "torch CPU"]
     TorchCpu,
     /// libtorch on Apple's GPU.
     #[id = "torch-mps"]
-    #[name = "Torch MPS"]
+    #[name = "torch MPS"]
     TorchMps,
     /// libtorch on an NVIDIA GPU.
     #[id = "torch-cuda"]
-    #[name = "Torch CUDA"]
+    #[name = "torch CUDA"]
     TorchCuda,
 }
 
@@ -110,9 +111,9 @@ impl From<DeviceParam> for Device {
     fn from(device: DeviceParam) -> Self {
         match device {
             DeviceParam::Native => Self::Native,
-            DeviceParam::TorchCpu => Self::TorchCpu,
-            DeviceParam::TorchMps => Self::TorchMps,
-            DeviceParam::TorchCuda => Self::TorchCuda,
+            DeviceParam::TorchCpu => Self::Torch(TorchDevice::Cpu),
+            DeviceParam::TorchMps => Self::Torch(TorchDevice::Mps),
+            DeviceParam::TorchCuda => Self::Torch(TorchDevice::Cuda(0)),
         }
     }
 }

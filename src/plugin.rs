@@ -11,7 +11,7 @@ use std::time::Duration;
 use nice_plug::prelude::*;
 use tacet_model::ModelKind;
 
-use crate::inference::Device;
+use crate::device::Device;
 use crate::latency::LatencyMode;
 use crate::params::state;
 use crate::processor::resample::Plan;

@@ -27,7 +27,7 @@ pub fn is_standalone() -> bool {
 }
 
 /// How to run live.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct Options {
     /// List the audio devices and end
     #[arg(long)]
@@ -50,6 +50,21 @@ pub struct Options {
     /// Scale of the window, where the system does not tell
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     pub scale: f64,
+}
+
+impl Default for Options {
+    /// What the command line has without options.
+    fn default() -> Self {
+        Self {
+            list: false,
+            input: None,
+            output: None,
+            backend: Backend::default(),
+            rate: None,
+            buffer: None,
+            scale: 1.0,
+        }
+    }
 }
 
 /// Audio systems.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use nice_assert_no_alloc::{AllocDisabler, assert_no_alloc};
-use tacet::inference::Device;
+use tacet::device::Device;
 use tacet::inference::hub::Hub;
 use tacet::inference::switchboard::{SlotId, Switchboard};
 use tacet::latency::LatencyMode;

@@ -9,9 +9,12 @@ use std::sync::{Arc, OnceLock, Weak};
 use parking_lot::Mutex;
 use tacet_model::ModelKind;
 
+use super::Backend;
 use super::native::NativeBackend;
 use super::service::{Service, ServiceReport, Stream};
-use super::{Backend, Device};
+use super::torch::TorchBackend;
+use crate::device::Device;
+use crate::engine::torch::TorchDevice;
 
 /// Devices with the backends that open their engines, and the services that run.
 pub struct Hub {
@@ -23,10 +26,10 @@ pub struct Hub {
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// No backend of this build opens the device.
-    #[error("this build has no engine for {0}: choose Native CPU")]
+    #[error("this build has no engine for {}: choose native CPU", .0.name())]
     NoBackend(Device),
     /// The system refused a thread.
-    #[error("the system gave no thread for {device} ({reason}): close other programs or plugins")]
+    #[error("the system gave no thread for {} ({reason}): close other programs or plugins", .device.name())]
     NoThread {
         /// The device.
         device: Device,
@@ -46,7 +49,10 @@ impl Hub {
         static HUB: OnceLock<Hub> = OnceLock::new();
         HUB.get_or_init(|| {
             let native: Arc<dyn Backend> = Arc::new(NativeBackend::default());
-            Self::new([(Device::Native, native)])
+            let torch = [TorchDevice::Cpu, TorchDevice::Mps, TorchDevice::Cuda(0)].map(|device| {
+                (Device::Torch(device), Arc::new(TorchBackend::new(device)) as Arc<dyn Backend>)
+            });
+            Self::new(torch.into_iter().chain([(Device::Native, native)]))
         })
     }
 

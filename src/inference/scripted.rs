@@ -9,7 +9,9 @@ use parking_lot::{Condvar, Mutex};
 use tacet_model::{ModelKind, N_BANDS};
 
 use super::hub::Hub;
-use super::{Backend, BuildEngine, Device, OpenError};
+use super::{Backend, BuildEngine, OpenError};
+use crate::device::Device;
+use crate::engine::torch::TorchDevice;
 use crate::engine::{ChannelOut, Engine, EngineError, Job, Stage, StepTimings, StreamId};
 use crate::frame::{LowBins, SILENT_LOW_BINS};
 
@@ -155,7 +157,7 @@ pub fn hub(gain_b: f32) -> (&'static Hub, Arc<Script>, Arc<Script>) {
     let (native, other) = (Arc::new(Script::default()), Arc::new(Script::default()));
     let hub = Hub::new([
         (Device::Native, backend(native.clone(), 1.0, 2)),
-        (Device::TorchCpu, backend(other.clone(), gain_b, 2)),
+        (Device::Torch(TorchDevice::Cpu), backend(other.clone(), gain_b, 2)),
     ]);
     (Box::leak(Box::new(hub)), native, other)
 }

@@ -13,7 +13,8 @@ use parking_lot::Mutex;
 use tacet_model::ModelKind;
 
 use super::worker::{Command, Join, Worker};
-use super::{Backend, Device, pin};
+use super::{Backend, pin};
+use crate::device::Device;
 use crate::exchange::{self, AudioEnd, Bell, N_SLOTS};
 
 /// How long the end of a service waits for its worker. A worker that hangs in a driver is left behind.
@@ -37,6 +38,8 @@ pub struct StreamStatus {
     state: AtomicU8,
     /// Set by the audio thread when replies keep failing to come.
     tripped: AtomicBool,
+    /// Set by the audio thread when the stream has taken over.
+    heard: AtomicBool,
     reason: Mutex<Option<String>>,
     /// Raised whenever something here changes; the owner of the stream lowers it.
     attention: Arc<AtomicBool>,
@@ -72,6 +75,16 @@ impl StreamStatus {
         if !self.tripped.swap(true, Ordering::Relaxed) {
             self.attention.store(true, Ordering::Release);
         }
+    }
+
+    /// Whether the stream has taken over. Until then it listens and warms up.
+    pub fn is_heard(&self) -> bool {
+        self.heard.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the stream has taken over. Real-time safe.
+    pub fn set_heard(&self) {
+        self.heard.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn set_live(&self) {
@@ -153,8 +166,9 @@ impl Service {
         let (commands, received) = unbounded();
         let report = Arc::new(ServiceReport::default());
         let worker = Worker::new(received, report.clone());
-        let thread =
-            std::thread::Builder::new().name(format!("tacet {device}")).spawn(move || worker.run())?;
+        let thread = std::thread::Builder::new()
+            .name(format!("tacet {}", device.name()))
+            .spawn(move || worker.run())?;
         let bell = Bell::new(thread.thread().clone());
         Ok(Self { device, backend, commands, bell, report, thread: Some(thread) })
     }

@@ -12,9 +12,9 @@ use std::time::Duration;
 use rtrb::{Consumer, Producer, RingBuffer};
 use tacet_model::ModelKind;
 
-use super::Device;
 use super::hub::Hub;
-use super::service::{Service, Stream, StreamState};
+use super::service::{Service, Stream, StreamState, StreamStatus};
+use crate::device::Device;
 
 /// Slots: A is heard, B is compared.
 pub const N_SLOTS: usize = 2;
@@ -73,6 +73,8 @@ pub enum SlotState {
     Off,
     /// The device is being opened; meanwhile slot A plays on what it had.
     Opening(Device),
+    /// The chosen device hears every hop and is about to take over.
+    Warming(Device),
     /// The chosen device serves.
     Live(Device),
     /// The chosen device failed, for this reason; slot A plays on the native engine, slot B is silent.
@@ -88,7 +90,7 @@ pub enum SlotState {
 struct Slot {
     wanted: Option<Device>,
     /// What the processor has or is about to have.
-    served: Option<(Device, Arc<super::service::StreamStatus>)>,
+    served: Option<(Device, Arc<StreamStatus>)>,
     /// What is being opened.
     opening: Option<Box<Stream>>,
     failure: Option<String>,
@@ -166,10 +168,11 @@ impl Switchboard {
         match (slot.wanted, &slot.failure) {
             (None, _) => SlotState::Off,
             (Some(device), Some(reason)) => SlotState::FellBack { device, reason: reason.clone() },
-            (Some(device), None) if slot.served.as_ref().is_some_and(|(served, _)| *served == device) => {
-                SlotState::Live(device)
-            }
-            (Some(device), None) => SlotState::Opening(device),
+            (Some(device), None) => match &slot.served {
+                Some((served, status)) if *served == device && status.is_heard() => SlotState::Live(device),
+                Some((served, _)) if *served == device => SlotState::Warming(device),
+                _ => SlotState::Opening(device),
+            },
         }
     }
 
@@ -225,7 +228,8 @@ impl Switchboard {
             StreamState::Failed => status.reason().unwrap_or_default(),
             _ if status.is_tripped() => {
                 format!(
-                    "{device} does not keep up: its replies come too late. Retry when the machine is less busy"
+                    "{} does not keep up: its replies come too late. Retry when the machine is less busy",
+                    device.name()
                 )
             }
             _ => return,

@@ -153,6 +153,7 @@ impl Lanes {
         let slot = &mut self.slots[i];
         let Some(incoming) = &slot.incoming else { return };
         if incoming.n_fed >= WARM_HOPS || !slot.current.as_ref().is_some_and(Fed::works) {
+            incoming.stream.status().set_heard();
             let replaced = std::mem::replace(&mut slot.current, slot.incoming.take());
             self.retire(replaced);
         }

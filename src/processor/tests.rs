@@ -7,10 +7,14 @@ use tacet_model::{HOP, ModelKind};
 
 use super::controls::Listen;
 use super::*;
-use crate::inference::Device;
+use crate::device::Device;
+use crate::engine::torch::TorchDevice;
 use crate::inference::hub::Hub;
 use crate::inference::scripted::{self, Act, Script};
 use crate::inference::switchboard::{SlotState, Switchboard};
+
+/// The other device of [`scripted::hub`].
+const TORCH: Device = Device::Torch(TorchDevice::Cpu);
 
 /// A processor with its switchboard, on scripted engines.
 struct Rig {
@@ -71,14 +75,19 @@ impl Rig {
         out
     }
 
-    /// Chooses devices and waits until both slots have them.
+    /// Chooses devices and waits until both slots have been sent them.
     fn choose(&mut self, a: Device, b: Option<Device>) {
         self.switchboard.choose(a, b);
-        let b = b.map_or(SlotState::Off, SlotState::Live);
-        wait_for(|| {
-            self.switchboard.attend();
-            self.switchboard.state(SlotId::A) == SlotState::Live(a) && self.switchboard.state(SlotId::B) == b
-        });
+        wait_for(|| self.is_sent(SlotId::A, Some(a)) && self.is_sent(SlotId::B, b));
+    }
+
+    fn is_sent(&mut self, id: SlotId, device: Option<Device>) -> bool {
+        self.switchboard.attend();
+        let state = self.switchboard.state(id);
+        match device {
+            Some(device) => state == SlotState::Warming(device) || state == SlotState::Live(device),
+            None => state == SlotState::Off,
+        }
     }
 
     fn late(&self) -> u64 {
@@ -276,11 +285,11 @@ fn a_device_that_fails_hands_over_to_the_native_engine_and_says_why() {
     for act in [Act::Fail, Act::Panic, Act::Hang] {
         let (hub, _, torch) = scripted::hub(1.0);
         let mut rig = Rig::new(hub, 48e3, 1, LatencyMode::Safe);
-        rig.choose(Device::TorchCpu, None);
+        rig.choose(TORCH, None);
         let input = programme(400_000, 8);
         let latency = rig.latency();
         let mut out = rig.run(&input[..96_000], |_| 480);
-        assert_eq!(rig.switchboard.state(SlotId::A), SlotState::Live(Device::TorchCpu), "{act:?}");
+        assert_eq!(rig.switchboard.state(SlotId::A), SlotState::Live(TORCH), "{act:?}");
         assert!(torch.n_steps() > 150);
         torch.set(act);
         rig.is_offline = false;
@@ -291,7 +300,7 @@ fn a_device_that_fails_hands_over_to_the_native_engine_and_says_why() {
         });
         out.extend(rig.run(&input[200_000..300_000], |_| 480));
         let SlotState::FellBack { device, reason } = rig.switchboard.state(SlotId::A) else { unreachable!() };
-        assert_eq!(device, Device::TorchCpu);
+        assert_eq!(device, TORCH);
         let told = if act == Act::Hang { "keep up" } else { "told to" };
         assert!(reason.contains(told), "{act:?}: {reason}");
         torch.set(Act::Work);
@@ -300,11 +309,9 @@ fn a_device_that_fails_hands_over_to_the_native_engine_and_says_why() {
         // The user tries again.
         rig.is_offline = true;
         rig.switchboard.retry(SlotId::A);
-        wait_for(|| {
-            rig.switchboard.attend();
-            rig.switchboard.state(SlotId::A) == SlotState::Live(Device::TorchCpu)
-        });
+        wait_for(|| rig.is_sent(SlotId::A, Some(TORCH)));
         out.extend(rig.run(&input[300_000..], |_| 480));
+        assert_eq!(rig.switchboard.state(SlotId::A), SlotState::Live(TORCH), "{act:?}");
         assert!(error(&out, &input, latency, 1.0, latency..input.len()) < 1e-6, "{act:?}");
     }
 }
@@ -316,11 +323,11 @@ fn switching_devices_and_slots_makes_no_step() {
     let input: Vec<f32> = (0..240_000).map(|i| 0.5 * (i as f32 * 0.02).sin()).collect();
     let latency = rig.latency();
     let mut out = rig.run(&input[..24_000], |_| 480);
-    rig.choose(Device::TorchCpu, None);
+    rig.choose(TORCH, None);
     out.extend(rig.run(&input[24_000..120_000], |_| 480));
     assert!(error(&out, &input, latency, 0.5, 100_000..120_000) < 1e-6, "the new engine is heard");
     // Compare with the native engine and listen to it.
-    rig.choose(Device::TorchCpu, Some(Device::Native));
+    rig.choose(TORCH, Some(Device::Native));
     out.extend(rig.run(&input[120_000..168_000], |_| 480));
     assert!(error(&out, &input, latency, 0.5, 140_000..168_000) < 1e-6, "slot A is still heard");
     // B is 1 where A is 0.5: the difference is as large as A.
@@ -328,7 +335,7 @@ fn switching_devices_and_slots_makes_no_step() {
     rig.controls.slot = SlotId::B;
     out.extend(rig.run(&input[168_000..216_000], |_| 480));
     assert!(error(&out, &input, latency, 1.0, 180_000..216_000) < 1e-6, "slot B is heard");
-    rig.switchboard.choose(Device::TorchCpu, None);
+    rig.switchboard.choose(TORCH, None);
     out.extend(rig.run(&input[216_000..], |_| 480));
     assert!(error(&out, &input, latency, 0.5, 230_000..240_000) < 1e-6, "slot A again");
     assert!(rig.meters.null_depth_db.load(Ordering::Relaxed).is_nan());
