@@ -14,6 +14,7 @@
 //!   [`whole_file`]: the same with the network on a device, many hops at a time.
 //! - [`device`]: what can run the network here, and what to know before choosing. Never on the audio thread.
 //! - [`score`]: how good the result is, measured against a clean recording. Files only.
+//! - `editor`: the panel. Only with the `plugin` feature; on the window's thread.
 //! - [`lab`]: what each device costs, measured hop by hop. Off the audio thread.
 //! - [`processor`]: the audio thread's half of a plugin; [`latency`] is what it tells the host.
 //! - [`exchange`]: the lanes between it and the inference threads.
@@ -29,6 +30,8 @@ pub use tacet_model as model;
 pub mod denoiser;
 pub mod denormals;
 pub mod device;
+#[cfg(feature = "plugin")]
+pub mod editor;
 pub mod engine;
 pub mod enhance;
 pub mod erb;

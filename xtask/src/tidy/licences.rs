@@ -42,6 +42,7 @@ struct Package {
     name: String,
     version: String,
     license: Option<String>,
+    license_file: Option<String>,
     /// `None` for the workspace's own members.
     source: Option<String>,
 }
@@ -65,6 +66,8 @@ impl Policy {
     /// Why a package may not be used; `None` if it may.
     fn objection(&self, package: &Package) -> Option<Finding> {
         let text = match package.license.as_deref() {
+            // Whoever made the exception has read the file, and cargo-deny recognises its text.
+            None if package.license_file.is_some() && self.has_exception(&package.name) => return None,
             None => "states no licence".to_owned(),
             Some(licence) => match Expression::parse_mode(licence, ParseMode::LAX) {
                 Err(error) => format!("its licence `{licence}` cannot be read: {}", error.reason),
@@ -74,6 +77,10 @@ impl Policy {
         };
         let text = format!("dependency {} {}: {text}", package.name, package.version);
         Some(Finding { path: "Cargo.lock".to_owned(), line: None, text })
+    }
+
+    fn has_exception(&self, name: &str) -> bool {
+        self.exceptions.iter().any(|exception| exception.name == name)
     }
 
     fn allows(&self, name: &str, expression: &Expression) -> bool {
@@ -89,12 +96,17 @@ mod tests {
     use super::*;
 
     fn objection(name: &str, licence: Option<&str>) -> Option<String> {
+        objection_with(name, licence, None)
+    }
+
+    fn objection_with(name: &str, licence: Option<&str>, file: Option<&str>) -> Option<String> {
         let deny = "[licenses]\nallow = ['MIT', 'Zlib']\nexceptions = [{ crate = 'a', allow = ['MPL-2.0'] }]";
         let deny: Deny = toml::from_str(deny).unwrap();
         let package = Package {
             name: name.into(),
             version: "1.0.0".into(),
             license: licence.map(Into::into),
+            license_file: file.map(Into::into),
             source: None,
         };
         deny.licenses.objection(&package).map(|finding| finding.text)
@@ -114,6 +126,13 @@ mod tests {
     fn exceptions_hold_for_their_crate_alone() {
         assert_eq!(objection("a", Some("MPL-2.0")), None);
         assert!(objection("a", Some("GPL-2.0-only")).is_some());
+    }
+
+    #[test]
+    fn a_licence_in_a_file_alone_needs_an_exception() {
+        assert_eq!(objection_with("a", None, Some("LICENSE.txt")), None);
+        assert!(objection_with("b", None, Some("LICENSE.txt")).is_some());
+        assert!(objection_with("a", None, None).is_some());
     }
 
     #[test]

@@ -1,0 +1,208 @@
+//! The panel: what is heard, what is taken away, and what each device costs.
+//!
+//! Drawing code alone, on the window's thread: it reads a [`Shown`] and turns parameters through [`Controls`], and knows
+//! neither the plugin framework nor the audio thread. With the window closed nothing here runs.
+
+mod about;
+mod advanced;
+mod audio;
+mod bars;
+mod colour;
+pub mod controls;
+mod denoise;
+mod devices;
+pub mod level;
+mod presets;
+pub mod shown;
+mod text;
+pub mod theme;
+pub mod trace;
+mod widgets;
+
+use std::time::Duration;
+
+use egui::{Rect, ScrollArea, Ui, UiBuilder, Vec2, pos2, vec2};
+use serde::{Deserialize, Serialize};
+
+pub use self::widgets::spectrogram::Axis;
+use self::{
+    controls::{Controls, Gesture},
+    shown::Shown,
+    theme::{Appearance, Theme},
+    trace::Which,
+    widgets::{param::Editing, spectrogram::Spectrogram},
+};
+
+/// Size of a fresh window, points.
+pub const SIZE: (u32, u32) = (860, 560);
+/// Smallest size that shows everything; in a smaller window the panel scrolls.
+const SMALLEST: Vec2 = vec2(760.0, 500.0);
+/// Height of header and footer, points.
+const BAR: f32 = 44.0;
+/// Frames per second at most.
+pub const MAX_FPS: u32 = 30;
+
+/// The panel's views.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum View {
+    /// What is heard and taken away.
+    #[default]
+    Denoise,
+    /// What each device costs.
+    Devices,
+    /// The standalone's audio devices.
+    Audio,
+    /// Version, latency, licences.
+    About,
+}
+
+impl View {
+    /// In the order of the footer.
+    pub const ALL: [Self; 4] = [Self::Denoise, Self::Devices, Self::Audio, Self::About];
+
+    /// Its name in the footer.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Denoise => "Denoise",
+            Self::Devices => "Devices",
+            Self::Audio => "Audio",
+            Self::About => "About",
+        }
+    }
+}
+
+/// How the user likes the panel; saved with the plugin's state.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// Dark or light.
+    pub appearance: Appearance,
+    /// Frequency axis of the spectrograms.
+    pub axis: Axis,
+    /// The view last open.
+    pub view: View,
+    /// Whether the advanced controls are unfolded.
+    pub advanced: bool,
+    /// Which hops the device table covers.
+    #[serde(skip)]
+    pub phase: crate::lab::Phase,
+}
+
+/// The panel's own state: pictures, and what the user is in the midst of.
+pub struct Panel {
+    input: Spectrogram,
+    output: Spectrogram,
+    gesture: Gesture,
+    editing: Option<Editing>,
+    saving: Option<String>,
+    installed: Option<Appearance>,
+}
+
+impl Default for Panel {
+    fn default() -> Self {
+        Self {
+            input: Spectrogram::new(Which::Input),
+            output: Spectrogram::new(Which::Output),
+            gesture: Gesture::default(),
+            editing: None,
+            saving: None,
+            installed: None,
+        }
+    }
+}
+
+/// What every part of the panel draws with.
+struct Cx<'a> {
+    theme: &'static Theme,
+    shown: &'a mut Shown,
+    controls: &'a mut dyn Controls,
+    settings: &'a mut Settings,
+    gesture: &'a mut Gesture,
+    editing: &'a mut Option<Editing>,
+    /// Name of the preset that is being saved.
+    saving: &'a mut Option<String>,
+    input: &'a mut Spectrogram,
+    output: &'a mut Spectrogram,
+}
+
+impl Panel {
+    /// Prepares a window's context; once, before its first pass. Pictures of an earlier window are forgotten.
+    pub fn open(&mut self, ctx: &egui::Context) {
+        *self = Self::default();
+        theme::install_fonts(ctx);
+    }
+
+    /// Draws the panel into all of `ui` and serves its controls.
+    pub fn ui(
+        &mut self,
+        ui: &mut Ui,
+        shown: &mut Shown,
+        controls: &mut dyn Controls,
+        settings: &mut Settings,
+    ) {
+        if self.installed != Some(settings.appearance) {
+            theme::install(ui.ctx(), settings.appearance);
+            // This pass took its style before.
+            ui.set_style(ui.ctx().global_style());
+            self.installed = Some(settings.appearance);
+        }
+        let theme = settings.appearance.theme();
+        let window = ui.max_rect();
+        ui.painter().rect_filled(window, 0, theme.window);
+        let (pointer_down, now_s) = ui.input(|input| (input.pointer.any_down(), input.time));
+        if let Some(ends_in_s) = self.gesture.tick(controls, pointer_down, now_s) {
+            ui.ctx().request_repaint_after(Duration::from_secs_f64(ends_in_s));
+        }
+        let mut cx = Cx {
+            theme,
+            shown,
+            controls,
+            settings,
+            gesture: &mut self.gesture,
+            editing: &mut self.editing,
+            saving: &mut self.saving,
+            input: &mut self.input,
+            output: &mut self.output,
+        };
+        let size = window.size().max(SMALLEST);
+        if size == window.size() {
+            contents(ui, &mut cx, window);
+        } else {
+            ScrollArea::both().auto_shrink(false).show(ui, |ui| {
+                let (_, rect) = ui.allocate_space(size);
+                contents(ui, &mut cx, rect);
+            });
+        }
+    }
+}
+
+/// Header, view and footer in `rect`.
+fn contents(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
+    let header = Rect::from_min_size(rect.min, vec2(rect.width(), BAR));
+    let footer = Rect::from_min_max(pos2(rect.left(), rect.bottom() - BAR), rect.max);
+    let middle = Rect::from_min_max(pos2(rect.left(), header.bottom()), pos2(rect.right(), footer.top()));
+    bars::header(ui, cx, header);
+    if cx.settings.view == View::Audio && cx.shown.audio.is_none() {
+        cx.settings.view = View::Denoise;
+    }
+    let view = cx.settings.view;
+    let builder = UiBuilder::new().max_rect(middle).id_salt(view.name());
+    ui.scope_builder(builder, |ui| match view {
+        View::Denoise => denoise::view(ui, cx, middle),
+        View::Devices => scrolled(ui, cx, middle, devices::view),
+        View::Audio => scrolled(ui, cx, middle, audio::view),
+        View::About => scrolled(ui, cx, middle, about::view),
+    });
+    bars::footer(ui, cx, footer);
+    bars::notice(ui, cx, middle);
+}
+
+/// A view that may be higher than its place; it returns the height it took.
+fn scrolled(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect, view: fn(&mut Ui, &mut Cx<'_>, Rect) -> f32) {
+    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        let top = ui.cursor().min;
+        let inside = Rect::from_min_size(top, rect.size()).shrink2(vec2(16.0, 0.0));
+        let height = view(ui, cx, inside);
+        ui.allocate_space(vec2(rect.width(), height));
+    });
+}

@@ -1,0 +1,275 @@
+//! Header, footer and the notice between them: which device runs, what it costs, what is reported to the host.
+
+use egui::{
+    Align2, Color32, CursorIcon, Rect, Role as Access, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
+};
+
+use super::{
+    Cx, View,
+    controls::{Action, ParamId, choice, choose},
+    presets,
+    shown::SlotState,
+    text::{self, Ink, NBSP},
+    theme::{self, Theme},
+    widgets::{
+        button, icon,
+        param::{focus_ring, tooltip},
+    },
+};
+use crate::lab::{Phase, Quantity};
+
+/// Space at the sides, points.
+const MARGIN: f32 = 16.0;
+
+/// Draws the header.
+pub fn header(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
+    let theme = cx.theme;
+    ui.painter().rect_filled(rect, 0, theme.bar);
+    ui.painter().hline(rect.x_range(), rect.bottom() - 0.5, Stroke::new(1.0, theme.border));
+    let mut x = rect.left() + MARGIN;
+    // The name as a mark: its letters stand apart.
+    for letter in ["T", "A", "C", "E", "T"] {
+        let ink = Ink::new(15.0, theme.value).bold();
+        let at = text::draw(ui.painter(), pos2(x, rect.center().y), Align2::LEFT_CENTER, letter, ink);
+        x = at.right() + 2.6;
+    }
+    x += 14.0;
+    let picker = Rect::from_min_size(pos2(x, rect.center().y - 13.0), vec2(150.0, 26.0));
+    presets::picker(ui, cx, picker);
+    if cx.shown.presets.edited {
+        let at = pos2(picker.right() + 10.0, rect.center().y);
+        text::draw(ui.painter(), at, Align2::LEFT_CENTER, "edited", Ink::new(theme::SMALL, theme.hint));
+    }
+
+    // In tab order from left to right, laid out from the right.
+    let bypass =
+        Rect::from_center_size(pos2(rect.right() - MARGIN - 14.0, rect.center().y), vec2(28.0, 28.0));
+    let latency = latency_text(cx);
+    let latency_width = width(ui, &[("latency ", false), (&latency, true)]) + 20.0;
+    let latency_at = left_of(rect, bypass.left() - 12.0, latency_width);
+    let engine = engine_text(cx);
+    let engine_width = width(ui, &[(&engine.name, true), (&engine.cost, false)]) + 34.0;
+    let engine_at = left_of(rect, latency_at.left() - 10.0, engine_width);
+    engine_chip(ui, cx, engine_at, &engine);
+    latency_chip(ui, cx, latency_at, &latency);
+    bypass_button(ui, cx, bypass);
+}
+
+fn left_of(rect: Rect, right: f32, width: f32) -> Rect {
+    Rect::from_min_max(pos2(right - width, rect.center().y - 14.0), pos2(right, rect.center().y + 14.0))
+}
+
+/// Width of pieces of text, some of them strong.
+fn width(ui: &Ui, pieces: &[(&str, bool)]) -> f32 {
+    pieces
+        .iter()
+        .map(|&(text, strong)| text::line(ui.painter(), text, piece(strong)).size().x)
+        .sum::<f32>()
+        .ceil()
+}
+
+fn piece(strong: bool) -> Ink {
+    let ink = Ink::new(theme::BODY, Color32::PLACEHOLDER).tabular();
+    if strong { ink.medium() } else { ink }
+}
+
+struct Engine {
+    name: String,
+    cost: String,
+    colour: Color32,
+    live: bool,
+    tip: String,
+}
+
+fn engine_text(cx: &Cx<'_>) -> Engine {
+    let theme = cx.theme;
+    let slot = &cx.shown.slots[0];
+    let chosen = slot.devices.get(choice(cx.controls, ParamId::DeviceA));
+    let mut name = chosen.map_or_else(|| "No device".to_owned(), |device| device.name.clone());
+    let summary = &slot.summaries[Phase::All as usize];
+    let total = summary.quantity(Quantity::Total);
+    let load = summary.load_percent();
+    let mut cost = match (total, load) {
+        (Some(total), Some(load)) => format!(" · {} · {}", text::duration(total.p50_us), text::percent(load)),
+        _ => String::new(),
+    };
+    let late = late_share(cx);
+    let (colour, live, tip) = match &slot.state {
+        SlotState::FellBack(reason) => {
+            cost = format!(" for {name}{cost}");
+            name = "Native CPU".into();
+            (theme.amber.fill, true, format!("Fell back: {reason}"))
+        }
+        SlotState::Live if late > 0.001 || load.is_some_and(|load| load > 100.0) => {
+            let tip = "The device does not keep up: hops come too late and pass as they are. Choose a faster device or \
+                       grant more latency.";
+            (theme.red.fill, true, tip.into())
+        }
+        SlotState::Live => (theme.green.fill, true, "The device that is heard, its median time per hop, and its load in % of the hop. A click shows more.".into()),
+        SlotState::Off => (theme.hint, false, "The plugin is not active.".into()),
+        SlotState::Loading | SlotState::Warming | SlotState::Checking => {
+            (theme.amber.fill, false, "The device is being prepared; until then the native engine plays.".into())
+        }
+    };
+    Engine { name, cost, colour, live, tip }
+}
+
+/// Share of hops that came late.
+fn late_share(cx: &Cx<'_>) -> f64 {
+    cx.shown.stream.n_late as f64 / cx.shown.stream.n_hops.max(1) as f64
+}
+
+fn engine_chip(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, engine: &Engine) {
+    let theme = cx.theme;
+    let name = format!("Engine: {}{}", engine.name, engine.cost);
+    let response = button::surface(ui, cx, rect, "engine", Access::Button, theme.border);
+    response.widget_info(|| WidgetInfo::labeled(Access::Button, true, &name));
+    icon::dot(ui.painter(), pos2(rect.left() + 13.0, rect.center().y), engine.colour, engine.live);
+    let at = pos2(rect.left() + 24.0, rect.center().y);
+    let strong = Ink::new(theme::BODY, theme.value).medium().tabular();
+    let drawn = text::draw(ui.painter(), at, Align2::LEFT_CENTER, &engine.name, strong);
+    let at = pos2(drawn.right(), at.y);
+    text::draw(
+        ui.painter(),
+        at,
+        Align2::LEFT_CENTER,
+        &engine.cost,
+        Ink::new(theme::BODY, theme.label).tabular(),
+    );
+    if button::hint(response, cx, "Engine", &engine.tip).clicked() {
+        cx.settings.view = View::Devices;
+    }
+}
+
+fn latency_text(cx: &Cx<'_>) -> String {
+    let stream = &cx.shown.stream;
+    if !stream.is_active() {
+        return text::DASH.into();
+    }
+    format!("{:.1}{NBSP}ms", cx.shown.latency.total_samples as f64 / stream.rate_hz * 1e3)
+}
+
+fn latency_chip(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, latency: &str) {
+    let theme = cx.theme;
+    let response = button::surface(ui, cx, rect, "latency", Access::Button, theme.border);
+    response.widget_info(|| WidgetInfo::labeled(Access::Button, true, format!("Latency: {latency}")));
+    let at = pos2(rect.left() + 10.0, rect.center().y);
+    let label = Ink::new(theme::BODY, theme.hint).tabular();
+    let drawn = text::draw(ui.painter(), at, Align2::LEFT_CENTER, "latency ", label);
+    let value = Ink::new(theme::BODY, theme.value).medium().tabular();
+    text::draw(ui.painter(), pos2(drawn.right(), at.y), Align2::LEFT_CENTER, latency, value);
+    let tip = "What the host is told and compensates. A click shows its parts.";
+    if button::hint(response, cx, "Latency", tip).clicked() {
+        cx.settings.view = View::About;
+    }
+}
+
+fn bypass_button(ui: &Ui, cx: &mut Cx<'_>, rect: Rect) {
+    let theme = cx.theme;
+    let bypassed = choice(cx.controls, ParamId::Bypass) == 1;
+    let response = ui.interact(rect, ui.scope_id().with("bypass"), Sense::click());
+    response.widget_info(|| WidgetInfo::selected(Access::Switch, true, bypassed, ParamId::Bypass.label()));
+    let (line, fill, sign) = if bypassed {
+        (theme.amber.fill, theme.amber.wash, theme.amber.text)
+    } else {
+        (theme.green.fill, theme.control, theme.green.text)
+    };
+    let fill = if response.hovered() && !bypassed { theme.hovered } else { fill };
+    ui.painter().circle(rect.center(), 13.5, fill, Stroke::new(1.5, line));
+    icon::power(ui.painter(), rect.center(), 5.5, sign);
+    focus_ring(ui, cx, &response, rect);
+    if response.clicked() {
+        choose(cx.controls, ParamId::Bypass, usize::from(!bypassed));
+    }
+    tooltip(response.on_hover_cursor(CursorIcon::PointingHand), cx, ParamId::Bypass, false);
+}
+
+/// Draws the footer: views at the left, the truth at the right.
+pub fn footer(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
+    let theme = cx.theme;
+    ui.painter().rect_filled(rect, 0, theme.bar);
+    ui.painter().hline(rect.x_range(), rect.top() + 0.5, Stroke::new(1.0, theme.border));
+    let mut x = rect.left() + MARGIN;
+    for view in View::ALL.into_iter().filter(|&view| view != View::Audio || cx.shown.audio.is_some()) {
+        let chosen = cx.settings.view == view;
+        let ink = Ink::new(theme::BODY, if chosen { theme.value } else { theme.label });
+        let galley = text::line(ui.painter(), view.name(), if chosen { ink.medium() } else { ink });
+        let at = Rect::from_min_size(pos2(x, rect.center().y - 14.0), vec2(galley.size().x + 28.0, 28.0));
+        let response = ui.interact(at, ui.scope_id().with((view.name(), "tab")), Sense::click());
+        response.widget_info(|| WidgetInfo::selected(Access::Tab, true, chosen, view.name()));
+        if chosen || response.hovered() {
+            ui.painter().rect_filled(at, theme::RADIUS, if chosen { theme.hovered } else { theme.control });
+        }
+        text::place(ui.painter(), at.center(), Align2::CENTER_CENTER, galley);
+        focus_ring(ui, cx, &response, at.shrink(2.0));
+        if response.on_hover_cursor(CursorIcon::PointingHand).clicked() {
+            cx.settings.view = view;
+        }
+        x = at.right() + 4.0;
+    }
+    let (shown, colour) = status(cx, theme);
+    let room = rect.right() - MARGIN - x - 12.0;
+    let galley = text::elided(ui.painter(), &shown, Ink::new(theme::SMALL, colour).tabular(), room);
+    let at =
+        text::place(ui.painter(), pos2(rect.right() - MARGIN, rect.center().y), Align2::RIGHT_CENTER, galley);
+    let response = ui.interact(at, ui.scope_id().with("status"), Sense::HOVER);
+    response.widget_info(|| WidgetInfo::labeled(Access::Status, true, &shown));
+    response.on_hover_text(
+        "Host rate, network, channels, and how many hops came too late and passed as they were.",
+    );
+}
+
+fn status(cx: &Cx<'_>, theme: &Theme) -> (String, Color32) {
+    let stream = &cx.shown.stream;
+    if !stream.is_active() {
+        return ("not active: the host has not started audio".into(), theme.hint);
+    }
+    let link = match (stream.n_channels, choice(cx.controls, ParamId::Link)) {
+        (1, _) => "mono",
+        (_, 0) => "stereo, not linked",
+        (_, 1) => "stereo, linked by maximum",
+        _ => "stereo, linked by mean",
+    };
+    let mut shown = format!(
+        "{} · {} · {link} · {} late of {} hops",
+        text::rate(stream.rate_hz),
+        cx.shown.model,
+        text::grouped(stream.n_late),
+        text::grouped(stream.n_hops)
+    );
+    if stream.is_idle {
+        shown.insert_str(0, "resting on silence · ");
+    }
+    let late = late_share(cx);
+    let colour = match stream.n_late {
+        0 => theme.hint,
+        _ if late > 0.001 => theme.red.text,
+        _ => theme.amber.text,
+    };
+    (shown, colour)
+}
+
+/// Draws the notice over the foot of the view.
+pub fn notice(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
+    let Some(notice) = cx.shown.notice.clone() else { return };
+    let theme = cx.theme;
+    let role = if notice.is_error { theme.red } else { theme.green };
+    let ink = Ink::new(theme::BODY, theme.value);
+    let galley = text::paragraph(ui.painter(), &notice.text, ink, (rect.width() - 120.0).min(560.0));
+    let size = galley.size() + vec2(62.0, 18.0);
+    let at = Rect::from_center_size(pos2(rect.center().x, rect.bottom() - 14.0 - size.y / 2.0), size);
+    let painter = ui.painter();
+    painter.rect(at, theme::CARD_RADIUS, role.wash, Stroke::new(1.0, role.fill), StrokeKind::Inside);
+    icon::dot(painter, pos2(at.left() + 17.0, at.center().y), role.fill, true);
+    text::place(painter, pos2(at.left() + 30.0, at.center().y), Align2::LEFT_CENTER, galley);
+    let told = ui.interact(at, ui.scope_id().with("notice"), Sense::HOVER);
+    told.widget_info(|| WidgetInfo::labeled(Access::Alert, true, &notice.text));
+    let close = Rect::from_center_size(pos2(at.right() - 17.0, at.center().y), vec2(22.0, 22.0));
+    let response = ui.interact(close, ui.scope_id().with("dismiss"), Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Access::Button, true, "Dismiss"));
+    icon::cross(ui.painter(), close.center(), if response.hovered() { theme.value } else { theme.label });
+    focus_ring(ui, cx, &response, close);
+    if response.on_hover_cursor(CursorIcon::PointingHand).clicked() {
+        cx.controls.perform(Action::DismissNotice);
+    }
+}

@@ -1,0 +1,380 @@
+//! The device view: two slots side by side, what each costs, and how far their outputs are apart.
+
+use egui::{Align2, Color32, Rect, Role as Access, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
+
+use super::{
+    Cx,
+    controls::{Action, ParamId, choice, choose},
+    shown::{Slot, SlotState, Warning},
+    text::{self, DASH, Ink, NBSP},
+    theme::{self, Role, Theme},
+    widgets::{
+        button, histogram, icon,
+        picker::{self, Item},
+        segmented::{self, Segment},
+        table,
+    },
+};
+use crate::lab::{Phase, Summary};
+
+const GAP: f32 = 12.0;
+const SLOTS: [&str; 2] = ["A", "B"];
+const PARAMS: [ParamId; 2] = [ParamId::DeviceA, ParamId::DeviceB];
+/// Height of a card with everything in order, points.
+const CARD: f32 = 48.0 + table::ROW * table::N_ROWS as f32 + 54.0;
+/// Least and largest height of the histogram, points.
+const HISTOGRAM: [f32; 2] = [100.0, 240.0];
+
+/// Height of the lines on the computer with their space, points.
+const COMPUTER: f32 = 86.0;
+
+/// Draws the view; returns its height.
+pub fn view(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) -> f32 {
+    let mut y = rect.top() + GAP;
+    let row = |y: &mut f32, height: f32| {
+        let at = Rect::from_min_size(pos2(rect.left(), *y), vec2(rect.width(), height));
+        *y += height + GAP;
+        at
+    };
+    for warning in cx.shown.system.warnings.clone() {
+        let height =
+            banner(ui, cx, Rect::from_min_size(pos2(rect.left(), y), vec2(rect.width(), 0.0)), &warning);
+        y += height + GAP;
+    }
+    let width = (rect.width() - GAP) / 2.0;
+    let roles = [cx.theme.green, cx.theme.blue];
+    let troubles: [f32; 2] = std::array::from_fn(|i| trouble_height(ui, cx, width, &cx.shown.slots[i]));
+    let cards = row(&mut y, CARD + troubles[0].max(troubles[1]));
+    for (i, &role) in roles.iter().enumerate() {
+        let left = cards.left() + (width + GAP) * i as f32;
+        let at = Rect::from_min_size(pos2(left, cards.top()), vec2(width, cards.height()));
+        card(ui, cx, at, i, role);
+    }
+    switches(ui, cx, row(&mut y, segmented::HEIGHT));
+
+    let phase = cx.settings.phase as usize;
+    let shown: Vec<_> = (0..2)
+        .filter(|&i| cx.shown.slots[i].state != SlotState::Off)
+        .map(|i| (SLOTS[i], roles[i], &cx.shown.slots[i].summaries[phase].histogram))
+        .collect();
+    // The computer's lines below it fit too where nothing needs to be warned of.
+    let left_over = rect.bottom() - y - COMPUTER;
+    let height = left_over.clamp(HISTOGRAM[0], HISTOGRAM[1]);
+    histogram::histogram(ui, cx.theme, row(&mut y, height), &shown);
+    y += computer(ui, cx, Rect::from_min_size(pos2(rect.left(), y), vec2(rect.width(), 0.0)));
+    y + GAP - rect.top()
+}
+
+/// A warning: what, what it means, what to do. Returns its height.
+fn banner(ui: &Ui, cx: &Cx<'_>, at: Rect, warning: &Warning) -> f32 {
+    let theme = cx.theme;
+    let painter = ui.painter();
+    let mut job = text::job(painter, &warning.title, Ink::new(theme::BODY, theme.amber.text).bold());
+    text::append(painter, &mut job, &format!(" {} ", warning.meaning), Ink::new(theme::BODY, theme.value));
+    text::append(painter, &mut job, &warning.next_step, Ink::new(theme::BODY, theme.amber.text));
+    job.wrap = egui::text::TextWrapping::wrap_at_width(at.width() - 58.0);
+    let galley = painter.layout_job(job);
+    let rect = Rect::from_min_size(at.min, vec2(at.width(), galley.size().y + 20.0));
+    let line = Stroke::new(1.0, theme.amber.fill.gamma_multiply(0.6));
+    painter.rect(rect, theme::CARD_RADIUS, theme.amber.wash, line, StrokeKind::Inside);
+    icon::warning(painter, pos2(rect.left() + 22.0, rect.center().y), theme.amber.fill, theme.amber.wash);
+    text::place(painter, pos2(rect.left() + 42.0, rect.center().y), Align2::LEFT_CENTER, galley);
+    let response = ui.interact(rect, ui.scope_id().with(&warning.title), Sense::HOVER);
+    response.widget_info(|| {
+        let Warning { title, meaning, next_step } = warning;
+        WidgetInfo::labeled(Access::Alert, true, format!("{title} {meaning} {next_step}"))
+    });
+    rect.height()
+}
+
+fn trouble(ui: &Ui, cx: &Cx<'_>, width: f32, slot: &Slot) -> Option<std::sync::Arc<egui::Galley>> {
+    let SlotState::FellBack(reason) = &slot.state else { return None };
+    let ink = Ink::new(theme::BODY, cx.theme.amber.text);
+    Some(text::paragraph(ui.painter(), reason, ink, width - 28.0 - 80.0))
+}
+
+fn trouble_height(ui: &Ui, cx: &Cx<'_>, width: f32, slot: &Slot) -> f32 {
+    trouble(ui, cx, width, slot).map_or(0.0, |galley| galley.size().y.max(button::HEIGHT) + 10.0)
+}
+
+/// One slot.
+fn card(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect, i: usize, role: Role) {
+    let theme = cx.theme;
+    let outline = Stroke::new(1.0, theme.border);
+    ui.painter().rect(rect, theme::CARD_RADIUS, theme.card, outline, StrokeKind::Inside);
+    let inside = rect.shrink2(vec2(14.0, 12.0));
+    let badge = Rect::from_min_size(inside.min + vec2(0.0, 3.0), vec2(20.0, 20.0));
+    icon::slot(ui.painter(), badge, SLOTS[i], role, theme.window);
+
+    let state = state_text(&cx.shown.slots[i], theme, role);
+    let ink = Ink::new(theme::SMALL, state.colour);
+    let galley = text::elided(ui.painter(), &state.text, ink, 190.0);
+    let right = pos2(inside.right(), inside.top() + 13.0);
+    let picker_right = right.x - galley.size().x - 30.0;
+    let pick = Rect::from_min_max(
+        pos2(badge.right() + 10.0, inside.top()),
+        pos2(picker_right.min(badge.right() + 170.0), inside.top() + button::HEIGHT),
+    );
+    device_picker(ui, cx, pick, i);
+    let at = text::place(ui.painter(), right, Align2::RIGHT_CENTER, galley);
+    icon::dot(ui.painter(), pos2(at.left() - 11.0, right.y), state.dot, state.settled);
+    let response = ui.interact(at, ui.scope_id().with((SLOTS[i], "state")), Sense::HOVER);
+    response.widget_info(|| {
+        WidgetInfo::labeled(Access::Status, true, format!("Slot {}: {}", SLOTS[i], state.text))
+    });
+
+    let slot = &cx.shown.slots[i];
+    let summary = &slot.summaries[cx.settings.phase as usize];
+    let height = table::ROW * table::N_ROWS as f32;
+    let at = Rect::from_min_size(inside.min + vec2(0.0, 36.0), vec2(inside.width(), height));
+    table::table(ui, theme, at, SLOTS[i], summary, slot.has_transfers);
+    sums(ui, theme, pos2(inside.left(), at.bottom() + 6.0), inside.width(), slot, summary);
+
+    // At the foot, so that the rows of both cards stay side by side.
+    if let Some(galley) = trouble(ui, cx, rect.width(), &cx.shown.slots[i]) {
+        let height = galley.size().y.max(button::HEIGHT);
+        let middle = inside.bottom() - height / 2.0;
+        text::place(ui.painter(), pos2(inside.left(), middle), Align2::LEFT_CENTER, galley);
+        let retry = Rect::from_center_size(pos2(inside.right() - 32.0, middle), vec2(64.0, button::HEIGHT));
+        let tip = "Opens the device again. Until it is live the native engine plays.";
+        if ui.push_id(i, |ui| button::button(ui, cx, retry, "Retry", tip).clicked()).inner {
+            cx.controls.perform(Action::Retry(i));
+        }
+    }
+}
+
+/// Transfer overhead, load and missed deadlines.
+fn sums(ui: &Ui, theme: &Theme, at: egui::Pos2, width: f32, slot: &Slot, summary: &Summary) {
+    let overhead = match (summary.n_window_hops, slot.has_transfers, summary.transfer_overhead()) {
+        (0, ..) => DASH.to_owned(),
+        (_, false, _) | (_, _, None) => "none".into(),
+        (_, true, Some((us, percent))) => {
+            let probe =
+                slot.probe_us.map(|us| format!(" · empty {}", text::duration(us))).unwrap_or_default();
+            format!("{} · {} of the step{probe}", text::duration(us), text::percent(percent))
+        }
+    };
+    let load = match summary.load_percent() {
+        Some(load) => format!("{} · {}", text::percent(load), text::grouped(summary.n_missed)),
+        None => DASH.into(),
+    };
+    let overloaded = summary.n_missed > 0 || summary.load_percent().is_some_and(|load| load > 100.0);
+    let load_colour = if overloaded { theme.red.text } else { theme.value };
+    for (i, (name, shown, colour, tip)) in [
+        (
+            "Transfer overhead",
+            overhead,
+            theme.value,
+            "Median time of upload and download per hop, as measured, and its share of the step. Empty: the median of \
+             round trips with the same tensors and no work.",
+        ),
+        (
+            "Load · missed deadlines",
+            load,
+            load_colour,
+            "Mean time of a step in % of the hop of 10 ms, and hops since the last reset whose answer came too late.",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let y = at.y + 9.0 + 18.0 * i as f32;
+        text::draw(ui.painter(), pos2(at.x, y), Align2::LEFT_CENTER, name, Ink::new(theme::SMALL, theme.hint));
+        let ink = Ink::new(theme::BODY, colour).medium().tabular();
+        text::draw(ui.painter(), pos2(at.x + width, y), Align2::RIGHT_CENTER, &shown, ink);
+        let row = Rect::from_min_size(pos2(at.x, y - 9.0), vec2(width, 18.0));
+        let response = ui.interact(row, ui.scope_id().with((at.x.to_bits(), name)), Sense::HOVER);
+        response.widget_info(|| WidgetInfo::labeled(Access::Row, true, format!("{name}: {shown}")));
+        response.on_hover_text(tip);
+    }
+}
+
+struct StateText {
+    text: String,
+    colour: Color32,
+    dot: Color32,
+    settled: bool,
+}
+
+fn state_text(slot: &Slot, theme: &Theme, role: Role) -> StateText {
+    let busy = |text: &str| StateText {
+        text: text.into(),
+        colour: theme.amber.text,
+        dot: theme.amber.fill,
+        settled: false,
+    };
+    match &slot.state {
+        SlotState::Off => {
+            StateText { text: "off".into(), colour: theme.hint, dot: theme.hint, settled: false }
+        }
+        SlotState::Loading => busy("loading its library"),
+        SlotState::Warming => busy("warming up"),
+        SlotState::Checking => busy("self-check against native"),
+        SlotState::Live if slot.detail.is_empty() => {
+            StateText { text: "live".into(), colour: theme.label, dot: role.fill, settled: true }
+        }
+        SlotState::Live => {
+            let text = format!("live · {}", slot.detail);
+            StateText { text, colour: theme.label, dot: role.fill, settled: true }
+        }
+        SlotState::FellBack(_) => StateText {
+            text: "fell back to native".into(),
+            colour: theme.amber.text,
+            dot: theme.amber.fill,
+            settled: true,
+        },
+    }
+}
+
+fn device_picker(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, i: usize) {
+    let id = PARAMS[i];
+    let devices = cx.shown.slots[i].devices.clone();
+    let items: Vec<Item<'_>> = devices
+        .iter()
+        .map(|device| Item { text: &device.name, why_not: device.why_not.as_deref() })
+        .collect();
+    let chosen = choice(cx.controls, id);
+    let (response, wanted) = picker::pick(ui, cx, rect, id.label(), &items, Some(chosen));
+    button::hint(response, cx, id.label(), id.help());
+    if let Some(wanted) = wanted {
+        choose(cx.controls, id, wanted);
+    }
+}
+
+/// Compare, listen, null depth at the left; what to do with the numbers at the right.
+fn switches(ui: &Ui, cx: &mut Cx<'_>, rect: Rect) {
+    let theme = cx.theme;
+    let middle = rect.center().y;
+    let label = |ui: &Ui, x: f32, text: &str| {
+        let ink = Ink::new(theme::BODY, theme.label);
+        text::draw(ui.painter(), pos2(x, middle), Align2::LEFT_CENTER, text, ink).right()
+    };
+    let at = |x: f32, width: f32| Rect::from_min_size(pos2(x, rect.top()), vec2(width, segmented::HEIGHT));
+
+    let x = label(ui, rect.left(), "Compare") + 8.0;
+    segmented::of_param(ui, cx, at(x, 76.0), ParamId::Compare, &["Off", "On"]);
+    let comparing = choice(cx.controls, ParamId::Compare) == 1;
+
+    let x = label(ui, x + 76.0 + 16.0, "Listen") + 8.0;
+    listen(ui, cx, at(x, 68.0), comparing);
+
+    let x = label(ui, x + 68.0 + 16.0, "B against A") + 8.0;
+    let shown = match cx.shown.null_db.filter(|_| comparing) {
+        Some(f32::NEG_INFINITY) => "equal".to_owned(),
+        Some(db) => format!("{}{NBSP}dB", text::db(db)),
+        None => DASH.into(),
+    };
+    let ink = Ink::new(theme::VALUE, theme.value).medium().tabular();
+    let drawn = text::draw(ui.painter(), pos2(x, middle), Align2::LEFT_CENTER, &shown, ink);
+    let response = ui.interact(drawn.expand(4.0), ui.scope_id().with("null depth"), Sense::HOVER);
+    response.widget_info(|| WidgetInfo::labeled(Access::Meter, true, format!("B against A: {shown}")));
+    button::hint(
+        response,
+        cx,
+        "Null depth",
+        "Level of the difference of both outputs against A's, in dB. The lower, the more alike: below −60 dB nobody hears it.",
+    );
+
+    let mut right = rect.right();
+    for (text, tip, action) in [
+        ("Export CSV", "Writes all numbers and the histograms to a file and says where.", Action::ExportCsv),
+        ("Reset", "Forgets all measurements and counters.", Action::ResetStatistics),
+    ] {
+        let width = button::width(ui, text);
+        let at = Rect::from_min_size(
+            pos2(right - width, middle - button::HEIGHT / 2.0),
+            vec2(width, button::HEIGHT),
+        );
+        if button::button(ui, cx, at, text, tip).clicked() {
+            cx.controls.perform(action);
+        }
+        right = at.left() - 8.0;
+    }
+    let segments = Phase::EACH.map(|phase| Segment { text: phase.name(), role: theme.green });
+    let chosen = cx.settings.phase as usize;
+    let meaning = "Which hops the numbers cover: all in the window of the last minute, only those right after a start \
+                   or a pause, when clocks and caches are cold, or all others.";
+    let at = Rect::from_min_size(pos2(right - 144.0, rect.top()), vec2(144.0, segmented::HEIGHT));
+    if let Some(wanted) = segmented::switch(ui, cx, at, "Hops", meaning, &segments, chosen) {
+        cx.settings.phase = Phase::EACH[wanted];
+    }
+}
+
+/// Choices of the parameter that decides what is heard: see the plugin's parameters.
+const LISTEN_A: usize = 0;
+const LISTEN_B: usize = 3;
+
+fn listen(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, comparing: bool) {
+    let segments = [("A", cx.theme.green), ("B", cx.theme.blue)].map(|(text, role)| Segment { text, role });
+    let chosen = usize::from(choice(cx.controls, ParamId::Listen) == LISTEN_B);
+    let meaning =
+        "Which slot is heard. Both are aligned to the sample, and switching crossfades within one hop.";
+    let wanted = if comparing {
+        segmented::switch(ui, cx, rect, "Listen", meaning, &segments, chosen)
+    } else {
+        let why = "Which slot is heard. Switch Compare on first: slot B is not running.";
+        segmented::switch(ui, cx, rect, "Listen", why, &segments, chosen).filter(|&wanted| wanted == 0)
+    };
+    if let Some(wanted) = wanted {
+        choose(cx.controls, ParamId::Listen, if wanted == 1 { LISTEN_B } else { LISTEN_A });
+    }
+}
+
+/// The computer: what it runs on, how the deep filter is computed, and why. Returns its height.
+fn computer(ui: &Ui, cx: &mut Cx<'_>, at: Rect) -> f32 {
+    let theme = cx.theme;
+    let system = cx.shown.system.clone();
+    let method = |(method, reason): &(String, String)| match reason.is_empty() {
+        true => method.clone(),
+        false => format!("{method}: {reason}"),
+    };
+    // Two columns below the two cards.
+    let width = (at.width() - GAP) / 2.0;
+    let columns = [
+        [("System", format!("{} · {}", system.os, system.cpu)), ("libtorch", system.libtorch.clone())],
+        [
+            ("Deep filter, live", method(&system.df_op_live)),
+            ("Deep filter, files", method(&system.df_op_files)),
+        ],
+    ];
+    let mut bottom = at.top();
+    for (i, lines) in columns.into_iter().enumerate() {
+        let left = at.left() + (width + GAP) * i as f32 + 14.0;
+        let mut y = at.top();
+        for (name, shown) in lines {
+            let ink = Ink::new(theme::SMALL, theme.hint);
+            text::draw(ui.painter(), pos2(left, y), Align2::LEFT_TOP, name, ink);
+            let column = left + 104.0;
+            let ink = Ink::new(theme::SMALL, theme.label);
+            let galley = text::paragraph(ui.painter(), &shown, ink, width - 104.0 - 28.0);
+            let drawn = text::place(ui.painter(), pos2(column, y), Align2::LEFT_TOP, galley);
+            let response = ui.interact(drawn, ui.scope_id().with(name), Sense::HOVER);
+            response.widget_info(|| WidgetInfo::labeled(Access::Label, true, format!("{name}: {shown}")));
+            y = drawn.bottom() + 5.0;
+        }
+        bottom = bottom.max(y);
+        if let (0, Some(on)) = (i, system.mps_fallback) {
+            bottom = bottom.max(mps_fallback(ui, cx, pos2(left, y + 1.0), on));
+        }
+    }
+    bottom - at.top()
+}
+
+/// The switch of MPS' fallback; returns where it ends.
+fn mps_fallback(ui: &Ui, cx: &mut Cx<'_>, at: egui::Pos2, on: bool) -> f32 {
+    let theme = cx.theme;
+    let hint = Ink::new(theme::SMALL, theme.hint);
+    let name = "MPS fallback";
+    let middle = at.y + 12.0;
+    text::draw(ui.painter(), pos2(at.x, middle), Align2::LEFT_CENTER, name, hint);
+    let switch = Rect::from_min_size(pos2(at.x + 104.0, at.y), vec2(76.0, 24.0));
+    let segments = ["Off", "On"].map(|text| Segment { text, role: theme.green });
+    let meaning = "Lets operations that MPS lacks run on the CPU instead of failing (PYTORCH_ENABLE_MPS_FALLBACK). \
+                   Takes effect when libtorch is opened next.";
+    if let Some(wanted) = segmented::switch(ui, cx, switch, name, meaning, &segments, usize::from(on)) {
+        cx.controls.perform(Action::SetMpsFallback(wanted == 1));
+    }
+    let when = pos2(switch.right() + 10.0, middle);
+    text::draw(ui.painter(), when, Align2::LEFT_CENTER, "when libtorch is opened next", hint);
+    switch.bottom() + 4.0
+}

@@ -1,0 +1,195 @@
+//! What the panel shows besides parameters: plain values that the plugin fills before each frame, or a test by hand.
+//!
+//! Nothing here is guessed. What was not measured is `None` and shows a dash.
+
+use crate::lab::Summary;
+
+use super::{level::Level, trace::Trace};
+
+/// Everything shown.
+#[derive(Default)]
+pub struct Shown {
+    /// The stream that is being processed.
+    pub stream: Stream,
+    /// Name of the network.
+    pub model: String,
+    /// Input level, all channels.
+    pub input: Level,
+    /// Output level, all channels.
+    pub output: Level,
+    /// Local SNR of the last hop in dB; `None` before the first.
+    pub lsnr_db: Option<f32>,
+    /// The last seconds.
+    pub trace: Trace,
+    /// Slots A and B.
+    pub slots: [Slot; 2],
+    /// Energy of the difference of B and A against A, dB.
+    pub null_db: Option<f32>,
+    /// What is reported to the host.
+    pub latency: Latency,
+    /// Presets by name.
+    pub presets: Presets,
+    /// The computer and its libtorch.
+    pub system: System,
+    /// The process.
+    pub process: Process,
+    /// The standalone's audio devices; `None` in a host.
+    pub audio: Option<Audio>,
+    /// The last thing worth telling, until it is dismissed.
+    pub notice: Option<Notice>,
+}
+
+/// The stream that is being processed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stream {
+    /// The host's sample rate; 0 while the plugin is not active.
+    pub rate_hz: f64,
+    /// 1 or 2; 0 while the plugin is not active.
+    pub n_channels: usize,
+    /// Hops since the start or the last reset of the statistics.
+    pub n_hops: u64,
+    /// Those among them whose reply came late.
+    pub n_late: u64,
+    /// The input is digital silence, nothing is computed.
+    pub is_idle: bool,
+}
+
+impl Stream {
+    /// Whether the host processes audio.
+    pub fn is_active(&self) -> bool {
+        self.rate_hz > 0.0
+    }
+}
+
+/// One of the two slots.
+#[derive(Clone, Debug, Default)]
+pub struct Slot {
+    /// Devices to choose from, in the order of the parameter's values.
+    pub devices: Vec<Device>,
+    /// How the chosen device is doing.
+    pub state: SlotState,
+    /// More about a live device: "AVX-512 · f32", "real_one_step".
+    pub detail: String,
+    /// Whether the device moves data to and from itself; a CPU does not.
+    pub has_transfers: bool,
+    /// Measurements of each [`Phase`](crate::lab::Phase), in their order.
+    pub summaries: [Summary; 3],
+    /// Median of empty round trips with the same tensors, microseconds.
+    pub probe_us: Option<f32>,
+}
+
+/// A device in a picker.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Device {
+    /// Its name.
+    pub name: String,
+    /// Why it cannot be had, with the next step; `None` if it can.
+    pub why_not: Option<String>,
+}
+
+/// How a slot's device is doing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum SlotState {
+    /// Not in use.
+    #[default]
+    Off,
+    /// Its library is being opened.
+    Loading,
+    /// First steps, not yet heard.
+    Warming,
+    /// Its output is compared with the native engine's.
+    Checking,
+    /// Heard, or compared.
+    Live,
+    /// It failed, the native engine plays on. The reason holds the next step.
+    FellBack(String),
+}
+
+/// The reported latency, in host samples.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Latency {
+    /// Named terms, in the order the signal meets them.
+    pub terms: Vec<(String, f64)>,
+    /// Their sum as the host was told.
+    pub total_samples: usize,
+}
+
+/// Presets.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Presets {
+    /// Those that come with Tacet.
+    pub factory: Vec<String>,
+    /// The user's own.
+    pub own: Vec<String>,
+    /// The one recalled last.
+    pub current: Option<String>,
+    /// Whether a parameter was turned since.
+    pub edited: bool,
+}
+
+/// The computer and its libtorch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct System {
+    /// Name and version of the operating system.
+    pub os: String,
+    /// The processor's level of vector instructions in use.
+    pub cpu: String,
+    /// Version of the libtorch found, or why there is none.
+    pub libtorch: String,
+    /// How the deep filter is computed in live audio, and why.
+    pub df_op_live: (String, String),
+    /// How the deep filter is computed for files, and why.
+    pub df_op_files: (String, String),
+    /// Operations that MPS lacks run on the CPU; `None` where there is no MPS.
+    pub mps_fallback: Option<bool>,
+    /// What the user ought to know about this computer.
+    pub warnings: Vec<Warning>,
+}
+
+/// Something the user ought to know.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Warning {
+    /// In a few words.
+    pub title: String,
+    /// What it means for this user.
+    pub meaning: String,
+    /// What to do about it.
+    pub next_step: String,
+}
+
+/// The process.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Process {
+    /// Version of Tacet.
+    pub version: String,
+    /// Instances in this process.
+    pub n_instances: usize,
+    /// Inference threads and the streams each serves.
+    pub workers: Vec<(String, usize)>,
+}
+
+/// The standalone's audio devices.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Audio {
+    /// The backend's name.
+    pub backend: String,
+    /// Input devices.
+    pub inputs: Vec<String>,
+    /// The one in use.
+    pub input: Option<String>,
+    /// Output devices.
+    pub outputs: Vec<String>,
+    /// The one in use.
+    pub output: Option<String>,
+    /// Frames per audio callback.
+    pub n_period_samples: usize,
+}
+
+/// Something worth telling once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// In one sentence.
+    pub text: String,
+    /// Whether it is bad news.
+    pub is_error: bool,
+}

@@ -1,0 +1,112 @@
+//! One of a few, side by side.
+
+use egui::{Align2, CornerRadius, CursorIcon, Key, Rect, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo};
+
+use super::super::{
+    Cx,
+    controls::{ParamId, choice, choose},
+    text::{self, Ink},
+    theme::{self, Role as Colour},
+};
+use super::param::{focus_ring, keep_arrows, tip, tooltip};
+
+/// Height, points.
+pub const HEIGHT: f32 = 28.0;
+
+/// One choice.
+pub struct Segment<'a> {
+    /// What is written on it, and its name with the switch's.
+    pub text: &'a str,
+    /// The colour when chosen.
+    pub role: Colour,
+}
+
+/// A switch over `segments`; returns the newly chosen one. `name` is the switch's, for screen readers.
+pub fn switch(
+    ui: &Ui,
+    cx: &Cx<'_>,
+    rect: Rect,
+    name: &str,
+    meaning: &str,
+    segments: &[Segment<'_>],
+    chosen: usize,
+) -> Option<usize> {
+    let theme = cx.theme;
+    let outline = Stroke::new(1.0, theme.border);
+    ui.painter().rect(rect, theme::RADIUS, theme.control, outline, StrokeKind::Inside);
+    let width = rect.width() / segments.len() as f32;
+    let mut wanted = None;
+    for (i, segment) in segments.iter().enumerate() {
+        let left = rect.left() + width * i as f32;
+        let at = Rect::from_x_y_ranges(left..=left + width, rect.y_range());
+        let response = ui.interact(at, ui.scope_id().with((name, i)), Sense::click());
+        let full_name = format!("{name}: {}", segment.text);
+        response.widget_info(|| {
+            WidgetInfo::selected(Role::RadioButton, ui.is_enabled(), i == chosen, &full_name)
+        });
+        if i == chosen {
+            let corner = |end: bool| if end { theme::RADIUS } else { 0 };
+            let (first, last) = (i == 0, i + 1 == segments.len());
+            let radius =
+                CornerRadius { nw: corner(first), sw: corner(first), ne: corner(last), se: corner(last) };
+            ui.painter().rect(
+                at,
+                radius,
+                segment.role.wash,
+                Stroke::new(1.0, segment.role.fill),
+                StrokeKind::Inside,
+            );
+        } else if i > 0 && i != chosen + 1 {
+            ui.painter().vline(left, at.shrink(7.0).y_range(), outline);
+        }
+        let colour = if i == chosen || response.hovered() { theme.value } else { theme.label };
+        text::draw(
+            ui.painter(),
+            at.center(),
+            Align2::CENTER_CENTER,
+            segment.text,
+            Ink::new(theme::BODY, colour),
+        );
+        focus_ring(ui, cx, &response, at.shrink(2.0));
+        if response.has_focus() {
+            keep_arrows(ui, &response, false);
+            let (left, right) =
+                ui.input(|input| (input.key_pressed(Key::ArrowLeft), input.key_pressed(Key::ArrowRight)));
+            let to = if left {
+                i.checked_sub(1)
+            } else {
+                right.then_some(i + 1).filter(|&to| to < segments.len())
+            };
+            if let Some(to) = to {
+                ui.memory_mut(|memory| memory.request_focus(ui.scope_id().with((name, to))));
+                wanted = Some(to);
+            }
+        }
+        if response.clicked() && i != chosen {
+            wanted = Some(i);
+        }
+        let response = response.on_hover_cursor(CursorIcon::PointingHand);
+        if !meaning.is_empty() {
+            response.on_hover_ui(|ui| tip(ui, theme, name, meaning, ""));
+        }
+    }
+    wanted
+}
+
+/// A switch over the first choices of a parameter.
+pub fn of_param(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, id: ParamId, texts: &[&str]) {
+    let role = cx.theme.green;
+    let segments: Vec<_> = texts.iter().map(|text| Segment { text, role }).collect();
+    let chosen = choice(cx.controls, id);
+    if let Some(wanted) = switch(ui, cx, rect, id.label(), id.help(), &segments, chosen) {
+        choose(cx.controls, id, wanted);
+    }
+}
+
+/// The tooltip of a parameter's switch, for a label beside it.
+pub fn label(ui: &Ui, cx: &Cx<'_>, at: egui::Pos2, id: ParamId) {
+    let ink = Ink::new(theme::SMALL, cx.theme.hint);
+    let rect = text::draw(ui.painter(), at, Align2::LEFT_TOP, id.label(), ink);
+    let response = ui.interact(rect, ui.scope_id().with((id, "label")), Sense::hover());
+    tooltip(response, cx, id, false);
+}

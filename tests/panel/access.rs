@@ -1,0 +1,224 @@
+//! What screen readers find: every control by its name, with its value and unit. Needs no graphics adapter.
+
+use egui_kittest::{Harness, kittest::NodeT, kittest::Queryable};
+use tacet::editor::{
+    Settings, View,
+    controls::ParamId,
+    shown::{Notice, SlotState},
+};
+
+use super::fixtures::{self, Bench, Values};
+
+fn open(view: View, change: impl FnOnce(&mut Bench)) -> Harness<'static, Bench> {
+    let settings = Settings { view, advanced: true, ..Settings::default() };
+    let mut bench = Bench::new(fixtures::in_order(), Values::default().with(ParamId::Limit, 24.0), settings);
+    change(&mut bench);
+    let mut harness = fixtures::window(Harness::builder().with_size([1000.0, 640.0]), bench);
+    harness.run();
+    harness
+}
+
+fn value_of(harness: &Harness<'_, Bench>, label: &str) -> String {
+    harness.get_by_label(label).value().unwrap_or_else(|| panic!("{label} has no value"))
+}
+
+#[test]
+fn every_continuous_control_has_name_value_and_unit() {
+    let harness = open(View::Denoise, |_| {});
+    for (label, value) in [
+        ("Reduce by at most", "24.0 dB"),
+        ("Mix", "100 %"),
+        ("Post filter", "0.000"),
+        ("Output", "0.0 dB"),
+        ("All noise below", "−15.0 dB"),
+        ("Mask only above", "35.0 dB"),
+        ("All clean above", "35.0 dB"),
+    ] {
+        assert_eq!(value_of(&harness, label), value, "{label}");
+        let node = harness.get_by_label(label);
+        let node = node.accesskit_node();
+        assert!(node.min_numeric_value() < node.max_numeric_value(), "{label} has no range");
+    }
+}
+
+#[test]
+fn every_choice_has_a_name() {
+    let harness = open(View::Denoise, |_| {});
+    for label in [
+        "Listen to: Denoised",
+        "Listen to: Removed",
+        "Stereo link: None",
+        "Stereo link: Max",
+        "Stereo link: Mean",
+        "Latency: Lowest",
+        "Latency: Safe",
+        "Model: Full",
+        "Model: Low latency",
+        "Frequency axis: Octaves",
+        "Frequency axis: Linear",
+        "Bypass",
+        "Preset",
+        "Advanced",
+    ] {
+        harness.get_by_label(label);
+    }
+    for view in [View::Denoise, View::Devices, View::About] {
+        harness.get_by_label(view.name());
+    }
+}
+
+#[test]
+fn readings_are_told() {
+    let harness = open(View::Denoise, |_| {});
+    for part in [
+        "Local SNR: 11.4\u{a0}dB",
+        "Input: −12.0 dBFS",
+        "Input spectrogram",
+        "Output spectrogram",
+        "Reduction: ",
+        "Engine: Native CPU",
+        "Latency: 50.0\u{a0}ms",
+        "0 late of 61\u{202f}204 hops",
+    ] {
+        harness.get_by_label_contains(part);
+    }
+}
+
+#[test]
+fn the_device_view_names_everything() {
+    let harness = open(View::Devices, |bench| {
+        bench.shown.slots[1] = fixtures::slot_b();
+        bench.shown.null_db = Some(-71.8);
+        bench.values = Values::default().with(ParamId::Compare, 1.0);
+    });
+    for label in [
+        "Device A",
+        "Device B",
+        "Compare: Off",
+        "Compare: On",
+        "Listen: A",
+        "Listen: B",
+        "Hops: All",
+        "Hops: Cold",
+        "Hops: Warm",
+        "Reset",
+        "Export CSV",
+        "MPS fallback: Off",
+        "MPS fallback: On",
+        "Slot A: live · AVX-512 · f32",
+        "Slot B: live · real_one_step",
+        "B against A: −71.8\u{a0}dB",
+        "libtorch: 2.11.0",
+    ] {
+        harness.get_by_label(label);
+    }
+    for quantity in tacet::lab::Quantity::ALL {
+        for slot in ["A", "B"] {
+            harness.get_by_label_contains(&format!("{slot} {}: p50 ", quantity.name()));
+        }
+    }
+    // A CPU copies nothing, so nothing was measured.
+    harness.get_by_label("A Upload: p50 –, p95 –, p99 –, max – µs");
+    assert_eq!(
+        (value_of(&harness, "Device A"), value_of(&harness, "Device B")),
+        ("Native CPU".into(), "Torch MPS".into())
+    );
+}
+
+#[test]
+fn nothing_measured_shows_no_number() {
+    let harness = open(View::Devices, |bench| bench.shown = fixtures::inactive());
+    for quantity in tacet::lab::Quantity::ALL {
+        harness.get_by_label(&format!("A {}: p50 –, p95 –, p99 –, max – µs", quantity.name()));
+    }
+    harness.get_by_label("B against A: –");
+    harness.get_by_label_contains("not active");
+}
+
+#[test]
+fn a_device_that_cannot_be_had_says_why() {
+    let mut harness = open(View::Devices, |bench| bench.shown = fixtures::macos_13());
+    harness.get_by_label_contains("complex tensors on MPS need macOS 14");
+    harness.get_by_label("Device B").click();
+    harness.run();
+    let items: Vec<_> = harness.get_all_by_label("Torch MPS").collect();
+    let why = items.iter().find_map(|node| node.accesskit_node().data().description().map(str::to_owned));
+    assert!(why.is_some_and(|why| why.contains("macOS 14.0") && why.contains("Native CPU")));
+}
+
+#[test]
+fn a_slot_that_fell_back_offers_to_retry() {
+    let harness = open(View::Devices, |bench| {
+        bench.shown.slots[1] = fixtures::slot_b();
+        bench.shown.slots[1].state = SlotState::FellBack("Out of memory. Close something.".into());
+    });
+    harness.get_by_label("Retry");
+    harness.get_by_label("Slot B: fell back to native");
+}
+
+#[test]
+fn about_names_each_term_of_the_latency() {
+    let harness = open(View::About, |_| {});
+    for part in [
+        "Lookahead: 960 samples, 20.00 ms",
+        "Reported to the host: 2\u{202f}400 samples, 50.00 ms",
+        "Version: 0.1.0",
+    ] {
+        harness.get_by_label(part);
+    }
+    harness.get_by_label("Appearance: Light");
+}
+
+#[test]
+fn the_standalone_names_its_devices() {
+    let harness = open(View::Audio, |bench| bench.shown.audio = Some(fixtures::audio()));
+    assert_eq!(value_of(&harness, "Input device"), "Scarlett 2i2, input 1");
+    assert_eq!(value_of(&harness, "Output device"), "Headphones");
+}
+
+#[test]
+fn a_notice_is_told_and_can_be_dismissed() {
+    let harness = open(View::Denoise, |bench| {
+        bench.shown.notice = Some(Notice { text: "Saved.".into(), is_error: false });
+    });
+    harness.get_by_label("Saved.");
+    harness.get_by_label("Dismiss");
+}
+
+/// The tab key reaches every control once, and comes round.
+#[test]
+fn tab_goes_round_all_controls() {
+    for view in [View::Denoise, View::Devices, View::About] {
+        let mut harness = open(view, |_| {});
+        let mut reached: Vec<String> = Vec::new();
+        for _ in 0..80 {
+            harness.key_press(egui::Key::Tab);
+            harness.run();
+            let focused = harness.root().children_recursive().find(|node| node.is_focused());
+            let Some(label) = focused.and_then(|node| node.accesskit_node().label()) else { continue };
+            if reached.first() == Some(&label) {
+                break;
+            }
+            assert!(!reached.contains(&label), "{label} twice before the round was complete: {reached:?}");
+            reached.push(label);
+        }
+        let expected: &[&str] = match view {
+            View::Denoise => &[
+                "Reduce by at most",
+                "Mix",
+                "Post filter",
+                "Output",
+                "Listen to: Denoised",
+                "All noise below",
+            ],
+            View::Devices => &["Device A", "Device B", "Compare: Off", "Listen: B", "Export CSV", "Reset"],
+            _ => &["Appearance: Dark"],
+        };
+        for label in expected.iter().chain(&["Preset", "Bypass", "Devices", "About"]) {
+            assert!(
+                reached.iter().any(|reached| reached == label),
+                "{view:?}: {label} is not among {reached:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Pictures of every view and state, compared with those in `tests/snapshots`.
+//!
+//! `UPDATE_SNAPSHOTS=1` writes new ones. They are drawn by whatever wgpu adapter there is, a software one if possible
+//! (Mesa's lavapipe); without any the tests say so and pass, unless `TACET_REQUIRE_SNAPSHOTS=1`.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use egui_kittest::{Harness, SnapshotOptions, kittest::Queryable, wgpu::WgpuTestRenderer};
+use tacet::editor::{
+    Axis, Settings, View,
+    controls::ParamId,
+    shown::{Notice, Shown, SlotState},
+    theme::Appearance,
+};
+
+use super::fixtures::{self, Bench, Values};
+
+/// Fonts are rasterised on the CPU, the same everywhere; adapters differ in how they round when they blend and
+/// interpolate the spectrograms' texels.
+fn options() -> SnapshotOptions {
+    SnapshotOptions::new().output_path("tests/snapshots")
+}
+
+/// A renderer, or why there is none.
+fn renderer() -> Option<WgpuTestRenderer> {
+    match catch_unwind(AssertUnwindSafe(WgpuTestRenderer::new)) {
+        Ok(renderer) => Some(renderer),
+        Err(_) if std::env::var_os("TACET_REQUIRE_SNAPSHOTS").is_some_and(|required| required == "1") => {
+            panic!("no wgpu adapter: install mesa-vulkan-drivers, or unset TACET_REQUIRE_SNAPSHOTS")
+        }
+        Err(_) => {
+            eprintln!("skipped: no wgpu adapter to draw with (Debian: mesa-vulkan-drivers)");
+            None
+        }
+    }
+}
+
+struct Picture {
+    shown: Shown,
+    values: Values,
+    settings: Settings,
+    size: [f32; 2],
+    scale: f32,
+}
+
+impl Default for Picture {
+    fn default() -> Self {
+        let values = Values::default().with(ParamId::Limit, 24.0).with(ParamId::PostFilter, 0.01);
+        Self {
+            shown: fixtures::in_order(),
+            values,
+            settings: Settings::default(),
+            size: [860.0, 560.0],
+            scale: 1.0,
+        }
+    }
+}
+
+impl Picture {
+    fn of(view: View) -> Self {
+        Self { settings: Settings { view, ..Settings::default() }, ..Self::default() }
+    }
+
+    /// Compares with the picture of this name after `act`.
+    fn matches_after(self, name: &str, act: impl FnOnce(&mut Harness<'_, Bench>)) {
+        let Some(renderer) = renderer() else { return };
+        let builder = Harness::builder()
+            .with_size(self.size)
+            .with_pixels_per_point(self.scale)
+            .with_render_cursor(false)
+            .renderer(renderer);
+        let mut harness = fixtures::window(builder, Bench::new(self.shown, self.values, self.settings));
+        harness.run();
+        act(&mut harness);
+        harness.run();
+        harness.snapshot_options(name, &options());
+    }
+
+    fn matches(self, name: &str) {
+        self.matches_after(name, |_| {});
+    }
+}
+
+/// Both slots live and compared.
+fn comparing() -> Picture {
+    let mut picture = Picture::of(View::Devices);
+    picture.shown.slots[1] = fixtures::slot_b();
+    picture.shown.null_db = Some(-71.8);
+    picture.values = picture.values.with(ParamId::Compare, 1.0);
+    picture
+}
+
+fn light(mut picture: Picture) -> Picture {
+    picture.settings.appearance = Appearance::Light;
+    picture
+}
+
+#[test]
+fn denoise() {
+    Picture::default().matches("denoise");
+}
+
+#[test]
+fn denoise_light() {
+    light(Picture::default()).matches("denoise_light");
+}
+
+#[test]
+fn denoise_twice_as_fine() {
+    Picture { scale: 2.0, ..Picture::default() }.matches("denoise_2x");
+}
+
+#[test]
+fn denoise_in_a_large_window() {
+    Picture { size: [1280.0, 800.0], ..Picture::default() }.matches("denoise_large");
+}
+
+#[test]
+fn a_tiny_window_scrolls() {
+    Picture { size: [420.0, 300.0], ..Picture::default() }.matches("denoise_tiny");
+}
+
+#[test]
+fn advanced() {
+    let mut picture = Picture::default();
+    picture.settings.advanced = true;
+    picture.settings.axis = Axis::Linear;
+    picture.values =
+        picture.values.with(ParamId::MinSnr, -10.0).with(ParamId::MaxDf, 20.0).with(ParamId::MaxErb, 30.0);
+    picture.matches("denoise_advanced");
+}
+
+#[test]
+fn inactive() {
+    Picture { shown: fixtures::inactive(), ..Picture::default() }.matches("denoise_inactive");
+}
+
+#[test]
+fn overload() {
+    let mut picture = Picture::default();
+    picture.shown.slots[0] = fixtures::slot_b();
+    picture.values = picture.values.with(ParamId::DeviceA, 2.0);
+    picture.shown.stream.n_late = 1_873;
+    picture.shown.input.advance(&[1.2, 0.9], 0.033);
+    picture.matches("denoise_overload");
+}
+
+#[test]
+fn bypassed_with_the_presets_open() {
+    let mut picture = Picture::default();
+    picture.values = picture.values.with(ParamId::Bypass, 1.0);
+    picture.matches_after("presets", |harness| harness.get_by_label("Preset").click());
+}
+
+#[test]
+fn typing_a_value() {
+    Picture::default().matches_after("denoise_typing", |harness| {
+        harness.get_by_label("Reduce by at most").focus();
+        harness.run();
+        harness.key_press(egui::Key::Enter);
+    });
+}
+
+#[test]
+fn devices() {
+    comparing().matches("devices");
+}
+
+#[test]
+fn devices_light() {
+    light(comparing()).matches("devices_light");
+}
+
+#[test]
+fn devices_before_anything_is_measured() {
+    let picture = Picture { shown: fixtures::inactive(), ..Picture::of(View::Devices) };
+    picture.matches("devices_unmeasured");
+}
+
+#[test]
+fn devices_while_loading() {
+    let mut picture = comparing();
+    picture.shown.slots[1].state = SlotState::Loading;
+    picture.shown.slots[1].summaries = Default::default();
+    picture.shown.slots[1].probe_us = None;
+    picture.shown.null_db = None;
+    picture.matches("devices_loading");
+}
+
+#[test]
+fn devices_on_an_old_macos() {
+    let picture = Picture { shown: fixtures::macos_13(), ..Picture::of(View::Devices) };
+    picture.matches("devices_macos13");
+}
+
+#[test]
+fn devices_after_falling_back() {
+    let mut picture = comparing();
+    picture.shown.slots[1].state = SlotState::FellBack(
+        "Torch MPS missed 50 deadlines in a row (4.2 ms of 10 ms are usual). Close other programs that use the GPU, \
+         then press Retry."
+            .into(),
+    );
+    picture.shown.null_db = None;
+    picture.matches("devices_fell_back");
+}
+
+#[test]
+fn devices_without_torch() {
+    let mut picture = Picture::of(View::Devices);
+    let why = "libtorch is not installed. Run `tacet torch install`, then choose it again.";
+    for slot in &mut picture.shown.slots {
+        slot.devices = fixtures::devices(Some(&[(1, why), (2, why), (3, why)]));
+    }
+    picture.shown.system.os = "Debian 12".into();
+    picture.shown.system.cpu = "AVX-512".into();
+    picture.shown.system.libtorch = "not installed: run `tacet torch install`".into();
+    picture.shown.system.mps_fallback = None;
+    picture.matches_after("devices_no_torch", |harness| harness.get_by_label("Device A").click());
+}
+
+#[test]
+fn about() {
+    Picture::of(View::About).matches("about");
+}
+
+#[test]
+fn about_at_another_rate() {
+    let mut picture = light(Picture::of(View::About));
+    picture.shown.stream.rate_hz = 44.1e3;
+    let terms = [123.87, 441.0, 441.0, 882.0, 441.0, 0.13];
+    for (term, samples) in picture.shown.latency.terms.iter_mut().zip(terms) {
+        term.1 = samples;
+    }
+    picture.shown.latency.total_samples = 2329;
+    picture.matches("about_resampling");
+}
+
+#[test]
+fn audio_of_the_standalone() {
+    let mut picture = Picture::of(View::Audio);
+    picture.shown.audio = Some(fixtures::audio());
+    picture.matches("audio");
+}
+
+#[test]
+fn a_notice() {
+    let mut picture = comparing();
+    picture.shown.notice = Some(Notice {
+        text: "Measurements saved to Documents/Tacet/lab 2026-11-21 14.05.csv".into(),
+        is_error: false,
+    });
+    picture.matches("devices_notice");
+}
