@@ -1,16 +1,14 @@
-//! The lab: what a device costs, hop by hop, and how far two devices' outputs are apart.
+//! The lab: what a device costs, hop by hop.
 //!
 //! Fed off the audio thread with one [`HopTiming`] per hop; read by the panel and by `tacet bench`. Nothing here
 //! guesses: a quantity that was not measured is `None`, and the panel shows a dash.
 
 mod csv;
 mod distribution;
-mod null_depth;
 mod window;
 
 pub use self::csv::{CsvError, Environment, Row, read_csv, rows, write_csv};
 pub use self::distribution::{Distribution, Histogram, N_BUCKETS};
-pub use self::null_depth::NullDepth;
 pub use self::window::{COLD_HOPS, PAUSE_US, Phase, Statistics, Summary, WINDOW_HOPS};
 
 use crate::engine::StepTimings;

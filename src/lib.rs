@@ -23,6 +23,7 @@
 //! - `params`: the plugin's parameters, presets and saved state.
 //! - `plugin`: all of it as CLAP, VST3 and Audio Unit.
 //! - `standalone`: the plugin in a window of its own, on the microphone.
+//! - [`oklab`]: colours of pictures and panel.
 //! - [`denormals`]: flushing denormals to zero, on both threads.
 
 pub use tacet_model as model;
@@ -43,6 +44,7 @@ pub mod inference;
 pub mod lab;
 pub mod latency;
 pub mod meters;
+pub mod oklab;
 #[cfg(feature = "plugin")]
 pub mod params;
 #[cfg(feature = "plugin")]

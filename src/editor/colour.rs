@@ -1,12 +1,14 @@
 //! The colour map of the spectrograms: perceived lightness grows evenly with level, so equal steps in dB look equal, and
 //! it survives colour blindness and grey print.
 //!
-//! Computed here from a path through the OKLab space (Björn Ottosson, "A perceptual color space for image processing",
-//! 2020): lightness is linear in level, hue runs from violet over red to yellow, chroma is what sRGB can show of it.
+//! Computed here from a path through the [OKLab](crate::oklab) space: lightness is linear in level, hue runs from
+//! violet over red to yellow, chroma is what sRGB can show of it.
 
 use std::sync::LazyLock;
 
 use egui::Color32;
+
+use crate::oklab;
 
 /// Levels distinguished.
 pub const N_LEVELS: usize = 256;
@@ -48,21 +50,9 @@ fn along(points: &[f32], x: f32) -> f32 {
     0.5 * (2.0 * p1 + t * (linear + t * (square + t * cube)))
 }
 
-/// OKLab to 8-bit sRGB, by the matrices of the paper.
+/// OKLab to 8-bit sRGB.
 fn srgb_of_oklab(lightness: f32, a: f32, b: f32) -> [u8; 3] {
-    let l = (lightness + 0.396_337_78 * a + 0.215_803_76 * b).powi(3);
-    let m = (lightness - 0.105_561_346 * a - 0.063_854_17 * b).powi(3);
-    let s = (lightness - 0.089_484_18 * a - 1.291_485_5 * b).powi(3);
-    [
-        4.076_741_7 * l - 3.307_711_6 * m + 0.230_969_94 * s,
-        -1.268_438 * l + 2.609_757_4 * m - 0.341_319_38 * s,
-        -0.004_196_086_3 * l - 0.703_418_6 * m + 1.707_614_7 * s,
-    ]
-    .map(|linear| {
-        let c = linear.clamp(0.0, 1.0);
-        let encoded = if c <= 0.003_130_8 { 12.92 * c } else { 1.055 * c.powf(1.0 / 2.4) - 0.055 };
-        (encoded * 255.0).round() as u8
-    })
+    oklab::linear_srgb(lightness, a, b).map(oklab::encode)
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Colours: the figure's few greys, and the map from level to colour.
 //!
-//! The map is computed, not tabled: a path through OKLab (Björn Ottosson, "A perceptual color space for image
-//! processing", 2020, public domain) whose lightness rises linearly with the level, so that equal steps of level look
-//! like equal steps; hue turns from indigo over crimson to pale yellow.
+//! The map is computed, not tabled: a path through [OKLab](tacet::oklab) whose lightness rises linearly with the
+//! level, so that equal steps of level look like equal steps; hue turns from indigo over crimson to pale yellow.
+
+use tacet::oklab::{encode, linear_srgb};
 
 /// Red, green, blue, 8 bits each, sRGB.
 pub type Rgb = [u8; 3];
@@ -27,28 +28,9 @@ pub fn of_level(level: f32) -> Rgb {
     // Where a colour does not exist in sRGB it is paled until it does; lightness and hue stay.
     (0..=20)
         .map(|step| chroma * (1.0 - step as f32 / 20.0))
-        .map(|chroma| linear_rgb(lightness, chroma * hue.cos(), chroma * hue.sin()))
+        .map(|chroma| linear_srgb(lightness, chroma * hue.cos(), chroma * hue.sin()))
         .find(|rgb| rgb.iter().all(|part| (-1e-4..=1.0001).contains(part)))
         .map_or([0; 3], |rgb| rgb.map(encode))
-}
-
-/// OKLab to linear sRGB, with the matrices of its publication.
-fn linear_rgb(lightness: f32, a: f32, b: f32) -> [f32; 3] {
-    let l = (lightness + 0.396_337_78 * a + 0.215_803_76 * b).powi(3);
-    let m = (lightness - 0.105_561_346 * a - 0.063_854_17 * b).powi(3);
-    let s = (lightness - 0.089_484_18 * a - 1.291_485_5 * b).powi(3);
-    [
-        4.076_741_7 * l - 3.307_711_6 * m + 0.230_969_94 * s,
-        -1.268_438 * l + 2.609_757_4 * m - 0.341_319_38 * s,
-        -0.004_196_086_3 * l - 0.703_418_6 * m + 1.707_614_7 * s,
-    ]
-}
-
-/// The sRGB transfer curve (IEC 61966-2-1).
-fn encode(part: f32) -> u8 {
-    let part = part.clamp(0.0, 1.0);
-    let encoded = if part <= 0.003_130_8 { 12.92 * part } else { 1.055 * part.powf(1.0 / 2.4) - 0.055 };
-    (encoded * 255.0).round() as u8
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ enum Stack {
 
 impl Step<'_> {
     fn lane(&mut self, row: Row) -> &mut Lane {
-        &mut self.streams[row.stream].as_mut().expect("rows name open streams")[row.channel]
+        lane_of(self.streams, row)
     }
 
     /// Encodes every row: fills `encoded` and `emb` of the scratch and writes every channel's local SNR.
@@ -125,7 +125,7 @@ impl Step<'_> {
         let net = &model.encoder;
         for (i, &row) in self.rows.iter().enumerate() {
             let input = &self.jobs[row.job].input[row.channel];
-            let lane = &mut self.streams[row.stream].as_mut().expect("rows name open streams")[row.channel];
+            let lane = lane_of(self.streams, row);
             let Scratch { encoded, c1, patches, between, .. } = &mut *self.scratch;
             let out = &mut encoded[i];
             let patch = &mut patches[..net.erb_conv0.patch_len(N_BANDS)];
@@ -177,7 +177,7 @@ impl Step<'_> {
         for (i, &at) in chosen.iter().enumerate() {
             let row = self.rows[at];
             let Scratch { encoded, wide, between, up, .. } = &mut *self.scratch;
-            let lane = &mut self.streams[row.stream].as_mut().expect("rows name open streams")[row.channel];
+            let lane = lane_of(self.streams, row);
             let Encoded { e0, e1, e2, e3, .. } = &encoded[at];
             let below = &mut wide[i * N_EMB..(i + 1) * N_EMB];
             let [a, b] = up;
@@ -211,7 +211,7 @@ impl Step<'_> {
         for (i, &at) in chosen.iter().enumerate() {
             let row = self.rows[at];
             let Scratch { encoded, coefs, pathway, pathway_out, .. } = &mut *self.scratch;
-            let lane = &mut self.streams[row.stream].as_mut().expect("rows name open streams")[row.channel];
+            let lane = lane_of(self.streams, row);
             net.convp.apply(level, &mut lane.convp, &encoded[at].c0, pathway, pathway_out);
             let coefs = &mut coefs[i * COEFS_LEN..(i + 1) * COEFS_LEN];
             run(level, Coefs { coefs, pathway: pathway_out });
@@ -250,6 +250,11 @@ impl Step<'_> {
             self.scratch.hidden = std::mem::replace(&mut self.scratch.hidden_in, hidden);
         }
     }
+}
+
+/// The state of a row's channel, borrowed apart from the scratch.
+fn lane_of(streams: &mut [Option<Box<[Lane]>>], row: Row) -> &mut Lane {
+    &mut streams[row.stream].as_mut().expect("rows name open streams")[row.channel]
 }
 
 impl Lane {
