@@ -1,72 +1,10 @@
-//! Finds the model that the library embeds, checks it and tells the compiler where it lies.
-//!
-//! `TACET_MODEL` names an archive or a converted model; without it, `cargo xtask setup` has left the official one in
-//! `model/` of the target directory.
-
-use std::env;
-use std::error::Error;
-use std::fs;
-use std::path::{Path, PathBuf};
-
-use tacet_model::{Model, ModelKind};
+//! Tells the linker to keep the plugin in memory.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-env-changed=TACET_MODEL");
-    println!("cargo::rerun-if-env-changed=CARGO_TARGET_DIR");
-    // Cargo prints it as one line and stops the build.
-    if let Err(error) = embed() {
-        println!("cargo::error={}", error.to_string().replace('\n', " "));
+    if std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|system| system == "linux") {
+        // A host's thread that has been in the plugin runs the standard library's clean-up in it when it ends, which may
+        // be after the host has closed the plugin: the code has to be there still.
+        println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
     }
-}
-
-/// Hands the crate the embedded model's path as `TACET_WEIGHTS` and the fetched files' directory as `TACET_MODEL_DIR`.
-fn embed() -> Result<(), Box<dyn Error>> {
-    let out_dir = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set: run cargo")?);
-    let package =
-        PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("CARGO_MANIFEST_DIR is not set: run cargo")?);
-    let model_dir = model_dir(&out_dir, &package);
-    let weights = match env::var_os("TACET_MODEL") {
-        Some(named) => convert(&package.join(named), &out_dir)?,
-        None => fetched(&model_dir)?,
-    };
-    println!("cargo::rustc-env=TACET_WEIGHTS={}", weights.display());
-    println!("cargo::rustc-env=TACET_MODEL_DIR={}", model_dir.display());
-    Ok(())
-}
-
-/// Checks the model that `TACET_MODEL` names and stores it converted in the build's own directory.
-fn convert(named: &Path, out_dir: &Path) -> Result<PathBuf, Box<dyn Error>> {
-    println!("cargo::rerun-if-changed={}", named.display());
-    let model = Model::from_file(named).map_err(|error| format!("TACET_MODEL: {error}"))?;
-    let converted = out_dir.join("named.safetensors");
-    fs::write(&converted, model.to_safetensors()?)
-        .map_err(|error| format!("{}: {error}", converted.display()))?;
-    Ok(converted)
-}
-
-/// Checks the converted official model.
-fn fetched(model_dir: &Path) -> Result<PathBuf, Box<dyn Error>> {
-    let weights = model_dir.join(ModelKind::DeepFilterNet3.safetensors_file());
-    // A path that does not exist makes cargo run this script again next time, which is what a repair needs.
-    println!("cargo::rerun-if-changed={}", weights.display());
-    if !weights.exists() {
-        return Err(format!(
-            "the model is not here yet ({}): run `cargo xtask setup`, or set TACET_MODEL to an archive",
-            weights.display()
-        )
-        .into());
-    }
-    Model::from_file(&weights)?;
-    Ok(weights)
-}
-
-/// `model/` of the target directory: above `OUT_DIR`, whatever `CARGO_TARGET_DIR`, the configuration or `--target` made
-/// of it, or where a build directory apart hides it, the directory that `CARGO_TARGET_DIR` names, or `target`.
-fn model_dir(out_dir: &Path, package: &Path) -> PathBuf {
-    let named = env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    let default = package.join(named).join("model");
-    // OUT_DIR is TARGET/[TRIPLE/]PROFILE/build/PACKAGE/out.
-    let above = out_dir.ancestors().skip(4).take(2).map(|target| target.join("model"));
-    above.into_iter().find(|dir| dir.is_dir()).unwrap_or(default)
 }

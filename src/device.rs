@@ -21,8 +21,10 @@ use crate::engine::torch::{Backend, MPS_FALLBACK_VARIABLE, TorchDevice};
 /// Something that can run the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Device {
-    /// Tacet's own engine on the CPU.
+    /// Tacet's own engine on the CPU, exact.
     Native,
+    /// The same with the large matrices' weights rounded to 16 bits: half the memory traffic.
+    Native16,
     /// libtorch.
     Torch(TorchDevice),
 }
@@ -32,14 +34,26 @@ impl Device {
     pub fn name(self) -> String {
         match self {
             Self::Native => "native CPU".into(),
+            Self::Native16 => "native CPU 16-bit".into(),
             Self::Torch(device) => device.name(),
         }
     }
 
-    /// As options name it: `native`, `cpu`, `mps`, `cuda`, `cuda:1`.
+    /// Whether Tacet's own engine runs it.
+    pub fn is_native(self) -> bool {
+        matches!(self, Self::Native | Self::Native16)
+    }
+
+    /// Whether data moves to a memory of the device's own and back.
+    pub fn has_transfers(self) -> bool {
+        matches!(self, Self::Torch(TorchDevice::Mps | TorchDevice::Cuda(_)))
+    }
+
+    /// As options name it: `native`, `native16`, `cpu`, `mps`, `cuda`, `cuda:1`.
     pub fn id(self) -> String {
         match self {
             Self::Native => "native".into(),
+            Self::Native16 => "native16".into(),
             Self::Torch(TorchDevice::Cpu) => "cpu".into(),
             Self::Torch(TorchDevice::Mps) => "mps".into(),
             Self::Torch(TorchDevice::Cuda(0)) => "cuda".into(),
@@ -56,12 +70,13 @@ impl std::str::FromStr for Device {
         let torch = |device| Ok(Self::Torch(device));
         match text {
             "native" => Ok(Self::Native),
+            "native16" => Ok(Self::Native16),
             "cpu" => torch(TorchDevice::Cpu),
             "mps" => torch(TorchDevice::Mps),
             "cuda" => torch(TorchDevice::Cuda(0)),
             _ => match text.strip_prefix("cuda:").map(str::parse) {
                 Some(Ok(index)) => torch(TorchDevice::Cuda(index)),
-                _ => Err(format!("{text:?} is no device: native, cpu, mps, cuda or cuda:N")),
+                _ => Err(format!("{text:?} is no device: native, native16, cpu, mps, cuda or cuda:N")),
             },
         }
     }
@@ -115,8 +130,9 @@ impl Facts {
     pub fn devices(&self) -> Vec<Device> {
         let n_cuda = self.torch.as_ref().map_or(0, |torch| torch.cuda.0.n_devices).max(1);
         let cuda = (0..n_cuda).map(|index| Device::Torch(TorchDevice::Cuda(index)));
-        let fixed = [Device::Native, Device::Torch(TorchDevice::Cpu), Device::Torch(TorchDevice::Mps)];
-        fixed.into_iter().chain(cuda).collect()
+        let native = [Device::Native, Device::Native16];
+        let fixed = [Device::Torch(TorchDevice::Cpu), Device::Torch(TorchDevice::Mps)];
+        native.into_iter().chain(fixed).chain(cuda).collect()
     }
 }
 
@@ -135,7 +151,7 @@ mod tests {
     #[test]
     fn identifiers_come_back() {
         let torch = [TorchDevice::Cpu, TorchDevice::Mps, TorchDevice::Cuda(0), TorchDevice::Cuda(3)];
-        for device in torch.map(Device::Torch).into_iter().chain([Device::Native]) {
+        for device in torch.map(Device::Torch).into_iter().chain([Device::Native, Device::Native16]) {
             assert_eq!(device.id().parse(), Ok(device));
         }
         assert!("cuda:x".parse::<Device>().is_err() && "gpu".parse::<Device>().is_err());

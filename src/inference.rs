@@ -27,8 +27,19 @@ pub mod worker;
 /// Why a backend gave no engine; its text holds the user's next step.
 pub type OpenError = Box<dyn Error + Send + Sync>;
 
+/// What opening an engine tells on its way, in this order; an engine that has none of it tells nothing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Progress {
+    /// Loaded; the first steps follow, which take longest.
+    WarmingUp,
+    /// Its output is compared with the native engine's.
+    Checking,
+    /// Moving a step's tensors to the device and back took this long, nothing computed: median, microseconds.
+    RoundTrip(f32),
+}
+
 /// The second half of opening an engine, run on the worker thread: a device may want all its calls from one thread.
-pub type BuildEngine = Box<dyn FnOnce() -> Result<Box<dyn Engine>, OpenError> + Send>;
+pub type BuildEngine = Box<dyn FnOnce(&mut dyn FnMut(Progress)) -> Result<Box<dyn Engine>, OpenError> + Send>;
 
 /// Opens the engines of a device.
 pub trait Backend: Send + Sync {

@@ -26,20 +26,14 @@
 //! - [`oklab`]: colours of pictures and panel.
 //! - [`denormals`]: flushing denormals to zero, on both threads.
 
+pub use tacet_core::{denoiser, denormals, enhance, erb, features, frame, history, stft, weights};
 pub use tacet_model as model;
 
-pub mod denoiser;
-pub mod denormals;
 pub mod device;
 #[cfg(feature = "plugin")]
 pub mod editor;
 pub mod engine;
-pub mod enhance;
-pub mod erb;
 pub mod exchange;
-pub mod features;
-pub mod frame;
-pub mod history;
 pub mod inference;
 pub mod lab;
 pub mod latency;
@@ -53,8 +47,6 @@ pub mod processor;
 pub mod score;
 #[cfg(feature = "standalone")]
 pub mod standalone;
-pub mod stft;
-pub mod weights;
 pub mod whole_file;
 
 #[cfg(feature = "plugin")]

@@ -93,6 +93,10 @@ pub enum DeviceParam {
     #[id = "native"]
     #[name = "native CPU"]
     Native,
+    /// The same with 16-bit weights.
+    #[id = "native-16"]
+    #[name = "native CPU 16-bit"]
+    Native16,
     /// libtorch on the CPU.
     #[id = "torch-cpu"]
     #[name = "torch CPU"]
@@ -111,10 +115,18 @@ impl From<DeviceParam> for Device {
     fn from(device: DeviceParam) -> Self {
         match device {
             DeviceParam::Native => Self::Native,
+            DeviceParam::Native16 => Self::Native16,
             DeviceParam::TorchCpu => Self::Torch(TorchDevice::Cpu),
             DeviceParam::TorchMps => Self::Torch(TorchDevice::Mps),
             DeviceParam::TorchCuda => Self::Torch(TorchDevice::Cuda(0)),
         }
+    }
+}
+
+impl DeviceParam {
+    /// The devices in the order of the parameter's values.
+    pub fn devices() -> impl Iterator<Item = Device> {
+        (0..Self::variants().len()).map(|index| Self::from_index(index).into())
     }
 }
 

@@ -12,11 +12,13 @@ use nice_plug::prelude::*;
 use tacet_model::ModelKind;
 
 use crate::device::Device;
+use crate::inference::switchboard::SlotId;
 use crate::latency::LatencyMode;
 use crate::params::state;
 use crate::processor::resample::Plan;
 use crate::processor::{Processor, Setup};
 
+pub mod panel;
 pub mod shared;
 
 use shared::Shared;
@@ -30,6 +32,8 @@ const OPEN_PATIENCE: Duration = Duration::from_secs(10);
 pub enum Task {
     /// Bring the slots' engines in line with the parameters, and see to what has changed.
     Attend,
+    /// Try a slot's device again after it fell back.
+    Retry(SlotId),
 }
 
 /// One instance.
@@ -112,7 +116,7 @@ impl Plugin for Tacet {
     /// Blocks are split where parameters change: what is rendered does not depend on the host's blocks.
     const SAMPLE_ACCURATE_AUTOMATION: bool = true;
 
-    type Editor = ();
+    type Editor = panel::Editor;
     type SysExMessage = ();
     type BackgroundTask = Task;
 
@@ -120,11 +124,16 @@ impl Plugin for Tacet {
         let shared = self.shared.clone();
         Box::new(move |task| match task {
             Task::Attend => shared.attend(),
+            Task::Retry(slot) => shared.retry(slot),
         })
     }
 
     fn params(&self) -> Arc<dyn Params> {
         self.shared.params.clone()
+    }
+
+    fn editor(&mut self, executor: AsyncExecutor<Self>) -> Option<Self::Editor> {
+        panel::editor(&self.shared, executor)
     }
 
     fn filter_state(state: &mut PluginState) {

@@ -5,16 +5,21 @@
 //!
 //! - [`devices`]: what the machine has.
 //! - [`choice`]: what is taken of it; a pure function.
+//! - [`restart`]: begins again with another device, as the panel asks.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result, bail};
+#[cfg(not(unix))]
+use anyhow::Context;
+use anyhow::{Result, bail};
 use nice_plug::prelude::nice_export_standalone_with_args;
 
 pub mod choice;
 pub mod devices;
+pub mod restart;
 
 use choice::{Choice, Wishes};
+use restart::Running;
 
 use crate::plugin::Tacet;
 
@@ -50,6 +55,9 @@ pub struct Options {
     /// Scale of the window, where the system does not tell
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     pub scale: f64,
+    /// Parameters to begin with, as the panel writes them when it restarts the program
+    #[arg(long, value_name = "JSON", hide = true)]
+    pub values: Option<String>,
 }
 
 impl Default for Options {
@@ -63,6 +71,7 @@ impl Default for Options {
             rate: None,
             buffer: None,
             scale: 1.0,
+            values: None,
         }
     }
 }
@@ -90,23 +99,58 @@ pub fn run(options: &Options) -> Result<()> {
         print!("{}", devices::list(options.backend)?);
         return Ok(());
     }
-    let arguments = arguments(options)?;
-    // The framework's own handler only ends a standalone without a window; ours comes first and stays.
-    ctrlc::set_handler(|| std::process::exit(0)).context("Ctrl-C cannot be watched")?;
+    end_on_interrupt()?;
+    let (arguments, running) = arguments(options)?;
     IS_STANDALONE.store(true, Ordering::Relaxed);
+    restart::note(running);
     if !nice_export_standalone_with_args::<Tacet, _>(arguments) {
         bail!("the audio devices could not be opened; see above, and `tacet live --list`");
     }
     Ok(())
 }
 
-/// The framework's command line for what is chosen.
-fn arguments(options: &Options) -> Result<Vec<String>> {
+/// Lets Ctrl-C and a request to terminate end the program: the framework's own handler ends only one without a window.
+///
+/// Called before any thread is started. The signals are blocked in all of them, so no handler is ever run, whoever sets
+/// it; one thread waits for them.
+#[cfg(unix)]
+fn end_on_interrupt() -> Result<()> {
+    let mut signals = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: the set is made by sigemptyset before anything reads it; the signals are valid; the mask is this thread's.
+    let (signals, failed) = unsafe {
+        libc::sigemptyset(signals.as_mut_ptr());
+        let mut signals = signals.assume_init();
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+            libc::sigaddset(&mut signals, signal);
+        }
+        (signals, libc::pthread_sigmask(libc::SIG_BLOCK, &signals, std::ptr::null_mut()))
+    };
+    anyhow::ensure!(failed == 0, "Ctrl-C cannot be watched (error {failed})");
+    std::thread::Builder::new().name("tacet signals".into()).spawn(move || {
+        let mut signal = 0;
+        // SAFETY: the set is initialised above, and the signal's place is ours.
+        while unsafe { libc::sigwait(&signals, &mut signal) } != 0 {}
+        std::process::exit(0);
+    })?;
+    Ok(())
+}
+
+/// Lets Ctrl-C end the program: the framework's own handler ends only one without a window.
+#[cfg(not(unix))]
+fn end_on_interrupt() -> Result<()> {
+    ctrlc::set_handler(|| std::process::exit(0)).context("Ctrl-C cannot be watched")
+}
+
+/// The framework's command line for what is chosen, and what that is.
+fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
     let mut arguments = vec!["tacet".to_owned(), "--dpi-scale".into(), options.scale.to_string()];
     let mut add = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);
     if options.backend == Backend::Dummy {
         add("backend", "dummy".into());
-        return Ok(arguments);
+        return Ok((
+            arguments,
+            Running { backend: "No sound", options: options.clone(), ..Running::default() },
+        ));
     }
     let jack = match options.backend {
         Backend::System => None,
@@ -118,8 +162,18 @@ fn arguments(options: &Options) -> Result<Vec<String>> {
         add("backend", "jack".into());
         add("sample-rate", jack.rate_hz.to_string());
         add("period-size", jack.buffer.to_string());
-        add("connect-jack-inputs", inputs);
-        return Ok(arguments);
+        add("connect-jack-inputs", inputs.clone());
+        let running = Running {
+            backend: "JACK",
+            // The framework plays on the first ports; a patchbay plays elsewhere.
+            output: jack.outputs.first().cloned(),
+            outputs: jack.outputs.into_iter().take(1).collect(),
+            inputs: jack.inputs,
+            input: Some(inputs),
+            buffer: jack.buffer,
+            options: options.clone(),
+        };
+        return Ok((arguments, running));
     }
     if options.backend == Backend::Jack {
         bail!("no JACK server runs: start one (or PipeWire's), or use `--backend system`");
@@ -139,13 +193,23 @@ fn arguments(options: &Options) -> Result<Vec<String>> {
     add("backend", system.backend.into());
     // The plugin's layouts, counted from one: stereo, mono.
     add("audio-layout", if n_channels == 2 { "1" } else { "2" }.into());
-    add("input-device", input);
-    add("output-device", output);
+    add("input-device", input.clone());
+    add("output-device", output.clone());
     add("sample-rate", rate_hz.to_string());
     add("period-size", buffer.to_string());
     // Two callbacks cover the two devices' different moments; the capacity, their drift until it is corrected.
     let latency_s = (2.0 * f64::from(buffer) / f64::from(rate_hz)).max(0.005);
     add("input-latency", latency_s.to_string());
     add("input-capacity", (4.0 * latency_s).max(0.1).to_string());
-    Ok(arguments)
+    let names = |devices: Vec<choice::Device>| devices.into_iter().map(|device| device.name).collect();
+    let running = Running {
+        backend: system.name,
+        inputs: names(system.devices.inputs),
+        outputs: names(system.devices.outputs),
+        input: Some(input),
+        output: Some(output),
+        buffer,
+        options: options.clone(),
+    };
+    Ok((arguments, running))
 }

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use anyhow::Result;
 use serde::Serialize;
-use tacet::device::{self, Assessment, Device, Facts, MPS_FLOOR, Use};
+use tacet::device::{self, Assessment, Facts, MPS_FLOOR, Use};
 use tacet_torch_pack::abi::TORCH_VERSION;
 
 /// Lists every device: whether it can be used, why not, and what to know.
@@ -64,7 +64,7 @@ pub fn run(args: &Args) -> Result<bool> {
 }
 
 fn entry(found: &Assessment) -> Entry {
-    let native = found.device == Device::Native;
+    let native = found.device.is_native();
     Entry {
         id: found.device.id(),
         name: found.device.name(),
@@ -90,7 +90,7 @@ fn text(report: &Report) -> String {
     ));
     for device in &report.devices {
         let state = if device.available { "available" } else { "not available" };
-        lines.push(format!("\n{:<8} {:<12} {state}", device.id, device.name));
+        lines.push(format!("\n{:<8} {:<17} {state}", device.id, device.name));
         lines.extend(device.reason.iter().map(|reason| format!("         {reason}")));
         if let (Some(method), Some(reason)) = (device.df_method_files, device.df_method_files_reason) {
             lines.push(format!(
@@ -122,7 +122,8 @@ mod tests {
         };
         let text = text(&report);
         for part in [
-            "native CPU   available",
+            "native CPU        available",
+            "native16 native CPU 16-bit available",
             "torch CPU",
             "no pack; install one",
             "MPS exists on macOS only",

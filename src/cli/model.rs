@@ -47,7 +47,7 @@ fn published(kind: ModelKind) -> Result<Model> {
     if embedded.official() == Some(kind) {
         return Ok(embedded);
     }
-    let path = Path::new(env!("TACET_MODEL_DIR")).join(kind.safetensors_file());
+    let path = Path::new(tacet::weights::FETCHED_DIR).join(kind.safetensors_file());
     if !path.is_file() {
         bail!(
             "{kind} is not embedded in this program and not at {}: in a checkout run `cargo xtask setup{}`, or pass \

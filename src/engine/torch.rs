@@ -152,6 +152,16 @@ impl TorchEngine {
     /// # Errors
     /// [`TorchError`].
     pub fn unchecked(device: TorchDevice, model: &Model, options: &TorchOptions) -> Result<Self, TorchError> {
+        let engine = Self::load(device, model, options)?;
+        engine.warm_up(options.warm_up_channels)?;
+        Ok(engine)
+    }
+
+    /// Opens the backend and puts the model on the device. The first steps will be slow, and nothing was compared.
+    ///
+    /// # Errors
+    /// [`TorchError`].
+    pub fn load(device: TorchDevice, model: &Model, options: &TorchOptions) -> Result<Self, TorchError> {
         let backend = Backend::open()?;
         let bytes = model.to_safetensors()?;
         let config = abi::EngineConfig {
@@ -168,7 +178,7 @@ impl TorchEngine {
             (backend.api.engine_new)(&config, &mut handle, message)
         })
         .map_err(failed)?;
-        let engine = Self {
+        Ok(Self {
             backend,
             handle,
             device,
@@ -180,9 +190,7 @@ impl TorchEngine {
             lanes: Vec::with_capacity(MAX_CHANNELS),
             input: Vec::with_capacity(MAX_CHANNELS),
             output: Vec::with_capacity(MAX_CHANNELS),
-        };
-        engine.warm_up(options.warm_up_channels)?;
-        Ok(engine)
+        })
     }
 
     /// Where it runs.

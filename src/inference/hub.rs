@@ -1,5 +1,9 @@
 //! The inference services of the process, by device: made when the first stream asks, gone with the last.
 //!
+//! A device of libtorch has one worker, whatever it serves: Apple's GPU allows no more, and a batch costs a GPU little. The
+//! native engine gets another worker for every [`MAX_CHANNELS_PER_WORKER`]: one core is full at about a hundred channels, and
+//! from some thirty on a larger batch is hardly cheaper.
+//!
 //! Never used on the audio thread.
 
 use std::collections::HashMap;
@@ -14,12 +18,17 @@ use super::native::NativeBackend;
 use super::service::{Service, ServiceReport, Stream};
 use super::torch::TorchBackend;
 use crate::device::Device;
+use crate::engine::native::Precision;
 use crate::engine::torch::TorchDevice;
+
+/// Channels that a worker of the native engine serves before another one starts: about half of what a core computes in
+/// real time (`cargo xtask bench hop`), so that a slower core or a busy one still keeps up.
+pub const MAX_CHANNELS_PER_WORKER: usize = 48;
 
 /// Devices with the backends that open their engines, and the services that run.
 pub struct Hub {
     backends: HashMap<Device, Arc<dyn Backend>>,
-    services: Mutex<HashMap<Device, Weak<Service>>>,
+    services: Mutex<HashMap<Device, Vec<Weak<Service>>>>,
 }
 
 /// Why no stream could be had.
@@ -48,11 +57,13 @@ impl Hub {
     pub fn global() -> &'static Self {
         static HUB: OnceLock<Hub> = OnceLock::new();
         HUB.get_or_init(|| {
-            let native: Arc<dyn Backend> = Arc::new(NativeBackend::default());
+            let native = [(Device::Native, Precision::F32), (Device::Native16, Precision::I16)].map(
+                |(device, precision)| (device, Arc::new(NativeBackend::new(precision)) as Arc<dyn Backend>),
+            );
             let torch = [TorchDevice::Cpu, TorchDevice::Mps, TorchDevice::Cuda(0)].map(|device| {
                 (Device::Torch(device), Arc::new(TorchBackend::new(device)) as Arc<dyn Backend>)
             });
-            Self::new(torch.into_iter().chain([(Device::Native, native)]))
+            Self::new(native.into_iter().chain(torch))
         })
     }
 
@@ -67,25 +78,69 @@ impl Hub {
         n_channels: usize,
         attention: &Arc<AtomicBool>,
     ) -> Result<Stream, ConnectError> {
-        Ok(self.service(device)?.join(model, n_channels, attention.clone()))
+        // Joined under the lock: two that come at once see each other's channels.
+        let mut services = self.services.lock();
+        let service = self.service(services.entry(device).or_default(), device, n_channels)?;
+        Ok(service.join(model, n_channels, attention.clone()))
     }
 
-    fn service(&self, device: Device) -> Result<Arc<Service>, ConnectError> {
-        let mut services = self.services.lock();
-        if let Some(service) = services.get(&device).and_then(Weak::upgrade) {
+    /// The service with room for `n_channels` that has most of the device's channels already, so that batches are large; a new
+    /// one where none has room.
+    fn service(
+        &self,
+        services: &mut Vec<Weak<Service>>,
+        device: Device,
+        n_channels: usize,
+    ) -> Result<Arc<Service>, ConnectError> {
+        services.retain(|service| service.strong_count() > 0);
+        let has_room = |service: &Arc<Service>| {
+            !device.is_native() || service.n_joined() + n_channels <= MAX_CHANNELS_PER_WORKER
+        };
+        let running = services.iter().filter_map(Weak::upgrade);
+        if let Some(service) = running.filter(has_room).max_by_key(|service| service.n_joined()) {
             return Ok(service);
         }
         let backend = self.backends.get(&device).ok_or(ConnectError::NoBackend(device))?;
         let service = Service::start(device, backend.clone())
             .map_err(|error| ConnectError::NoThread { device, reason: error.to_string() })?;
         let service = Arc::new(service);
-        services.insert(device, Arc::downgrade(&service));
+        services.push(Arc::downgrade(&service));
         Ok(service)
     }
 
-    /// What the service of a device tells, if it runs.
-    pub fn report(&self, device: Device) -> Option<Arc<ServiceReport>> {
-        let service = self.services.lock().get(&device).and_then(Weak::upgrade)?;
-        Some(service.report().clone())
+    /// What the services of a device tell, one for each worker that runs.
+    pub fn reports(&self, device: Device) -> Vec<Arc<ServiceReport>> {
+        let services = self.services.lock();
+        let running = services.get(&device).into_iter().flatten().filter_map(Weak::upgrade);
+        running.map(|service| service.report().clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inference::scripted;
+
+    #[test]
+    fn another_native_worker_starts_when_one_is_full_and_none_of_libtorch() {
+        let (hub, ..) = scripted::hub(1.0);
+        let attention = Arc::default();
+        let join = |device: Device, n_channels: usize| {
+            hub.connect(device, ModelKind::DeepFilterNet3, n_channels, &attention).unwrap()
+        };
+        let torch = Device::Torch(TorchDevice::Cpu);
+        let mut streams: Vec<Stream> =
+            (0..MAX_CHANNELS_PER_WORKER / 2).map(|_| join(Device::Native, 2)).collect();
+        assert_eq!(hub.reports(Device::Native).len(), 1);
+        streams.push(join(Device::Native, 1));
+        assert_eq!(hub.reports(Device::Native).len(), 2);
+        // A place that becomes free is taken again before a third starts.
+        streams.remove(0);
+        streams.push(join(Device::Native, 2));
+        assert_eq!(hub.reports(Device::Native).len(), 2);
+        let others: Vec<Stream> = (0..=MAX_CHANNELS_PER_WORKER).map(|_| join(torch, 1)).collect();
+        assert_eq!(hub.reports(torch).len(), 1);
+        drop((streams, others));
+        assert!(hub.reports(Device::Native).is_empty() && hub.reports(torch).is_empty());
     }
 }

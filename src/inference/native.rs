@@ -8,7 +8,7 @@ use tacet_model::ModelKind;
 
 use super::{Backend, BuildEngine, OpenError};
 use crate::engine::Engine;
-use crate::engine::native::{NativeEngine, NativeModel};
+use crate::engine::native::{Level, NativeEngine, NativeModel, Precision};
 use crate::model::{Model, ModelError};
 use crate::weights;
 
@@ -43,9 +43,16 @@ pub fn model_of_kind(kind: ModelKind) -> Result<Model, NativeError> {
 }
 
 /// The native engines' backend.
-#[derive(Default)]
 pub struct NativeBackend {
+    precision: Precision,
     packed: Mutex<HashMap<ModelKind, Weak<NativeModel>>>,
+}
+
+impl NativeBackend {
+    /// Engines whose large matrices have this precision. Nothing is packed before an engine is asked for.
+    pub fn new(precision: Precision) -> Self {
+        Self { precision, packed: Mutex::default() }
+    }
 }
 
 impl Backend for NativeBackend {
@@ -54,11 +61,11 @@ impl Backend for NativeBackend {
         let native = match packed.get(&model).and_then(Weak::upgrade) {
             Some(native) => native,
             None => {
-                let native = NativeModel::new(&model_of_kind(model)?)?;
+                let native = NativeModel::with(&model_of_kind(model)?, self.precision, Level::get())?;
                 packed.insert(model, Arc::downgrade(&native));
                 native
             }
         };
-        Ok(Box::new(move || Ok(Box::new(NativeEngine::new(native)) as Box<dyn Engine>)))
+        Ok(Box::new(move |_| Ok(Box::new(NativeEngine::new(native)) as Box<dyn Engine>)))
     }
 }

@@ -148,7 +148,7 @@ impl Engine for Scripted {
 pub fn backend(script: Arc<Script>, gain: f32, lookahead_hops: usize) -> Arc<dyn Backend> {
     Arc::new(move |_: ModelKind| -> Result<BuildEngine, OpenError> {
         let script = script.clone();
-        Ok(Box::new(move || Ok(Box::new(Scripted::new(script, gain, lookahead_hops)) as Box<dyn Engine>)))
+        Ok(Box::new(move |_| Ok(Box::new(Scripted::new(script, gain, lookahead_hops)) as Box<dyn Engine>)))
     })
 }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use atomic_float::AtomicF32;
 use crossbeam_channel::{Sender, bounded, unbounded};
 use parking_lot::Mutex;
 use tacet_model::ModelKind;
@@ -26,10 +27,21 @@ const END_PATIENCE: Duration = Duration::from_secs(2);
 pub enum StreamState {
     /// The worker has not opened it yet.
     Opening = 0,
+    /// The engine makes its first steps.
+    WarmingUp = 1,
+    /// The engine is compared with the native one.
+    Checking = 2,
     /// Requests are answered.
-    Live = 1,
+    Live = 3,
     /// The engine could not be opened, or failed for good.
-    Failed = 2,
+    Failed = 4,
+}
+
+impl StreamState {
+    /// Whether the engine is still being opened.
+    pub fn is_opening(self) -> bool {
+        matches!(self, Self::Opening | Self::WarmingUp | Self::Checking)
+    }
 }
 
 /// What the worker and the audio thread tell about a stream. Setting it never locks on the audio thread.
@@ -55,7 +67,9 @@ impl StreamStatus {
         // Acquire: a reader that sees `Failed` sees the reason too.
         match self.state.load(Ordering::Acquire) {
             0 => StreamState::Opening,
-            1 => StreamState::Live,
+            1 => StreamState::WarmingUp,
+            2 => StreamState::Checking,
+            3 => StreamState::Live,
             _ => StreamState::Failed,
         }
     }
@@ -87,6 +101,12 @@ impl StreamStatus {
         self.heard.store(true, Ordering::Relaxed);
     }
 
+    /// Notes how far the opening has come; nobody has to act on it.
+    pub(super) fn set_opening(&self, state: StreamState) {
+        debug_assert!(state.is_opening());
+        self.state.store(state as u8, Ordering::Relaxed);
+    }
+
     pub(super) fn set_live(&self) {
         self.state.store(StreamState::Live as u8, Ordering::Release);
         self.attention.store(true, Ordering::Release);
@@ -106,8 +126,15 @@ pub struct Stream {
     /// The audio thread's end of the lane.
     pub lane: AudioEnd,
     status: Arc<StreamStatus>,
+    n_channels: u32,
     // Dropped after the lane: the worker sees the lane closed before it is told to end.
     service: Arc<Service>,
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.service.n_joined.fetch_sub(self.n_channels, Ordering::Relaxed);
+    }
 }
 
 impl Stream {
@@ -128,6 +155,8 @@ pub struct ServiceReport {
     pub(super) n_streams: AtomicU32,
     pub(super) n_channels: AtomicU32,
     pub(super) is_realtime: AtomicBool,
+    /// Zero where nothing was measured.
+    pub(super) round_trip_us: AtomicF32,
 }
 
 impl ServiceReport {
@@ -139,6 +168,12 @@ impl ServiceReport {
     /// Channels of all streams served now.
     pub fn n_channels(&self) -> u32 {
         self.n_channels.load(Ordering::Relaxed)
+    }
+
+    /// How long moving the tensors of a step to the device and back takes, nothing computed: median, microseconds.
+    /// `None` where nothing moves, or no engine is open yet.
+    pub fn round_trip_us(&self) -> Option<f32> {
+        Some(self.round_trip_us.load(Ordering::Relaxed)).filter(|&us| us > 0.0)
     }
 
     /// Whether the worker has real-time priority.
@@ -154,6 +189,8 @@ pub struct Service {
     commands: Sender<Command>,
     bell: Bell,
     report: Arc<ServiceReport>,
+    /// Channels of the streams that exist, served already or not.
+    n_joined: AtomicU32,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -170,12 +207,25 @@ impl Service {
             .name(format!("tacet {}", device.name()))
             .spawn(move || worker.run())?;
         let bell = Bell::new(thread.thread().clone());
-        Ok(Self { device, backend, commands, bell, report, thread: Some(thread) })
+        Ok(Self {
+            device,
+            backend,
+            commands,
+            bell,
+            report,
+            n_joined: AtomicU32::new(0),
+            thread: Some(thread),
+        })
     }
 
     /// What the worker runs on.
     pub fn device(&self) -> Device {
         self.device
+    }
+
+    /// Channels of the streams that have joined and not left.
+    pub fn n_joined(&self) -> usize {
+        self.n_joined.load(Ordering::Relaxed) as usize
     }
 
     /// The worker's state, for the panel.
@@ -198,13 +248,15 @@ impl Service {
             })),
             Err(error) => status.set_failed(&error.to_string()),
         }
-        Stream { lane: audio, status, service: self.clone() }
+        let n_channels = n_channels as u32;
+        self.n_joined.fetch_add(n_channels, Ordering::Relaxed);
+        Stream { lane: audio, status, n_channels, service: self.clone() }
     }
 
     /// Waits until the worker has opened a stream, or `patience` is over. Returns whether it is live.
     pub fn wait_until_open(stream: &Stream, patience: Duration) -> bool {
         let deadline = Instant::now() + patience;
-        while stream.status.state() == StreamState::Opening && Instant::now() < deadline {
+        while stream.status.state().is_opening() && Instant::now() < deadline {
             // Opening takes milliseconds: finer than that need not be.
             std::thread::sleep(Duration::from_micros(200));
         }

@@ -73,8 +73,10 @@ pub enum SlotState {
     Off,
     /// The device is being opened; meanwhile slot A plays on what it had.
     Opening(Device),
-    /// The chosen device hears every hop and is about to take over.
+    /// The chosen device makes its first steps, or hears every hop and is about to take over.
     Warming(Device),
+    /// The chosen device is compared with the native engine.
+    Checking(Device),
     /// The chosen device serves.
     Live(Device),
     /// The chosen device failed, for this reason; slot A plays on the native engine, slot B is silent.
@@ -171,7 +173,11 @@ impl Switchboard {
             (Some(device), None) => match &slot.served {
                 Some((served, status)) if *served == device && status.is_heard() => SlotState::Live(device),
                 Some((served, _)) if *served == device => SlotState::Warming(device),
-                _ => SlotState::Opening(device),
+                _ => match slot.opening.as_ref().map(|stream| stream.status().state()) {
+                    Some(StreamState::WarmingUp) => SlotState::Warming(device),
+                    Some(StreamState::Checking) => SlotState::Checking(device),
+                    _ => SlotState::Opening(device),
+                },
             },
         }
     }
@@ -217,9 +223,9 @@ impl Switchboard {
     fn attend_slot(&mut self, id: SlotId) {
         if let Some(stream) = self.slots[id as usize].opening.take() {
             match stream.status().state() {
-                StreamState::Opening => self.slots[id as usize].opening = Some(stream),
+                state if state.is_opening() => self.slots[id as usize].opening = Some(stream),
                 StreamState::Live => self.post(id, stream),
-                StreamState::Failed => self.fail(id, stream.status().reason().unwrap_or_default()),
+                _ => self.fail(id, stream.status().reason().unwrap_or_default()),
             }
         }
         let Some((device, status)) = &self.slots[id as usize].served else { return };
@@ -235,7 +241,7 @@ impl Switchboard {
             _ => return,
         };
         // Being late is no failure of the native engine: nothing else would be sooner.
-        if device != Device::Native || status.state() == StreamState::Failed {
+        if !device.is_native() || status.state() == StreamState::Failed {
             self.slots[id as usize].served = None;
             self.fail(id, reason);
         }

@@ -4,9 +4,12 @@
 use tacet_model::ModelKind;
 
 use super::native::model_of_kind;
-use super::{Backend, BuildEngine, OpenError};
-use crate::engine::Engine;
+use super::{Backend, BuildEngine, OpenError, Progress};
 use crate::engine::torch::{TorchDevice, TorchEngine, TorchOptions};
+use crate::engine::{Engine, EngineError};
+
+/// Empty round trips that are timed when a device is opened: some milliseconds in all.
+const N_ROUND_TRIPS: usize = 51;
 
 /// The backend of one device.
 pub struct TorchBackend {
@@ -23,9 +26,27 @@ impl TorchBackend {
 impl Backend for TorchBackend {
     fn prepare(&self, model: ModelKind) -> Result<BuildEngine, OpenError> {
         let device = self.device;
-        Ok(Box::new(move || {
-            let engine = TorchEngine::new(device, &model_of_kind(model)?, &TorchOptions::default())?;
+        Ok(Box::new(move |tell| {
+            let (model, options) = (model_of_kind(model)?, TorchOptions::default());
+            let mut engine = TorchEngine::load(device, &model, &options)?;
+            tell(Progress::WarmingUp);
+            engine.warm_up(options.warm_up_channels)?;
+            tell(Progress::Checking);
+            engine.self_check(&model)?;
+            if device != TorchDevice::Cpu {
+                tell(Progress::RoundTrip(median_round_trip_us(&mut engine)?));
+            }
             Ok(Box::new(engine) as Box<dyn Engine>)
         }))
     }
+}
+
+/// Median time of empty round trips with the tensors of one channel.
+fn median_round_trip_us(engine: &mut TorchEngine) -> Result<f32, EngineError> {
+    let mut us = [0.0; N_ROUND_TRIPS];
+    for us in &mut us {
+        *us = engine.round_trip(1)?.total_us();
+    }
+    us.sort_by(f32::total_cmp);
+    Ok(us[N_ROUND_TRIPS / 2])
 }

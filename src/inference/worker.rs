@@ -12,8 +12,8 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender};
 use tacet_model::ModelKind;
 
-use super::service::{ServiceReport, StreamStatus};
-use super::{BuildEngine, OpenError, priority};
+use super::service::{ServiceReport, StreamState, StreamStatus};
+use super::{BuildEngine, OpenError, Progress, priority};
 use crate::denormals::FlushDenormals;
 use crate::engine::{ChannelOut, Engine, Job, Stage, StepTimings};
 use crate::exchange::{Outcome, Request, Slot, WorkerEnd};
@@ -119,7 +119,12 @@ impl Worker {
         let group = match position {
             Some(position) => &mut self.groups[position],
             None => {
-                let engine = contain(join.build).unwrap_or_else(|panic| Err(panic.into()))?;
+                let mut tell = |progress| match progress {
+                    Progress::WarmingUp => join.status.set_opening(StreamState::WarmingUp),
+                    Progress::Checking => join.status.set_opening(StreamState::Checking),
+                    Progress::RoundTrip(us) => self.report.round_trip_us.store(us, Ordering::Relaxed),
+                };
+                let engine = contain(|| (join.build)(&mut tell)).unwrap_or_else(|panic| Err(panic.into()))?;
                 if !self.report.is_realtime.load(Ordering::Relaxed) {
                     self.report.is_realtime.store(priority::promote_current_thread(), Ordering::Relaxed);
                 }

@@ -18,6 +18,9 @@ pub enum LibraryError {
         "`{0}` cannot be a preset's name: use 1 to {MAX_NAME_CHARS} letters, digits, spaces and .,-_()+&'"
     )]
     Name(String),
+    /// The name is taken.
+    #[error("`{0}` is a preset of the factory's: choose another name")]
+    Factory(String),
     /// There is no home directory.
     #[error("no per-user data directory is known: set HOME")]
     NoDirectory,

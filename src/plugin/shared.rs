@@ -1,6 +1,6 @@
 //! What an instance shares with its background thread and its panel. Never locked by the audio thread.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -28,9 +28,34 @@ pub struct Shared {
     /// Whether the audio thread has asked for [`Self::attend`] and it has not come yet.
     is_attending: AtomicBool,
     switchboard: Mutex<Option<Switchboard>>,
+    _counted: Counted,
+}
+
+/// Instances in this process.
+static N_INSTANCES: AtomicUsize = AtomicUsize::new(0);
+
+/// Counts an instance while it lives.
+struct Counted;
+
+impl Default for Counted {
+    fn default() -> Self {
+        N_INSTANCES.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        N_INSTANCES.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Shared {
+    /// Instances of the plugin in this process.
+    pub fn n_instances() -> usize {
+        N_INSTANCES.load(Ordering::Relaxed)
+    }
+
     /// Joins the inference services for slot A, and B where it is compared; waits until A has an engine, at most `patience`.
     /// What was joined before leaves.
     pub fn connect(&self, model: ModelKind, n_channels: usize, patience: Duration) -> Mailbox {

@@ -11,7 +11,7 @@ use tacet::model::{HOP, ModelKind};
 
 /// Where `cargo xtask setup` leaves models and runtime.
 pub fn model_dir() -> PathBuf {
-    env!("TACET_MODEL_DIR").into()
+    tacet::weights::FETCHED_DIR.into()
 }
 
 type Create = unsafe extern "C" fn(*const c_char, f32, *const c_char) -> *mut c_void;

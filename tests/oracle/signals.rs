@@ -73,22 +73,19 @@ pub fn gaps(duration_s: f32) -> Vec<f32> {
     voice.into_iter().enumerate().map(gap).collect()
 }
 
-/// Single samples of both signs, from faint to full scale, on a faint floor.
+/// Single samples of both signs, from faint to full scale, on a quiet voice.
 pub fn clicks(duration_s: f32) -> Vec<f32> {
-    let mut samples = white_noise(duration_s, 1e-3, 4);
+    let mut samples = speech_like(duration_s);
+    samples.iter_mut().for_each(|sample| *sample *= 0.1);
     for (i, click) in samples.iter_mut().skip(3001).step_by(7013).enumerate() {
         *click = [1.0, -1.0, 0.3, -0.03, 0.9][i % 5];
     }
     samples
 }
 
-/// A clipped tone and clipped noise by turns: every sample near or at full scale.
+/// A voice in noise, driven far into clipping: wherever it speaks, samples are at full scale.
 pub fn full_scale(duration_s: f32) -> Vec<f32> {
-    let mut noise = Noise::new(5);
-    seconds(duration_s, |t| {
-        let (tone, noise) = (5.0 * (TAU * 220.0 * t).sin(), 2.0 * noise.next());
-        if ((t * 4.0) as usize).is_multiple_of(2) { tone.clamp(-1.0, 1.0) } else { noise.clamp(-1.0, 1.0) }
-    })
+    speech_like(duration_s).into_iter().map(|sample| (12.0 * sample).clamp(-1.0, 1.0)).collect()
 }
 
 /// `duration_s` seconds, cut to whole hops, of a function of time in seconds.

@@ -13,12 +13,14 @@ use crate::torch;
 use crate::workspace::Workspace;
 
 /// Variables that turn what a test lacks from a printed skip into a failure, where it can be had: the fetched models,
-/// the official runtime, a graphics adapter in software, libtorch.
+/// the official runtime, a graphics adapter in software, an X server, Valgrind, libtorch.
 fn required() -> impl Iterator<Item = (&'static str, &'static str)> {
     let can_be_had = [
         ("TACET_REQUIRE_MODEL", true),
         ("TACET_REQUIRE_ORACLE", setup::models::HAS_OFFICIAL_RUNTIME),
         ("TACET_REQUIRE_SNAPSHOTS", setup::prerequisites::is_debian()),
+        ("TACET_REQUIRE_DISPLAY", setup::prerequisites::is_debian()),
+        ("TACET_REQUIRE_VALGRIND", setup::prerequisites::is_debian()),
         ("TACET_REQUIRE_TORCH", torch::IS_OFFERED),
     ];
     can_be_had.into_iter().filter(|(_, here)| *here).map(|(name, _)| (name, "1"))

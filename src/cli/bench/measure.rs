@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde::Serialize;
 use tacet::device::{Assessment, Device, df_method_name};
-use tacet::engine::native::{NativeEngine, NativeModel};
+use tacet::engine::native::{Level, NativeEngine, NativeModel, Precision};
 use tacet::engine::torch::{TorchEngine, TorchFile, TorchOptions};
 use tacet::engine::{ChannelIn, ChannelOut, Engine, Job, StepTimings, Thresholds};
 use tacet::features::FeatureState;
@@ -97,8 +97,12 @@ fn measure(
     hops: usize,
 ) -> Result<Measured> {
     let mut round_trip_us = None;
+    let native = |precision| -> Result<Box<dyn Engine>> {
+        Ok(Box::new(NativeEngine::new(NativeModel::with(model, precision, Level::get())?)))
+    };
     let mut engine: Box<dyn Engine> = match device {
-        Device::Native => Box::new(NativeEngine::new(NativeModel::new(model)?)),
+        Device::Native => native(Precision::F32)?,
+        Device::Native16 => native(Precision::I16)?,
         Device::Torch(device) => {
             let options = TorchOptions { warm_up_channels: streams, ..TorchOptions::default() };
             let mut engine = TorchEngine::new(device, model, &options)?;

@@ -93,11 +93,11 @@ pub fn switch(
     wanted
 }
 
-/// A switch over the first choices of a parameter.
+/// A switch over the first choices of a parameter. Its further ones are kinds of the first, as A and B are denoised both.
 pub fn of_param(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, id: ParamId, texts: &[&str]) {
     let role = cx.theme.green;
     let segments: Vec<_> = texts.iter().map(|text| Segment { text, role }).collect();
-    let chosen = choice(cx.controls, id);
+    let chosen = Some(choice(cx.controls, id)).filter(|&chosen| chosen < texts.len()).unwrap_or(0);
     if let Some(wanted) = switch(ui, cx, rect, id.label(), id.help(), &segments, chosen) {
         choose(cx.controls, id, wanted);
     }

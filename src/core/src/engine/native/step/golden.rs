@@ -13,8 +13,8 @@ use crate::frame::SILENT_SPECTRUM;
 use crate::stft::Analysis;
 use crate::weights;
 
-const LAYERS: &[u8] = include_bytes!("../../../../tests/golden/layers.safetensors");
-const STAGES: &[u8] = include_bytes!("../../../../tests/golden/stages.safetensors");
+const LAYERS: &[u8] = include_bytes!("../../../../../../tests/golden/layers.safetensors");
+const STAGES: &[u8] = include_bytes!("../../../../../../tests/golden/stages.safetensors");
 
 /// Largest differences between implementations in `f32` that sum in different orders: what the audio's tolerance leaves to
 /// a layer.

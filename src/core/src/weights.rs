@@ -28,6 +28,9 @@ pub fn load(path: &Path) -> Result<Model, ModelError> {
     Model::from_file(path)
 }
 
+/// Where `cargo xtask setup` left fetched models for the build of this binary.
+pub const FETCHED_DIR: &str = env!("TACET_MODEL_DIR");
+
 /// Names a directory with models and overrules the per-user one.
 pub const MODELS_VARIABLE: &str = "TACET_MODELS_DIR";
 

@@ -1,0 +1,17 @@
+//! What happens to one hop of audio, without threads, files' formats or a host: the part of Tacet whose speed matters.
+//!
+//! A crate of its own so that it is always compiled for speed, and seldom. `tacet` re-exports every module under the same
+//! name; its map says who runs what on which thread.
+
+pub use tacet_model as model;
+
+pub mod denoiser;
+pub mod denormals;
+pub mod engine;
+pub mod enhance;
+pub mod erb;
+pub mod features;
+pub mod frame;
+pub mod history;
+pub mod stft;
+pub mod weights;

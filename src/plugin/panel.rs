@@ -1,0 +1,222 @@
+//! The panel's window: connects the drawing code of [`crate::editor`] with this instance's parameters and meters.
+//!
+//! On the window's thread. While the window is open it looks at the meters at most [`MAX_FPS`] times a second; when it is
+//! closed nothing of it runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nice_plug::context::gui::GuiContext;
+use nice_plug::editor::dpi::{LogicalSize, Size};
+use nice_plug::editor::{ResizeHint, SizeConstraints};
+use nice_plug::prelude::AsyncExecutor;
+use nice_plug_egui::baseview::{HandlerError, WindowSize};
+use nice_plug_egui::{EguiEditor, EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier};
+
+use crate::editor::controls::Action;
+use crate::editor::shown::{Notice, Shown};
+use crate::editor::{MAX_FPS, Panel, SIZE, Settings, View};
+use crate::inference::switchboard::SlotId;
+
+use super::shared::Shared;
+use super::{Tacet, Task};
+
+mod audio;
+mod gauges;
+mod machine;
+mod preferences;
+mod presets;
+mod records;
+mod turns;
+
+use gauges::Gauges;
+use machine::Machine;
+use presets::Presets;
+use turns::Turns;
+
+/// Smallest window, points: room for one knob and a scroll bar.
+const SMALLEST: (f32, f32) = (320.0, 240.0);
+/// Between two looks while nothing moves: often enough to see that the host has started.
+const AT_REST: Duration = Duration::from_millis(200);
+
+/// The panel of one instance, as the framework wants it.
+pub type Editor = EguiEditor<Window>;
+
+/// The editor of an instance.
+pub fn editor(shared: &Arc<Shared>, executor: AsyncExecutor<Tacet>) -> Option<Editor> {
+    let (width, height) = match shared.params.extras.read().map(|extras| extras.window) {
+        Ok((width, height)) if width > 0 && height > 0 => (width, height),
+        _ => SIZE,
+    };
+    let size = Size::Logical(LogicalSize::new(f64::from(width), f64::from(height)));
+    let settings = EguiNiceSettings {
+        title: "Tacet".into(),
+        resize_hint: ResizeHint {
+            size_constraints: SizeConstraints::min_logical_size(LogicalSize::new(SMALLEST.0, SMALLEST.1)),
+            ..ResizeHint::RESIZABLE
+        },
+        repaint_poll_interval: Duration::from_secs(1) / MAX_FPS,
+        ..EguiNiceSettings::default()
+    };
+    let state = EguiEditorState::from_size(size, 1.0);
+    let window = Window::new(shared.clone(), executor);
+    nice_plug_egui::create_egui_editor(state, RepaintNotifier::new(), settings, window)
+}
+
+/// What the window shows, and what it does with what is turned and pressed. Lives as long as the instance; what belongs to
+/// one opening is made anew in [`NiceEguiApp::build`].
+pub struct Window {
+    shared: Arc<Shared>,
+    executor: AsyncExecutor<Tacet>,
+    gui: Option<GuiContext>,
+    panel: Panel,
+    shown: Shown,
+    settings: Settings,
+    gauges: Gauges,
+    machine: Machine,
+    presets: Presets,
+}
+
+/// Keeps the spectra coming while a window is open. Held by the window's egui context, which dies with the window.
+struct Watch(Arc<Shared>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.meters.feed.unwatch();
+    }
+}
+
+impl Window {
+    fn new(shared: Arc<Shared>, executor: AsyncExecutor<Tacet>) -> Self {
+        Self {
+            shared,
+            executor,
+            gui: None,
+            panel: Panel::default(),
+            shown: Shown::default(),
+            settings: Settings::default(),
+            gauges: Gauges::default(),
+            machine: Machine::default(),
+            presets: Presets::default(),
+        }
+    }
+
+    /// Does what was pressed in this frame.
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Retry(slot) => {
+                // Opening a device may take long: not on the window's thread.
+                self.executor.execute_background(Task::Retry(SlotId::ALL[slot.min(1)]));
+            }
+            Action::ResetStatistics => self.gauges.reset(&self.shared.meters),
+            Action::ExportCsv => {
+                self.shown.notice = Some(match records::export(&self.shown, &self.gauges) {
+                    Ok(path) => {
+                        Notice { text: format!("Measurements saved to {}", path.display()), is_error: false }
+                    }
+                    Err(error) => Notice { text: error.to_string(), is_error: true },
+                });
+            }
+            Action::SetMpsFallback(on) => {
+                if let Err(error) = self.machine.set_mps_fallback(on) {
+                    self.shown.notice = Some(Notice { text: error.to_string(), is_error: true });
+                }
+            }
+            Action::RecallPreset(name) => {
+                if let Some(gui) = &self.gui {
+                    self.presets.recall(&self.shared.params, gui, &name);
+                }
+            }
+            Action::SavePreset(name) => {
+                let saved = self.presets.save(&self.shared.params, &name);
+                self.told(saved, &format!("Saved as “{name}”"));
+            }
+            Action::DeletePreset(name) => {
+                let deleted = self.presets.delete(&self.shared.params, &name);
+                self.told(deleted, &format!("“{name}” is deleted"));
+            }
+            Action::SelectInput(name) => self.restart(audio::Chosen::Input(name)),
+            Action::SelectOutput(name) => self.restart(audio::Chosen::Output(name)),
+            Action::DismissNotice => self.shown.notice = None,
+        }
+    }
+
+    /// Begins again with another audio device. Comes back only where that fails.
+    fn restart(&mut self, chosen: audio::Chosen) {
+        let reason = audio::restart(chosen, &presets::values(&self.shared.params));
+        let text = format!("The audio goes on with the device it had: {reason}");
+        self.shown.notice = Some(Notice { text, is_error: true });
+    }
+
+    fn told<E: std::fmt::Display>(&mut self, outcome: Result<(), E>, good_news: &str) {
+        self.shown.notice = Some(match outcome {
+            Ok(()) => Notice { text: good_news.into(), is_error: false },
+            Err(error) => Notice { text: error.to_string(), is_error: true },
+        });
+    }
+
+    /// Keeps the user's settings in what the host saves.
+    fn remember(&self) {
+        if let (Ok(mut extras), Ok(panel)) =
+            (self.shared.params.extras.write(), serde_json::to_value(&self.settings))
+        {
+            extras.panel = panel;
+        }
+    }
+}
+
+impl NiceEguiApp for Window {
+    fn build(&mut self, ctx: egui::Context, gui: GuiContext, _frame: &mut Frame) -> Result<(), HandlerError> {
+        self.panel.open(&ctx);
+        let extras = self.shared.params.extras.read().map(|extras| extras.clone()).unwrap_or_default();
+        self.settings = serde_json::from_value(extras.panel).unwrap_or_default();
+        if extras.window.0 > 0 && extras.window.1 > 0 {
+            let (width, height) = extras.window;
+            let size = egui::vec2(width as f32, height as f32);
+            ctx.send_viewport_cmd(egui::ViewportCommand::InnerSize(size));
+        }
+        self.shared.meters.feed.start_watching();
+        let watch = Arc::new(Watch(self.shared.clone()));
+        ctx.data_mut(|data| data.insert_temp(egui::Id::unique("watch"), watch));
+        self.shown = Shown::default();
+        self.gauges.open(&self.shared.meters);
+        self.machine.open();
+        self.presets.reload();
+        self.shown.audio = audio::shown();
+        if let Some(values) = audio::take_values() {
+            presets::apply(&self.shared.params, &gui, &values);
+        }
+        self.gui = Some(gui);
+        Ok(())
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut Frame) {
+        let Some(gui) = self.gui.clone() else { return };
+        let now_s = ui.input(|input| input.time);
+        let in_devices = self.settings.view == View::Devices;
+        let moved = self.gauges.read(&self.shared, &mut self.shown, in_devices, now_s);
+        self.machine.show(&mut self.shown, in_devices);
+        self.presets.show(&self.shared.params, &mut self.shown.presets);
+
+        let before = self.settings.clone();
+        let mut turns = Turns::new(&self.shared.params, &gui);
+        self.panel.ui(ui, &mut self.shown, &mut turns, &mut self.settings);
+        let Turns { actions, devices_changed, .. } = turns;
+        if devices_changed {
+            // Also where the host does not call for audio now.
+            self.executor.execute_background(Task::Attend);
+        }
+        actions.into_iter().for_each(|action| self.perform(action));
+        if self.settings != before {
+            self.remember();
+        }
+        let pause = if moved { Duration::from_secs(1) / MAX_FPS } else { AT_REST };
+        ui.ctx().request_repaint_after(pause);
+    }
+
+    fn resized(&mut self, size: WindowSize) {
+        if let Ok(mut extras) = self.shared.params.extras.write() {
+            extras.window = (size.logical.width as u32, size.logical.height as u32);
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The plugin's window in a host, on an X server without a screen: it draws, follows the sound, takes any size, and leaves
+//! nothing behind when it is closed.
+#![cfg(all(feature = "plugin", target_os = "linux"))]
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tacet_clap_host::{Instance, PluginFile};
+use x11rb::connection::Connection;
+use x11rb::protocol::xproto::{ConnectionExt as _, CreateWindowAux, ImageFormat, WindowClass};
+use x11rb::rust_connection::RustConnection;
+
+const WIDTH: u16 = 1280;
+const HEIGHT: u16 = 900;
+const RATE_HZ: f64 = 48_000.0;
+const HOP: usize = 480;
+
+/// An X server of the test's own.
+struct Screen {
+    server: Child,
+    connection: RustConnection,
+    root: u32,
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+impl Screen {
+    /// `None` where there is no Xvfb, unless `TACET_REQUIRE_DISPLAY` is set.
+    fn open() -> Option<Self> {
+        let screen = format!("{WIDTH}x{HEIGHT}x24");
+        let started = Command::new("Xvfb")
+            .args(["-displayfd", "1", "-screen", "0", &screen, "-nolisten", "tcp"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        let mut server = match started {
+            Ok(server) => server,
+            Err(error) if std::env::var_os("TACET_REQUIRE_DISPLAY").is_none() => {
+                eprintln!("skipped: Xvfb does not start ({error}); Debian has it in the package xvfb");
+                return None;
+            }
+            Err(error) => panic!("Xvfb does not start ({error}): install the package xvfb"),
+        };
+        let mut number = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut number).unwrap();
+        let display = format!(":{}", number.trim());
+        // SAFETY: this program has one test, and the harness's other thread only waits for it.
+        unsafe {
+            std::env::set_var("DISPLAY", &display);
+            std::env::set_var("LIBGL_ALWAYS_SOFTWARE", "1");
+        }
+        let (connection, screen) = x11rb::connect(Some(&display)).unwrap();
+        let root = connection.setup().roots[screen].root;
+        Some(Self { server, connection, root })
+    }
+
+    /// A window for the plugin's.
+    fn parent(&self, width: u16, height: u16) -> u32 {
+        let window = self.connection.generate_id().unwrap();
+        let aux = CreateWindowAux::new();
+        self.connection
+            .create_window(0, window, self.root, 0, 0, width, height, 0, WindowClass::INPUT_OUTPUT, 0, &aux)
+            .unwrap();
+        self.connection.map_window(window).unwrap().check().unwrap();
+        window
+    }
+
+    fn close(&self, window: u32) {
+        self.connection.destroy_window(window).unwrap().check().unwrap();
+    }
+
+    /// Pixels of the upper left part of the screen, four bytes each, row by row.
+    fn picture(&self, width: u16, height: u16) -> Vec<[u8; 4]> {
+        let image =
+            self.connection.get_image(ImageFormat::Z_PIXMAP, self.root, 0, 0, width, height, !0).unwrap();
+        image.reply().unwrap().data.chunks_exact(4).map(|pixel| pixel.try_into().unwrap()).collect()
+    }
+}
+
+fn plugin() -> PluginFile {
+    let test = std::env::current_exe().unwrap();
+    let beside = test.parent().unwrap();
+    let found = [beside.join("libtacet.so"), beside.parent().unwrap().join("libtacet.so")];
+    PluginFile::load(&found.into_iter().find(|path: &PathBuf| path.is_file()).unwrap()).unwrap()
+}
+
+/// Speech-like sound: a buzz that comes and goes, in noise.
+fn hop(n: usize) -> Vec<f32> {
+    let mut state = n as u32 + 1;
+    (0..HOP)
+        .map(|i| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let noise = (state >> 8) as f32 / (1 << 24) as f32 - 0.5;
+            let t = (n * HOP + i) as f32 / RATE_HZ as f32;
+            let buzz = (1..12).map(|k| (t * 140.0 * k as f32 * std::f32::consts::TAU).sin()).sum::<f32>();
+            0.05 * noise + 0.03 * buzz * (t * 9.0).sin().max(0.0)
+        })
+        .collect()
+}
+
+/// Plays sound in real time.
+fn play(instance: &mut Instance, n_hops: usize, at: &mut usize) {
+    let mut due = Instant::now();
+    for _ in 0..n_hops {
+        let mut block = vec![hop(*at), hop(*at + 7)];
+        instance.process(&mut block, &[]).unwrap();
+        *at += 1;
+        due += Duration::from_millis(10);
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+    }
+}
+
+/// Allocated memory in MiB, threads and open files of this process. Not the resident memory: the allocator keeps what the
+/// windows' threads have freed.
+fn holdings() -> (f64, usize, usize) {
+    #[cfg(target_env = "gnu")]
+    let allocated = {
+        // SAFETY: it only reads the allocator's own numbers.
+        let info = unsafe { libc::mallinfo2() };
+        (info.uordblks + info.hblkhd) as f64 / 1024.0 / 1024.0
+    };
+    #[cfg(not(target_env = "gnu"))]
+    let allocated = 0.0;
+    let count = |dir: &str| fs::read_dir(dir).unwrap().count();
+    (allocated, count("/proc/self/task"), count("/proc/self/fd"))
+}
+
+/// Processor time of this process, in seconds.
+fn cpu_s() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    // Fields 14 and 15, counted behind the name in brackets, in hundredths of a second (proc(5)).
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks: f64 = [11, 12].iter().map(|&i| fields[i].parse::<f64>().unwrap()).sum();
+    ticks / 100.0
+}
+
+#[test]
+fn the_window_draws_follows_and_leaves_nothing_behind() {
+    let Some(screen) = Screen::open() else { return };
+    let plugin = plugin();
+    let mut instance = plugin.create().unwrap();
+    instance.activate(RATE_HZ, HOP as u32).unwrap();
+    let mut at = 0;
+
+    // What the sound costs without a window.
+    play(&mut instance, 100, &mut at);
+    let before_s = cpu_s();
+    play(&mut instance, 100, &mut at);
+    let closed_s = cpu_s() - before_s;
+
+    let parent = screen.parent(WIDTH, HEIGHT);
+    let (width, height) = instance.open_editor(parent).unwrap();
+    assert_eq!((width, height), (860, 560));
+    play(&mut instance, 150, &mut at);
+    let before_s = cpu_s();
+    let picture = screen.picture(width as u16, height as u16);
+    play(&mut instance, 100, &mut at);
+    let open_s = cpu_s() - before_s;
+    let later = screen.picture(width as u16, height as u16);
+    println!(
+        "with software rendering the open window takes {:.0} % of a core, the sound alone {:.0} %",
+        100.0 * (open_s - closed_s),
+        100.0 * closed_s
+    );
+
+    let n_colours = picture.iter().collect::<HashSet<_>>().len();
+    assert!(n_colours > 200, "a spectrogram has more than {n_colours} colours");
+    let n_changed = picture.iter().zip(&later).filter(|(a, b)| a != b).count();
+    assert!(n_changed > 10_000, "only {n_changed} pixels have moved in a second of sound");
+
+    // A small window shows a part, and the next one has its size.
+    instance.resize_editor(400, 300).unwrap();
+    play(&mut instance, 50, &mut at);
+    assert!(screen.picture(400, 300).iter().collect::<HashSet<_>>().len() > 50);
+    instance.close_editor().unwrap();
+    screen.close(parent);
+    let parent = screen.parent(WIDTH, HEIGHT);
+    assert_eq!(instance.open_editor(parent).unwrap(), (400, 300));
+    instance.resize_editor(860, 560).unwrap();
+    instance.close_editor().unwrap();
+    screen.close(parent);
+
+    // The first openings fill caches; the others must not add to them.
+    let mut cycle = || {
+        let parent = screen.parent(WIDTH, HEIGHT);
+        instance.open_editor(parent).unwrap();
+        play(&mut instance, 2, &mut at);
+        instance.close_editor().unwrap();
+        screen.close(parent);
+    };
+    (0..20).for_each(|_| cycle());
+    let (memory, n_threads, n_files) = holdings();
+    (0..100).for_each(|_| cycle());
+    // The graphics driver's threads end a little later than their window.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let (memory_after, n_threads_after, n_files_after) = loop {
+        let held = holdings();
+        if (held.1 <= n_threads && held.2 <= n_files) || Instant::now() > deadline {
+            break held;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    println!(
+        "a hundred openings: {memory:.1} to {memory_after:.1} MiB, {n_threads} to {n_threads_after} threads, \
+         {n_files} to {n_files_after} files"
+    );
+    // A window that stays holds a megabyte and more. A tenth of that a time is in the allocator's caches: heaptrack finds no
+    // allocation that is never freed.
+    assert!(memory_after - memory < 20.0, "memory grew from {memory:.1} to {memory_after:.1} MiB");
+    assert!(n_threads_after <= n_threads && n_files_after <= n_files);
+}
