@@ -1,5 +1,5 @@
-//! Instructions per hop of the native engine, counted by Valgrind: a guard against changes that make it slower, which does not
-//! depend on the machine's mood. AVX-512 and NEON are not counted: Valgrind has no AVX-512.
+//! Instructions per hop of the native engine, counted by Valgrind: a guard against changes that make it slower, which does
+//! not depend on the machine's mood. AVX-512 and NEON are not counted: Valgrind has no AVX-512.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 use std::process::Command;

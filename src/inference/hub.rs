@@ -1,8 +1,8 @@
 //! The inference services of the process, by device: made when the first stream asks, gone with the last.
 //!
 //! A device of libtorch has one worker, whatever it serves: Apple's GPU allows no more, and a batch costs a GPU little. The
-//! native engine gets another worker for every [`MAX_CHANNELS_PER_WORKER`]: one core is full at about a hundred channels, and
-//! from some thirty on a larger batch is hardly cheaper.
+//! native engine gets another worker for every [`MAX_CHANNELS_PER_WORKER`]: one core is full at about a hundred channels,
+//! and from some thirty on a larger batch is hardly cheaper.
 //!
 //! Never used on the audio thread.
 
