@@ -22,10 +22,12 @@ use tacet::frame::SILENT_SPECTRUM;
 use tacet::model::{HOP, ModelKind};
 use tacet::stft::Analysis;
 
+/// Length of a hop in microseconds.
+const HOP_US: f64 = 10_000.0;
 /// Seconds of audio per measurement.
 const DURATION_S: f32 = 10.0;
 /// Streams that share a step.
-const BATCHES: [usize; 4] = [1, 2, 8, 32];
+const BATCHES: [usize; 6] = [1, 2, 8, 32, 48, 96];
 
 /// Microseconds of many runs.
 #[derive(Default)]
@@ -56,7 +58,7 @@ fn main() {
         }
     };
 
-    let mut ours = Vec::new();
+    let mut ours: Vec<Row> = Vec::new();
     for level in Level::available() {
         for precision in [Precision::F32, Precision::I16] {
             let start = Instant::now();
@@ -97,13 +99,47 @@ fn main() {
         println!("{name:<22} {p50:>9.0} {p99:>9.0} {ratio:>7} {snr:>9} {megabytes:>9.2} {packed_ms:>8.1}");
     }
     println!();
+    roofline(&mut ours);
+    println!();
     batches(&model, &signal, peer_p50);
+}
+
+/// One row of the table: level, precision, milliseconds of packing, megabytes of GRU weights, pipeline, times, and energy
+/// of the difference from the official runtime's output.
+type Row = (Level, Precision, f64, f64, Denoiser, Times, f64);
+
+/// What the memory allows: how fast one core reads as many bytes as the large matrices have, over and over, and what share
+/// of that the pipeline makes of its time.
+fn roofline(ours: &mut [Row]) {
+    println!("Roofline: the GRUs' weights are read once per hop.");
+    println!("{:<22} {:>9} {:>12} {:>12} {:>7}", "", "MB", "read alone us", "GB/s", "share");
+    for (level, precision, _, megabytes, _, times, _) in ours {
+        let n_words = (*megabytes * 1e6 / 8.0) as usize;
+        let weights: Vec<u64> = (0..n_words as u64).collect();
+        let mut reads = Times::default();
+        for _ in 0..100 {
+            // Eight sums at once: the memory is the limit, not the adder.
+            let sums = reads.measure(|| {
+                weights
+                    .chunks_exact(8)
+                    .fold([0u64; 8], |sums, eight| std::array::from_fn(|i| sums[i].wrapping_add(eight[i])))
+            });
+            std::hint::black_box(sums);
+        }
+        let (alone, hop) = (reads.quantile(0.5), times.quantile(0.5));
+        let name = format!("native {} {precision:?}", level.name());
+        println!(
+            "{name:<22} {megabytes:>9.2} {alone:>12.0} {:>12.1} {:>6.0}%",
+            *megabytes * 1e6 / alone / 1e3,
+            100.0 * alone / hop
+        );
+    }
 }
 
 /// Engine steps over several streams at once, per stream.
 fn batches(model: &tacet::model::Model, signal: &[f32], peer_p50: Option<f64>) {
     println!("Engine step shared by several streams, {} F32, per stream and hop:", Level::get().name());
-    println!("{:<22} {:>9} {:>9} {:>7}", "streams", "p50 us", "p99 us", "ratio");
+    println!("{:<22} {:>9} {:>9} {:>7} {:>15}", "streams", "p50 us", "p99 us", "ratio", "load of a core");
     let packed = NativeModel::new(model).expect("the embedded model fits");
     for n_streams in BATCHES {
         let mut engine = NativeEngine::new(packed.clone());
@@ -125,6 +161,7 @@ fn batches(model: &tacet::model::Model, signal: &[f32], peer_p50: Option<f64>) {
         }
         let (p50, p99) = (times.quantile(0.5) / n_streams as f64, times.quantile(0.99) / n_streams as f64);
         let ratio = peer_p50.map_or("-".into(), |peer| format!("{:.3}", p50 / peer));
-        println!("{n_streams:<22} {p50:>9.0} {p99:>9.0} {ratio:>7}");
+        let load = 100.0 * p50 * n_streams as f64 / HOP_US;
+        println!("{n_streams:<22} {p50:>9.0} {p99:>9.0} {ratio:>7} {load:>14.0}%");
     }
 }

@@ -54,7 +54,7 @@ pub fn enhance(
     noisy: &[Spectrum],
     out: &mut [Spectrum],
 ) {
-    let linked = if stage.has_mask() { linked_mask(shaping.link, outputs) } else { None };
+    let linked = if stage.has_mask() { linked_mask(shaping.link, outputs, noisy) } else { None };
     for ((answer, reference), frame) in outputs.iter().zip(noisy).zip(out.iter_mut()) {
         match stage {
             Stage::Silence => *frame = SILENT_SPECTRUM,
@@ -99,22 +99,25 @@ fn mix_dry(dry: f32, noisy: &[Spectrum], out: &mut [Spectrum]) {
 }
 
 /// One mask for all channels, or none where every channel keeps its own.
-fn linked_mask(link: StereoLink, outputs: &[ChannelOut]) -> Option<Mask> {
-    let (first, others) = outputs.split_first()?;
-    if others.is_empty() || link == StereoLink::None {
+///
+/// A digitally silent channel has no say, unlike in the official runtime: the network opens its mask, and a microphone on
+/// one of two channels would keep half of its noise.
+fn linked_mask(link: StereoLink, outputs: &[ChannelOut], noisy: &[Spectrum]) -> Option<Mask> {
+    if outputs.len() < 2 || link == StereoLink::None {
         return None;
     }
-    let mut mask = first.mask;
-    for (band, gain) in mask.iter_mut().enumerate() {
-        for other in others {
-            *gain = match link {
-                StereoLink::Max => gain.max(other.mask[band]),
-                _ => *gain + other.mask[band],
-            };
+    let is_heard = |frame: &Spectrum| frame.iter().any(|bin| bin.re != 0.0 || bin.im != 0.0);
+    let mut heard = outputs.iter().zip(noisy).filter(|(_, frame)| is_heard(frame)).map(|(answer, _)| answer);
+    let mut mask = heard.next()?.mask;
+    let mut n_heard = 1;
+    for other in heard {
+        n_heard += 1;
+        for (gain, other) in mask.iter_mut().zip(&other.mask) {
+            *gain = if link == StereoLink::Max { gain.max(*other) } else { *gain + other };
         }
-        if link == StereoLink::Mean {
-            *gain *= 1.0 / outputs.len() as f32;
-        }
+    }
+    if link == StereoLink::Mean {
+        mask.iter_mut().for_each(|gain| *gain *= 1.0 / n_heard as f32);
     }
     Some(mask)
 }
@@ -213,6 +216,23 @@ mod tests {
                 assert!((out[c][300] - frames(2)[c][300] * gains[c]).norm() < 1e-6);
                 assert_eq!(out[c][3], outputs[c].filtered[3]);
             }
+        }
+    }
+
+    #[test]
+    fn a_silent_channel_has_no_say_in_the_common_mask() {
+        for link in [StereoLink::Max, StereoLink::Mean] {
+            let mut outputs = answers(2, 0.2);
+            outputs[1].mask.fill(1.0);
+            let mut noisy = frames(2);
+            noisy[1] = SILENT_SPECTRUM;
+            let mut out = vec![SILENT_SPECTRUM; 2];
+            enhance(&Shaping { link, ..Default::default() }, Stage::MaskOnly, &outputs, &noisy, &mut out);
+            assert!((out[0][300] - noisy[0][300] * 0.2).norm() < 1e-6);
+            // With nobody heard there is nothing to link.
+            noisy[0] = SILENT_SPECTRUM;
+            enhance(&Shaping { link, ..Default::default() }, Stage::MaskOnly, &outputs, &noisy, &mut out);
+            assert_eq!(out, noisy);
         }
     }
 
