@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tacet::engine::{ChannelIn, ChannelOut, Stage};
 use tacet::enhance::{Shaping, enhance};
@@ -23,6 +23,7 @@ use tacet::processor::controls::Controls;
 use tacet::processor::resample::Plan;
 use tacet::processor::{Processor, Setup};
 use tacet::stft::{Analysis, Synthesis};
+use tacet_benches::Times;
 
 /// Hops measured per row.
 const N_HOPS: usize = 1000;
@@ -41,24 +42,18 @@ fn main() {
         (192e3, 2, false),
     ] {
         let panel = if is_watched { ", panel open" } else { "" };
-        let (times, wake_ups, n_late) = measure(rate_hz, n_channels, is_watched);
+        let (mut times, mut wake_ups, n_late) = measure(rate_hz, n_channels, is_watched);
         println!(
             "{:<40} {:>6.1} {:>6.1} {:>6.1} {n_late:>8} {:>13.1} {:>6.1}",
             format!("{} Hz, {n_channels} channel(s){panel}", rate_hz as u32),
-            quantile(&times, 0.5),
-            quantile(&times, 0.99),
-            quantile(&times, 1.0),
-            quantile(&wake_ups, 0.5),
-            quantile(&wake_ups, 0.99)
+            times.quantile(0.5),
+            times.quantile(0.99),
+            times.quantile(1.0),
+            wake_ups.quantile(0.5),
+            wake_ups.quantile(0.99)
         );
     }
     parts();
-}
-
-fn quantile(times: &[f64], q: f64) -> f64 {
-    let mut times = times.to_vec();
-    times.sort_by(f64::total_cmp);
-    times[((times.len() - 1) as f64 * q).round() as usize]
 }
 
 /// White noise and a hum, the same every time.
@@ -81,34 +76,28 @@ fn parts() {
     let mut answer = ChannelOut { lsnr_db: 5.0, mask: [0.5; N_BANDS], filtered: SILENT_LOW_BINS };
     let mut enhanced = [SILENT_SPECTRUM];
     let with_filter = Shaping { post_filter_beta: 0.02, attenuation_limit_db: 24.0, ..Shaping::default() };
-    let mut times: [Vec<f64>; 5] = Default::default();
+    let mut times: [Times; 5] = Default::default();
     let mut sound = Sound(1);
     for _ in 0..N_HOPS {
         sound.fill(&mut hop);
-        time(&mut times[0], || analysis.process(&hop, &mut noisy));
-        time(&mut times[1], || features.process(&noisy, &mut input));
+        times[0].measure(|| analysis.process(&hop, &mut noisy));
+        times[1].measure(|| features.process(&noisy, &mut input));
         answer.filtered.copy_from_slice(&noisy[..N_DF_BINS]);
         let (outputs, frames) = ([answer], [noisy]);
-        time(&mut times[2], || enhance(&Shaping::default(), Stage::Full, &outputs, &frames, &mut enhanced));
-        time(&mut times[3], || enhance(&with_filter, Stage::Full, &outputs, &frames, &mut enhanced));
-        time(&mut times[4], || synthesis.process(&enhanced[0], &mut hop));
+        times[2].measure(|| enhance(&Shaping::default(), Stage::Full, &outputs, &frames, &mut enhanced));
+        times[3].measure(|| enhance(&with_filter, Stage::Full, &outputs, &frames, &mut enhanced));
+        times[4].measure(|| synthesis.process(&enhanced[0], &mut hop));
     }
     println!("\nparts, one channel, microseconds             p50    p99");
     let names = ["analysis", "features (on the worker)", "mask", "mask, post filter, limit", "synthesis"];
-    for (name, times) in names.iter().zip(&times) {
-        println!("{name:<40} {:>6.1} {:>6.1}", quantile(times, 0.5), quantile(times, 0.99));
+    for (name, times) in names.iter().zip(&mut times) {
+        println!("{name:<40} {:>6.1} {:>6.1}", times.quantile(0.5), times.quantile(0.99));
     }
-}
-
-fn time(times: &mut Vec<f64>, run: impl FnOnce()) {
-    let start = Instant::now();
-    run();
-    times.push(start.elapsed().as_secs_f64() * 1e6);
 }
 
 /// Microseconds of [`N_HOPS`] calls that each complete one hop, those that the worker took to begin, and how many replies
 /// were late.
-fn measure(rate_hz: f64, n_channels: usize, is_watched: bool) -> (Vec<f64>, Vec<f64>, u64) {
+fn measure(rate_hz: f64, n_channels: usize, is_watched: bool) -> (Times, Times, u64) {
     let meters = Arc::new(Meters::default());
     let attention = Arc::new(AtomicBool::new(false));
     let (mut switchboard, mailbox) =
@@ -123,13 +112,11 @@ fn measure(rate_hz: f64, n_channels: usize, is_watched: bool) -> (Vec<f64>, Vec<
     }
     let n_block = (rate_hz / 100.0).round() as usize;
     let mut sound = Sound(0);
-    let mut times = Vec::with_capacity(N_HOPS);
+    let mut times = Times::default();
     for _ in 0..N_HOPS {
         let mut block = vec![vec![0.0f32; n_block]; n_channels];
         sound.fill(block.iter_mut().flatten());
-        let start = Instant::now();
-        processor.process(&mut block, &Controls::default(), false);
-        times.push(start.elapsed().as_secs_f64() * 1e6);
+        times.measure(|| processor.process(&mut block, &Controls::default(), false));
         std::thread::sleep(PACE);
     }
     let mut hops = Vec::new();

@@ -21,6 +21,7 @@ use tacet::features::FeatureState;
 use tacet::frame::SILENT_SPECTRUM;
 use tacet::model::{HOP, ModelKind};
 use tacet::stft::Analysis;
+use tacet_benches::Times;
 
 /// Length of a hop in microseconds.
 const HOP_US: f64 = 10_000.0;
@@ -28,24 +29,6 @@ const HOP_US: f64 = 10_000.0;
 const DURATION_S: f32 = 10.0;
 /// Streams that share a step.
 const BATCHES: [usize; 6] = [1, 2, 8, 32, 48, 96];
-
-/// Microseconds of many runs.
-#[derive(Default)]
-struct Times(Vec<f64>);
-
-impl Times {
-    fn measure<T>(&mut self, run: impl FnOnce() -> T) -> T {
-        let start = Instant::now();
-        let result = run();
-        self.0.push(start.elapsed().as_secs_f64() * 1e6);
-        result
-    }
-
-    fn quantile(&mut self, q: f64) -> f64 {
-        self.0.sort_by(f64::total_cmp);
-        self.0[((self.0.len() - 1) as f64 * q).round() as usize]
-    }
-}
 
 fn main() {
     let model = tacet::weights::embedded().expect("the embedded model");

@@ -47,7 +47,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
 
 fn cargo_bench(workspace: &Workspace, names: &[&String]) -> Command {
     let mut cargo = shell::cargo();
-    cargo.args(["bench", "--locked", "--package", "tacet"]).current_dir(&workspace.root);
+    cargo.args(["bench", "--locked", "--package", "tacet-benches"]).current_dir(&workspace.root);
     for name in names {
         cargo.args(["--bench", name]);
     }
