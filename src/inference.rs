@@ -2,6 +2,7 @@
 //!
 //! - [`service`]: a device's worker as the rest of the program sees it; streams join and leave off the audio thread.
 //! - [`worker`]: the thread itself: collect what is pending, compute features, step the engine once for all, answer, park.
+//! - [`breaker`]: when an engine that fails is given up.
 //! - [`priority`]: real-time priority for that thread.
 //! - [`native`], [`torch`]: open this library's own engine, and those of libtorch.
 //! - [`hub`]: the services of the process by device.
@@ -13,6 +14,7 @@ use tacet_model::ModelKind;
 
 use crate::engine::Engine;
 
+pub mod breaker;
 pub mod hub;
 pub mod native;
 mod pin;

@@ -9,13 +9,14 @@
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tacet_model::ModelKind;
 
 use super::Backend;
 use super::native::NativeBackend;
-use super::service::{Service, ServiceReport, Stream};
+use super::service::{END_PATIENCE, Service, ServiceReport, Stream};
 use super::torch::TorchBackend;
 use crate::device::Device;
 use crate::engine::native::Precision;
@@ -28,7 +29,13 @@ pub const MAX_CHANNELS_PER_WORKER: usize = 48;
 /// Devices with the backends that open their engines, and the services that run.
 pub struct Hub {
     backends: HashMap<Device, Arc<dyn Backend>>,
-    services: Mutex<HashMap<Device, Vec<Weak<Service>>>>,
+    services: Mutex<HashMap<Device, Vec<Known>>>,
+}
+
+/// A service that was started, and what it told last.
+struct Known {
+    service: Weak<Service>,
+    report: Arc<ServiceReport>,
 }
 
 /// Why no stream could be had.
@@ -44,6 +51,20 @@ pub enum ConnectError {
         device: Device,
         /// What the system said.
         reason: String,
+    },
+    /// The device's one thread still opens what nobody wants any more.
+    #[error("{} is still being closed: retry in a moment", .0.name())]
+    Closing(Device),
+    /// The device's one thread is stuck in its driver. A second one would make things worse.
+    #[error(
+        "{} hangs in a step that has not come back for {:.1} s: retry later, and restart this program if that does not help",
+        .device.name(), .age.as_secs_f32()
+    )]
+    Hangs {
+        /// The device.
+        device: Device,
+        /// How long the step has been running.
+        age: Duration,
     },
 }
 
@@ -78,41 +99,58 @@ impl Hub {
         n_channels: usize,
         attention: &Arc<AtomicBool>,
     ) -> Result<Stream, ConnectError> {
-        // Joined under the lock: two that come at once see each other's channels.
-        let mut services = self.services.lock();
-        let service = self.service(services.entry(device).or_default(), device, n_channels)?;
-        Ok(service.join(model, n_channels, attention.clone()))
+        let deadline = Instant::now() + END_PATIENCE;
+        loop {
+            // Joined under the lock: two that come at once see each other's channels.
+            let mut services = self.services.lock();
+            match self.service(services.entry(device).or_default(), device, n_channels)? {
+                Some(service) => return Ok(service.join(model, n_channels, attention.clone())),
+                None if Instant::now() > deadline => return Err(ConnectError::Closing(device)),
+                None => {}
+            }
+            drop(services);
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// The service with room for `n_channels` that has most of the device's channels already, so that batches are large; a new
-    /// one where none has room.
+    /// one where none has room. `None` while the thread of a device that may have one only is on its way out.
     fn service(
         &self,
-        services: &mut Vec<Weak<Service>>,
+        services: &mut Vec<Known>,
         device: Device,
         n_channels: usize,
-    ) -> Result<Arc<Service>, ConnectError> {
-        services.retain(|service| service.strong_count() > 0);
+    ) -> Result<Option<Arc<Service>>, ConnectError> {
+        services.retain(|known| known.service.strong_count() > 0 || !known.report.is_ended());
+        if !device.is_native() {
+            if let Some(age) = services.iter().find_map(|known| known.report.hangs_since()) {
+                return Err(ConnectError::Hangs { device, age });
+            }
+            if services.iter().any(|known| known.service.strong_count() == 0) {
+                return Ok(None);
+            }
+        }
         let has_room = |service: &Arc<Service>| {
             !device.is_native() || service.n_joined() + n_channels <= MAX_CHANNELS_PER_WORKER
         };
-        let running = services.iter().filter_map(Weak::upgrade);
+        let running = services.iter().filter_map(|known| known.service.upgrade());
         if let Some(service) = running.filter(has_room).max_by_key(|service| service.n_joined()) {
-            return Ok(service);
+            return Ok(Some(service));
         }
         let backend = self.backends.get(&device).ok_or(ConnectError::NoBackend(device))?;
         let service = Service::start(device, backend.clone())
             .map_err(|error| ConnectError::NoThread { device, reason: error.to_string() })?;
         let service = Arc::new(service);
-        services.push(Arc::downgrade(&service));
-        Ok(service)
+        services.push(Known { service: Arc::downgrade(&service), report: service.report().clone() });
+        Ok(Some(service))
     }
 
     /// What the services of a device tell, one for each worker that runs.
     pub fn reports(&self, device: Device) -> Vec<Arc<ServiceReport>> {
         let services = self.services.lock();
-        let running = services.get(&device).into_iter().flatten().filter_map(Weak::upgrade);
-        running.map(|service| service.report().clone()).collect()
+        let known = services.get(&device).into_iter().flatten();
+        let running = known.filter(|known| known.service.strong_count() > 0);
+        running.map(|known| known.report.clone()).collect()
     }
 }
 

@@ -9,7 +9,7 @@ use parking_lot::{Condvar, Mutex};
 use tacet_model::{ModelKind, N_BANDS};
 
 use super::hub::Hub;
-use super::{Backend, BuildEngine, OpenError};
+use super::{Backend, BuildEngine, OpenError, Progress};
 use crate::device::Device;
 use crate::engine::torch::TorchDevice;
 use crate::engine::{ChannelOut, Engine, EngineError, Job, Stage, StepTimings, StreamId};
@@ -23,8 +23,10 @@ pub enum Act {
     Work,
     /// Hangs until told otherwise.
     Hang,
-    /// Reports an error.
+    /// Reports an error, [`Script::reason`].
     Fail,
+    /// Reports an error in every other step.
+    Flap,
     /// Panics.
     Panic,
     /// Returns NaN.
@@ -32,7 +34,6 @@ pub enum Act {
 }
 
 /// The test's hand on its engines.
-#[derive(Default)]
 pub struct Script {
     act: Mutex<Act>,
     has_changed: Condvar,
@@ -40,6 +41,28 @@ pub struct Script {
     pub n_resets: AtomicU64,
     pub largest_batch: AtomicU64,
     pub delay_us: AtomicU64,
+    /// What an error says.
+    pub reason: Mutex<&'static str>,
+    /// Why no engine can be had, if so.
+    pub missing: Mutex<Option<&'static str>>,
+    /// An empty round trip in microseconds; 0 where nothing is moved.
+    pub round_trip_us: AtomicU64,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self {
+            act: Mutex::default(),
+            has_changed: Condvar::default(),
+            n_steps: AtomicU64::default(),
+            n_resets: AtomicU64::default(),
+            largest_batch: AtomicU64::default(),
+            delay_us: AtomicU64::default(),
+            reason: Mutex::new("told to"),
+            missing: Mutex::default(),
+            round_trip_us: AtomicU64::default(),
+        }
+    }
 }
 
 impl Script {
@@ -65,6 +88,10 @@ pub struct Scripted {
 impl Scripted {
     pub fn new(script: Arc<Script>, gain: f32, lookahead_hops: usize) -> Self {
         Self { script, gain, lookahead_hops, streams: HashMap::new(), n_opened: 0 }
+    }
+
+    fn failed(&self) -> EngineError {
+        EngineError::Failed { device: "scripted".into(), reason: (*self.script.reason.lock()).into() }
     }
 
     fn empty(&self) -> VecDeque<LowBins> {
@@ -107,7 +134,7 @@ impl Engine for Scripted {
 
     fn step(&mut self, jobs: &mut [Job]) -> Result<StepTimings, EngineError> {
         let start = Instant::now();
-        self.script.n_steps.fetch_add(1, Ordering::Relaxed);
+        let step = self.script.n_steps.fetch_add(1, Ordering::Relaxed);
         let batch = jobs.iter().filter(|job| job.pending).count();
         self.script.largest_batch.fetch_max(batch as u64, Ordering::Relaxed);
         let mut act = self.script.act.lock();
@@ -117,10 +144,9 @@ impl Engine for Scripted {
         let act = *act;
         std::thread::sleep(Duration::from_micros(self.script.delay_us.load(Ordering::Relaxed)));
         match act {
-            Act::Fail => {
-                return Err(EngineError::Failed { device: "scripted".into(), reason: "told to".into() });
-            }
-            Act::Panic => panic!("told to"),
+            Act::Fail => return Err(self.failed()),
+            Act::Flap if step.is_multiple_of(2) => return Err(self.failed()),
+            Act::Panic => panic!("{}", self.script.reason.lock()),
             _ => {}
         }
         for job in jobs.iter_mut().filter(|job| job.pending) {
@@ -148,7 +174,16 @@ impl Engine for Scripted {
 pub fn backend(script: Arc<Script>, gain: f32, lookahead_hops: usize) -> Arc<dyn Backend> {
     Arc::new(move |_: ModelKind| -> Result<BuildEngine, OpenError> {
         let script = script.clone();
-        Ok(Box::new(move |_| Ok(Box::new(Scripted::new(script, gain, lookahead_hops)) as Box<dyn Engine>)))
+        Ok(Box::new(move |tell| {
+            if let Some(reason) = *script.missing.lock() {
+                return Err(reason.into());
+            }
+            let us = script.round_trip_us.load(Ordering::Relaxed);
+            if us > 0 {
+                tell(Progress::RoundTrip(us as f32));
+            }
+            Ok(Box::new(Scripted::new(script, gain, lookahead_hops)) as Box<dyn Engine>)
+        }))
     })
 }
 

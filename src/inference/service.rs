@@ -4,7 +4,7 @@
 //! lane and a few atomics. The worker ends with the last stream and the last handle of its service.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,9 @@ use crate::device::Device;
 use crate::exchange::{self, AudioEnd, Bell, N_SLOTS};
 
 /// How long the end of a service waits for its worker. A worker that hangs in a driver is left behind.
-const END_PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const END_PATIENCE: Duration = Duration::from_secs(2);
+/// A step that takes longer hangs: thirty hops long nothing is answered.
+pub(super) const HANG: Duration = Duration::from_millis(300);
 
 /// State of a stream, in the order it goes through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +76,7 @@ impl StreamStatus {
         }
     }
 
-    /// Why the stream failed, if it did. Not for the audio thread.
+    /// Why the stream failed, or what was wrong with it last. Not for the audio thread.
     pub fn reason(&self) -> Option<String> {
         self.reason.lock().clone()
     }
@@ -110,6 +112,14 @@ impl StreamStatus {
     pub(super) fn set_live(&self) {
         self.state.store(StreamState::Live as u8, Ordering::Release);
         self.attention.store(true, Ordering::Release);
+    }
+
+    /// Keeps what went wrong, should the audio thread give the stream up for it.
+    pub(super) fn note(&self, trouble: &str) {
+        let mut reason = self.reason.lock();
+        if reason.as_deref() != Some(trouble) {
+            *reason = Some(trouble.to_owned());
+        }
     }
 
     pub(super) fn set_failed(&self, reason: &str) {
@@ -150,16 +160,60 @@ impl Stream {
 }
 
 /// What a service tells about itself.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ServiceReport {
     pub(super) n_streams: AtomicU32,
     pub(super) n_channels: AtomicU32,
     pub(super) is_realtime: AtomicBool,
     /// Zero where nothing was measured.
     pub(super) round_trip_us: AtomicF32,
+    started: Instant,
+    /// When the step under way began, in microseconds since the start and at least 1; 0 between steps.
+    step_began_us: AtomicU64,
+    is_ended: AtomicBool,
+}
+
+impl Default for ServiceReport {
+    fn default() -> Self {
+        Self {
+            n_streams: AtomicU32::new(0),
+            n_channels: AtomicU32::new(0),
+            is_realtime: AtomicBool::new(false),
+            round_trip_us: AtomicF32::new(0.0),
+            started: Instant::now(),
+            step_began_us: AtomicU64::new(0),
+            is_ended: AtomicBool::new(false),
+        }
+    }
 }
 
 impl ServiceReport {
+    pub(super) fn begin_step(&self) {
+        let now_us = self.started.elapsed().as_micros() as u64;
+        self.step_began_us.store(now_us.max(1), Ordering::Relaxed);
+    }
+
+    pub(super) fn end_step(&self) {
+        self.step_began_us.store(0, Ordering::Relaxed);
+    }
+
+    pub(super) fn end(&self) {
+        // Release: whoever sees it sees that the engines are gone.
+        self.is_ended.store(true, Ordering::Release);
+    }
+
+    /// Whether the worker's thread is done: its engines are gone.
+    pub(super) fn is_ended(&self) -> bool {
+        self.is_ended.load(Ordering::Acquire)
+    }
+
+    /// How long the step under way has been running, if it hangs.
+    pub fn hangs_since(&self) -> Option<Duration> {
+        let began_us = self.step_began_us.load(Ordering::Relaxed);
+        let age = self.started.elapsed().saturating_sub(Duration::from_micros(began_us));
+        (began_us != 0 && age > HANG).then_some(age)
+    }
+
     /// Streams served now.
     pub fn n_streams(&self) -> u32 {
         self.n_streams.load(Ordering::Relaxed)

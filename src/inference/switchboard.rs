@@ -12,7 +12,7 @@ use std::time::Duration;
 use rtrb::{Consumer, Producer, RingBuffer};
 use tacet_model::ModelKind;
 
-use super::hub::Hub;
+use super::hub::{ConnectError, Hub};
 use super::service::{Service, Stream, StreamState, StreamStatus};
 use crate::device::Device;
 
@@ -189,7 +189,12 @@ impl Switchboard {
         slot.opening = None;
         match slot.wanted {
             Some(device) if slot.served.as_ref().is_some_and(|(served, _)| *served == device) => {}
-            Some(device) => self.slots[id as usize].opening = self.connect(id, device),
+            // Where it cannot be had, the native engine is being opened instead.
+            Some(device) => {
+                if let Some(stream) = self.connect(id, device) {
+                    self.slots[id as usize].opening = Some(stream);
+                }
+            }
             None if slot.served.take().is_some() => {
                 // Room is certain: a handful of messages, taken at every hop.
                 let _ = self.posts.push(Post::Leave(id));
@@ -232,18 +237,28 @@ impl Switchboard {
         let device = *device;
         let reason = match status.state() {
             StreamState::Failed => status.reason().unwrap_or_default(),
-            _ if status.is_tripped() => {
-                format!(
-                    "{} does not keep up: its replies come too late. Retry when the machine is less busy",
-                    device.name()
-                )
-            }
+            _ if status.is_tripped() => self.why_tripped(device, status),
             _ => return,
         };
         // Being late is no failure of the native engine: nothing else would be sooner.
         if !device.is_native() || status.state() == StreamState::Failed {
             self.slots[id as usize].served = None;
             self.fail(id, reason);
+        }
+    }
+
+    /// Why a device's replies failed to come, or were of no use.
+    fn why_tripped(&self, device: Device, status: &StreamStatus) -> String {
+        let hangs = self.hub.reports(device).iter().find_map(|report| report.hangs_since());
+        match (hangs, status.reason()) {
+            (Some(age), _) => ConnectError::Hangs { device, age }.to_string(),
+            (None, Some(trouble)) => {
+                format!("{} was given up: {trouble}. Retry, or choose another device", device.name())
+            }
+            (None, None) => format!(
+                "{} does not keep up: its replies come too late. Retry when the machine is less busy",
+                device.name()
+            ),
         }
     }
 

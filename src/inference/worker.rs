@@ -12,15 +12,13 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender};
 use tacet_model::ModelKind;
 
+use super::breaker::Breaker;
 use super::service::{ServiceReport, StreamState, StreamStatus};
 use super::{BuildEngine, OpenError, Progress, priority};
 use crate::denormals::FlushDenormals;
 use crate::engine::{ChannelOut, Engine, Job, Stage, StepTimings};
 use crate::exchange::{Outcome, Request, Slot, WorkerEnd};
 use crate::features::FeatureState;
-
-/// Failed steps in a row after which an engine is given up.
-const MAX_ERRORS: u32 = 3;
 
 /// What a service asks of its worker.
 pub enum Command {
@@ -59,7 +57,7 @@ struct Group {
     engine: Box<dyn Engine>,
     served: Vec<Served>,
     jobs: Vec<Job>,
-    n_errors: u32,
+    breaker: Breaker,
     /// Why the engine was given up.
     broken: Option<String>,
 }
@@ -80,6 +78,8 @@ impl Worker {
     /// Serves until told to end.
     pub fn run(mut self) {
         let _flush = FlushDenormals::new();
+        // Also where a panic ends the thread.
+        let _ended = Ended(self.report.clone());
         loop {
             while let Ok(command) = self.commands.try_recv() {
                 match command {
@@ -94,7 +94,7 @@ impl Worker {
             }
             let mut was_busy = false;
             for group in &mut self.groups {
-                was_busy |= group.step();
+                was_busy |= group.step(&self.report);
             }
             if !was_busy {
                 self.drop_closed();
@@ -133,7 +133,7 @@ impl Worker {
                     engine,
                     served: Vec::new(),
                     jobs: Vec::new(),
-                    n_errors: 0,
+                    breaker: Breaker::default(),
                     broken: None,
                 });
                 let last = self.groups.len() - 1;
@@ -182,7 +182,7 @@ impl Worker {
 
 impl Group {
     /// Takes one request of every stream that has one and answers them all. Returns whether there were any.
-    fn step(&mut self) -> bool {
+    fn step(&mut self, report: &ServiceReport) -> bool {
         let began = Instant::now();
         let mut is_pending = false;
         for (served, job) in self.served.iter_mut().zip(&mut self.jobs) {
@@ -208,9 +208,12 @@ impl Group {
             self.answer_failed();
             return true;
         }
-        match self.infer() {
+        report.begin_step();
+        let inferred = self.infer();
+        report.end_step();
+        match inferred {
             Ok(timings) => {
-                self.n_errors = 0;
+                self.breaker.succeed();
                 self.answer(timings);
             }
             Err(reason) => self.fail(&reason),
@@ -239,6 +242,7 @@ impl Group {
                 // A state that is not a number never heals by itself.
                 slot.outcome = Outcome::Failed;
                 self.engine.reset(job.stream);
+                served.status.note("it gives values that are not numbers");
             }
             slot.timings = timings;
             served.end.answer(slot);
@@ -257,17 +261,26 @@ impl Group {
 
     fn fail(&mut self, reason: &str) {
         self.answer_failed();
-        self.n_errors += 1;
-        if self.n_errors < MAX_ERRORS {
-            for job in &self.jobs {
+        let Some(reason) = self.breaker.fail(reason) else {
+            for (served, job) in self.served.iter().zip(&self.jobs) {
                 self.engine.reset(job.stream);
+                served.status.note(reason);
             }
             return;
-        }
+        };
         for served in &self.served {
-            served.status.set_failed(reason);
+            served.status.set_failed(&reason);
         }
-        self.broken = Some(reason.to_owned());
+        self.broken = Some(reason);
+    }
+}
+
+/// Says that the worker is gone, when dropped.
+struct Ended(Arc<ServiceReport>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 

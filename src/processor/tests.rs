@@ -13,6 +13,8 @@ use crate::inference::hub::Hub;
 use crate::inference::scripted::{self, Act, Script};
 use crate::inference::switchboard::{SlotState, Switchboard};
 
+mod faults;
+
 /// The other device of [`scripted::hub`].
 const TORCH: Device = Device::Torch(TorchDevice::Cpu);
 
@@ -277,42 +279,6 @@ fn an_engine_that_returns_nan_or_fails_is_concealed_and_recovers() {
         assert_eq!(rig.meters.lanes[0].n_failed.load(Ordering::Relaxed), 2, "{act:?}");
         // The mask is 1 throughout: what is concealed is the input too, also where the engine has lost its past.
         assert!(error(&out, &input, latency, 1.0, latency..48_000) < 1e-6, "{act:?}");
-    }
-}
-
-#[test]
-fn a_device_that_fails_hands_over_to_the_native_engine_and_says_why() {
-    for act in [Act::Fail, Act::Panic, Act::Hang] {
-        let (hub, _, torch) = scripted::hub(1.0);
-        let mut rig = Rig::new(hub, 48e3, 1, LatencyMode::Safe);
-        rig.choose(TORCH, None);
-        let input = programme(400_000, 8);
-        let latency = rig.latency();
-        let mut out = rig.run(&input[..96_000], |_| 480);
-        assert_eq!(rig.switchboard.state(SlotId::A), SlotState::Live(TORCH), "{act:?}");
-        assert!(torch.n_steps() > 150);
-        torch.set(act);
-        rig.is_offline = false;
-        out.extend(rig.run(&input[96_000..200_000], |_| 480));
-        wait_for(|| {
-            rig.switchboard.attend();
-            matches!(rig.switchboard.state(SlotId::A), SlotState::FellBack { .. })
-        });
-        out.extend(rig.run(&input[200_000..300_000], |_| 480));
-        let SlotState::FellBack { device, reason } = rig.switchboard.state(SlotId::A) else { unreachable!() };
-        assert_eq!(device, TORCH);
-        let told = if act == Act::Hang { "keep up" } else { "told to" };
-        assert!(reason.contains(told), "{act:?}: {reason}");
-        torch.set(Act::Work);
-        // All gains are 1: whatever happened, the output is the input.
-        assert!(error(&out, &input, latency, 1.0, latency..out.len()) < 1e-6, "{act:?}");
-        // The user tries again.
-        rig.is_offline = true;
-        rig.switchboard.retry(SlotId::A);
-        wait_for(|| rig.is_sent(SlotId::A, Some(TORCH)));
-        out.extend(rig.run(&input[300_000..], |_| 480));
-        assert_eq!(rig.switchboard.state(SlotId::A), SlotState::Live(TORCH), "{act:?}");
-        assert!(error(&out, &input, latency, 1.0, latency..input.len()) < 1e-6, "{act:?}");
     }
 }
 

@@ -1,0 +1,152 @@
+//! A device that fails: the native engine takes over, the reason is kept, and the user tries again.
+
+use super::*;
+
+/// A scripted device's programme: heard, then told to misbehave. All gains are 1, so that whatever happens the output is
+/// the input, late by the latency.
+struct Fault {
+    rig: Rig,
+    torch: Arc<Script>,
+    input: Vec<f32>,
+    out: Vec<f32>,
+}
+
+impl Fault {
+    /// The torch device is live in slot A.
+    fn new() -> Self {
+        let (hub, _, torch) = scripted::hub(1.0);
+        let mut fault = Self {
+            rig: Rig::new(hub, 48e3, 1, LatencyMode::Safe),
+            torch,
+            input: programme(600_000, 8),
+            out: Vec::new(),
+        };
+        fault.rig.choose(TORCH, None);
+        fault.play(96_000);
+        assert_eq!(fault.rig.switchboard.state(SlotId::A), SlotState::Live(TORCH));
+        fault
+    }
+
+    /// Goes on to this sample and checks that nothing is heard of what happens.
+    fn play(&mut self, until: usize) {
+        let from = self.out.len();
+        self.out.extend(self.rig.run(&self.input[from..until], |_| 480));
+        let latency = self.rig.latency();
+        assert!(error(&self.out, &self.input, latency, 1.0, latency.max(from)..until) < 1e-6);
+    }
+
+    /// Plays until slot A has fallen back, and returns the reason.
+    fn fall_back(&mut self, until: usize) -> String {
+        self.play(until);
+        wait_for(|| {
+            self.rig.switchboard.attend();
+            matches!(self.rig.switchboard.state(SlotId::A), SlotState::FellBack { .. })
+        });
+        let SlotState::FellBack { device, reason } = self.rig.switchboard.state(SlotId::A) else {
+            unreachable!()
+        };
+        assert_eq!(device, TORCH);
+        reason
+    }
+
+    /// The user tries again until it works: a worker that has just come back needs a moment to end.
+    fn retry(&mut self, until: usize) {
+        self.rig.is_offline = true;
+        wait_for(|| {
+            self.rig.switchboard.retry(SlotId::A);
+            self.rig.is_sent(SlotId::A, Some(TORCH))
+        });
+        self.play(until);
+        assert_eq!(self.rig.switchboard.state(SlotId::A), SlotState::Live(TORCH));
+    }
+}
+
+#[test]
+fn a_device_that_fails_hands_over_to_the_native_engine_and_says_why() {
+    const LOST: &str = "CUDA error: unspecified launch failure";
+    const FULL: &str = "its memory is used up";
+    for (act, reason, told) in [
+        (Act::Fail, LOST, LOST),
+        (Act::Fail, FULL, FULL),
+        (Act::Panic, "an exception in the middle", "an exception in the middle"),
+        (Act::Flap, LOST, "again and again"),
+        (Act::Nan, "", "not numbers"),
+    ] {
+        let mut fault = Fault::new();
+        *fault.torch.reason.lock() = reason;
+        fault.torch.set(act);
+        let found = fault.fall_back(200_000);
+        assert!(found.contains(told), "{act:?}: {found}");
+        fault.play(300_000);
+        fault.torch.set(Act::Work);
+        fault.retry(400_000);
+    }
+}
+
+#[test]
+fn a_step_that_hangs_is_left_alone_until_it_comes_back() {
+    let mut fault = Fault::new();
+    fault.rig.is_offline = false;
+    fault.torch.set(Act::Hang);
+    fault.play(97_000);
+    std::thread::sleep(Duration::from_millis(400));
+    let reason = fault.fall_back(200_000);
+    assert!(reason.contains("hangs in a step") && reason.contains("restart"), "{reason}");
+    fault.play(300_000);
+    // Nobody gets a second thread on the device.
+    fault.rig.switchboard.retry(SlotId::A);
+    let SlotState::FellBack { reason, .. } = fault.rig.switchboard.state(SlotId::A) else {
+        panic!("it hangs")
+    };
+    assert!(reason.contains("hangs in a step"), "{reason}");
+    fault.play(400_000);
+    fault.torch.set(Act::Work);
+    fault.retry(500_000);
+}
+
+#[test]
+fn a_device_that_stays_lost_keeps_its_newest_reason_until_it_is_back() {
+    let mut fault = Fault::new();
+    fault.torch.set(Act::Fail);
+    fault.fall_back(200_000);
+    *fault.torch.missing.lock() = Some("libtorch finds no usable CUDA driver and device");
+    fault.rig.switchboard.retry(SlotId::A);
+    let reason = fault.fall_back(300_000);
+    assert!(reason.contains("no usable CUDA driver"), "{reason}");
+    // Without the user nothing is tried again.
+    *fault.torch.missing.lock() = None;
+    fault.torch.set(Act::Work);
+    let n_steps = fault.torch.n_steps();
+    fault.play(400_000);
+    assert_eq!(fault.torch.n_steps(), n_steps);
+    assert!(matches!(fault.rig.switchboard.state(SlotId::A), SlotState::FellBack { .. }));
+    fault.retry(500_000);
+}
+
+#[test]
+fn slot_b_that_fails_says_why_and_slot_a_plays_on() {
+    let (hub, _, torch) = scripted::hub(0.5);
+    let mut rig = Rig::new(hub, 48e3, 1, LatencyMode::Safe);
+    rig.choose(Device::Native, Some(TORCH));
+    let input = programme(200_000, 12);
+    let mut out = rig.run(&input[..96_000], |_| 480);
+    torch.set(Act::Fail);
+    out.extend(rig.run(&input[96_000..144_000], |_| 480));
+    wait_for(|| {
+        rig.switchboard.attend();
+        matches!(rig.switchboard.state(SlotId::B), SlotState::FellBack { .. })
+    });
+    out.extend(rig.run(&input[144_000..], |_| 480));
+    assert_eq!(rig.switchboard.state(SlotId::A), SlotState::Live(Device::Native));
+    assert!(error(&out, &input, rig.latency(), 1.0, rig.latency()..200_000) < 1e-6);
+}
+
+#[test]
+fn the_transfers_alone_are_told_by_the_service() {
+    let (hub, _, torch) = scripted::hub(0.5);
+    torch.round_trip_us.store(70, Ordering::Relaxed);
+    let mut rig = Rig::new(hub, 48e3, 2, LatencyMode::Safe);
+    rig.choose(TORCH, Some(Device::Native));
+    let told = |device| hub.reports(device).first().and_then(|report| report.round_trip_us());
+    assert_eq!((told(TORCH), told(Device::Native)), (Some(70.0), None));
+}
