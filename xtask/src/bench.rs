@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::setup;
 use crate::shell;
+use crate::torch;
 use crate::workspace::Workspace;
 
 /// Which benches to run.
@@ -40,6 +41,11 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         let cargo = cargo_bench(workspace, &[name]);
         let mut bench = pinned(&cargo);
         bench.current_dir(&workspace.root).arg("--").args(&options.arguments);
+        // The pack of this working tree, where there is one, rather than what is installed.
+        let pack = torch::pack_dir(workspace);
+        if pack.exists() {
+            bench.env("TACET_TORCH_DIR", pack);
+        }
         shell::run(&mut bench)?;
     }
     Ok(())

@@ -12,13 +12,15 @@ use anyhow::{Context, Result};
 
 pub mod layout;
 pub mod names;
+pub mod pack;
 mod plist;
 
-use layout::{Bundle, Platform};
+use layout::{Bundle, Platform, System};
 use names::Names;
 
 use crate::setup;
 use crate::shell;
+use crate::torch;
 use crate::workspace::Workspace;
 
 /// How to build.
@@ -27,6 +29,9 @@ pub struct Options {
     /// Bundle the development build: checks on, slower
     #[arg(long)]
     pub debug: bool,
+    /// With the torch backend and libtorch: inside each bundle on macOS, in one folder beside them elsewhere (0.5 GB)
+    #[arg(long)]
+    pub torch: bool,
 }
 
 /// Sets up, builds and bundles; prints where the bundles are.
@@ -58,11 +63,25 @@ pub fn build(workspace: &Workspace, options: Options) -> Result<Vec<PathBuf>> {
     // cargo's directory of the development profile is the one exception to the rule.
     let built = workspace.target.join(if options.debug { "debug" } else { "release" });
     let destination = workspace.bundle_dir();
-    layout::bundles(platform, &names).iter().map(|bundle| assemble(bundle, &built, &destination)).collect()
+    let bundles = layout::bundles(platform, &names);
+    let mut made = Vec::new();
+    let pack = if options.torch { Some(torch::provide(workspace, false)?.pack) } else { None };
+    for bundle in &bundles {
+        let inside = pack.as_deref().filter(|_| platform.system == System::MacOs);
+        made.push(assemble(bundle, &built, &destination, inside)?);
+    }
+    if let Some(pack) = pack.filter(|_| platform.system != System::MacOs) {
+        for dir in pack::dirs(platform, &bundles) {
+            let dir = destination.join(dir);
+            pack::place(&pack, &dir)?;
+            made.push(dir);
+        }
+    }
+    Ok(made)
 }
 
-/// Copies a bundle's binary, writes what macOS wants beside it, signs. What was there is replaced.
-fn assemble(bundle: &Bundle, built: &Path, destination: &Path) -> Result<PathBuf> {
+/// Copies a bundle's binary, writes what macOS wants beside it, puts the torch pack in, signs. What was there is replaced.
+fn assemble(bundle: &Bundle, built: &Path, destination: &Path, torch: Option<&Path>) -> Result<PathBuf> {
     let root = destination.join(&bundle.root);
     let place = || -> Result<()> {
         remove(&root)?;
@@ -76,6 +95,9 @@ fn assemble(bundle: &Bundle, built: &Path, destination: &Path) -> Result<PathBuf
         Ok(())
     };
     place().with_context(|| format!("{} cannot be made", root.display()))?;
+    if let Some(torch) = torch {
+        pack::place(torch, &destination.join(pack::inside(bundle)))?;
+    }
     if cfg!(target_os = "macos") {
         // Ad hoc: Apple Silicon runs nothing unsigned, and the copy has broken the linker's signature of the bundle.
         let mut sign = Command::new("codesign");
@@ -123,7 +145,7 @@ mod tests {
         fs::create_dir_all(destination.join("A.vst3/Contents")).unwrap();
         fs::write(destination.join("A.vst3/Contents/stale"), "").unwrap();
 
-        let root = assemble(&bundle(), &built, &destination).unwrap();
+        let root = assemble(&bundle(), &built, &destination, None).unwrap();
         assert_eq!(fs::read(root.join("Contents/x/A.so")).unwrap(), b"new");
         assert_eq!(fs::read(root.join("Contents/note")).unwrap(), b"text");
         assert!(!root.join("Contents/stale").exists());
@@ -132,7 +154,7 @@ mod tests {
     #[test]
     fn a_missing_product_is_named() {
         let dir = tempfile::tempdir().unwrap();
-        let error = format!("{:#}", assemble(&bundle(), dir.path(), dir.path()).unwrap_err());
+        let error = format!("{:#}", assemble(&bundle(), dir.path(), dir.path(), None).unwrap_err());
         assert!(error.contains("liba.so") && error.contains("A.vst3"), "{error}");
     }
 

@@ -4,10 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use tacet_torch_pack::locate::BUNDLED_DIR;
 
 use crate::bundle::layout::{self, Format, Platform, System};
 use crate::bundle::names::Names;
 use crate::bundle::{self, remove};
+use crate::torch;
 use crate::workspace::Workspace;
 
 /// Where to.
@@ -19,6 +21,9 @@ pub struct Options {
     /// Into one folder, side by side, instead of where hosts look
     #[arg(long, value_name = "DIR")]
     dest: Option<PathBuf>,
+    /// Also the torch backend: inside the bundles on macOS, beside them with --dest, else for this user
+    #[arg(long, conflicts_with = "system")]
+    torch: bool,
 }
 
 /// Builds, bundles and installs; prints what went where.
@@ -27,7 +32,12 @@ pub struct Options {
 /// The bundles cannot be made, or a folder not be written.
 pub fn install(workspace: &Workspace, options: &Options) -> Result<()> {
     let targets = targets(workspace, options)?;
-    bundle::build(workspace, bundle::Options::default())?;
+    // Beside the bundles, where they are side by side, or inside them; else the per-user pack serves all of them.
+    let is_bundled = options.torch && (options.dest.is_some() || cfg!(target_os = "macos"));
+    bundle::build(workspace, bundle::Options { torch: is_bundled, ..bundle::Options::default() })?;
+    if options.torch && !is_bundled {
+        torch::run(workspace, torch::Options::default())?;
+    }
     for target in &targets {
         let source = workspace.bundle_dir().join(target.file_name().context("no file name")?);
         replace(&source, target)?;
@@ -59,7 +69,9 @@ fn targets(workspace: &Workspace, options: &Options) -> Result<Vec<PathBuf>> {
         None if options.system => folder(platform.system, format, &system_base),
         None => folder(platform.system, format, &user_base),
     };
-    bundles.iter().map(|bundle| Ok(folder(bundle.format)?.join(&bundle.root))).collect()
+    let beside = options.dest.as_ref().filter(|_| options.torch && platform.system != System::MacOs);
+    let packs = beside.into_iter().map(|dest| Ok(dest.join(BUNDLED_DIR)));
+    bundles.iter().map(|bundle| Ok(folder(bundle.format)?.join(&bundle.root))).chain(packs).collect()
 }
 
 /// Where a folder for plugins or programs begins: below the user's files or below the system's.
@@ -170,11 +182,12 @@ mod tests {
     fn uninstall_undoes_install_and_touches_nothing_else() {
         let workspace = Workspace::find().unwrap();
         let dir = tempfile::tempdir().unwrap();
-        let options = Options { system: false, dest: Some(dir.path().to_owned()) };
+        let options = Options { dest: Some(dir.path().to_owned()), torch: true, ..Options::default() };
         fs::write(dir.path().join("Another.clap"), "").unwrap();
         for target in targets(&workspace, &options).unwrap() {
             fs::create_dir_all(target.join("Contents")).unwrap();
         }
+        assert_eq!(dir.path().join(BUNDLED_DIR).exists(), !cfg!(target_os = "macos"));
         uninstall(&workspace, &options).unwrap();
         uninstall(&workspace, &options).unwrap();
         let left: Vec<_> =

@@ -23,6 +23,9 @@ pub const N_INPUT: usize = 416;
 /// Values per channel out of a step: local SNR in dB, 32 gains, 96 filtered low bins.
 pub const N_OUTPUT: usize = 225;
 
+/// Most channels times hops of a whole-file chunk: bounds the device's memory to about 0.5 GB.
+pub const MAX_CHUNK_FRAMES: usize = 8192;
+
 /// Returns the table, valid for the life of the process.
 pub type Entry = unsafe extern "C" fn() -> *const Api;
 
@@ -185,7 +188,7 @@ impl DfMethod {
 #[derive(Debug)]
 #[repr(C)]
 pub struct Chunk {
-    /// Hops in this chunk.
+    /// Hops in this chunk; times the channels at most [`MAX_CHUNK_FRAMES`].
     pub n_hops: usize,
     /// As [`Lane::min_db`].
     pub min_db: f32,

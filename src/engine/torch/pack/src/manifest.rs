@@ -14,6 +14,16 @@ use crate::platform::Platform;
 pub const MANIFEST_FILE: &str = "pack.json";
 /// The libraries' directory, in the pack's.
 pub const LIB_DIR: &str = "lib";
+
+/// Where the libraries of the pack in `dir` are: in its [`LIB_DIR`]. A pack in a macOS bundle is split: what is signed as
+/// code must be in `Contents/Frameworks`, and what is no code must not (Apple's TN2206), so its manifest is in
+/// `Contents/Resources`.
+pub fn lib_dir(dir: &Path) -> PathBuf {
+    match dir.parent().filter(|parent| parent.ends_with("Contents/Resources")) {
+        Some(resources) => resources.with_file_name("Frameworks").join(dir.file_name().unwrap_or_default()),
+        None => dir.join(LIB_DIR),
+    }
+}
 /// Most bytes of a manifest.
 const MAX_MANIFEST_BYTES: u64 = 1 << 20;
 
@@ -144,13 +154,13 @@ fn list(places: &[PathBuf]) -> String {
 }
 
 impl Manifest {
-    /// Describes the libraries in `dir`'s [`LIB_DIR`]: sizes and hashes, in order of names.
+    /// Describes the libraries of the pack in `dir`: sizes and hashes, in order of names.
     ///
     /// # Errors
     /// Reading fails.
     pub fn describe(dir: &Path, platform: Platform, cuda: bool) -> io::Result<Self> {
         let mut files = Vec::new();
-        for entry in fs::read_dir(dir.join(LIB_DIR))? {
+        for entry in fs::read_dir(lib_dir(dir))? {
             let entry = entry?;
             let (bytes, sha256) = hash(&entry.path())?;
             files.push(FileEntry { name: entry.file_name().to_string_lossy().into_owned(), bytes, sha256 });
@@ -214,7 +224,7 @@ impl Manifest {
         if manifest.platform != platform.id() {
             return Err(PackError::OtherPlatform { dir: dir_buf(), found: manifest.platform });
         }
-        let lib = dir.join(LIB_DIR);
+        let lib = lib_dir(dir);
         for directory in [dir, &lib] {
             private(directory)?;
         }
@@ -238,8 +248,9 @@ impl Manifest {
     /// # Errors
     /// [`PackError::Altered`], or [`PackError::Unreadable`] for a library that cannot be read.
     pub fn verify(&self, dir: &Path) -> Result<(), PackError> {
+        let lib = lib_dir(dir);
         for file in &self.files {
-            let path = dir.join(LIB_DIR).join(&file.name);
+            let path = lib.join(&file.name);
             match hash(&path) {
                 Ok((_, sha256)) if sha256 == file.sha256 => {}
                 Ok(_) => return Err(PackError::Altered { path }),
@@ -356,6 +367,13 @@ mod tests {
         for error in [abi, torch, other, empty, truncated, missing] {
             assert!(error.to_string().contains("tacet torch install"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_pack_in_a_macos_bundle_keeps_its_libraries_where_code_must_be() {
+        let bundled = lib_dir(Path::new("/x/Tacet.clap/Contents/Resources/tacet-torch"));
+        assert_eq!(bundled, Path::new("/x/Tacet.clap/Contents/Frameworks/tacet-torch"));
+        assert_eq!(lib_dir(Path::new("/x/tacet-torch")), Path::new("/x/tacet-torch/lib"));
     }
 
     #[test]
