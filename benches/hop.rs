@@ -16,6 +16,7 @@ use std::time::Instant;
 use runtime::OfficialRuntime;
 use tacet::denoiser::{Denoiser, Settings};
 use tacet::engine::native::{Level, NativeEngine, NativeModel, Precision};
+use tacet::engine::torch::{TorchDevice, TorchEngine, TorchOptions};
 use tacet::engine::{Engine, Job};
 use tacet::features::FeatureState;
 use tacet::frame::SILENT_SPECTRUM;
@@ -30,6 +31,24 @@ const DURATION_S: f32 = 10.0;
 /// Streams that share a step.
 const BATCHES: [usize; 6] = [1, 2, 8, 32, 48, 96];
 
+/// One of our engines in the race.
+struct Ours {
+    name: String,
+    /// GRU weights in MB, and the ms that packing took.
+    packed: Option<(f64, f64)>,
+    denoiser: Denoiser,
+    times: Times,
+    /// Energy of the difference to the official runtime's output.
+    error: f64,
+}
+
+impl Ours {
+    fn new(name: String, engine: Box<dyn Engine>, packed: Option<(f64, f64)>) -> Self {
+        let denoiser = Denoiser::new(engine, 1, Settings::default()).expect("room for a stream");
+        Self { name, packed, denoiser, times: Times::default(), error: 0.0 }
+    }
+}
+
 fn main() {
     let model = tacet::weights::embedded().expect("the embedded model");
     let signal = signals::speech_like(DURATION_S);
@@ -41,17 +60,21 @@ fn main() {
         }
     };
 
-    let mut ours: Vec<Row> = Vec::new();
+    let mut ours: Vec<Ours> = Vec::new();
     for level in Level::available() {
         for precision in [Precision::F32, Precision::I16] {
             let start = Instant::now();
             let packed = NativeModel::with(&model, precision, level).expect("the embedded model fits");
             let packed_ms = start.elapsed().as_secs_f64() * 1e3;
             let megabytes = packed.n_gru_bytes() as f64 / 1e6;
-            let engine = Box::new(NativeEngine::new(packed));
-            let denoiser = Denoiser::new(engine, 1, Settings::default()).expect("room for a stream");
-            ours.push((level, precision, packed_ms, megabytes, denoiser, Times::default(), 0f64));
+            let name = format!("native {} {precision:?}", level.name());
+            ours.push(Ours::new(name, Box::new(NativeEngine::new(packed)), Some((megabytes, packed_ms))));
         }
+    }
+    // libtorch runs on one thread unless told otherwise.
+    match TorchEngine::new(TorchDevice::Cpu, &model, &TorchOptions::default()) {
+        Ok(engine) => ours.push(Ours::new("torch CPU, 1 thread".into(), Box::new(engine), None)),
+        Err(reason) => println!("no libtorch to compare with: {reason}"),
     }
     let (mut peer, mut energy) = (Times::default(), 0f64);
     let (mut expected, mut output) = ([0.0; HOP], [0.0; HOP]);
@@ -60,8 +83,8 @@ fn main() {
             peer.measure(|| official.process(hop, &mut expected));
             energy += expected.iter().map(|x| f64::from(x * x)).sum::<f64>();
         }
-        for (.., denoiser, times, error) in &mut ours {
-            times.measure(|| denoiser.process(&[hop], &mut [&mut output])).expect("a native step");
+        for Ours { denoiser, times, error, .. } in &mut ours {
+            times.measure(|| denoiser.process(&[hop], &mut [&mut output])).expect("a step");
             *error += expected.iter().zip(&output).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
         }
     }
@@ -74,12 +97,14 @@ fn main() {
     if let Some(p50) = peer_p50 {
         println!("{:<22} {p50:>9.0} {:>9.0} {:>7.3}", "official runtime", peer.quantile(0.99), 1.0);
     }
-    for (level, precision, packed_ms, megabytes, _, times, error) in &mut ours {
-        let name = format!("native {} {precision:?}", level.name());
+    for Ours { name, packed, times, error, .. } in &mut ours {
         let (p50, p99) = (times.quantile(0.5), times.quantile(0.99));
         let ratio = peer_p50.map_or("-".into(), |peer| format!("{:.3}", p50 / peer));
         let snr = peer_p50.map_or("-".into(), |_| format!("{:.1}", 10.0 * (energy / *error).log10()));
-        println!("{name:<22} {p50:>9.0} {p99:>9.0} {ratio:>7} {snr:>9} {megabytes:>9.2} {packed_ms:>8.1}");
+        let (megabytes, packed_ms) = packed.map_or(("-".into(), "-".into()), |(megabytes, ms)| {
+            (format!("{megabytes:.2}"), format!("{ms:.1}"))
+        });
+        println!("{name:<22} {p50:>9.0} {p99:>9.0} {ratio:>7} {snr:>9} {megabytes:>9} {packed_ms:>8}");
     }
     println!();
     roofline(&mut ours);
@@ -87,17 +112,14 @@ fn main() {
     batches(&model, &signal, peer_p50);
 }
 
-/// One row of the table: level, precision, milliseconds of packing, megabytes of GRU weights, pipeline, times, and energy
-/// of the difference from the official runtime's output.
-type Row = (Level, Precision, f64, f64, Denoiser, Times, f64);
-
 /// What the memory allows: how fast one core reads as many bytes as the large matrices have, over and over, and what share
 /// of that the pipeline makes of its time.
-fn roofline(ours: &mut [Row]) {
+fn roofline(ours: &mut [Ours]) {
     println!("Roofline: the GRUs' weights are read once per hop.");
     println!("{:<22} {:>9} {:>12} {:>12} {:>7}", "", "MB", "read alone us", "GB/s", "share");
-    for (level, precision, _, megabytes, _, times, _) in ours {
-        let n_words = (*megabytes * 1e6 / 8.0) as usize;
+    for Ours { name, packed, times, .. } in ours {
+        let Some((megabytes, _)) = *packed else { continue };
+        let n_words = (megabytes * 1e6 / 8.0) as usize;
         let weights: Vec<u64> = (0..n_words as u64).collect();
         let mut reads = Times::default();
         for _ in 0..100 {
@@ -110,10 +132,9 @@ fn roofline(ours: &mut [Row]) {
             std::hint::black_box(sums);
         }
         let (alone, hop) = (reads.quantile(0.5), times.quantile(0.5));
-        let name = format!("native {} {precision:?}", level.name());
         println!(
             "{name:<22} {megabytes:>9.2} {alone:>12.0} {:>12.1} {:>6.0}%",
-            *megabytes * 1e6 / alone / 1e3,
+            megabytes * 1e6 / alone / 1e3,
             100.0 * alone / hop
         );
     }

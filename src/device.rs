@@ -5,6 +5,7 @@
 
 mod assess;
 mod choose;
+mod measured;
 mod system;
 
 pub use assess::{
@@ -12,6 +13,7 @@ pub use assess::{
     assess,
 };
 pub use choose::{Choice, Reason, Use, choose};
+pub use measured::{keep_measured, measured};
 pub use system::{System, Version};
 
 use tacet_torch_pack::abi::{self, DfMethod};

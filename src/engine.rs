@@ -6,4 +6,5 @@ pub use tacet_core::engine::{
 };
 
 pub mod torch;
+mod torch_file;
 mod torch_loader;

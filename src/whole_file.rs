@@ -7,14 +7,15 @@
 use tacet_model::HOP;
 
 use crate::denoiser::Settings;
-use crate::engine::torch::TorchFile;
+use crate::engine::torch::{TorchEngine, TorchFile};
 use crate::engine::{ChannelIn, ChannelOut, Engine, EngineError, StepTimings};
 use crate::enhance::enhance;
 use crate::features::FeatureState;
 use crate::frame::{SILENT_SPECTRUM, Spectrum};
 use crate::stft::{Analysis, OVERLAP_DELAY_SAMPLES, Synthesis};
 
-/// Hops of a chunk: 2 s, long enough to keep a GPU busy and short enough for the buffers to stay small.
+/// Hops of a chunk: 2 s, long enough to keep a GPU busy and short enough for the buffers to stay small. Files of more than 40
+/// channels have shorter ones, so that memory stays bounded.
 pub const CHUNK_HOPS: usize = 200;
 
 struct Channel {
@@ -29,6 +30,7 @@ pub struct WholeFile {
     settings: Settings,
     channels: Box<[Channel]>,
     lookahead_hops: usize,
+    chunk_hops: usize,
     /// Noisy frames `[lookahead + chunk][channel]`: those that outputs belong to, oldest first.
     noisy: Vec<Spectrum>,
     /// `[channel][chunk]`.
@@ -54,12 +56,14 @@ impl WholeFile {
             features: FeatureState::new(norm_alpha),
             synthesis: Synthesis::new(),
         };
-        let n_frames = n_channels * CHUNK_HOPS;
+        let chunk_hops = CHUNK_HOPS.min(TorchFile::max_chunk_hops(n_channels));
+        let n_frames = n_channels * chunk_hops;
         Self {
             settings,
             channels: (0..n_channels).map(channel).collect(),
             lookahead_hops,
-            noisy: vec![SILENT_SPECTRUM; n_channels * (lookahead_hops + CHUNK_HOPS)],
+            chunk_hops,
+            noisy: vec![SILENT_SPECTRUM; n_channels * (lookahead_hops + chunk_hops)],
             inputs: vec![ChannelIn::default(); n_frames],
             outputs: vec![ChannelOut::default(); n_frames],
             ready: vec![0.0; n_frames * HOP],
@@ -73,7 +77,12 @@ impl WholeFile {
 
     /// Samples between an input and the same moment in the output: the model's delay and one chunk.
     pub fn delay_samples(&self) -> usize {
-        OVERLAP_DELAY_SAMPLES + (self.lookahead_hops + CHUNK_HOPS) * HOP
+        OVERLAP_DELAY_SAMPLES + (self.lookahead_hops + self.chunk_hops) * HOP
+    }
+
+    /// Ends the file; the engine can take another.
+    pub fn into_engine(self) -> TorchEngine {
+        self.file.into_engine()
     }
 
     /// What all chunks cost so far.
@@ -96,13 +105,13 @@ impl WholeFile {
         for (index, (channel, samples)) in self.channels.iter_mut().zip(input).enumerate() {
             let hop: &[f32; HOP] = (*samples).try_into().expect("a hop per channel");
             channel.analysis.process(hop, &mut frames[index]);
-            channel.features.process(&frames[index], &mut self.inputs[index * CHUNK_HOPS + at]);
+            channel.features.process(&frames[index], &mut self.inputs[index * self.chunk_hops + at]);
         }
         for (samples, ready) in output.iter_mut().zip(self.ready[at * n * HOP..].chunks_exact(HOP)) {
             samples.copy_from_slice(ready);
         }
         self.n_hops += 1;
-        if self.n_hops == CHUNK_HOPS {
+        if self.n_hops == self.chunk_hops {
             self.denoise_chunk()?;
         }
         Ok(())
@@ -114,9 +123,9 @@ impl WholeFile {
         self.timings.upload_us += timings.upload_us;
         self.timings.compute_us += timings.compute_us;
         self.timings.download_us += timings.download_us;
-        for hop in 0..CHUNK_HOPS {
+        for hop in 0..self.chunk_hops {
             for (index, answer) in self.answers.iter_mut().enumerate() {
-                *answer = self.outputs[index * CHUNK_HOPS + hop];
+                *answer = self.outputs[index * self.chunk_hops + hop];
             }
             let stage = self.settings.thresholds.stage(self.answers[0].lsnr_db);
             let aligned = &self.noisy[hop * n..][..n];
@@ -127,7 +136,7 @@ impl WholeFile {
                 channel.synthesis.process(frame, samples);
             }
         }
-        self.noisy.copy_within(CHUNK_HOPS * n.., 0);
+        self.noisy.copy_within(self.chunk_hops * n.., 0);
         self.n_hops = 0;
         Ok(())
     }

@@ -139,6 +139,49 @@ fn audio_on_mps() {
     audio_is_the_native_engines(TorchDevice::Mps, GPU_DB);
 }
 
+/// More channels make shorter chunks, so that memory stays bounded; the result is the same.
+#[test]
+fn many_channels_go_through_in_shorter_chunks() {
+    const MANY: usize = 64;
+    let file = |n_channels: usize| {
+        let engine = engine(TorchDevice::Cpu)?;
+        let file = TorchFile::new(engine, n_channels, DfMethod::COMPLEX_STRIDED).unwrap();
+        Some(WholeFile::new(file, n_channels, Settings::default()))
+    };
+    let (Some(mut many), Some(mut one)) = (file(MANY), file(1)) else { return };
+    let late = (one.delay_samples() - many.delay_samples()) / HOP;
+    assert!((50..CHUNK_HOPS).contains(&late), "{late} hops shorter");
+    let input = &noise()[0];
+    let (mut of_many, mut of_one) = (Vec::new(), Vec::new());
+    for hop in input.chunks_exact(HOP).take(CHUNK_HOPS + 60) {
+        let mut output = vec![vec![0.0; HOP]; MANY];
+        let mut outputs: Vec<_> = output.iter_mut().map(Vec::as_mut_slice).collect();
+        many.process(&[hop; MANY], &mut outputs).unwrap();
+        of_many.extend_from_slice(&output[MANY - 1]);
+        one.process(&[hop], &mut [&mut output[0]]).unwrap();
+        of_one.extend_from_slice(&output[0]);
+    }
+    let late = late * HOP;
+    let db = agreement_db(&of_one[late..], &of_many[..of_many.len() - late]);
+    assert!(db > CPU_DB, "{db:.0} dB");
+}
+
+/// A device's engine serves one file after the other.
+#[test]
+fn an_engine_takes_the_next_file_as_if_it_were_the_first() {
+    let Some(engine) = engine(TorchDevice::Cpu) else { return };
+    let mut engine = Some(engine);
+    let mut take = || {
+        let file = TorchFile::new(engine.take().unwrap(), N_CHANNELS, DfMethod::REAL_UNFOLD).unwrap();
+        let mut file = WholeFile::new(file, N_CHANNELS, Settings::default());
+        let output = run(|input, output| file.process(input, output).unwrap());
+        engine = Some(file.into_engine());
+        output
+    };
+    let first = take();
+    assert!(take() == first, "to the bit");
+}
+
 #[test]
 fn streams_are_opened_until_the_engine_is_full_and_found_again() {
     let Some(mut engine) = engine(TorchDevice::Cpu) else { return };

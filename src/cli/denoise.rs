@@ -1,5 +1,6 @@
 //! `tacet denoise`: files in, denoised WAV files out.
 
+mod engine;
 mod job;
 
 use std::any::Any;
@@ -25,6 +26,9 @@ use super::output::{self, Output};
 use super::plan::{self, Place, Task};
 use super::progress::Progress;
 use super::report::{FileReport, Outcome, RunReport};
+
+pub use engine::EngineReport;
+use engine::{DeviceChoice, EngineChoice, Engines, MethodChoice};
 
 /// Removes noise from recordings of speech.
 ///
@@ -56,6 +60,20 @@ pub struct Args {
     #[arg(long, value_name = "NAME|PATH")]
     pub model: Option<String>,
 
+    /// What runs the network [default: native, or what --device names]
+    #[arg(long, value_enum, value_name = "ENGINE")]
+    pub engine: Option<EngineChoice>,
+
+    /// Where it runs: auto (CUDA, else MPS, else the CPU), native, native16 (16-bit weights), or libtorch's cpu, mps, cuda, cuda:N
+    /// [default: $TACET_DEVICE, else the CPU with the native engine]
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<DeviceChoice>,
+
+    /// How libtorch computes the deep filter: auto, real_loop, real_strided, real_unfold, complex_strided, real_one_step or
+    /// real_hidden_state_loop [default: auto: complex_strided where complex numbers work on the device, else real_unfold]
+    #[arg(long, value_name = "METHOD", value_parser = engine::method)]
+    pub df_op: Option<MethodChoice>,
+
     /// Reduce by at most this many dB, 0 to 100; 100 is no limit
     #[arg(long, value_name = "DB", default_value_t = NO_LIMIT_DB, allow_negative_numbers = true, value_parser = between::<0, 100>)]
     pub attenuation_limit: f32,
@@ -84,7 +102,7 @@ pub struct Args {
     #[arg(long)]
     pub float: bool,
 
-    /// Files in work at once [default: the number of processor cores]
+    /// Files in work at once [default: the number of processor cores; on CUDA at most 4, on MPS always 1]
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
 
@@ -174,23 +192,32 @@ pub fn run(args: &Args) -> Result<bool> {
     let from_environment = std::env::var("TACET_MODEL").ok().filter(|name| !name.is_empty());
     let model = LoadedModel::load(args.model.as_deref().or(from_environment.as_deref()))?;
     let settings = args.settings();
+    let engines = Engines::open(args, &model)?;
+    let n_jobs = engines.n_jobs(args.jobs, tasks.len())?;
     let delay_samples = Denoiser::new(model.engine(), 1, settings)?.delay_samples();
 
     let progress = Progress::new(tasks.len(), args.quiet);
-    let context = job::Context { model: &model, settings, is_float: args.float, progress: &progress };
-    let files = process_all(&tasks, args.jobs, &context);
+    engines.notes().iter().for_each(|note| progress.say(note));
+    let context = job::Context {
+        model: &model,
+        engines: &engines,
+        settings,
+        is_float: args.float,
+        progress: &progress,
+    };
+    let files = process_all(&tasks, n_jobs, &context);
     drop(progress);
 
-    let report = RunReport::new(model.name, delay_samples, files, start.elapsed());
+    let engine = engines.report().clone();
+    let report = RunReport::new(model.name.clone(), engine, delay_samples, files, start.elapsed());
     if let Some(path) = &args.json {
         write_json(&report, path)?;
     }
     Ok(report.failed == 0)
 }
 
-/// Works through the tasks on as many threads as wanted; the reports are in the tasks' order.
-fn process_all(tasks: &[Task], jobs: Option<NonZeroUsize>, context: &job::Context<'_>) -> Vec<FileReport> {
-    let n_threads = jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+/// Works through the tasks on this many threads; the reports are in the tasks' order.
+fn process_all(tasks: &[Task], n_threads: usize, context: &job::Context<'_>) -> Vec<FileReport> {
     let next = AtomicUsize::new(0);
     let reports: Vec<Mutex<Option<FileReport>>> = tasks.iter().map(|_| Mutex::new(None)).collect();
     report_panics_as_errors();

@@ -12,6 +12,7 @@ use tacet::weights;
 pub struct LoadedModel {
     /// As reports show it: a published model's name, else the path.
     pub name: String,
+    model: Model,
     packed: Arc<NativeModel>,
 }
 
@@ -19,6 +20,16 @@ impl LoadedModel {
     /// A fresh engine; the weights are shared.
     pub fn engine(&self) -> Box<NativeEngine> {
         Box::new(NativeEngine::new(Arc::clone(&self.packed)))
+    }
+
+    /// The weights as the native engine wants them.
+    pub fn packed(&self) -> Arc<NativeModel> {
+        Arc::clone(&self.packed)
+    }
+
+    /// The weights as they are, for other engines.
+    pub fn model(&self) -> &Model {
+        &self.model
     }
 
     /// Loads the named model, `None` being the embedded one.
@@ -37,7 +48,7 @@ impl LoadedModel {
         };
         let name = model.official().map_or_else(|| fallback_name.to_owned(), |kind| kind.id().to_owned());
         let packed = NativeModel::new(&model)?;
-        Ok(Self { name, packed })
+        Ok(Self { name, model, packed })
     }
 }
 

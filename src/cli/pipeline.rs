@@ -35,6 +35,16 @@ impl HopProcessor for Denoiser {
     }
 }
 
+impl<P: HopProcessor + ?Sized> HopProcessor for Box<P> {
+    fn delay_samples(&self) -> usize {
+        (**self).delay_samples()
+    }
+
+    fn process(&mut self, input: &[&[f32]], output: &mut [&mut [f32]]) -> Result<()> {
+        (**self).process(input, output)
+    }
+}
+
 /// Watches the signal at 48 kHz, hop by hop, before and after.
 pub trait Observer {
     /// The same moment before and after, one slice per channel, of equal lengths up to [`HOP`] (less at the end).

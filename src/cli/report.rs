@@ -12,6 +12,7 @@ use serde::Serialize;
 use tacet::model::{HOP, SAMPLE_RATE_HZ};
 
 use super::decode::Blemishes;
+use super::denoise::EngineReport;
 use super::encode::Spec;
 use super::pipeline::Observer;
 
@@ -280,6 +281,9 @@ pub struct RunReport {
     pub tacet: &'static str,
     /// The model's name, or its path as given.
     pub model: String,
+    /// What ran it.
+    #[serde(flatten)]
+    pub engine: EngineReport,
     /// Delay of the pipeline at 48 kHz, in samples; taken out of the files.
     pub delay_samples: usize,
     /// The same in milliseconds.
@@ -301,7 +305,13 @@ pub struct RunReport {
 
 impl RunReport {
     /// Sums up.
-    pub fn new(model: String, delay_samples: usize, files: Vec<FileReport>, time: Duration) -> Self {
+    pub fn new(
+        model: String,
+        engine: EngineReport,
+        delay_samples: usize,
+        files: Vec<FileReport>,
+        time: Duration,
+    ) -> Self {
         let ms = |samples: usize| samples as f64 * 1000.0 / f64::from(SAMPLE_RATE_HZ);
         let done = files.iter().filter_map(|file| match &file.outcome {
             Outcome::Done(done) => Some(done.duration_s),
@@ -311,6 +321,7 @@ impl RunReport {
         Self {
             tacet: env!("CARGO_PKG_VERSION"),
             model,
+            engine,
             delay_samples,
             delay_ms: ms(delay_samples),
             live_latency_ms: ms(delay_samples + HOP),

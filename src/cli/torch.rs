@@ -104,10 +104,14 @@ fn install(options: &Install) -> Result<()> {
     let parent = dest.parent().context("no directory")?;
     // Beside the destination, so that libraries are linked and not copied; kept after a failure, so that what was
     // fetched is not fetched again.
-    let work = parent.join(".fetched");
+    let work = parent.join(assemble::FETCHED_DIR);
     let wheels = wheels::wheels(platform, options.cuda);
     let lib = work.join("lib");
     let files = assemble::fetch(&Pip::find()?, &wheels, &work)?;
+    // An installation that was interrupted may have unpacked another set.
+    if lib.exists() {
+        std::fs::remove_dir_all(&lib).with_context(|| lib.display().to_string())?;
+    }
     for (wheel, file) in wheels.iter().zip(&files) {
         eprintln!("Unpacking {}", wheel.name);
         assemble::extract(wheel, file, &Layout { lib: &lib, sdk: None })?;
@@ -120,7 +124,7 @@ fn install(options: &Install) -> Result<()> {
     libraries.extend(graphs.filter(|graphs| graphs.is_file()));
     libraries.push(backend);
     let manifest = assemble::install(&libraries, &dest, platform, options.cuda)?;
-    std::fs::remove_dir_all(&work).with_context(|| work.display().to_string())?;
+    assemble::remove_leftovers(&dest)?;
     println!("Installed libtorch {TORCH_VERSION}, {} MB: {}", manifest.n_bytes() / 1_000_000, dest.display());
     println!("See what it offers with `tacet devices`, and how fast it is with `tacet bench`");
     Ok(())
@@ -128,6 +132,7 @@ fn install(options: &Install) -> Result<()> {
 
 fn remove() -> Result<()> {
     let dest = locate::user_dir().context("this user has no data directory")?;
+    assemble::remove_leftovers(&dest)?;
     let bytes = Manifest::read(&dest).map_or(0, |manifest| manifest.n_bytes());
     if assemble::remove(&dest)? {
         println!("Removed {} MB: {}", bytes / 1_000_000, dest.display());

@@ -211,6 +211,15 @@ fn usable(device: TorchDevice, facts: &Facts) -> Result<&Probed, Unavailable> {
         TorchDevice::Mps => &torch.mps,
         TorchDevice::Cuda(_) => &torch.cuda,
     };
+    if let TorchDevice::Cuda(index) = device
+        && probed.0.available == 1
+        && index >= probed.0.n_devices
+    {
+        let n_devices = probed.0.n_devices;
+        return Err(Unavailable::Refused(format!(
+            "there is no CUDA device {index}: libtorch finds {n_devices}"
+        )));
+    }
     match probed {
         (probe, _) if probe.available == 1 => Ok(probed),
         (probe, Some(reason)) if probe.built == 1 || device != TorchDevice::Mps => {
@@ -351,6 +360,15 @@ mod tests {
             assert!(assess(MPS, &facts, None).warnings.contains(&expected));
             assert_eq!(assess(CPU, &facts, None).warnings, []);
         }
+    }
+
+    #[test]
+    fn a_gpu_beyond_the_last_is_not_there() {
+        let mut facts = facts(System::Linux);
+        facts.torch.as_mut().unwrap().cuda = (Probe { n_devices: 2, ..probed(true, true, true).0 }, None);
+        let found = |index| assess(Device::Torch(TorchDevice::Cuda(index)), &facts, None).unavailable;
+        assert_eq!((found(0), found(1)), (None, None));
+        assert!(found(2).is_some_and(|reason| reason.to_string().contains("libtorch finds 2")));
     }
 
     #[test]

@@ -8,6 +8,8 @@ use crate::engine::torch::TorchDevice;
 pub enum Use<'a> {
     /// Whole files: throughput counts.
     Files,
+    /// Whole files, by libtorch.
+    TorchFiles,
     /// Live audio: what was measured, as each device's 99th percentile of a step in microseconds. A device that was not
     /// measured is not in it.
     Live(&'a [(Device, f32)]),
@@ -28,6 +30,18 @@ pub enum Reason {
     Unmeasured,
 }
 
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Explicit => "chosen",
+            Self::Configured => "configured",
+            Self::Order => "the first there is of CUDA, MPS and the CPU",
+            Self::Fastest => "the fastest that was measured",
+            Self::Unmeasured => "nothing was measured, and it is in time everywhere",
+        })
+    }
+}
+
 /// A device and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Choice {
@@ -38,7 +52,7 @@ pub struct Choice {
 }
 
 /// Chooses a device: the one named, else the configured one, else by what it is for. Files go to CUDA, MPS or the CPU, in
-/// this order, and on the CPU to the native engine, which is faster there. Live audio goes to what was measured
+/// this order, and on the CPU to the native engine, which needs nothing; by libtorch to its CPU. Live audio goes to what was measured
 /// fastest, the native engine included. A named device is not replaced by another, available or not.
 pub fn choose(
     explicit: Option<Device>,
@@ -55,9 +69,10 @@ pub fn choose(
     let available =
         |device: Device| devices.iter().any(|found| found.device == device && found.is_available());
     match what_for {
-        Use::Files => {
+        Use::Files | Use::TorchFiles => {
             let gpus = [TorchDevice::Cuda(0), TorchDevice::Mps].map(Device::Torch);
-            let device = gpus.into_iter().find(|&device| available(device)).unwrap_or(Device::Native);
+            let cpu = if what_for == Use::Files { Device::Native } else { Device::Torch(TorchDevice::Cpu) };
+            let device = gpus.into_iter().find(|&device| available(device)).unwrap_or(cpu);
             Choice { device, reason: Reason::Order }
         }
         Use::Live(measured) => {
@@ -110,6 +125,9 @@ mod tests {
         ] {
             let choice = choose(None, None, &machine(available), Use::Files);
             assert_eq!(choice, Choice { device, reason: Reason::Order });
+            let by_torch = if device == NATIVE { CPU } else { device };
+            let choice = choose(None, None, &machine(available), Use::TorchFiles);
+            assert_eq!(choice, Choice { device: by_torch, reason: Reason::Order });
         }
     }
 

@@ -4,13 +4,14 @@
 //! our side: streams of channels are lanes of a batch, one step uploads and downloads once for all of them. Making an
 //! engine takes seconds (open, upload weights, warm up, check against the native engine): on a thread of its own.
 
-use tacet_torch_pack::abi::{self, DfMethod, FLAG_GRAPHS, Lane, Status};
+use tacet_torch_pack::abi::{self, FLAG_GRAPHS, Lane, Status};
 
 use super::native::{NativeEngine, NativeModel};
 use super::{ChannelIn, ChannelOut, Engine, EngineError, Job, StepTimings, StreamId, Thresholds};
 use crate::frame::Complex32;
 use crate::model::{Model, ModelError};
 
+pub use super::torch_file::TorchFile;
 pub use super::torch_loader::{
     Backend, CallError, LoadError, MPS_FALLBACK_VARIABLE, installed, request_mps_fallback,
 };
@@ -64,7 +65,7 @@ pub enum TorchError {
     #[error(transparent)]
     Load(#[from] LoadError),
     /// The backend refused.
-    #[error("{device}: {error}")]
+    #[error("{device}: {}", failure(error))]
     Call {
         /// The device's name.
         device: String,
@@ -110,8 +111,8 @@ impl Default for TorchOptions {
 /// The network on a device of libtorch, for any number of streams.
 #[derive(Debug)]
 pub struct TorchEngine {
-    backend: &'static Backend,
-    handle: *mut abi::Engine,
+    pub(super) backend: &'static Backend,
+    pub(super) handle: *mut abi::Engine,
     device: TorchDevice,
     name: String,
     lookahead_hops: usize,
@@ -263,13 +264,8 @@ impl TorchEngine {
         Ok(agreement_db)
     }
 
-    fn failed(&self, error: &CallError) -> EngineError {
-        let what = match error.status {
-            Status::OUT_OF_MEMORY => "its memory is used up (close other programs that use the device): ",
-            Status::PANIC => "the backend has a defect (please report it): ",
-            _ => "",
-        };
-        EngineError::Failed { device: self.name.clone(), reason: format!("{what}{}", error.text) }
+    pub(super) fn failed(&self, error: &CallError) -> EngineError {
+        EngineError::Failed { device: self.name.clone(), reason: failure(error) }
     }
 
     /// Steps the jobs whose lanes have been gathered.
@@ -401,80 +397,7 @@ impl Drop for TorchEngine {
     }
 }
 
-/// A whole file on a device: many hops at a time, state carried over.
-#[derive(Debug)]
-pub struct TorchFile {
-    handle: *mut abi::File,
-    engine: TorchEngine,
-    n_channels: usize,
-}
-
-// SAFETY: as for the engine, which it owns.
-unsafe impl Send for TorchFile {}
-
-impl TorchFile {
-    /// Begins a file of `n_channels` channels, filtered by `method`, on the engine's device.
-    ///
-    /// # Errors
-    /// [`EngineError::Failed`] from the device.
-    pub fn new(engine: TorchEngine, n_channels: usize, method: DfMethod) -> Result<Self, EngineError> {
-        let mut handle = std::ptr::null_mut();
-        // SAFETY: the engine's handle is live and owned here; the place for the pointer is ours.
-        super::torch_loader::call(|message| unsafe {
-            (engine.backend.api.file_new)(engine.handle, n_channels as u32, method, &mut handle, message)
-        })
-        .map_err(|error| engine.failed(&error))?;
-        Ok(Self { handle, engine, n_channels })
-    }
-
-    /// The engine whose weights it uses.
-    pub fn engine(&self) -> &TorchEngine {
-        &self.engine
-    }
-
-    /// Infers the same number of hops of every channel: `input` and `output` hold channel after channel. Where a stage
-    /// did not run, its part of the output is 0.
-    ///
-    /// # Errors
-    /// [`EngineError::Failed`]; the file must then be given up.
-    ///
-    /// # Panics
-    /// If the lengths differ or are no multiple of the channel count.
-    pub fn push(
-        &mut self,
-        thresholds: &Thresholds,
-        input: &[ChannelIn],
-        output: &mut [ChannelOut],
-    ) -> Result<StepTimings, EngineError> {
-        assert_eq!(input.len(), output.len(), "as many outputs as inputs");
-        assert!(input.len().is_multiple_of(self.n_channels), "as many hops of every channel");
-        let chunk = abi::Chunk {
-            n_hops: input.len() / self.n_channels,
-            min_db: thresholds.min_db,
-            max_erb_db: thresholds.max_erb_db,
-            max_df_db: thresholds.max_df_db,
-            input: input.as_ptr().cast(),
-            output: output.as_mut_ptr().cast(),
-        };
-        let mut timings = abi::Timings::default();
-        // SAFETY: the handle is live; the chunk's buffers have n_channels * n_hops entries (asserted above) of types that
-        // are repr(C) of 416 and 225 float32.
-        super::torch_loader::call(|message| unsafe {
-            (self.engine.backend.api.file_push)(self.handle, &chunk, &mut timings, message)
-        })
-        .map_err(|error| self.engine.failed(&error))?;
-        Ok(step_timings(timings))
-    }
-}
-
-impl Drop for TorchFile {
-    fn drop(&mut self) {
-        // SAFETY: made by `file_new`, freed once, before the engine it was made from.
-        unsafe { (self.engine.backend.api.file_free)(self.handle) };
-    }
-}
-
-fn step_timings(timings: abi::Timings) -> StepTimings {
+pub(super) fn step_timings(timings: abi::Timings) -> StepTimings {
     let abi::Timings { upload_us, compute_us, download_us } = timings;
     StepTimings { upload_us, compute_us, download_us }
 }
@@ -482,6 +405,20 @@ fn step_timings(timings: abi::Timings) -> StepTimings {
 fn values(output: &ChannelOut) -> impl Iterator<Item = f32> + '_ {
     let filtered = output.filtered.iter().flat_map(|bin| [bin.re, bin.im]);
     std::iter::once(output.lsnr_db).chain(output.mask).chain(filtered)
+}
+
+/// What a failed call means for the user.
+fn failure(CallError { status, text }: &CallError) -> String {
+    match *status {
+        Status::OUT_OF_MEMORY => {
+            format!("its memory is used up ({text}); close other programs that use it, then retry")
+        }
+        Status::DEVICE | Status::NO_DEVICE => {
+            format!("{text}; retry, and restart this program if that does not help")
+        }
+        Status::PANIC => format!("the backend has a defect, please report it: {text}"),
+        _ => text.clone(),
+    }
 }
 
 /// Features with the size of speech's, different in every hop, the same in every run.
@@ -503,3 +440,21 @@ const _: () = {
     assert!(size_of::<ChannelIn>() == abi::N_INPUT * size_of::<f32>());
     assert!(size_of::<ChannelOut>() == abi::N_OUTPUT * size_of::<f32>());
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failure_of_a_device_says_what_happened_and_what_to_do() {
+        for (status, next_step) in [
+            (Status::OUT_OF_MEMORY, "close other programs"),
+            (Status::DEVICE, "restart this program"),
+            (Status::NO_DEVICE, "restart this program"),
+            (Status::PANIC, "report it"),
+        ] {
+            let text = failure(&CallError { status, text: "CUDA error: it is gone".into() });
+            assert!(text.contains("CUDA error: it is gone") && text.contains(next_step), "{text}");
+        }
+    }
+}

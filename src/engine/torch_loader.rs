@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use parking_lot::Mutex;
 use tacet_torch_pack::abi::{self, ABI_VERSION, Api, ENTRY, Entry, Message, Status, TORCH_VERSION};
 use tacet_torch_pack::locate::{self, DIR_VARIABLE, Origin, Place};
-use tacet_torch_pack::manifest::{LIB_DIR, Manifest, PackError};
+use tacet_torch_pack::manifest::{Manifest, PackError, lib_dir};
 use tacet_torch_pack::platform::Platform;
 
 /// Makes MPS operations that libtorch lacks run on the CPU. Read by libtorch when it is opened.
@@ -146,7 +146,7 @@ impl Backend {
         let platform = Platform::current().ok_or(PackError::Platform)?;
         let place = find(places)?;
         let manifest = Manifest::check(&place.dir)?;
-        let lib = place.dir.join(LIB_DIR);
+        let lib = lib_dir(&place.dir);
         if let Some(path) = loaded_libtorch(platform, &lib) {
             return Err(LoadError::Foreign { path });
         }

@@ -24,7 +24,7 @@ use super::{Tacet, Task};
 mod audio;
 mod gauges;
 mod machine;
-mod preferences;
+pub(super) mod preferences;
 mod presets;
 mod records;
 mod turns;

@@ -7,12 +7,16 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tacet_model::ModelKind;
 
+use crate::device::Device;
+use crate::engine::torch::Backend;
 use crate::inference::hub::Hub;
 use crate::inference::switchboard::{Mailbox, SlotId, SlotState, Switchboard};
 use crate::latency::Latency;
 use crate::meters::Meters;
 use crate::params::TacetParams;
 use crate::weights;
+
+use super::panel::preferences::Preferences;
 
 /// See the module.
 #[derive(Default)]
@@ -62,10 +66,20 @@ impl Shared {
         let (mut switchboard, mailbox) =
             Switchboard::new(Hub::global(), model, n_channels, self.attention.clone());
         switchboard.serve_at_once(patience);
-        let (a, b) = self.params.devices();
+        let (a, b) = self.devices_to_open();
         switchboard.choose(a, b);
         *self.switchboard.lock() = Some(switchboard);
         mailbox
+    }
+
+    /// The devices of the slots. What libtorch reads when it is opened is set before one of its devices is chosen.
+    fn devices_to_open(&self) -> (Device, Option<Device>) {
+        let (a, b) = self.params.devices();
+        let is_torch = |device: Device| !device.is_native();
+        if (is_torch(a) || b.is_some_and(is_torch)) && Backend::opened().is_none() {
+            Preferences::load().apply();
+        }
+        (a, b)
     }
 
     /// Leaves the inference services.
@@ -78,7 +92,7 @@ impl Shared {
     pub fn attend(&self) {
         self.is_attending.store(false, Ordering::Release);
         if let Some(switchboard) = &mut *self.switchboard.lock() {
-            let (a, b) = self.params.devices();
+            let (a, b) = self.devices_to_open();
             switchboard.choose(a, b);
         }
     }

@@ -6,3 +6,4 @@ mod resources;
 mod results;
 mod streams;
 mod support;
+mod torch;

@@ -5,13 +5,14 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use tacet::denoiser::{Denoiser, Settings};
+use tacet::denoiser::Settings;
 
+use super::engine::Engines;
 use crate::cli::decode::Decoder;
 use crate::cli::encode::{Spec, WavWriter};
 use crate::cli::model::LoadedModel;
 use crate::cli::output::Output;
-use crate::cli::pipeline::{Observer, Pipeline};
+use crate::cli::pipeline::{HopProcessor, Observer, Pipeline};
 use crate::cli::plan::{Place, Task};
 use crate::cli::progress::{FileProgress, Progress};
 use crate::cli::report::{Done, Level, Measured, NoiseMeter};
@@ -21,6 +22,8 @@ use crate::cli::spectrogram::Spectrogram;
 pub struct Context<'a> {
     /// The model.
     pub model: &'a LoadedModel,
+    /// What runs it.
+    pub engines: &'a Engines,
     /// How to denoise.
     pub settings: Settings,
     /// Whether to write floating point whatever the input's depth.
@@ -83,9 +86,9 @@ pub fn run(task: &Task, context: &Context<'_>) -> Result<Done> {
 }
 
 /// A file's signal on its way, and what is measured of it.
-struct Flow {
+struct Flow<'a> {
     decoder: Decoder,
-    pipeline: Option<Pipeline<Denoiser>>,
+    pipeline: Option<Pipeline<Box<dyn HopProcessor + 'a>>>,
     before: Level,
     after: Level,
     watch: Watch,
@@ -107,11 +110,11 @@ impl Observer for Watch {
     }
 }
 
-impl Flow {
-    fn new(decoder: Decoder, context: &Context<'_>, is_drawn: bool) -> Result<Self> {
+impl<'a> Flow<'a> {
+    fn new(decoder: Decoder, context: &Context<'a>, is_drawn: bool) -> Result<Self> {
         let (rate_hz, n_channels) = (decoder.format().rate_hz, decoder.format().n_channels);
-        let denoiser = Denoiser::new(context.model.engine(), n_channels, context.settings)?;
-        let pipeline = Pipeline::new(rate_hz, n_channels, denoiser)?;
+        let processor = context.engines.processor(context.model, n_channels, context.settings)?;
+        let pipeline = Pipeline::new(rate_hz, n_channels, processor)?;
         let spectrogram = is_drawn.then(|| Spectrogram::new(n_channels, rate_hz));
         Ok(Self {
             decoder,

@@ -1,15 +1,18 @@
 //! The C ABI. Every function checks its pointers, catches panics, and turns errors into a status and a text.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tacet_model::Model;
 use tacet_torch_pack::abi::{
-    self, ABI_VERSION, Api, Chunk, DfMethod, EngineConfig, FLAG_GRAPHS, Lane, Message, N_INPUT, N_OUTPUT,
-    Probe, Status, Timings,
+    self, ABI_VERSION, Api, Chunk, DfMethod, EngineConfig, FLAG_GRAPHS, Lane, MAX_CHUNK_FRAMES, Message,
+    N_INPUT, N_OUTPUT, Probe, Status, Timings,
 };
 
-use crate::sequence::{Bounds, MAX_CHUNK, Sequence};
+use crate::sequence::{Bounds, Sequence};
 use crate::streams::{MAX_LANES, Streams};
 use crate::target::{self, Target};
 use crate::weights::Weights;
@@ -46,6 +49,7 @@ pub unsafe extern "C" fn tacet_torch_api() -> *const Api {
 
 unsafe extern "C" fn probe(device: abi::Device, out: *mut Probe, message: *mut Message) -> Status {
     guarded(message, || {
+        let _alone = alone(device.kind == abi::DeviceKind::MPS);
         let (found, problem) = target::probe(device);
         // SAFETY: the caller passes null or a place for one probe.
         *unsafe { out.as_mut() }.ok_or_else(null)? = found;
@@ -58,7 +62,8 @@ unsafe extern "C" fn set_threads(n_threads: u32, message: *mut Message) -> Statu
         if !(1..=1024).contains(&n_threads) {
             return Err(TorchError::Argument(format!("{n_threads} threads are not within 1..=1024")));
         }
-        tch::set_num_threads(n_threads as i32);
+        N_THREADS.store(n_threads as i32, Ordering::Relaxed);
+        apply_threads();
         Ok(())
     })
 }
@@ -74,6 +79,7 @@ unsafe extern "C" fn engine_new(
         // SAFETY: the caller passes `model_length` readable bytes.
         let bytes = unsafe { slice(config.model, config.model_length) }?;
         let model = Model::from_safetensors(bytes)?;
+        let _alone = alone(config.device.kind == abi::DeviceKind::MPS);
         let target = Target::open(config.device)?;
         let weights = Rc::new(Weights::new(&model, target)?);
         let streams = Streams::new(weights, config.max_lanes as usize, config.flags & FLAG_GRAPHS != 0)?;
@@ -86,15 +92,21 @@ unsafe extern "C" fn engine_free(engine: *mut abi::Engine) {
     guarded(std::ptr::null_mut(), || {
         if !engine.is_null() {
             // SAFETY: made by `engine_new`, freed once by the caller's promise.
-            drop(unsafe { Box::from_raw(engine.cast::<Engine>()) });
+            let engine = unsafe { Box::from_raw(engine.cast::<Engine>()) };
+            let _alone = alone(engine.0.weights().target().is_metal());
+            drop(engine);
         }
         Ok(())
     });
 }
 
 unsafe extern "C" fn engine_warm_up(engine: *mut abi::Engine, n_lanes: u32, message: *mut Message) -> Status {
-    // SAFETY: the caller passes null or an engine of `engine_new`, on its thread.
-    guarded(message, || unsafe { engine_of(engine) }?.warm_up(n_lanes as usize))
+    guarded(message, || {
+        // SAFETY: the caller passes null or an engine of `engine_new`, on its thread.
+        let streams = unsafe { engine_of(engine) }?;
+        let _alone = alone(streams.weights().target().is_metal());
+        streams.warm_up(n_lanes as usize)
+    })
 }
 
 unsafe extern "C" fn engine_step(
@@ -123,6 +135,7 @@ unsafe extern "C" fn engine_step(
         };
         // SAFETY: the caller passes null or a place for the timings.
         let timings = unsafe { timings.as_mut() }.ok_or_else(null)?;
+        let _alone = alone(streams.weights().target().is_metal());
         *timings = streams.step(lanes, input, output)?;
         Ok(())
     })
@@ -137,6 +150,7 @@ unsafe extern "C" fn engine_round_trip(
     guarded(message, || {
         // SAFETY: the caller passes null or an engine of `engine_new`, and null or a place for the timings.
         let (streams, timings) = unsafe { (engine_of(engine)?, timings.as_mut().ok_or_else(null)?) };
+        let _alone = alone(streams.weights().target().is_metal());
         *timings = streams.round_trip(n_lanes as usize)?;
         Ok(())
     })
@@ -152,6 +166,7 @@ unsafe extern "C" fn file_new(
     guarded(message, || {
         // SAFETY: the caller passes null or an engine of `engine_new`, and null or a place for a pointer.
         let (streams, out) = unsafe { (engine_of(engine)?, out.as_mut().ok_or_else(null)?) };
+        let _alone = alone(streams.weights().target().is_metal());
         let sequence = Sequence::new(Rc::clone(streams.weights()), n_channels as usize, method)?;
         *out = Box::into_raw(Box::new(File(sequence))).cast();
         Ok(())
@@ -171,14 +186,17 @@ unsafe extern "C" fn file_push(
             (file, chunk.as_ref().ok_or_else(null)?, timings.as_mut().ok_or_else(null)?)
         };
         let rows = chunk.n_hops.saturating_mul(file.0.n_channels());
-        if rows > MAX_CHUNK {
-            return Err(TorchError::Argument(format!("a chunk of {rows} frames, at most {MAX_CHUNK}")));
+        if rows > MAX_CHUNK_FRAMES {
+            return Err(TorchError::Argument(format!(
+                "a chunk of {rows} frames, at most {MAX_CHUNK_FRAMES}"
+            )));
         }
         let bounds =
             Bounds { min_db: chunk.min_db, max_erb_db: chunk.max_erb_db, max_df_db: chunk.max_df_db };
         // SAFETY: the caller passes buffers of these sizes that do not overlap; `rows` is small.
         let (input, output) =
             unsafe { (slice(chunk.input, rows * N_INPUT)?, slice_mut(chunk.output, rows * N_OUTPUT)?) };
+        let _alone = alone(file.0.target().is_metal());
         *timings = file.0.push(chunk.n_hops, bounds, input, output)?;
         Ok(())
     })
@@ -188,7 +206,9 @@ unsafe extern "C" fn file_free(file: *mut abi::File) {
     guarded(std::ptr::null_mut(), || {
         if !file.is_null() {
             // SAFETY: made by `file_new`, freed once by the caller's promise.
-            drop(unsafe { Box::from_raw(file.cast::<File>()) });
+            let file = unsafe { Box::from_raw(file.cast::<File>()) };
+            let _alone = alone(file.0.target().is_metal());
+            drop(file);
         }
         Ok(())
     });
@@ -197,7 +217,8 @@ unsafe extern "C" fn file_free(file: *mut abi::File) {
 /// Runs a call with one CPU thread (unless set otherwise) and without autograd, and reports how it ended.
 fn guarded(message: *mut Message, call: impl FnOnce() -> Result<()>) -> Status {
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        one_thread_first();
+        target::preload_cuda();
+        apply_threads();
         let _inference = Inference::enter();
         call()
     }));
@@ -225,11 +246,28 @@ fn guarded(message: *mut Message, call: impl FnOnce() -> Result<()>) -> Status {
     status
 }
 
-/// libtorch starts as many threads as there are cores at its first operation, unless told before. In an audio host that
-/// is ruinous: they fight the audio thread for cores.
-fn one_thread_first() {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| tch::set_num_threads(1));
+/// Keeps this thread alone on Apple's GPU while the guard lives: two threads that use it at once crash the process (PyTorch
+/// #197805). One worker has all engines there, but a probe may come from anywhere.
+fn alone(is_metal: bool) -> Option<MutexGuard<'static, ()>> {
+    static METAL: Mutex<()> = Mutex::new(());
+    is_metal.then(|| METAL.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Threads of libtorch's CPU kernels.
+static N_THREADS: AtomicI32 = AtomicI32::new(1);
+
+thread_local! {
+    /// What this thread was told; OpenMP's number is each thread's own.
+    static TOLD: Cell<i32> = const { Cell::new(0) };
+}
+
+/// libtorch starts as many threads as there are cores at a thread's first operation, unless told before. In an audio host
+/// that is ruinous: they fight the audio thread for cores.
+fn apply_threads() {
+    let n_threads = N_THREADS.load(Ordering::Relaxed);
+    if TOLD.replace(n_threads) != n_threads {
+        tch::set_num_threads(n_threads);
+    }
 }
 
 fn null() -> TorchError {

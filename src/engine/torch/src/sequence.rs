@@ -7,12 +7,13 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use tacet_model::{DF_ORDER, N_BANDS, N_DF_BINS};
-use tacet_torch_pack::abi::{DfMethod, N_INPUT, N_OUTPUT, Timings};
+use tacet_torch_pack::abi::{DfMethod, MAX_CHUNK_FRAMES, N_INPUT, N_OUTPUT, Timings};
 use tch::{Device, Kind, Tensor};
 
 use crate::dfop::DfOp;
 use crate::layers::{Conv, Gru};
 use crate::network::{DecoderBuffers, EncoderBuffers, Memory, NOISY_AT};
+use crate::target::Target;
 use crate::weights::{INPUT_KERNEL_T, Weights};
 use crate::{Result, TorchError};
 
@@ -21,9 +22,6 @@ const BINS: i64 = N_DF_BINS as i64;
 const ORDER: i64 = DF_ORDER as i64;
 /// Inputs before a chunk that its first hops look back to.
 const CONTEXT: i64 = ORDER - 1;
-
-/// Most channels times hops of a chunk: bounds the device's memory to about 0.5 GB.
-pub const MAX_CHUNK: usize = 8192;
 
 /// The thresholds of the stages, as in a lane.
 #[derive(Clone, Copy, Debug)]
@@ -56,9 +54,9 @@ impl Sequence {
     /// # Errors
     /// [`TorchError::Argument`] for no or too many channels; the device's errors.
     pub fn new(weights: Rc<Weights>, n_channels: usize, method: DfMethod) -> Result<Self> {
-        if !(1..=MAX_CHUNK).contains(&n_channels) {
+        if !(1..=MAX_CHUNK_FRAMES).contains(&n_channels) {
             return Err(TorchError::Argument(format!(
-                "{n_channels} channels are not within 1..={MAX_CHUNK}"
+                "{n_channels} channels are not within 1..={MAX_CHUNK_FRAMES}"
             )));
         }
         let n = n_channels as i64;
@@ -79,6 +77,11 @@ impl Sequence {
         self.n_channels as usize
     }
 
+    /// The device it runs on.
+    pub fn target(&self) -> Target {
+        self.weights.target()
+    }
+
     /// Infers `n_hops` hops: `input` `[channels][hops][416]` to `output` `[channels][hops][225]`. Channel 0's local SNR
     /// decides the stages of all channels. Where a decoder was stopped, its part of the output is 0.
     ///
@@ -93,10 +96,13 @@ impl Sequence {
         output: &mut [f32],
     ) -> Result<Timings> {
         let rows = self.n_channels as usize * n_hops;
-        if n_hops == 0 || rows > MAX_CHUNK || input.len() != rows * N_INPUT || output.len() != rows * N_OUTPUT
+        if n_hops == 0
+            || rows > MAX_CHUNK_FRAMES
+            || input.len() != rows * N_INPUT
+            || output.len() != rows * N_OUTPUT
         {
             return Err(TorchError::Argument(format!(
-                "a chunk of {n_hops} hops of {} channels with {} inputs and {} outputs; at most {MAX_CHUNK} frames",
+                "a chunk of {n_hops} hops of {} channels with {} inputs and {} outputs; at most {MAX_CHUNK_FRAMES} frames",
                 self.n_channels,
                 input.len(),
                 output.len()

@@ -51,6 +51,11 @@ impl Target {
         self.device == Device::Cpu
     }
 
+    /// Whether it is Apple's GPU.
+    pub fn is_metal(self) -> bool {
+        self.device == Device::Mps
+    }
+
     /// Waits until the device has done all it was given.
     ///
     /// # Errors
@@ -109,10 +114,26 @@ pub fn probe(device: abi::Device) -> (abi::Probe, Option<TorchError>) {
     }
 }
 
-/// Opens libtorch_cuda beside this library, once per process, and never closes it: libtorch registers itself for good.
-fn open_cuda() -> Result<()> {
+/// Opens libtorch_cuda beside this library, once per process, and never closes it: libtorch registers itself for good. To
+/// be called before anything else: libtorch looks for CUDA's part when an operation first asks for it, on the CPU too, and
+/// never again.
+pub fn preload_cuda() {
+    // Without the library there is no CUDA, which is for those to hear who ask for it.
+    let _ = cuda_library();
+}
+
+fn cuda_library() -> std::result::Result<(), String> {
     static OPENED: OnceLock<std::result::Result<(), String>> = OnceLock::new();
-    OPENED.get_or_init(load_cuda).clone().map_err(TorchError::NoDevice)
+    OPENED.get_or_init(load_cuda).clone()
+}
+
+fn open_cuda() -> Result<()> {
+    cuda_library().map_err(TorchError::NoDevice)?;
+    if Cuda::is_available() {
+        Ok(())
+    } else {
+        Err(TorchError::NoDevice("libtorch finds no usable CUDA driver and device".into()))
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -124,7 +145,7 @@ fn load_cuda() -> std::result::Result<(), String> {
     let library = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_GLOBAL) };
     let library = library.map_err(|error| format!("libtorch_cuda.so does not load: {error}"))?;
     std::mem::forget(library);
-    if Cuda::is_available() { Ok(()) } else { Err("libtorch finds no usable CUDA driver and device".into()) }
+    Ok(())
 }
 
 #[cfg(not(target_os = "linux"))]
