@@ -14,8 +14,8 @@ use crate::features::FeatureState;
 use crate::frame::{SILENT_SPECTRUM, Spectrum};
 use crate::stft::{Analysis, OVERLAP_DELAY_SAMPLES, Synthesis};
 
-/// Hops of a chunk: 2 s, long enough to keep a GPU busy and short enough for the buffers to stay small. Files of more than 40
-/// channels have shorter ones, so that memory stays bounded.
+/// Hops of a chunk: 2 s, long enough to keep a GPU busy and short enough for the buffers to stay small. Files of more than
+/// 40 channels have shorter ones, so that memory stays bounded.
 pub const CHUNK_HOPS: usize = 200;
 
 struct Channel {

@@ -64,7 +64,8 @@ pub struct Args {
     #[arg(long, value_enum, value_name = "ENGINE")]
     pub engine: Option<EngineChoice>,
 
-    /// Where it runs: auto (CUDA, else MPS, else the CPU), native, native16 (16-bit weights), or libtorch's cpu, mps, cuda, cuda:N
+    /// Where it runs: auto (CUDA, else MPS, else the CPU), native, native16 (16-bit weights), or libtorch's cpu, mps,
+    /// cuda, cuda:N
     /// [default: $TACET_DEVICE, else the CPU with the native engine]
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<DeviceChoice>,

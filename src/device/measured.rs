@@ -1,4 +1,4 @@
-//! What `tacet bench` measured on this machine, kept per user, so that the automatic choice for live audio rests on numbers.
+//! What `tacet bench` measured on this machine, kept per user: the automatic choice for live audio rests on numbers.
 
 use std::fs;
 use std::io;

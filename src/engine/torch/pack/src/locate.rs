@@ -58,9 +58,9 @@ fn places_from(variable: Option<PathBuf>, user: Option<PathBuf>, module: Option<
     user.into_iter().chain(bundle).collect()
 }
 
-/// Packs that come with a module: `Contents/Resources` for one in a bundle (with its libraries in `Contents/Frameworks`, see
-/// [`lib_dir`](crate::manifest::lib_dir)), a folder beside the module, or one beside the bundle that holds it (VST3 keeps the
-/// module in `Contents/x86_64-linux`).
+/// Packs that come with a module: `Contents/Resources` for one in a bundle (with its libraries in
+/// `Contents/Frameworks`, see [`lib_dir`](crate::manifest::lib_dir)), a folder beside the module, or one beside the bundle
+/// that holds it (VST3 keeps the module in `Contents/x86_64-linux`).
 pub fn bundle_dirs(module: &Path) -> Vec<PathBuf> {
     let Some(dir) = module.parent() else { return Vec::new() };
     let mut dirs = vec![dir.join(BUNDLED_DIR)];
