@@ -8,6 +8,7 @@
 //! - [`restart`]: begins again with another device, as the panel asks.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 #[cfg(not(unix))]
 use anyhow::Context;
@@ -22,6 +23,9 @@ use choice::{Choice, Wishes};
 use restart::Running;
 
 use crate::plugin::Tacet;
+
+/// How long a restarted program waits for what the former one held.
+const RESTART_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Whether this process is the standalone: then the framework may write to the terminal.
 static IS_STANDALONE: AtomicBool = AtomicBool::new(false);
@@ -157,6 +161,9 @@ fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
         _ => devices::jack(),
     };
     if let Some(jack) = jack {
+        if options.values.is_some() {
+            devices::wait_for_jack_name(RESTART_PATIENCE);
+        }
         let inputs = choice::jack_inputs(&jack, options.input.as_deref())?;
         println!("JACK: {} Hz, {} samples; input {inputs}", jack.rate_hz, jack.buffer);
         add("backend", "jack".into());
@@ -168,7 +175,10 @@ fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
             // The framework plays on the first ports; a patchbay plays elsewhere.
             output: jack.outputs.first().cloned(),
             outputs: jack.outputs.into_iter().take(1).collect(),
-            inputs: jack.inputs,
+            // Two ports together are a choice of their own.
+            inputs: std::iter::once(inputs.clone())
+                .chain(jack.inputs.into_iter().filter(|port| *port != inputs))
+                .collect(),
             input: Some(inputs),
             buffer: jack.buffer,
             options: options.clone(),

@@ -1,6 +1,7 @@
 //! What audio devices the machine has.
 
 use std::fmt::Write;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use cpal::traits::{DeviceTrait, HostTrait};
@@ -42,6 +43,18 @@ pub fn jack() -> Option<Jack> {
         inputs: ports(AudioOut::default().jack_port_type(), PortFlags::IS_OUTPUT),
         outputs: ports(AudioIn::default().jack_port_type(), PortFlags::IS_INPUT),
     })
+}
+
+/// Waits until no client of the plugin's name is left, at most `patience`: the server keeps a program's ports for a moment
+/// after it has ended, and takes no second client of the name.
+pub fn wait_for_jack_name(patience: Duration) {
+    use jack::{Client, ClientOptions, PortFlags};
+    let Ok((client, _)) = Client::new("tacet-wait", ClientOptions::NO_START_SERVER) else { return };
+    let deadline = Instant::now() + patience;
+    let is_taken = || !client.ports(Some("^tacet:"), None, PortFlags::empty()).is_empty();
+    while is_taken() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Asks the system's own audio interface.
