@@ -52,8 +52,8 @@ pub struct Choice {
 }
 
 /// Chooses a device: the one named, else the configured one, else by what it is for. Files go to CUDA, MPS or the CPU, in
-/// this order, and on the CPU to the native engine, which needs nothing; by libtorch to its CPU. Live audio goes to what was
-/// measured fastest, the native engine included. A named device is not replaced by another, available or not.
+/// this order, and on the CPU to the native engine, which needs nothing; by libtorch to its CPU. Live audio goes to what
+/// was measured fastest, the native engine included. A named device is not replaced by another, available or not.
 pub fn choose(
     explicit: Option<Device>,
     configured: Option<Device>,
