@@ -194,7 +194,7 @@ pub fn run(args: &Args) -> Result<bool> {
     let model = LoadedModel::load(args.model.as_deref().or(from_environment.as_deref()))?;
     let settings = args.settings();
     let engines = Engines::open(args, &model)?;
-    let n_jobs = engines.n_jobs(args.jobs, tasks.len())?;
+    let n_jobs = engines.n_jobs(args.jobs, tasks.len());
     let delay_samples = Denoiser::new(model.engine(), 1, settings)?.delay_samples();
 
     let progress = Progress::new(tasks.len(), args.quiet);
