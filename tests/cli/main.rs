@@ -2,6 +2,8 @@
 
 mod failures;
 mod formats;
+#[cfg(all(target_os = "linux", feature = "standalone"))]
+mod live;
 mod resources;
 mod results;
 mod streams;

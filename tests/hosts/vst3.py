@@ -3,8 +3,8 @@
     pip install -r tests/hosts/libraries.txt
     python tests/hosts/vst3.py target/bundled/Tacet.vst3          (`cargo xtask test hosts` does both)
 
-Checked in each host: the parameters, the latency by impulse, bypass to the bit, two equal renders, the state, odd blocks, mono
-and stereo, sample rates. The two hosts' renders of the demo recording must agree.
+Checked in each host: the parameters, the latency by impulse at several rates, bypass to the bit, two equal renders, odd blocks,
+the state. The two hosts' renders of the demo recording must agree.
 """
 
 import pathlib
@@ -173,6 +173,8 @@ def main(path):
 
     host = Pedalboard(path)
     host.set("Attenuation limit", 0.24)
+    # The host hands parameters over with the next block.
+    host.render(speech, rate_hz)
     state = host.state()
     other = Pedalboard(path)
     other.load(state)

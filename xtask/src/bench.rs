@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: the benches under `benches/`, each on one core where the system can pin it.
 //!
-//! A bench is a program that measures ours beside the baseline in one run and prints the ratio.
+//! A bench is a program that measures ours beside the baseline in one run and prints the ratio. [`plugin`] measures what
+//! the built plugin costs a host.
 
 use std::fs;
 use std::path::Path;
@@ -13,6 +14,11 @@ use crate::shell;
 use crate::torch;
 use crate::workspace::Workspace;
 
+pub mod plugin;
+
+/// The name of the one that is no program of its own.
+const PLUGIN: &str = "plugin";
+
 /// Which benches to run.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Options {
@@ -24,7 +30,7 @@ pub struct Options {
     arguments: Vec<String>,
 }
 
-/// Builds all, then runs one after the other.
+/// Builds and runs one after the other.
 ///
 /// # Errors
 /// There is no such bench, or one cannot be built or fails.
@@ -32,8 +38,14 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let only = options.only.as_deref().unwrap_or("");
     let names = names(&workspace.root.join("benches"))?;
     let wanted: Vec<&String> = names.iter().filter(|name| name.contains(only)).collect();
+    if wanted.is_empty() && !PLUGIN.contains(only) {
+        bail!("no bench is called {only}; there are: {}, {PLUGIN}", names.join(", "));
+    }
+    if PLUGIN.contains(only) {
+        plugin::run(workspace)?;
+    }
     if wanted.is_empty() {
-        bail!("no bench is called {only}; there are: {}", names.join(", "));
+        return Ok(());
     }
     setup::run(workspace, &setup::Options::default())?;
     shell::run(cargo_bench(workspace, &wanted).arg("--no-run"))?;

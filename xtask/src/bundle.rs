@@ -80,6 +80,38 @@ pub fn build(workspace: &Workspace, options: Options) -> Result<Vec<PathBuf>> {
     Ok(made)
 }
 
+/// Makes the bundles of the formats for plugins from the library in `built`, in `destination`; gives their paths.
+///
+/// # Errors
+/// There is no library, or a bundle cannot be written.
+pub fn assemble_plugins(workspace: &Workspace, built: &Path, destination: &Path) -> Result<Vec<PathBuf>> {
+    let bundles = layout::bundles(Platform::current()?, &Names::read(&workspace.root)?);
+    let plugins = bundles.iter().filter(|bundle| bundle.format != layout::Format::Standalone);
+    plugins.map(|bundle| assemble(bundle, built, destination, None)).collect()
+}
+
+/// The CLAP to measure: the release's, built and bundled, or the one that `TACET_CLAP` names.
+///
+/// # Errors
+/// It cannot be built.
+pub fn clap_to_measure(workspace: &Workspace) -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os("TACET_CLAP") {
+        return Ok(named.into());
+    }
+    build(workspace, Options::default())?;
+    clap_binary(workspace)
+}
+
+/// The CLAP's binary among the bundles.
+///
+/// # Errors
+/// The platform has none.
+pub fn clap_binary(workspace: &Workspace) -> Result<PathBuf> {
+    let bundles = layout::bundles(Platform::current()?, &Names::read(&workspace.root)?);
+    let clap = bundles.into_iter().find(|bundle| bundle.format == layout::Format::Clap);
+    Ok(workspace.bundle_dir().join(clap.context("there is no CLAP for this platform")?.binary))
+}
+
 /// Copies a bundle's binary, writes what macOS wants beside it, puts the torch pack in, signs. What was there is replaced.
 fn assemble(bundle: &Bundle, built: &Path, destination: &Path, torch: Option<&Path>) -> Result<PathBuf> {
     let root = destination.join(&bundle.root);

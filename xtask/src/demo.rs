@@ -1,16 +1,18 @@
-//! `cargo xtask demo`: sets up, builds, denoises a noisy recording and says what came of it.
+//! `cargo xtask demo`: sets up, builds, denoises a noisy recording, sends it through the built plugin too, and says what
+//! came of it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
+mod plugin;
 mod report;
 
 use report::Report;
 
-use crate::setup;
+use crate::bundle;
 use crate::shell;
 use crate::workspace::Workspace;
 
@@ -30,6 +32,8 @@ struct Products {
     wav: PathBuf,
     spectrogram: PathBuf,
     json: PathBuf,
+    /// As 32-bit float, which is what a plugin puts out.
+    float: PathBuf,
 }
 
 impl Products {
@@ -40,6 +44,7 @@ impl Products {
             wav: product("-denoised.wav"),
             spectrogram: product("-spectrogram.png"),
             json: product("-report.json"),
+            float: product("-denoised-float.wav"),
         }
     }
 }
@@ -47,21 +52,23 @@ impl Products {
 /// Denoises the project's recording, or the user's, and prints the report.
 ///
 /// # Errors
-/// Something cannot be set up, built, read or denoised.
+/// Something cannot be set up, built, read or denoised, or the plugin makes something else of the project's recording than
+/// the command line.
 pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let recording = match &options.file {
         Some(file) => file.canonicalize().with_context(|| format!("{} cannot be read", file.display()))?,
         None => workspace.root.join(RECORDING),
     };
-    setup::provide(workspace)?;
-    build(workspace)?;
+    // What ships: the command line, and with it the library that the plugin formats wrap.
+    bundle::build(workspace, bundle::Options::default())?;
     let products = Products::of(workspace, &recording);
     denoise(workspace, &recording, &products)?;
+    let plugin = compare(workspace, &recording)?;
 
     let report = fs::read(&products.json).with_context(|| products.json.display().to_string())?;
     let report: Report =
         serde_json::from_slice(&report).context("the report of `tacet denoise` is not understood")?;
-    println!("\n{}", report.screen()?);
+    println!("\n{}\n  {:<16}{plugin}", report.screen()?, "plugin");
     for (what, path) in [
         ("before", &recording),
         ("after", &products.wav),
@@ -73,27 +80,32 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Builds what ships, in release: the command line, and with it the library that the plugin formats wrap.
-fn build(workspace: &Workspace) -> Result<()> {
-    let mut cargo = shell::cargo();
-    cargo.args(["build", "--release", "--locked", "--package", "tacet"]).current_dir(&workspace.root);
-    shell::run(&mut cargo)
+/// `tacet denoise` with the recording and the output.
+fn tacet(workspace: &Workspace, recording: &Path, output: &Path) -> Command {
+    let tacet = workspace.target.join("release").join(format!("tacet{}", std::env::consts::EXE_SUFFIX));
+    let mut denoise = Command::new(tacet);
+    denoise.args(["denoise", "--quiet"]).arg(recording).arg("--output").arg(output);
+    denoise
 }
 
 fn denoise(workspace: &Workspace, recording: &Path, products: &Products) -> Result<()> {
     fs::create_dir_all(workspace.demo_dir())?;
-    let tacet = workspace.target.join("release").join(format!("tacet{}", std::env::consts::EXE_SUFFIX));
-    let mut denoise = Command::new(tacet);
-    denoise
-        .args(["denoise", "--quiet"])
-        .arg(recording)
-        .arg("--output")
-        .arg(&products.wav)
-        .arg("--spectrogram")
-        .arg(&products.spectrogram)
-        .arg("--json")
-        .arg(&products.json);
-    shell::run(&mut denoise)
+    let mut denoise = tacet(workspace, recording, &products.wav);
+    shell::run(denoise.arg("--spectrogram").arg(&products.spectrogram).arg("--json").arg(&products.json))
+}
+
+/// The built CLAP beside the command line; with the project's recording where the user's is one that the plugin would
+/// resample.
+fn compare(workspace: &Workspace, recording: &Path) -> Result<String> {
+    let ours = workspace.root.join(RECORDING);
+    let used = if plugin::takes(recording) { recording } else { &ours };
+    let float = Products::of(workspace, used).float;
+    shell::run(tacet(workspace, used, &float).arg("--float"))?;
+    let comparison = plugin::compare(&bundle::clap_binary(workspace)?, used, &float)?;
+    ensure!(used != ours || comparison.n_different == 0, "the plugin: {}", comparison.row());
+    let of_what =
+        if used == recording { "" } else { ", on the project's recording: yours is no WAV at 48 kHz" };
+    Ok(comparison.row() + of_what)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! - [`setup`]: installs or names prerequisites, fetches the model and converts it.
 //! - [`demo`]: a noisy recording in, a clean one, a picture and a report out.
 //! - [`bundle`], [`install`]: the plugin formats and the standalone, and where hosts look for them.
+//! - [`soak`]: many instances of the built plugin for a long time.
 //! - [`torch`]: the optional torch backend and its runtime pack.
 //! - [`mod@bench`]: time per hop beside the official runtime's.
 //! - [`mod@test`]: everything that checks the project.
@@ -27,6 +28,7 @@ pub mod install;
 pub mod quality;
 pub mod setup;
 pub mod shell;
+pub mod soak;
 pub mod test;
 pub mod tidy;
 pub mod torch;
@@ -55,6 +57,8 @@ enum Command {
     Install(install::Options),
     /// Remove what install has put there.
     Uninstall(install::Options),
+    /// Play many instances of the built plugin for a long time and compare them with their offline renders.
+    Soak(soak::Options),
     /// Fetch libtorch, build the torch backend, install both for this user.
     Torch(torch::Options),
     /// Measure.
@@ -90,6 +94,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Bundle(options) => bundle::run(&workspace, options),
         Command::Install(options) => install::install(&workspace, &options),
         Command::Uninstall(options) => install::uninstall(&workspace, &options),
+        Command::Soak(options) => soak::run(&workspace, &options),
         Command::Bench(options) => bench::run(&workspace, &options),
         Command::Torch(options) => torch::run(&workspace, options),
         Command::Test(options) => test::run(&workspace, &options),

@@ -12,6 +12,8 @@ use crate::tidy;
 use crate::torch;
 use crate::workspace::Workspace;
 
+mod hosts;
+
 /// Variables that turn what a test lacks from a printed skip into a failure, where it can be had: the fetched models,
 /// the official runtime, a graphics adapter in software, an X server, Valgrind, libtorch.
 fn required() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -26,10 +28,13 @@ fn required() -> impl Iterator<Item = (&'static str, &'static str)> {
     can_be_had.into_iter().filter(|(_, here)| *here).map(|(name, _)| (name, "1"))
 }
 
+/// cargo's words for the tests of everything but the torch backend, which needs a libtorch, and this program.
+const TEST: &str = "test --locked --workspace --exclude tacet-torch --exclude xtask";
+
 /// Which steps to run.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Options {
-    /// Only the steps whose name contains this (fmt, tidy, clippy, doc, torch, test, deny).
+    /// Only the steps whose name contains this (fmt, tidy, clippy, doc, torch, test, hosts, deny).
     #[arg(value_name = "STEP")]
     only: Option<String>,
 }
@@ -78,7 +83,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
 }
 
 fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
-    let cargo = |words: &'static str| {
+    let cargo = |words: &str| {
         let mut command = shell::cargo();
         command.args(words.split(' ')).current_dir(&workspace.root);
         command
@@ -105,12 +110,9 @@ fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
         // Before the other tests, which open the backend that it builds.
         ("torch", Box::new(|counts| check_torch(workspace, counts))),
         // All targets but benches and examples, and the examples in documentation.
-        (
-            "test",
-            Box::new(tests(cargo(
-                "test --locked --workspace --exclude tacet-torch --exclude xtask --no-fail-fast",
-            ))),
-        ),
+        ("test", Box::new(tests(cargo(&format!("{TEST} --no-fail-fast"))))),
+        // With the library that the tests have built.
+        ("hosts", Box::new(|_| hosts::check(workspace))),
     ];
     if shell::succeeds("cargo-deny", &["--version"]) {
         steps.push(("deny", Box::new(plain(cargo("deny check")))));

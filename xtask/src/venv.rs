@@ -13,7 +13,7 @@ use crate::workspace::{Workspace, write_atomically};
 
 /// Libraries to compute with: version ranges, so that any recent Python finds wheels.
 const LIBRARIES: &str = "libraries.txt";
-/// Tools whose results count: exact versions and hashes, without their dependencies.
+/// Tools whose results count, where there are any: exact versions and hashes, without their dependencies.
 const TOOLS: &str = "tools.txt";
 /// Written last, so that an environment is whole or made again.
 const STAMP: &str = "installed";
@@ -24,16 +24,15 @@ pub struct Venv {
 }
 
 impl Venv {
-    /// Makes or finds the environment for `requirements`, a directory with `libraries.txt` and `tools.txt`.
+    /// Makes or finds the environment for `requirements`, a directory with `libraries.txt` and perhaps `tools.txt`.
     ///
     /// # Errors
     /// There is no Python 3 with pip and venv, or a package cannot be installed.
     pub fn provide(workspace: &Workspace, requirements: &Path) -> Result<Self> {
         let (libraries, tools) = (requirements.join(LIBRARIES), requirements.join(TOOLS));
-        let texts = [&libraries, &tools].map(fs::read);
         let mut wanted = Vec::new();
-        for text in texts {
-            wanted.extend(text.with_context(|| format!("{} cannot be read", requirements.display()))?);
+        for list in [&libraries, &tools].into_iter().filter(|list| *list == &libraries || list.exists()) {
+            wanted.extend(fs::read(list).with_context(|| format!("{} cannot be read", list.display()))?);
         }
         let wanted = sha256_hex(&wanted);
         let name = requirements.file_name().context("the requirements' directory has no name")?;
@@ -50,7 +49,9 @@ impl Venv {
         )
         .context("Python's venv is missing (Debian and Ubuntu: `apt-get install python3-venv`)")?;
         venv.install(&libraries, &[])?;
-        venv.install(&tools, &["--no-deps", "--require-hashes"])?;
+        if tools.exists() {
+            venv.install(&tools, &["--no-deps", "--require-hashes"])?;
+        }
         write_atomically(&stamp, wanted.as_bytes())?;
         Ok(venv)
     }

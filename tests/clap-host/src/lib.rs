@@ -1,5 +1,8 @@
 //! A small CLAP host, enough to load a built plugin and treat it as a workstation does: parameters, state, latency, any
-//! blocks, offline or not. Everything runs on the caller's thread.
+//! blocks, offline or not. Everything runs on the caller's thread, but for [`Instance::while_processing`].
+//!
+//! - [`soak`]: many instances for a long time, compared hop by hop with an offline render.
+//! - [`signal`]: what they hear.
 
 use std::ffi::CString;
 use std::path::Path;
@@ -16,9 +19,13 @@ use clack_extensions::state::PluginState;
 use clack_extensions::tail::{PluginTail, TailLength};
 use clack_host::events::event_types::ParamValueEvent;
 use clack_host::factory::plugin::PluginFactory;
+pub use clack_host::prelude::ProcessStatus;
 use clack_host::prelude::*;
 
+mod contract;
 mod editor;
+pub mod signal;
+pub mod soak;
 
 /// What the plugin asks of the host.
 #[derive(Default)]
@@ -208,32 +215,9 @@ impl Instance {
     /// The plugin is not active or reports an error.
     pub fn process(&mut self, block: &mut [Vec<f32>], changes: &[Change]) -> Result<ProcessStatus> {
         let audio = self.audio.as_mut().context("not active")?;
-        let mut input = block.to_vec();
         let n_samples = block.first().map_or(0, Vec::len) as u64;
-        let mut events = EventBuffer::with_capacity(changes.len());
-        for change in changes {
-            let id = ClapId::from_raw(change.id).context("an invalid parameter")?;
-            events.push(&ParamValueEvent::new(change.at, id, Pckn::match_all(), change.value));
-        }
-        let mut told = EventBuffer::new();
-        let mut input_ports = AudioPorts::with_capacity(self.n_channels, 1);
-        let mut output_ports = AudioPorts::with_capacity(self.n_channels, 1);
-        let inputs = input_ports.with_input_buffers([AudioPortBuffer {
-            latency: 0,
-            channels: AudioPortBufferType::f32_input_only(input.iter_mut().map(InputChannel::variable)),
-        }]);
-        let mut outputs = output_ports.with_output_buffers([AudioPortBuffer {
-            latency: 0,
-            channels: AudioPortBufferType::f32_output_only(block.iter_mut().map(Vec::as_mut_slice)),
-        }]);
-        let status = audio.process(
-            &inputs,
-            &mut outputs,
-            &events.as_input(),
-            &mut told.as_output(),
-            Some(self.steady_time),
-            None,
-        )?;
+        let mut input = block.to_vec();
+        let status = contract::process(audio, (&mut input, false), block, changes, self.steady_time)?;
         self.steady_time += n_samples;
         self.idle();
         Ok(status)

@@ -14,7 +14,7 @@ struct Packages {
 }
 
 /// Names as in Debian 12 and Ubuntu 22.04 and later.
-const DEBIAN: [Packages; 4] = [
+const DEBIAN: [Packages; 5] = [
     // The build: the standalone's audio backends, found through pkg-config.
     Packages { names: &["gcc", "pkg-config", "libasound2-dev", "libjack-jackd2-dev"], tests_only: false },
     // The panel and the standalone's window, opened when they run.
@@ -23,6 +23,8 @@ const DEBIAN: [Packages; 4] = [
     Packages { names: &["mesa-vulkan-drivers", "g++", "python3-venv"], tests_only: true },
     // The plugin's window is opened on an X server without a screen, drawn in software; instructions are counted.
     Packages { names: &["xvfb", "libgl1-mesa-dri", "valgrind"], tests_only: true },
+    // Workstations that load the plugin.
+    Packages { names: &["ardour", "qtractor"], tests_only: true },
 ];
 
 /// Fetches the model; asked for only where no Python has pip, since it need not be Debian's.

@@ -1,26 +1,34 @@
 //! The built plugin in a CLAP host: what a workstation does to it, and what a user would notice.
 #![cfg(feature = "plugin")]
 
+mod artefact;
+mod contract;
+mod pauses;
+
 use std::path::PathBuf;
 
 use anyhow::Result;
 use tacet::denoiser::{Denoiser, Settings};
 use tacet::engine::native::{NativeEngine, NativeModel};
 use tacet::model::HOP;
+use tacet_clap_host::signal::noise;
+use tacet_clap_host::soak;
 use tacet_clap_host::{Change, Instance, PluginFile};
 
-/// The library that cargo built beside this test, or the plugin that `TACET_CLAP` names.
-fn plugin() -> PluginFile {
-    let path = std::env::var_os("TACET_CLAP").map(PathBuf::from).unwrap_or_else(|| {
+/// The library that cargo built beside this test, or the plugin that `TACET_CLAP` names. Built for tests, its audio thread
+/// runs under an allocator that ends the process when it is used there.
+fn library() -> PathBuf {
+    std::env::var_os("TACET_CLAP").map(PathBuf::from).unwrap_or_else(|| {
         let name = format!("{}tacet{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
         let test = std::env::current_exe().unwrap();
         let beside = test.parent().unwrap();
-        [beside.join(&name), beside.parent().unwrap().join(&name)]
-            .into_iter()
-            .find(|path| path.is_file())
-            .unwrap()
-    });
-    PluginFile::load(&path).unwrap()
+        let found = [beside.join(&name), beside.parent().unwrap().join(&name)];
+        found.into_iter().find(|path| path.is_file()).unwrap()
+    })
+}
+
+fn plugin() -> PluginFile {
+    PluginFile::load(&library()).unwrap()
 }
 
 fn active(rate_hz: f64, n_channels: usize) -> (PluginFile, Instance) {
@@ -39,16 +47,6 @@ fn recording() -> Vec<f32> {
     assert_eq!((reader.spec().sample_rate, reader.spec().channels), (48_000, 1));
     let scale = 2f32.powi(i32::from(reader.spec().bits_per_sample) - 1);
     reader.samples::<i32>().map(|sample| sample.unwrap() as f32 / scale).collect()
-}
-
-/// White noise at -12 dBFS, the same for the same seed.
-fn noise(n: usize, seed: u32) -> Vec<f32> {
-    let mut state = seed;
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / (1 << 24) as f32 * 0.5 - 0.25
-    };
-    (0..n).map(|_| next()).collect()
 }
 
 /// What the single-threaded pipeline makes of it, late by `delay` samples.
@@ -346,4 +344,15 @@ fn many_instances_side_by_side_do_not_disturb_each_other() {
         }
     }
     assert!(outputs.iter().all(|output| *output == alone));
+}
+
+/// The short form of `cargo xtask soak`.
+#[test]
+fn sixteen_instances_equal_their_offline_renders_under_automation_and_any_blocks() {
+    let audio = std::time::Duration::from_secs(3);
+    let plan = soak::Plan { n_instances: 16, audio, is_realtime: false, seed: 1 };
+    let report = soak::run(&plugin(), &plan).unwrap();
+    // Four of each kind: 300 hops at 48 kHz (twice), 275 at 44.1, 600 at 96.
+    assert_eq!(report.n_hops, 4 * (300 + 300 + 275 + 600));
+    assert_eq!(report.n_different, 0, "{report:?}");
 }

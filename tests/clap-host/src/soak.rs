@@ -1,0 +1,279 @@
+//! Many instances in one process, in blocks of random sizes, with automation, for as long as one likes; every hop of every
+//! instance is compared to the bit with an offline render of another instance.
+//!
+//! A frame that inference delivers too late is concealed, which makes its hops differ; whatever comes after must be equal
+//! again. So one number tells late frames, and a delay that grew, a state that went astray or a block border that is heard
+//! would show as hops that differ for good.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use super::signal::{Programme, mixed};
+use super::{Change, Instance, PluginFile};
+
+/// Sample rates and channels of the instances, in turn.
+const KINDS: [(f64, usize); 4] = [(48e3, 1), (48e3, 2), (44.1e3, 2), (96e3, 1)];
+/// Samples compared at a time.
+const HOP: usize = 480;
+/// Largest block.
+const MAX_BLOCK: usize = 2048;
+/// Samples of the offline render's blocks.
+const REFERENCE_BLOCK: usize = 512;
+/// Samples between changes of a parameter.
+const CHANGE_EVERY: u64 = 7919;
+/// Parameters that are automated and the values they take, in the plugin's terms.
+const AUTOMATED: [(&str, &[f64]); 7] = [
+    ("Mix", &[1.0, 0.7, 0.0, 1.0]),
+    ("Attenuation limit", &[1.0, 0.12, 0.0, 1.0]),
+    ("Output gain", &[0.5, 0.6, 0.4]),
+    ("Post filter", &[0.0, 0.5, 1.0]),
+    ("Listen", &[0.0, 1.0, 0.0]),
+    ("Bypass", &[0.0, 0.0, 0.0, 1.0]),
+    ("Stereo link", &[2.0, 1.0, 0.0]),
+];
+
+/// How long and how fast.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Instances that play at once.
+    pub n_instances: usize,
+    /// Audio per instance.
+    pub audio: Duration,
+    /// At the pace of the wall clock, without the host's word that it renders offline; else as fast as it goes, with it.
+    pub is_realtime: bool,
+    /// For block sizes and programmes.
+    pub seed: u64,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Hops compared, of all instances.
+    pub n_hops: u64,
+    /// Hops that differ from the offline render.
+    pub n_different: u64,
+    /// Longest run of them in one instance.
+    pub longest_run: u64,
+    /// Time that the instances took.
+    pub took: Duration,
+    /// Longest time that one round of all instances took beyond its own audio; in real time a dropout.
+    pub largest_delay: Duration,
+    /// Resident memory after a tenth of the time and at the end, in bytes, where the system tells.
+    pub resident: Option<(u64, u64)>,
+}
+
+impl Report {
+    /// Bytes by which the process has grown.
+    pub fn growth(&self) -> Option<i64> {
+        self.resident.map(|(early, late)| late as i64 - early as i64)
+    }
+}
+
+/// One instance with what it hears and what it should say.
+struct Player {
+    instance: Instance,
+    source: Source,
+    /// Hashes of the offline render's hops.
+    expected: std::sync::Arc<[u64]>,
+    digest: Digest,
+    n_hops: u64,
+    n_different: u64,
+    run: u64,
+    longest_run: u64,
+}
+
+/// A kind's input and automation by position.
+struct Source {
+    programme: Programme,
+    automation: Vec<(u32, &'static [f64])>,
+    rate_hz: f64,
+    n_channels: usize,
+    at: u64,
+    input: Vec<Vec<f32>>,
+    changes: Vec<Change>,
+}
+
+impl Source {
+    fn new(instance: &Instance, kind: usize, seed: u64) -> Result<Self> {
+        let (rate_hz, n_channels) = KINDS[kind];
+        let automation = AUTOMATED.map(|(name, values)| Ok((instance.param(name)?.id, values)));
+        Ok(Self {
+            programme: Programme::new(mixed(seed, kind as u64)),
+            automation: automation.into_iter().collect::<Result<_>>()?,
+            rate_hz,
+            n_channels,
+            at: 0,
+            input: vec![Vec::with_capacity(MAX_BLOCK); n_channels],
+            changes: Vec::with_capacity(4),
+        })
+    }
+
+    /// The next `n` samples and the changes that fall into them.
+    fn advance(&mut self, n: usize) {
+        for (c, channel) in self.input.iter_mut().enumerate() {
+            channel.clear();
+            // The second channel is the first, later: a moving source.
+            channel.extend((0..n as u64).map(|i| self.programme.sample(self.at + i + c as u64 * 37)));
+        }
+        self.changes.clear();
+        let end = self.at + n as u64;
+        for count in self.at.div_ceil(CHANGE_EVERY)..end.div_ceil(CHANGE_EVERY) {
+            let (id, values) = self.automation[count as usize % self.automation.len()];
+            let value = values[count as usize / self.automation.len() % values.len()];
+            self.changes.push(Change { at: (count * CHANGE_EVERY - self.at) as u32, id, value });
+        }
+        self.at = end;
+    }
+}
+
+/// Hashes a stream of samples hop by hop.
+#[derive(Default)]
+struct Digest {
+    hash: u64,
+    n: usize,
+    is_sound: bool,
+}
+
+impl Digest {
+    /// Takes a block; gives each complete hop's hash.
+    fn take(&mut self, block: &[Vec<f32>], mut on_hop: impl FnMut(u64)) -> Result<()> {
+        for i in 0..block.first().map_or(0, Vec::len) {
+            for channel in block {
+                ensure!(channel[i].is_finite(), "a sample is not a number");
+                // Both zeros are one.
+                self.hash =
+                    (self.hash ^ u64::from((channel[i] + 0.0).to_bits())).wrapping_mul(0x100_0000_01B3);
+                self.is_sound |= channel[i] != 0.0;
+            }
+            self.n += 1;
+            if self.n == HOP {
+                on_hop(self.hash);
+                (self.hash, self.n) = (0, 0);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn instance(plugin: &PluginFile, kind: usize, is_offline: bool) -> Result<Instance> {
+    let (rate_hz, n_channels) = KINDS[kind];
+    let mut instance = plugin.create()?;
+    instance.set_channels(n_channels)?;
+    instance.set_offline(is_offline)?;
+    instance.activate(rate_hz, MAX_BLOCK as u32)?;
+    Ok(instance)
+}
+
+/// What each kind should say, in hashes of hops.
+fn references(plugin: &PluginFile, plan: &Plan) -> Result<Vec<std::sync::Arc<[u64]>>> {
+    let n_kinds = KINDS.len().min(plan.n_instances);
+    let render = |kind: usize| {
+        let mut instance = instance(plugin, kind, true)?;
+        let mut source = Source::new(&instance, kind, plan.seed)?;
+        let n_samples = (plan.audio.as_secs_f64() * source.rate_hz) as u64;
+        let (mut hashes, mut digest) = (Vec::new(), Digest::default());
+        while source.at < n_samples {
+            source.advance(REFERENCE_BLOCK.min((n_samples - source.at) as usize));
+            let mut block = source.input.clone();
+            instance.process(&mut block, &source.changes)?;
+            digest.take(&block, |hash| hashes.push(hash))?;
+        }
+        ensure!(digest.is_sound, "the offline render is silent");
+        anyhow::Ok(hashes.into())
+    };
+    (0..n_kinds).map(render).collect()
+}
+
+/// Plays, after rendering what to compare with.
+///
+/// # Errors
+/// The plugin refuses something, or puts out what is not a number.
+pub fn run(plugin: &PluginFile, plan: &Plan) -> Result<Report> {
+    let references = references(plugin, plan)?;
+    let mut players = Vec::new();
+    for index in 0..plan.n_instances {
+        let kind = index % KINDS.len();
+        let instance = instance(plugin, kind, !plan.is_realtime)?;
+        players.push(Player {
+            source: Source::new(&instance, kind, plan.seed)?,
+            instance,
+            expected: references[kind].clone(),
+            digest: Digest::default(),
+            n_hops: 0,
+            n_different: 0,
+            run: 0,
+            longest_run: 0,
+        });
+    }
+    let mut report = Report::default();
+    let (began, mut played, mut round) = (Instant::now(), Duration::ZERO, 0);
+    let mut early = None;
+    while played < plan.audio {
+        // Up to 43 ms at 48 kHz.
+        let n = 1 + mixed(plan.seed ^ 1, round) % MAX_BLOCK as u64;
+        played = (played + Duration::from_secs_f64(n as f64 / 48e3)).min(plan.audio);
+        if plan.is_realtime {
+            // A block is handed over when its last sample has come.
+            std::thread::sleep(played.saturating_sub(began.elapsed()));
+        }
+        for (index, player) in players.iter_mut().enumerate() {
+            player.play_until(played, mixed(plan.seed ^ 2, round * 64 + index as u64))?;
+        }
+        report.largest_delay = report.largest_delay.max(began.elapsed().saturating_sub(played));
+        if early.is_none() && played * 10 >= plan.audio {
+            early = resident_bytes();
+        }
+        round += 1;
+    }
+    report.took = began.elapsed();
+    report.resident = early.zip(resident_bytes());
+    for player in &players {
+        report.n_hops += player.n_hops;
+        report.n_different += player.n_different;
+        report.longest_run = report.longest_run.max(player.longest_run);
+    }
+    Ok(report)
+}
+
+impl Player {
+    /// Plays up to a moment, in blocks of sizes that `draw` decides.
+    fn play_until(&mut self, moment: Duration, mut draw: u64) -> Result<()> {
+        let end = (moment.as_secs_f64() * self.source.rate_hz) as u64;
+        while self.source.at < end {
+            draw = mixed(draw, 3);
+            let n = (1 + draw % MAX_BLOCK as u64).min(end - self.source.at);
+            self.source.advance(n as usize);
+            let mut block = self.source.input.clone();
+            ensure!(block.len() == self.source.n_channels, "channels");
+            self.instance.process(&mut block, &self.source.changes)?;
+            let mut hops = [0; MAX_BLOCK / HOP + 1];
+            let mut n_hops = 0;
+            self.digest.take(&block, |hash| {
+                hops[n_hops] = hash;
+                n_hops += 1;
+            })?;
+            for &hash in &hops[..n_hops] {
+                self.compare(hash)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn compare(&mut self, hash: u64) -> Result<()> {
+        let expected = *self.expected.get(self.n_hops as usize).context("more hops than were rendered")?;
+        self.n_hops += 1;
+        self.run = if hash == expected { 0 } else { self.run + 1 };
+        self.n_different += u64::from(hash != expected);
+        self.longest_run = self.longest_run.max(self.run);
+        Ok(())
+    }
+}
+
+/// Resident memory of this process, where the system tells.
+pub fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kilobytes * 1024)
+}

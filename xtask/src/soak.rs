@@ -1,0 +1,126 @@
+//! `cargo xtask soak`: the release's CLAP, many instances of it, for a long time.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail, ensure};
+use tacet_clap_host::PluginFile;
+use tacet_clap_host::soak::{Plan, Report};
+
+use crate::bundle;
+use crate::workspace::Workspace;
+
+/// Memory that a process may gain from a tenth of its time to the end: what allocators keep, and no leak of a byte per hop.
+const MAX_GROWTH_BYTES: i64 = 4 << 20;
+
+/// How long and how fast.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Options {
+    /// Audio per instance
+    #[arg(long, default_value_t = 10.0)]
+    pub minutes: f64,
+    /// Instances
+    #[arg(long, default_value_t = 16)]
+    pub instances: usize,
+    /// Play at the pace of the wall clock; otherwise as fast as it goes
+    #[arg(long)]
+    pub real_time: bool,
+    /// Another programme, and blocks of other sizes
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// Builds, bundles, plays and reports.
+///
+/// # Errors
+/// Something cannot be built, an instance's output is not what it should be, or memory grows.
+pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    ensure!(options.minutes > 0.0 && options.instances > 0, "there is nothing to play");
+    let plugin = PluginFile::load(&bundle::clap_to_measure(workspace)?)?;
+    let plan = Plan {
+        n_instances: options.instances,
+        audio: Duration::from_secs_f64(options.minutes * 60.0),
+        is_realtime: options.real_time,
+        seed: options.seed,
+    };
+    println!(
+        "{} instances, {:.1} min of audio each; rendering what to compare with",
+        plan.n_instances, options.minutes
+    );
+    let report = tacet_clap_host::soak::run(&plugin, &plan)?;
+    println!("{}", screen(&plan, &report));
+    judge(&plan, &report)
+}
+
+/// The report for people.
+fn screen(plan: &Plan, report: &Report) -> String {
+    let times = plan.audio.as_secs_f64() * plan.n_instances as f64 / report.took.as_secs_f64();
+    let mut lines = vec![
+        format!(
+            "  audio           {:.1} min in {:.1} min: {times:.1} instances in real time",
+            plan.audio.as_secs_f64() / 60.0,
+            report.took.as_secs_f64() / 60.0
+        ),
+        format!(
+            "  hops            {} compared, {} differ, at most {} in a row",
+            report.n_hops, report.n_different, report.longest_run
+        ),
+    ];
+    if plan.is_realtime {
+        lines.push(format!(
+            "  longest delay   {:.1} ms of a round of all instances",
+            report.largest_delay.as_secs_f64() * 1e3
+        ));
+    }
+    if let (Some((early, late)), Some(growth)) = (report.resident, report.growth()) {
+        let mb = |bytes: f64| bytes / f64::from(1 << 20);
+        lines.push(format!(
+            "  memory          {:.1} MiB after a tenth, {:.1} at the end: {:+.2}",
+            mb(early as f64),
+            mb(late as f64),
+            mb(growth as f64)
+        ));
+    }
+    lines.join("\n")
+}
+
+/// What may not be: a hop that differs where nothing is ever late; where something may be, differences that do not end.
+fn judge(plan: &Plan, report: &Report) -> Result<()> {
+    if !plan.is_realtime && report.n_different > 0 {
+        bail!("{} hops differ from the offline render", report.n_different);
+    }
+    // A second of late frames is a machine that stood still; after it, everything is equal again.
+    if report.longest_run > 200 {
+        bail!("{} hops in a row differ from the offline render", report.longest_run);
+    }
+    if let Some(growth) = report.growth().filter(|growth| *growth > MAX_GROWTH_BYTES) {
+        bail!("the process has grown by {growth} bytes");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_and_growth_are_told_and_judged() {
+        let plan = Plan { n_instances: 16, audio: Duration::from_secs(60), is_realtime: false, seed: 1 };
+        let good = Report {
+            n_hops: 6000,
+            took: Duration::from_secs(30),
+            resident: Some((100 << 20, 101 << 20)),
+            ..Report::default()
+        };
+        assert!(judge(&plan, &good).is_ok());
+        let text = screen(&plan, &good);
+        assert!(
+            text.contains("32.0 instances") && text.contains("6000 compared") && text.contains("+1.00"),
+            "{text}"
+        );
+        assert!(judge(&plan, &Report { n_different: 1, longest_run: 1, ..good.clone() }).is_err());
+        let live = Plan { is_realtime: true, ..plan };
+        assert!(judge(&live, &Report { n_different: 9, longest_run: 3, ..good.clone() }).is_ok());
+        assert!(judge(&live, &Report { n_different: 900, longest_run: 900, ..good.clone() }).is_err());
+        assert!(judge(&plan, &Report { resident: Some((0, 9 << 20)), ..good }).is_err());
+    }
+}
