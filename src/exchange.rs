@@ -196,6 +196,8 @@ impl AudioEnd {
     ) -> Option<Box<Slot>> {
         loop {
             let generation = self.shared.generation.load(Ordering::Relaxed);
+            // Asked before the replies are looked at: one that comes in between is found, now or in the next round.
+            let is_caught_up = self.is_caught_up();
             while let Ok(next) = self.replies.peek() {
                 if next.generation == generation && next.seq > seq {
                     return None;
@@ -209,10 +211,10 @@ impl AudioEnd {
                 }
                 self.recycle(slot);
             }
-            // Nothing under way: no reply will come.
             let deadline = deadline?;
             let now = Instant::now();
-            if self.is_caught_up() || now >= deadline {
+            // Nothing under way: no reply will come.
+            if is_caught_up || now >= deadline {
                 return None;
             }
             self.parker.park_deadline(deadline);

@@ -5,7 +5,8 @@
 or, by hand, in an environment with libraries.txt and tools.txt installed (--help names the arguments). Each item of
 speech_set.py is denoised by the official runtime's C library and by `tacet denoise`, both with the same model and
 nothing limited or post-filtered, and scored against the clean speech: STOI, ESTOI and SI-SDR by `tacet score`, PESQ by
-the package pesq (wide band, ITU-T P.862.2), DNSMOS P.835 by the package speechmos. Parity is the ratio of the official
+the package pesq (wide band, ITU-T P.862.2), DNSMOS P.835 by the package speechmos (which takes most of the time, and
+which --no-dnsmos leaves out). Parity is the ratio of the official
 output's power to that of the difference.
 
 Exits with an error if an item's STOI differs from the official runtime's by more than 0.001.
@@ -23,7 +24,6 @@ import numpy as np
 import pesq
 import soundfile
 from scipy import signal
-from speechmos import dnsmos
 
 import speech_set
 
@@ -107,12 +107,15 @@ def score(args, item):
 
     scores = {}
     for system, file in zip(SYSTEMS, report["files"]):
-        mos = dnsmos.run(np.clip(at_16k[system], -1, 1), 16_000)
         scores[system] = {
             **{key: float(file["mean"][key]) for key in ("stoi", "stoi_training", "estoi", "si_sdr_db")},
             "pesq": pesq.pesq(16_000, at_16k["clean"], at_16k[system], "wb"),
-            **{f"dnsmos_{key}": float(mos[f"{key}_mos"]) for key in ("sig", "bak", "ovrl")},
         }
+        if args.dnsmos:
+            from speechmos import dnsmos
+
+            mos = dnsmos.run(np.clip(at_16k[system], -1, 1), 16_000)
+            scores[system] |= {f"dnsmos_{key}": float(mos[f"{key}_mos"]) for key in ("sig", "bak", "ovrl")}
     official, ours = (audio[system].astype(float) for system in ("official", "tacet"))
     difference = ours - official
     parity = {
@@ -130,14 +133,15 @@ def row(cells):
 def table(results):
     """The README's tables: by SNR and by noise, means over the items; then parity."""
     text = ""
+    columns = [column for column in SCORES if column[0] in results[0]["scores"]["noisy"]]
     for key, heading, name in (("snr_db", "SNR", "{} dB"), ("noise", "Noise", "{}")):
         groups = dict.fromkeys(result[key] for result in results)
-        text += row([heading, "", *(title for _, title, _ in SCORES)])
-        text += row(["---", "---", *["---:"] * len(SCORES)])
+        text += row([heading, "", *(title for _, title, _ in columns)])
+        text += row(["---", "---", *["---:"] * len(columns)])
         for group in [*groups, None]:
             members = [result["scores"] for result in results if group in (None, result[key])]
             for system, title in SYSTEMS.items():
-                means = [f"{np.mean([m[system][score] for m in members]):.{digits}f}" for score, _, digits in SCORES]
+                means = [f"{np.mean([m[system][score] for m in members]):.{digits}f}" for score, _, digits in columns]
                 first = name.format(group) if group is not None else "all"
                 text += row([first if system == "noisy" else "", title, *means])
         text += "\n"
@@ -159,6 +163,7 @@ def main():
     parser.add_argument("--model", required=True, type=pathlib.Path, help="the official model archive")
     parser.add_argument("--out", required=True, type=pathlib.Path, help="where audio and results go")
     parser.add_argument("--jobs", type=int, default=2, help="items at a time")
+    parser.add_argument("--no-dnsmos", dest="dnsmos", action="store_false", help="leave DNSMOS out")
     args = parser.parse_args()
 
     args.out.mkdir(parents=True, exist_ok=True)

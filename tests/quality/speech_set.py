@@ -68,7 +68,7 @@ def pocketsphinx(cache):
     archives = list(cache.glob("pocketsphinx-*.tar.gz"))
     if not archives:
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps"]
-        options = ["--require-hashes", "--no-binary=:all:", "--dest", cache, "--requirement", HERE / "speech.txt"]
+        options = ["--require-hashes", "--no-binary=pocketsphinx", "--dest", cache, "--requirement", HERE / "speech.txt"]
         subprocess.run(pip + options, check=True)
         archives = list(cache.glob("pocketsphinx-*.tar.gz"))
     with tarfile.open(archives[0]) as archive:

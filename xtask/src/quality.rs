@@ -14,6 +14,9 @@ pub struct Options {
     /// Items scored at a time.
     #[arg(long, default_value_t = 2)]
     pub jobs: usize,
+    /// Leave DNSMOS out, which takes most of the time.
+    #[arg(long)]
+    pub no_dnsmos: bool,
 }
 
 /// Builds the command line, makes the speech set, denoises it with the official runtime and with ours, and scores.
@@ -49,7 +52,8 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
             .arg(workspace.model_dir().join(kind.archive_file()))
             .arg("--out")
             .arg(&out)
-            .args(["--jobs", &options.jobs.to_string()]),
+            .args(["--jobs", &options.jobs.to_string()])
+            .args(options.no_dnsmos.then_some("--no-dnsmos")),
     )?;
     eprintln!(
         "The table is {}, every item is in results.json beside it",
