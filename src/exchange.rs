@@ -9,16 +9,14 @@
 //! The worker infers every request in order, late or not, because recurrent state must see every hop. A reply that comes
 //! too late is stale: the audio thread drops it, and its delay never grows.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::thread::Thread;
 use std::time::{Duration, Instant};
-
-use crossbeam_utils::sync::{Parker, Unparker};
-use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::engine::{ChannelOut, Stage, StepTimings, Thresholds};
 use crate::frame::{SILENT_SPECTRUM, Spectrum};
+use crate::sync::{
+    Arc, AtomicBool, AtomicU32, Consumer, OnceLock, Ordering, Parker, Producer, PushError, RingBuffer,
+    Thread, Unparker,
+};
 
 pub mod wait;
 
@@ -178,7 +176,7 @@ impl AudioEnd {
                 self.bell.ring();
                 true
             }
-            Err(rtrb::PushError::Full(slot)) => {
+            Err(PushError::Full(slot)) => {
                 // Cannot be: the ring is as long as there are slots.
                 self.idle.push(slot);
                 false
@@ -307,5 +305,5 @@ impl WorkerEnd {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;

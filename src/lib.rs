@@ -24,6 +24,7 @@
 //! - `plugin`: all of it as CLAP, VST3 and Audio Unit.
 //! - `standalone`: the plugin in a window of its own, on the microphone.
 //! - [`oklab`]: colours of pictures and panel.
+//! - [`sync`]: what the concurrent code is made of.
 //! - [`denormals`]: flushing denormals to zero, on both threads.
 
 pub use tacet_core::{denoiser, denormals, enhance, erb, features, frame, history, stft, weights};
@@ -47,6 +48,7 @@ pub mod processor;
 pub mod score;
 #[cfg(feature = "standalone")]
 pub mod standalone;
+pub mod sync;
 pub mod whole_file;
 
 #[cfg(feature = "plugin")]

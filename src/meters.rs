@@ -8,6 +8,7 @@ use atomic_float::AtomicF32;
 use tacet_model::N_BANDS;
 
 pub mod feed;
+pub mod ring;
 pub mod timings;
 
 use feed::SpectrumFeed;
@@ -31,6 +32,8 @@ pub struct LaneMeters {
     pub n_dropped: AtomicU64,
     /// Hops that the engine failed to infer.
     pub n_failed: AtomicU64,
+    /// Hops that were concealed: late, failed, or answered from both sides of a gap in what the engine heard.
+    pub n_concealed: AtomicU64,
     /// Hops for which the audio thread waited.
     pub n_waited: AtomicU64,
     /// The last hops' timings.
@@ -40,9 +43,15 @@ pub struct LaneMeters {
 impl LaneMeters {
     /// Zeroes the counters and forgets the timings.
     pub fn reset(&self) {
-        for counter in
-            [&self.n_requests, &self.n_late, &self.n_stale, &self.n_dropped, &self.n_failed, &self.n_waited]
-        {
+        for counter in [
+            &self.n_requests,
+            &self.n_late,
+            &self.n_stale,
+            &self.n_dropped,
+            &self.n_failed,
+            &self.n_concealed,
+            &self.n_waited,
+        ] {
             counter.store(0, Ordering::Relaxed);
         }
         self.timings.reset();

@@ -1,7 +1,7 @@
 //! The plugin as the framework sees it: CLAP, VST3, Audio Unit (through the CLAP) and the standalone window.
 //!
 //! Glue only. [`Tacet::activate`] builds a [`Processor`] on the main thread, [`Tacet::process`] hands it the block and a
-//! snapshot of the parameters, and whatever takes time goes to [`shared::Shared`] on the framework's background thread.
+//! snapshot of the parameters, and whatever takes time goes to [`shared::Shared`] on the [`attendant`]'s thread.
 //! Creating an instance touches neither weights nor threads: a scan costs nothing.
 
 use std::sync::Arc;
@@ -12,29 +12,21 @@ use nice_plug::prelude::*;
 use tacet_model::ModelKind;
 
 use crate::device::Device;
-use crate::inference::switchboard::SlotId;
 use crate::latency::LatencyMode;
 use crate::params::state;
 use crate::processor::resample::Plan;
 use crate::processor::{Processor, Setup};
 
+pub mod attendant;
 pub mod panel;
 pub mod shared;
 
+use attendant::Attendant;
 use shared::Shared;
 
 /// How long an activation waits for the engine of slot A. Packing the weights takes a few hundredths of a second; a machine
 /// that needs longer starts with the noisy signal.
 const OPEN_PATIENCE: Duration = Duration::from_secs(10);
-
-/// What the background thread is asked to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Task {
-    /// Bring the slots' engines in line with the parameters, and see to what has changed.
-    Attend,
-    /// Try a slot's device again after it fell back.
-    Retry(SlotId),
-}
 
 /// One instance.
 pub struct Tacet {
@@ -46,7 +38,9 @@ pub struct Tacet {
     wanted_model: ModelKind,
     /// Whether the host says that it renders offline. Nothing but the patience of waits depends on it.
     is_offline: bool,
-    /// The devices that the background thread knows of.
+    /// Sees to what the audio thread may not do; from the first activation on.
+    attendant: Option<Arc<Attendant>>,
+    /// The devices that the attendant knows of.
     devices: (Device, Option<Device>),
     /// Mode and model for which a restart has been asked; hosts that do not restart are not asked again.
     asked: Option<(LatencyMode, ModelKind)>,
@@ -60,6 +54,7 @@ impl Default for Tacet {
             model: ModelKind::DeepFilterNet3,
             wanted_model: ModelKind::DeepFilterNet3,
             is_offline: false,
+            attendant: None,
             devices: (Device::Native, None),
             asked: None,
         }
@@ -118,22 +113,14 @@ impl Plugin for Tacet {
 
     type Editor = panel::Editor;
     type SysExMessage = ();
-    type BackgroundTask = Task;
-
-    fn task_executor(&mut self) -> TaskExecutor<Self> {
-        let shared = self.shared.clone();
-        Box::new(move |task| match task {
-            Task::Attend => shared.attend(),
-            Task::Retry(slot) => shared.retry(slot),
-        })
-    }
+    type BackgroundTask = ();
 
     fn params(&self) -> Arc<dyn Params> {
         self.shared.params.clone()
     }
 
-    fn editor(&mut self, executor: AsyncExecutor<Self>) -> Option<Self::Editor> {
-        panel::editor(&self.shared, executor)
+    fn editor(&mut self, _executor: AsyncExecutor<Self>) -> Option<Self::Editor> {
+        panel::editor(&self.shared)
     }
 
     fn filter_state(state: &mut PluginState) {
@@ -164,6 +151,10 @@ impl Plugin for Tacet {
             }
             self.model = model;
         }
+        if self.attendant.is_none() {
+            // Without a thread the slots stay as they are now: the native engine plays.
+            self.attendant = Attendant::join(&self.shared).ok();
+        }
         self.wanted_model = self.shared.params.model();
         self.is_offline = buffer.process_mode == ProcessMode::Offline;
         self.devices = self.shared.params.devices();
@@ -192,12 +183,10 @@ impl Plugin for Tacet {
     ) -> ProcessStatus {
         self.ask_for_restart(context);
         let devices = self.shared.params.devices();
-        // Acquire is the background thread's business; here it is a hint.
+        // Acquire is the attendant's business; here it is a hint.
         if devices != self.devices || self.shared.attention.load(Ordering::Relaxed) {
             self.devices = devices;
-            if self.shared.claim_attention() {
-                context.execute_background(Task::Attend);
-            }
+            self.shared.ask();
         }
         let Some(processor) = &mut self.processor else { return ProcessStatus::Normal };
         if buffer.channels() != processor.setup().n_channels {

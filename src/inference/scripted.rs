@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
@@ -47,6 +47,10 @@ pub struct Script {
     pub missing: Mutex<Option<&'static str>>,
     /// An empty round trip in microseconds; 0 where nothing is moved.
     pub round_trip_us: AtomicU64,
+    /// Time that a step computes, which unlike a delay needs a processor.
+    pub busy_us: AtomicU64,
+    /// Whether a reset panics, where the worker does not expect it.
+    pub resets_panic: AtomicBool,
 }
 
 impl Default for Script {
@@ -61,6 +65,8 @@ impl Default for Script {
             reason: Mutex::new("told to"),
             missing: Mutex::default(),
             round_trip_us: AtomicU64::default(),
+            busy_us: AtomicU64::default(),
+            resets_panic: AtomicBool::default(),
         }
     }
 }
@@ -126,6 +132,7 @@ impl Engine for Scripted {
 
     fn reset(&mut self, stream: StreamId) {
         self.script.n_resets.fetch_add(1, Ordering::Relaxed);
+        assert!(!self.script.resets_panic.load(Ordering::Relaxed), "told to");
         let empty = self.empty();
         for channel in self.streams.get_mut(&stream).into_iter().flatten() {
             channel.clone_from(&empty);
@@ -143,6 +150,10 @@ impl Engine for Scripted {
         }
         let act = *act;
         std::thread::sleep(Duration::from_micros(self.script.delay_us.load(Ordering::Relaxed)));
+        let busy = Duration::from_micros(self.script.busy_us.load(Ordering::Relaxed));
+        while !busy.is_zero() && start.elapsed() < busy {
+            std::hint::spin_loop();
+        }
         match act {
             Act::Fail => return Err(self.failed()),
             Act::Flap if step.is_multiple_of(2) => return Err(self.failed()),

@@ -3,11 +3,11 @@
 //! Slot A is what is heard, slot B what it is compared with. The switchboard lives off the audio thread: it connects
 //! streams, posts them to the processor through a ring once they are live, takes back what the processor has done with,
 //! and falls back to the native engine when a device fails, keeping the reason. A slot that fell back stays there until the
-//! user chooses again or retries, so that it cannot flap.
+//! user chooses again or retries, so that it cannot flap. The native engine itself is opened anew when it fails.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rtrb::{Consumer, Producer, RingBuffer};
 use tacet_model::ModelKind;
@@ -20,6 +20,9 @@ use crate::device::Device;
 pub const N_SLOTS: usize = 2;
 /// Messages that may be under way to or from the processor.
 const N_MESSAGES: usize = 16;
+
+/// A native engine that fails is opened anew, but not again within this time: one that always fails would flap.
+const REOPEN_PAUSE: Duration = Duration::from_secs(10);
 
 /// One of the two slots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,6 +99,8 @@ struct Slot {
     /// What is being opened.
     opening: Option<Box<Stream>>,
     failure: Option<String>,
+    /// When the native engine was last opened anew because it had failed.
+    reopened: Option<Instant>,
 }
 
 /// The slots of one plugin instance. Belongs to the main thread, or whoever holds its lock; never to the audio thread.
@@ -240,9 +245,17 @@ impl Switchboard {
             _ if status.is_tripped() => self.why_tripped(device, status),
             _ => return,
         };
+        let has_failed = status.state() == StreamState::Failed;
         // Being late is no failure of the native engine: nothing else would be sooner.
-        if !device.is_native() || status.state() == StreamState::Failed {
-            self.slots[id as usize].served = None;
+        if device.is_native() && !has_failed {
+            return;
+        }
+        let slot = &mut self.slots[id as usize];
+        slot.served = None;
+        if device.is_native() && slot.reopened.is_none_or(|then| then.elapsed() > REOPEN_PAUSE) {
+            slot.reopened = Some(Instant::now());
+            self.slots[id as usize].opening = self.connect(id, device);
+        } else {
             self.fail(id, reason);
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! It never touches audio state and knows the audio threads only through the exchange. An engine that fails, panics or
 //! returns what is not a number costs the hop and a reset of the streams; one that keeps failing is given up, with the
-//! reason kept, and its streams are told.
+//! reason kept, and its streams are told. The thread itself outlives every panic.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -75,21 +75,38 @@ impl Worker {
         Self { commands, report, groups: Vec::new() }
     }
 
-    /// Serves until told to end.
+    /// Serves until told to end. A panic anywhere costs the streams, which are told, and not the thread: those that join
+    /// afterwards find it serving.
     pub fn run(mut self) {
         let _flush = FlushDenormals::new();
         // Also where a panic ends the thread.
         let _ended = Ended(self.report.clone());
         loop {
+            match contain(|| self.serve()) {
+                Ok(ended) => {
+                    // Engines die before the answer: the library may be unloaded after it.
+                    self.drop_groups();
+                    let _ = ended.send(());
+                    return;
+                }
+                Err(reason) => {
+                    for served in self.groups.iter().flat_map(|group| &group.served) {
+                        served.status.set_failed(&reason);
+                    }
+                    self.drop_groups();
+                    self.count();
+                }
+            }
+        }
+    }
+
+    /// Serves until told to end, and returns whom to answer.
+    fn serve(&mut self) -> Sender<()> {
+        loop {
             while let Ok(command) = self.commands.try_recv() {
                 match command {
                     Command::Join(join) => self.join(join),
-                    Command::End(ended) => {
-                        // Engines die before the answer: the library may be unloaded after it.
-                        self.groups.clear();
-                        let _ = ended.send(());
-                        return;
-                    }
+                    Command::End(ended) => return ended,
                 }
             }
             let mut was_busy = false;
@@ -101,6 +118,13 @@ impl Worker {
                 // A ring of the bell since the last look makes this return at once.
                 std::thread::park();
             }
+        }
+    }
+
+    fn drop_groups(&mut self) {
+        for group in self.groups.drain(..) {
+            // An engine that panics here has nothing left to lose.
+            let _ = contain(|| drop(group));
         }
     }
 

@@ -4,37 +4,27 @@
 //! A frame holds input and output power per bin, averaged over channels, as two bfloat16 in one word: the panel has 256
 //! colours, and the audio thread no time for logarithms.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tacet_model::N_BINS;
 
+use super::ring::Ring;
 use crate::frame::Spectrum;
 
 /// Frames in the ring: more than half a second, for a panel that looks 30 times a second.
 pub const N_FRAMES: usize = 64;
 
 /// The ring. See the module.
+#[derive(Debug)]
 pub struct SpectrumFeed {
     /// Panels that watch.
     n_watching: AtomicU32,
-    /// Frames written since the start.
-    n_written: AtomicU64,
-    words: Box<[AtomicU32]>,
+    ring: Ring,
 }
 
 impl Default for SpectrumFeed {
     fn default() -> Self {
-        Self {
-            n_watching: AtomicU32::new(0),
-            n_written: AtomicU64::new(0),
-            words: (0..N_FRAMES * N_BINS).map(|_| AtomicU32::new(0)).collect(),
-        }
-    }
-}
-
-impl std::fmt::Debug for SpectrumFeed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SpectrumFeed").field("n_written", &self.n_written).finish_non_exhaustive()
+        Self { n_watching: AtomicU32::new(0), ring: Ring::new(N_FRAMES, N_BINS) }
     }
 }
 
@@ -81,38 +71,26 @@ impl SpectrumFeed {
 
     /// Adds a frame. Real-time safe; one thread at a time.
     pub fn write(&self, input: &[Spectrum], output: &[Spectrum]) {
-        let n = self.n_written.load(Ordering::Relaxed);
-        // A reader that sees a word of this entry sees the count before it, and so that the oldest entry is going.
-        fence(Ordering::Release);
-        let at = (n % N_FRAMES as u64) as usize * N_BINS;
         let share = 1.0 / input.len().max(1) as f32;
-        for (bin, word) in self.words[at..at + N_BINS].iter().enumerate() {
-            let power =
-                |frames: &[Spectrum]| frames.iter().map(|frame| frame[bin].norm_sqr()).sum::<f32>() * share;
-            word.store(pack(power(input), power(output)), Ordering::Relaxed);
-        }
-        // Release: a reader that sees the count sees the words.
-        self.n_written.store(n + 1, Ordering::Release);
+        let power = |frames: &[Spectrum], bin: usize| {
+            frames.iter().map(|frame| frame[bin].norm_sqr()).sum::<f32>() * share
+        };
+        self.ring.write((0..N_BINS).map(|bin| pack(power(input, bin), power(output, bin))));
     }
 
     /// Frames written since the start; the next frame has this number.
     pub fn n_written(&self) -> u64 {
-        self.n_written.load(Ordering::Acquire)
+        self.ring.n_written()
     }
 
     /// Copies frame `number` to `frame`. Returns whether it was there: written, and not overwritten meanwhile.
     pub fn read(&self, number: u64, frame: &mut FeedFrame) -> bool {
-        let is_there = |n: u64| number < n && n - number < N_FRAMES as u64;
-        if !is_there(self.n_written()) {
-            return false;
+        let mut words = [0; N_BINS];
+        let is_there = self.ring.read(number, &mut words);
+        for (word, (input, output)) in words.iter().zip(frame.input.iter_mut().zip(&mut frame.output)) {
+            (*input, *output) = unpack(*word);
         }
-        let at = (number % N_FRAMES as u64) as usize * N_BINS;
-        for (bin, word) in self.words[at..at + N_BINS].iter().enumerate() {
-            (frame.input[bin], frame.output[bin]) = unpack(word.load(Ordering::Relaxed));
-        }
-        // A writer that had begun to overwrite had counted up to a ring's length after this frame.
-        fence(Ordering::Acquire);
-        is_there(self.n_written.load(Ordering::Relaxed))
+        is_there
     }
 }
 

@@ -9,7 +9,6 @@ use std::time::Duration;
 use nice_plug::context::gui::GuiContext;
 use nice_plug::editor::dpi::{LogicalSize, Size};
 use nice_plug::editor::{ResizeHint, SizeConstraints};
-use nice_plug::prelude::AsyncExecutor;
 use nice_plug_egui::baseview::{HandlerError, WindowSize};
 use nice_plug_egui::{EguiEditor, EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier};
 
@@ -19,7 +18,6 @@ use crate::editor::{MAX_FPS, Panel, SIZE, Settings, View};
 use crate::inference::switchboard::SlotId;
 
 use super::shared::Shared;
-use super::{Tacet, Task};
 
 mod audio;
 mod gauges;
@@ -43,7 +41,7 @@ const AT_REST: Duration = Duration::from_millis(200);
 pub type Editor = EguiEditor<Window>;
 
 /// The editor of an instance.
-pub fn editor(shared: &Arc<Shared>, executor: AsyncExecutor<Tacet>) -> Option<Editor> {
+pub fn editor(shared: &Arc<Shared>) -> Option<Editor> {
     let (width, height) = match shared.params.extras.read().map(|extras| extras.window) {
         Ok((width, height)) if width > 0 && height > 0 => (width, height),
         _ => SIZE,
@@ -59,7 +57,7 @@ pub fn editor(shared: &Arc<Shared>, executor: AsyncExecutor<Tacet>) -> Option<Ed
         ..EguiNiceSettings::default()
     };
     let state = EguiEditorState::from_size(size, 1.0);
-    let window = Window::new(shared.clone(), executor);
+    let window = Window::new(shared.clone());
     nice_plug_egui::create_egui_editor(state, RepaintNotifier::new(), settings, window)
 }
 
@@ -67,7 +65,6 @@ pub fn editor(shared: &Arc<Shared>, executor: AsyncExecutor<Tacet>) -> Option<Ed
 /// one opening is made anew in [`NiceEguiApp::build`].
 pub struct Window {
     shared: Arc<Shared>,
-    executor: AsyncExecutor<Tacet>,
     gui: Option<GuiContext>,
     panel: Panel,
     shown: Shown,
@@ -87,10 +84,9 @@ impl Drop for Watch {
 }
 
 impl Window {
-    fn new(shared: Arc<Shared>, executor: AsyncExecutor<Tacet>) -> Self {
+    fn new(shared: Arc<Shared>) -> Self {
         Self {
             shared,
-            executor,
             gui: None,
             panel: Panel::default(),
             shown: Shown::default(),
@@ -106,7 +102,7 @@ impl Window {
         match action {
             Action::Retry(slot) => {
                 // Opening a device may take long: not on the window's thread.
-                self.executor.execute_background(Task::Retry(SlotId::ALL[slot.min(1)]));
+                self.shared.ask_to_retry(SlotId::ALL[slot.min(1)]);
             }
             Action::ResetStatistics => self.gauges.reset(&self.shared.meters),
             Action::ExportCsv => {
@@ -204,7 +200,7 @@ impl NiceEguiApp for Window {
         let Turns { actions, devices_changed, .. } = turns;
         if devices_changed {
             // Also where the host does not call for audio now.
-            self.executor.execute_background(Task::Attend);
+            self.shared.ask();
         }
         actions.into_iter().for_each(|action| self.perform(action));
         if self.settings != before {

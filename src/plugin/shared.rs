@@ -9,8 +9,9 @@ use tacet_model::ModelKind;
 
 use crate::device::Device;
 use crate::engine::torch::Backend;
+use crate::exchange::Bell;
 use crate::inference::hub::Hub;
-use crate::inference::switchboard::{Mailbox, SlotId, SlotState, Switchboard};
+use crate::inference::switchboard::{Mailbox, N_SLOTS, SlotId, SlotState, Switchboard};
 use crate::latency::Latency;
 use crate::meters::Meters;
 use crate::params::TacetParams;
@@ -29,8 +30,12 @@ pub struct Shared {
     pub latency: Mutex<Option<Latency>>,
     /// Raised when [`Self::attend`] has something to do.
     pub attention: Arc<AtomicBool>,
-    /// Whether the audio thread has asked for [`Self::attend`] and it has not come yet.
-    is_attending: AtomicBool,
+    /// Whether [`Self::attend`] was asked for and has not come yet.
+    is_asking: AtomicBool,
+    /// Wakes the attendant; set by the first activation.
+    bell: OnceLock<Bell>,
+    /// Slots whose device is to be tried again.
+    retries: [AtomicBool; N_SLOTS],
     switchboard: Mutex<Option<Switchboard>>,
     _counted: Counted,
 }
@@ -90,23 +95,43 @@ impl Shared {
 
     /// Brings the slots in line with the parameters and does what has become due.
     pub fn attend(&self) {
-        self.is_attending.store(false, Ordering::Release);
+        // Lowered first: what is asked for from now on is done in the next round.
+        self.is_asking.store(false, Ordering::Release);
         if let Some(switchboard) = &mut *self.switchboard.lock() {
             let (a, b) = self.devices_to_open();
             switchboard.choose(a, b);
+            for id in SlotId::ALL {
+                if self.retries[id as usize].swap(false, Ordering::Relaxed) {
+                    switchboard.retry(id);
+                }
+            }
         }
     }
 
-    /// Whether [`Self::attend`] is to be asked for: once until it comes. Real-time safe.
-    pub fn claim_attention(&self) -> bool {
-        !self.is_attending.swap(true, Ordering::AcqRel)
+    /// Asks for [`Self::attend`] on the attendant's thread; once until it comes. Real-time safe.
+    pub fn ask(&self) {
+        if !self.is_asking.swap(true, Ordering::AcqRel)
+            && let Some(bell) = self.bell.get()
+        {
+            bell.ring();
+        }
     }
 
-    /// Tries a slot's device again after it fell back.
-    pub fn retry(&self, id: SlotId) {
-        if let Some(switchboard) = &mut *self.switchboard.lock() {
-            switchboard.retry(id);
-        }
+    /// Whether [`Self::attend`] was asked for and has not come yet.
+    pub fn is_asking(&self) -> bool {
+        // Acquire: what made somebody ask is seen by who attends.
+        self.is_asking.load(Ordering::Acquire)
+    }
+
+    /// Names whom to wake. An instance keeps its attendant, so that the first call lasts.
+    pub fn set_bell(&self, bell: Bell) {
+        let _ = self.bell.set(bell);
+    }
+
+    /// Asks for another try of a slot's device, after it fell back.
+    pub fn ask_to_retry(&self, id: SlotId) {
+        self.retries[id as usize].store(true, Ordering::Relaxed);
+        self.ask();
     }
 
     /// How a slot is served.

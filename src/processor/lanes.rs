@@ -53,6 +53,14 @@ impl Fed {
         if self.first_seq.is_none_or(|first| seq < first) {
             return None;
         }
+        let answer = self.answer(seq, deadline, meters);
+        if answer.is_none() {
+            meters.n_concealed.fetch_add(1, Relaxed);
+        }
+        answer
+    }
+
+    fn answer(&mut self, seq: u64, deadline: Instant, meters: &LaneMeters) -> Option<Box<Slot>> {
         let deadline = self.patience.deadline(deadline);
         let slot = self.stream.lane.reply(seq, deadline, |stale| {
             meters.n_stale.fetch_add(1, Relaxed);

@@ -13,6 +13,7 @@ use crate::inference::hub::Hub;
 use crate::inference::scripted::{self, Act, Script};
 use crate::inference::switchboard::{SlotState, Switchboard};
 
+mod costs;
 mod faults;
 
 /// The other device of [`scripted::hub`].

@@ -60,7 +60,8 @@ def main(tacet):
                     print(f"{name}: {key} is {report['mean'][key]:.6f}, pystoi says {theirs:.6f}")
     n_checks = len(RATES_HZ) * (1 + len(SNRS_DB)) * 2
     print(f"largest difference from pystoi: {worst:.1e}")
-    print(f"{n_checks - n_failed} passed, {n_failed} failed")
+    # cargo's closing line, which `cargo xtask test` counts.
+    print(f"test result: {'FAILED' if n_failed else 'ok'}. {n_checks - n_failed} passed; {n_failed} failed;")
     return n_failed > 0
 
 

@@ -10,6 +10,7 @@ use crate::setup;
 use crate::shell;
 use crate::tidy;
 use crate::torch;
+use crate::venv::Venv;
 use crate::workspace::Workspace;
 
 mod hosts;
@@ -34,7 +35,7 @@ const TEST: &str = "test --locked --workspace --exclude tacet-torch --exclude xt
 /// Which steps to run.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Options {
-    /// Only the steps whose name contains this (fmt, tidy, clippy, doc, torch, test, hosts, deny).
+    /// Only the steps whose name contains this (fmt, tidy, clippy, doc, torch, test, hosts, scores, deny).
     #[arg(value_name = "STEP")]
     only: Option<String>,
 }
@@ -113,6 +114,7 @@ fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
         ("test", Box::new(tests(cargo(&format!("{TEST} --no-fail-fast"))))),
         // With the library that the tests have built.
         ("hosts", Box::new(|_| hosts::check(workspace))),
+        ("scores", Box::new(|counts| check_scores(workspace, counts))),
     ];
     if shell::succeeds("cargo-deny", &["--version"]) {
         steps.push(("deny", Box::new(plain(cargo("deny check")))));
@@ -140,7 +142,20 @@ fn check_torch(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
     shell::run(cargo(&["clippy", "--all-targets"]).args(["--", "-D", "warnings"]))
 }
 
-/// Runs cargo's tests with their output on the terminal, and counts them.
+/// `tacet score` against pystoi.
+fn check_scores(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
+    let venv = Venv::provide(workspace, &workspace.root.join("tests/python"))?;
+    // The tests of the command line build it.
+    let mut build = shell::cargo();
+    build.args(TEST.split(' ')).args(["--test", "cli", "--no-run"]).current_dir(&workspace.root);
+    shell::run(&mut build)?;
+    let mut python = venv.python();
+    python.arg(workspace.root.join("tests/python/check_scores.py"));
+    let tacet = format!("tacet{}", std::env::consts::EXE_SUFFIX);
+    run_tests(python.arg(workspace.target.join("debug").join(tacet)), counts)
+}
+
+/// Runs cargo's tests, or what closes with the same line, with their output on the terminal, and counts them.
 fn run_tests(command: &mut Command, counts: &mut Counts) -> Result<()> {
     let typed = shell::typed(command);
     let mut child =

@@ -157,6 +157,32 @@ impl Drop for Instance {
     }
 }
 
+/// What of an active instance belongs to the audio thread.
+pub struct AudioThread {
+    audio: StartedPluginAudioProcessor<Handlers>,
+    steady_time: u64,
+}
+
+impl AudioThread {
+    /// Processes a block in place, one vector per channel, all of one length.
+    ///
+    /// # Errors
+    /// The plugin reports an error.
+    pub fn process(&mut self, block: &mut [Vec<f32>], changes: &[Change]) -> Result<ProcessStatus> {
+        let n_samples = block.first().map_or(0, Vec::len) as u64;
+        let mut input = block.to_vec();
+        let input = (input.as_mut_slice(), false);
+        let status = contract::process(&mut self.audio, input, block, changes, self.steady_time)?;
+        self.steady_time += n_samples;
+        Ok(status)
+    }
+
+    /// Clears what the plugin remembers.
+    pub fn reset(&mut self) {
+        self.audio.reset();
+    }
+}
+
 impl Instance {
     /// Chooses mono (1) or stereo (2). Not while active.
     ///
@@ -221,6 +247,29 @@ impl Instance {
         self.steady_time += n_samples;
         self.idle();
         Ok(status)
+    }
+
+    /// Lets `audio` act on a thread of its own while `main` does here what a host's main thread may do meanwhile.
+    ///
+    /// # Errors
+    /// The plugin is not active, or one of the two fails.
+    pub fn at_once(
+        &mut self,
+        audio: impl FnOnce(&mut AudioThread) -> Result<()> + Send,
+        main: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        let taken = self.audio.take().context("not active")?;
+        let mut thread = AudioThread { audio: taken, steady_time: self.steady_time };
+        let (on_main, on_audio) = std::thread::scope(|scope| {
+            let running = scope.spawn(|| audio(&mut thread));
+            let on_main = main(self);
+            (on_main, running.join())
+        });
+        self.steady_time = thread.steady_time;
+        self.audio = Some(thread.audio);
+        self.idle();
+        on_main?;
+        on_audio.map_err(|_| anyhow::anyhow!("the audio thread panicked"))?
     }
 
     /// Processes whole channels in blocks of the given sizes, in turn.

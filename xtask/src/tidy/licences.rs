@@ -1,5 +1,5 @@
-//! Every dependency's licence is on the list in deny.toml, on every platform. cargo-deny reads the same list; this rule
-//! needs nothing installed.
+//! Every dependency's licence is on the list in deny.toml, and none is on its list of crates that are refused, on every
+//! platform. cargo-deny reads the same lists; this rule needs nothing installed.
 
 use std::fs;
 
@@ -14,7 +14,25 @@ use crate::workspace::Workspace;
 /// The part of deny.toml that matters here.
 #[derive(Deserialize)]
 struct Deny {
+    graph: Graph,
     licenses: Policy,
+    bans: Bans,
+}
+
+#[derive(Deserialize)]
+struct Graph {
+    targets: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Bans {
+    deny: Vec<Ban>,
+}
+
+#[derive(Deserialize)]
+struct Ban {
+    #[serde(rename = "crate")]
+    name: String,
 }
 
 /// Licences for all, and more for some.
@@ -51,7 +69,8 @@ pub fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
     let deny = fs::read_to_string(workspace.root.join("deny.toml")).context("deny.toml")?;
     let deny: Deny = toml::from_str(&deny).context("deny.toml")?;
     let metadata = shell::cargo()
-        .args(["metadata", "--format-version", "1", "--locked"])
+        .args(["metadata", "--format-version", "1", "--locked", "--all-features"])
+        .args(deny.graph.targets.iter().flat_map(|target| ["--filter-platform", target]))
         .current_dir(&workspace.root)
         .output()
         .context("cargo could not be run")?;
@@ -59,7 +78,22 @@ pub fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
     let metadata: Metadata =
         serde_json::from_slice(&metadata.stdout).context("cargo metadata gave something unexpected")?;
     let foreign = metadata.packages.iter().filter(|package| package.source.is_some());
-    Ok(foreign.filter_map(|package| deny.licenses.objection(package)).collect())
+    Ok(foreign
+        .flat_map(|package| [deny.licenses.objection(package), deny.bans.objection(package)])
+        .flatten()
+        .collect())
+}
+
+impl Bans {
+    /// Why a package may not be used; `None` if it may.
+    fn objection(&self, package: &Package) -> Option<Finding> {
+        let is_banned = self.deny.iter().any(|ban| ban.name == package.name);
+        is_banned.then(|| Finding {
+            path: "Cargo.lock".to_owned(),
+            line: None,
+            text: format!("dependency {} {} is refused in deny.toml", package.name, package.version),
+        })
+    }
 }
 
 impl Policy {
@@ -95,13 +129,31 @@ impl Policy {
 mod tests {
     use super::*;
 
+    fn deny() -> Deny {
+        let text = "[graph]\ntargets = []\n[licenses]\nallow = ['MIT', 'Zlib']\nexceptions = [{ crate = 'a', allow = ['MPL-2.0'] }]\n\
+            [bans]\ndeny = [{ crate = 'net' }]";
+        toml::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn refused_crates_are_named() {
+        let package = |name: &str| Package {
+            name: name.into(),
+            version: "2.0.0".into(),
+            license: Some("MIT".into()),
+            license_file: None,
+            source: None,
+        };
+        assert!(deny().bans.objection(&package("net")).unwrap().text.contains("net 2.0.0"));
+        assert_eq!(deny().bans.objection(&package("nett")), None);
+    }
+
     fn objection(name: &str, licence: Option<&str>) -> Option<String> {
         objection_with(name, licence, None)
     }
 
     fn objection_with(name: &str, licence: Option<&str>, file: Option<&str>) -> Option<String> {
-        let deny = "[licenses]\nallow = ['MIT', 'Zlib']\nexceptions = [{ crate = 'a', allow = ['MPL-2.0'] }]";
-        let deny: Deny = toml::from_str(deny).unwrap();
+        let deny = deny();
         let package = Package {
             name: name.into(),
             version: "1.0.0".into(),

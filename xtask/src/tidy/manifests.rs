@@ -7,7 +7,9 @@ pub fn check(source: &Source) -> Vec<Finding> {
         return Vec::new();
     }
     let mut findings = reasons(source);
-    if !source.text.contains("[lints]\nworkspace = true") {
+    // A workspace of its own has nothing to take them from.
+    let is_apart = source.path != "Cargo.toml" && source.text.contains("\n[workspace]\n");
+    if !is_apart && !source.text.contains("[lints]\nworkspace = true") {
         findings.push(source.whole("lacks `[lints] workspace = true`"));
     }
     findings

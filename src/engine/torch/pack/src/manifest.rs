@@ -228,6 +228,7 @@ impl Manifest {
         for directory in [dir, &lib] {
             private(directory)?;
         }
+        steadfast(dir)?;
         if !manifest.files.iter().any(|file| file.name == platform.backend_file()) {
             let reason = format!("it does not name {}", platform.backend_file());
             return Err(PackError::Unreadable { path: dir.join(MANIFEST_FILE), reason });
@@ -295,12 +296,45 @@ fn private(path: &Path) -> Result<(), PackError> {
         |error: io::Error| PackError::Unreadable { path: path.into(), reason: error.to_string() };
     let metadata = fs::metadata(path).map_err(unreadable)?;
     const GROUP_AND_OTHERS_WRITE: u32 = 0o022;
-    // The owner of our own home is who we are, without a call that needs `unsafe`; root may own anything.
-    let home_owner = dirs::home_dir().and_then(|home| fs::metadata(home).ok()).map(|home| home.uid());
-    let ours = metadata.uid() == 0 || home_owner.is_none_or(|uid| uid == metadata.uid());
-    if metadata.mode() & GROUP_AND_OTHERS_WRITE != 0 || !ours {
+    if metadata.mode() & GROUP_AND_OTHERS_WRITE != 0 || !is_ours(metadata.uid()) {
         return Err(PackError::Unsafe { path: path.into() });
     }
+    Ok(())
+}
+
+/// Refuses a place that somebody else could move away and put another in its stead: every directory above it belongs to
+/// us or the system, and where others may write to it (as to the folder of temporary files), they may not touch what is
+/// not theirs.
+#[cfg(unix)]
+fn steadfast(dir: &Path) -> Result<(), PackError> {
+    use std::os::unix::fs::MetadataExt;
+    const OTHERS_WRITE: u32 = 0o002;
+    const STICKY: u32 = 0o1000;
+    // Behind links: what counts is where the files are.
+    let real = dir
+        .canonicalize()
+        .map_err(|error| PackError::Unreadable { path: dir.into(), reason: error.to_string() })?;
+    for above in real.ancestors().skip(1) {
+        let Ok(metadata) = fs::metadata(above) else { continue };
+        let is_open = metadata.mode() & OTHERS_WRITE != 0 && metadata.mode() & STICKY == 0;
+        if is_open || !is_ours(metadata.uid()) {
+            return Err(PackError::Unsafe { path: above.into() });
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file's owner is this user or the system.
+#[cfg(unix)]
+fn is_ours(owner: u32) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    // The owner of our own home is who we are, without a call that needs `unsafe`; root may own anything.
+    let home_owner = dirs::home_dir().and_then(|home| fs::metadata(home).ok()).map(|home| home.uid());
+    owner == 0 || home_owner.is_none_or(|uid| uid == owner)
+}
+
+#[cfg(not(unix))]
+fn steadfast(_dir: &Path) -> Result<(), PackError> {
     Ok(())
 }
 
@@ -391,5 +425,40 @@ mod tests {
         let library = dir.path().join(LIB_DIR).join("other");
         fs::set_permissions(&library, fs::Permissions::from_mode(0o646)).unwrap();
         assert_eq!(Manifest::check(dir.path()), Err(PackError::Unsafe { path: library }));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_place_that_others_may_swap_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        let Some((dir, _)) = pack() else { return };
+        let above = tempfile::tempdir().unwrap();
+        let moved = above.path().join("pack");
+        fs::rename(dir.path(), &moved).unwrap();
+        set(above.path(), 0o777);
+        let real = above.path().canonicalize().unwrap();
+        assert_eq!(Manifest::check(&moved), Err(PackError::Unsafe { path: real }));
+        // Nobody may move what is not theirs out of a sticky directory.
+        set(above.path(), 0o1777);
+        assert!(Manifest::check(&moved).is_ok());
+        set(above.path(), 0o755);
+        // A link leads to the same place.
+        let link = above.path().join("link");
+        std::os::unix::fs::symlink(&moved, &link).unwrap();
+        assert!(Manifest::check(&link).is_ok());
+        set(above.path(), 0o777);
+        assert!(Manifest::check(&link).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pack_of_another_user_is_refused() {
+        let Some((dir, _)) = pack() else { return };
+        let library = dir.path().join(LIB_DIR).join("other");
+        // Only root may give files away; as anybody else there is nothing to test.
+        if std::os::unix::fs::chown(&library, Some(12_345), None).is_ok() {
+            assert_eq!(Manifest::check(dir.path()), Err(PackError::Unsafe { path: library }));
+        }
     }
 }

@@ -1,0 +1,9 @@
+//! libFuzzer on the check of the same name in `checks.rs`.
+
+#![no_main]
+
+#[path = "../checks.rs"]
+#[allow(dead_code, reason = "every target runs one of the checks")]
+mod checks;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| drop(checks::model_archive(data)));

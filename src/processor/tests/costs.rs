@@ -1,0 +1,271 @@
+//! What a fault costs: frames lost, time to recover, clicks. In real time, one fault at a time, against engines whose
+//! answers are known. `docs/faults.md` has the figures; each test prints its row:
+//!
+//!     cargo test --lib costs -- --nocapture
+//!
+//! A frame is lost when it is concealed. Recovery is the time from the fault's end to the first frame from which on half a
+//! second goes without a loss. The programme is a tone whose second difference is -74 dBFS at most: a click is what the
+//! output's second difference has beyond the programme's.
+
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+
+use super::*;
+
+/// Hops played before a fault, and after its end.
+const N_BEFORE: usize = 100;
+const N_AFTER: usize = 150;
+/// Hops without a loss that end a recovery: half a second.
+const N_QUIET: usize = 50;
+/// What a fault may cost at most.
+const MAX_RECOVERY_MS: usize = 1000;
+const MAX_CLICK_DBFS: f32 = -40.0;
+/// Gain of the engines: a concealed frame that opens to the noisy one is 12 dB louder.
+const GAIN: f32 = 0.25;
+/// Time is kept by one test at a time.
+static REAL_TIME: Mutex<()> = Mutex::new(());
+
+/// A native engine and a torch one that both scale by [`GAIN`], with their scripts.
+fn hub() -> (&'static Hub, Arc<Script>, Arc<Script>) {
+    let (native, torch) = (Arc::new(Script::default()), Arc::new(Script::default()));
+    let hub = Hub::new([
+        (Device::Native, scripted::backend(native.clone(), GAIN, 2)),
+        (TORCH, scripted::backend(torch.clone(), GAIN, 2)),
+    ]);
+    (Box::leak(Box::new(hub)), native, torch)
+}
+
+/// A tone at -6 dBFS.
+fn tone(n_hops: usize) -> Vec<f32> {
+    (0..n_hops * HOP).map(|i| 0.5 * (i as f32 * 0.02).sin()).collect()
+}
+
+/// Largest second difference.
+fn sharpest(samples: &[f32]) -> f32 {
+    samples.windows(3).map(|x| (x[2] - 2.0 * x[1] + x[0]).abs()).fold(0.0, f32::max)
+}
+
+/// Plays in real time, calls `fault` before each of `n_fault` hops with their numbers and `mend` after them, prints the row
+/// and checks what every fault has to keep. Returns the frames lost.
+fn play(
+    name: &str,
+    rig: &mut Rig,
+    n_fault: usize,
+    mut fault: impl FnMut(usize),
+    mend: impl FnOnce(),
+) -> usize {
+    let _alone = REAL_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    rig.is_offline = false;
+    let n_hops = N_BEFORE + n_fault + N_AFTER;
+    let input = tone(n_hops);
+    let mut mend = Some(mend);
+    let mut lost = Vec::with_capacity(n_hops);
+    let mut out = Vec::with_capacity(input.len());
+    let mut next = Instant::now();
+    for (hop, portion) in input.chunks(HOP).enumerate() {
+        // A host that was kept from calling goes on at its pace and makes nothing up for.
+        next = (next + Duration::from_millis(10)).max(Instant::now());
+        match hop.checked_sub(N_BEFORE) {
+            Some(number) if number < n_fault => fault(number),
+            Some(_) => {
+                if let Some(mend) = mend.take() {
+                    mend();
+                }
+            }
+            None => {}
+        }
+        out.extend(rig.run(portion, |_| HOP));
+        lost.push(rig.meters.lanes[0].n_concealed.load(Ordering::Relaxed) as usize);
+        std::thread::sleep(next.saturating_duration_since(Instant::now()));
+    }
+    let before = lost[N_BEFORE - 1];
+    let end = N_BEFORE + n_fault;
+    let is_quiet = |hop: &usize| lost.get(hop - 1 + N_QUIET).is_some_and(|later| *later == lost[hop - 1]);
+    let recovery_ms = (end..n_hops).find(is_quiet).map(|hop| (hop - end) * 10);
+    let latency = rig.latency();
+    let click = sharpest(&out[latency..]) - sharpest(&input);
+    let click_dbfs = 20.0 * click.max(1e-5).log10();
+    let n_lost = lost[n_hops - 1] - before;
+    let shown = recovery_ms.map_or("never".into(), |ms| format!("{ms} ms"));
+    eprintln!("| {name} | {n_lost} | {shown} | {click_dbfs:.0} dBFS |");
+    assert!(recovery_ms.is_some_and(|ms| ms <= MAX_RECOVERY_MS), "{name}: {shown}");
+    assert!(click_dbfs <= MAX_CLICK_DBFS, "{name}: {click_dbfs} dBFS");
+    // The engines and the latency are what they were: the last hops are the programme's again.
+    let tail = out.len() - 20 * HOP..out.len();
+    assert!(error(&out, &input, latency, GAIN, tail) < 1e-4, "{name}: the end is not the programme");
+    n_lost
+}
+
+/// A rig that plays on the native engine, as chosen.
+fn rig(hub: &'static Hub) -> Rig {
+    let mut rig = Rig::new(hub, 48e3, 1, LatencyMode::Safe);
+    rig.choose(Device::Native, None);
+    rig
+}
+
+/// A rig that plays on the torch engine already.
+fn on_torch(hub: &'static Hub) -> Rig {
+    let mut rig = rig(hub);
+    rig.choose(TORCH, None);
+    rig.run(&tone(120), |_| HOP);
+    assert_eq!(rig.switchboard.state(SlotId::A), SlotState::Live(TORCH));
+    rig
+}
+
+#[test]
+fn the_inference_thread_is_stuck_for_a_second() {
+    let (hub, native, _) = hub();
+    let lost =
+        play("thread stuck for 1 s", &mut rig(hub), 100, |_| native.set(Act::Hang), || native.set(Act::Work));
+    assert!(lost >= 90, "{lost}");
+}
+
+#[test]
+fn the_inference_thread_dies() {
+    let (hub, native, _) = hub();
+    let die = |_| {
+        native.resets_panic.store(true, Ordering::Relaxed);
+        native.set(Act::Nan);
+    };
+    let mut rig = rig(hub);
+    let lost = play("thread dies", &mut rig, 1, die, || {
+        native.set(Act::Work);
+        native.resets_panic.store(false, Ordering::Relaxed);
+    });
+    assert!(lost > 0);
+    assert_eq!(rig.switchboard.state(SlotId::A), SlotState::Live(Device::Native));
+}
+
+#[test]
+fn the_native_engine_fails_for_good_and_is_opened_anew() {
+    let (hub, native, _) = hub();
+    let mut rig = rig(hub);
+    let lost = play("native engine fails", &mut rig, 3, |_| native.set(Act::Panic), || native.set(Act::Work));
+    assert!(lost >= 3);
+    assert_eq!(rig.switchboard.state(SlotId::A), SlotState::Live(Device::Native));
+}
+
+#[test]
+fn a_native_engine_that_always_fails_is_given_up_with_its_reason() {
+    let (hub, native, _) = hub();
+    let mut rig = rig(hub);
+    native.set(Act::Fail);
+    for _ in 0..40 {
+        rig.run(&tone(1), |_| HOP);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    wait_for(|| {
+        rig.switchboard.attend();
+        rig.run(&tone(1), |_| HOP);
+        matches!(rig.switchboard.state(SlotId::A), SlotState::FellBack { .. })
+    });
+    let SlotState::FellBack { device, reason } = rig.switchboard.state(SlotId::A) else { unreachable!() };
+    assert_eq!(device, Device::Native);
+    assert!(reason.contains("told to"), "{reason}");
+    // The user tries again when it can work.
+    native.set(Act::Work);
+    rig.switchboard.retry(SlotId::A);
+    wait_for(|| {
+        rig.switchboard.attend();
+        rig.run(&tone(1), |_| HOP);
+        rig.switchboard.state(SlotId::A) == SlotState::Live(Device::Native)
+    });
+}
+
+#[test]
+fn one_step_of_a_device_fails() {
+    let (hub, _, torch) = hub();
+    let mut rig = on_torch(hub);
+    let lost =
+        play("device error in one step", &mut rig, 1, |_| torch.set(Act::Fail), || torch.set(Act::Work));
+    assert!((1..20).contains(&lost), "{lost}");
+    assert_eq!(rig.switchboard.state(SlotId::A), SlotState::Live(TORCH));
+}
+
+#[test]
+fn a_device_fails_from_some_step_on() {
+    let (hub, _, torch) = hub();
+    let mut rig = on_torch(hub);
+    let lost = play("device fails for good", &mut rig, 1, |_| torch.set(Act::Fail), || {});
+    assert!(lost >= 3, "{lost}");
+    assert!(matches!(rig.switchboard.state(SlotId::A), SlotState::FellBack { device: TORCH, .. }));
+    torch.set(Act::Work);
+}
+
+#[test]
+fn every_processor_is_busy_with_something_else() {
+    let (hub, native, _) = hub();
+    native.busy_us.store(2000, Ordering::Relaxed);
+    let is_over = Arc::new(AtomicBool::new(false));
+    let mut threads = Vec::new();
+    let start = |number: usize| {
+        if number == 0 {
+            let n_threads = 2 * std::thread::available_parallelism().map_or(1, |n| n.get());
+            threads.extend((0..n_threads).map(|_| {
+                let is_over = is_over.clone();
+                std::thread::spawn(move || {
+                    while !is_over.load(Ordering::Relaxed) {
+                        std::hint::spin_loop();
+                    }
+                })
+            }));
+        }
+    };
+    play("all processors busy for 2 s", &mut rig(hub), 200, start, || is_over.store(true, Ordering::Relaxed));
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
+/// The system takes back every page that it can read again from a file (code, constants, the embedded weights), over and
+/// over. What lies in anonymous memory goes only where there is swap; then it goes too.
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_is_taken_away() {
+    let (hub, ..) = hub();
+    let page_out = |_| {
+        for line in std::fs::read_to_string("/proc/self/maps").unwrap().lines() {
+            let Some((range, rest)) = line.split_once(' ') else { continue };
+            let Some((start, end)) = range.split_once('-') else { continue };
+            let [start, end] = [start, end].map(|text| usize::from_str_radix(text, 16).unwrap());
+            if !rest.contains("[v") {
+                // SAFETY: paging out changes no content; a range that is gone meanwhile is an error code.
+                unsafe { libc::madvise(start as *mut _, end - start, libc::MADV_PAGEOUT) };
+            }
+        }
+    };
+    play("memory paged out for 1 s", &mut rig(hub), 100, page_out, || {});
+}
+
+#[test]
+fn the_host_stops_calling() {
+    let (hub, ..) = hub();
+    let suspend = |_| std::thread::sleep(Duration::from_secs(2));
+    let lost = play("host suspended (2 s of it)", &mut rig(hub), 1, suspend, || {});
+    assert_eq!(lost, 0);
+}
+
+/// Minutes of suspension, and a clock that jumps: the wait rule is all that looks at a clock, and it is told the time.
+#[test]
+fn the_clock_jumps() {
+    let mut now = Instant::now();
+    let mut rule = WaitRule::new(48e3, SLACK_GRACE);
+    let mut longest = Duration::ZERO;
+    for block in 0..1000 {
+        now += Duration::from_millis(10);
+        match block {
+            300 => now += Duration::from_secs(15 * 60),
+            // A monotonic clock does not go back; one that does is taken for one that stands.
+            600 => now -= Duration::from_secs(3),
+            _ => {}
+        }
+        rule.begin_block(now, HOP, false);
+        if block > 100 {
+            let sent = now - Duration::from_millis(10);
+            longest = longest.max(rule.deadline(sent).saturating_duration_since(now));
+        }
+    }
+    eprintln!(
+        "| clock jumps by 15 min and back by 3 s | 0 | 0 ms, longest wait {} us | none |",
+        longest.as_micros()
+    );
+    assert!(longest <= Duration::from_millis(5), "{longest:?}: half a block");
+}

@@ -1,0 +1,177 @@
+//! Streams that join and leave, reset and sleep, while others play: what the others play does not change by a bit.
+//!
+//! CONTRIBUTING.md says how to run this under ThreadSanitizer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tacet::device::Device;
+use tacet::engine::{ChannelOut, Engine, EngineError, Job, Stage, StepTimings, StreamId};
+use tacet::inference::hub::Hub;
+use tacet::inference::switchboard::{SlotId, Switchboard};
+use tacet::inference::{Backend, BuildEngine, OpenError};
+use tacet::latency::LatencyMode;
+use tacet::meters::Meters;
+use tacet::model::{HOP, ModelKind, N_BANDS};
+use tacet::processor::controls::Controls;
+use tacet::processor::resample::Plan;
+use tacet::processor::{Processor, Setup};
+
+/// Threads that play, and threads that come and go.
+const N_PLAYERS: usize = 3;
+const N_GUESTS: usize = 3;
+/// Hops that each player plays.
+const N_HOPS: usize = 1500;
+
+/// Lets every frame through under a mask of a half.
+#[derive(Default)]
+struct Half {
+    n_opened: u32,
+    open: Vec<StreamId>,
+}
+
+impl Engine for Half {
+    fn name(&self) -> &str {
+        "half"
+    }
+
+    fn lookahead_hops(&self) -> usize {
+        0
+    }
+
+    fn norm_alpha(&self) -> f32 {
+        0.99
+    }
+
+    fn open(&mut self, _n_channels: usize) -> Result<StreamId, EngineError> {
+        self.n_opened += 1;
+        self.open.push(StreamId(self.n_opened));
+        Ok(StreamId(self.n_opened))
+    }
+
+    fn close(&mut self, stream: StreamId) {
+        self.open.retain(|open| *open != stream);
+    }
+
+    fn reset(&mut self, stream: StreamId) {
+        assert!(self.open.contains(&stream), "a stream that is not open is reset");
+    }
+
+    fn step(&mut self, jobs: &mut [Job]) -> Result<StepTimings, EngineError> {
+        for job in jobs.iter_mut().filter(|job| job.pending) {
+            if !self.open.contains(&job.stream) {
+                return Err(EngineError::UnknownStream(job.stream));
+            }
+            job.pending = false;
+            job.stage = Stage::MaskOnly;
+            job.output.fill(ChannelOut { mask: [0.5; N_BANDS], ..ChannelOut::default() });
+        }
+        Ok(StepTimings::default())
+    }
+}
+
+fn hub() -> &'static Hub {
+    let backend: Arc<dyn Backend> = Arc::new(|_: ModelKind| -> Result<BuildEngine, OpenError> {
+        Ok(Box::new(|_| Ok(Box::new(Half::default()) as Box<dyn Engine>)))
+    });
+    Box::leak(Box::new(Hub::new([(Device::Native, backend)])))
+}
+
+struct Player {
+    processor: Processor,
+    switchboard: Switchboard,
+    meters: Arc<Meters>,
+    attention: Arc<AtomicBool>,
+}
+
+impl Player {
+    fn join(hub: &'static Hub) -> Self {
+        let attention = Arc::new(AtomicBool::new(false));
+        let (mut switchboard, mailbox) =
+            Switchboard::new(hub, ModelKind::DeepFilterNet3, 1, attention.clone());
+        switchboard.serve_at_once(Duration::from_secs(60));
+        switchboard.choose(Device::Native, None);
+        let meters = Arc::new(Meters::default());
+        let setup = Setup {
+            plan: Plan::new(48e3).unwrap(),
+            n_channels: 1,
+            lookahead_hops: 0,
+            mode: LatencyMode::Lowest,
+        };
+        let processor = Processor::new(setup, mailbox, meters.clone()).unwrap();
+        Self { processor, switchboard, meters, attention }
+    }
+
+    fn play(&mut self, n_hops: usize) -> Vec<f32> {
+        let mut out = Vec::with_capacity(n_hops * HOP);
+        for hop in 0..n_hops {
+            let mut block =
+                [(0..HOP).map(|i| 0.3 * ((hop * HOP + i) as f32 * 0.05).sin()).collect::<Vec<f32>>()];
+            self.processor.process(&mut block, &Controls::default(), true);
+            out.append(&mut block[0]);
+            if self.attention.load(Ordering::Relaxed) {
+                self.switchboard.attend();
+            }
+        }
+        out
+    }
+}
+
+#[test]
+fn streams_join_and_leave_while_others_play() {
+    let hub = hub();
+    let alone = Player::join(hub).play(N_HOPS);
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let players: Vec<_> = (0..N_PLAYERS)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut player = Player::join(hub);
+                    let out = player.play(N_HOPS);
+                    assert_eq!(
+                        player.meters.lanes[SlotId::A as usize].n_concealed.load(Ordering::Relaxed),
+                        0
+                    );
+                    out
+                })
+            })
+            .collect();
+        let guests: Vec<_> = (0..N_GUESTS)
+            .map(|guest| {
+                let is_over = &is_over;
+                scope.spawn(move || {
+                    let mut n_joined = 0;
+                    while !is_over.load(Ordering::Relaxed) {
+                        let mut player = Player::join(hub);
+                        player.play(n_joined % 7);
+                        if guest == 0 {
+                            player.processor.reset();
+                            player.play(2);
+                        }
+                        n_joined += 1;
+                    }
+                    n_joined
+                })
+            })
+            .collect();
+        // Panels look on.
+        let watcher = scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                let n_streams: u32 =
+                    hub.reports(Device::Native).iter().map(|report| report.n_streams()).sum();
+                // Who has left is counted until the worker has seen it.
+                assert!(n_streams <= 2 * (N_PLAYERS + N_GUESTS) as u32);
+                std::thread::yield_now();
+            }
+        });
+        let outs: Vec<Vec<f32>> = players.into_iter().map(|player| player.join().unwrap()).collect();
+        is_over.store(true, Ordering::Relaxed);
+        assert!(outs.iter().all(|out| *out == alone), "what plays depends on who comes and goes");
+        for guest in guests {
+            assert!(guest.join().unwrap() > 10, "nobody came and went");
+        }
+        watcher.join().unwrap();
+    });
+    assert!(hub.reports(Device::Native).is_empty(), "the thread ends with its last stream");
+}

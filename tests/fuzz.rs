@@ -1,0 +1,236 @@
+//! The checks of `fuzz/` in bounded runs: arbitrary inputs, and valid ones with a few bytes altered.
+//!
+//! `TACET_FUZZ_INPUTS` sets the number of inputs per check; CONTRIBUTING.md says how to run the same checks under
+//! libFuzzer.
+
+#[path = "../fuzz/checks.rs"]
+mod checks;
+
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use tacet::model::ModelError;
+use tacet::score::ScoreError;
+
+/// Any bytes, or one of the seeds with some bytes replaced, removed or doubled.
+fn altered(seeds: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
+    let edit = (any::<Index>(), any::<u8>(), 0..4u8, 0..64usize);
+    let of_seed = (select(seeds), prop::collection::vec(edit, 0..12)).prop_map(|(mut bytes, edits)| {
+        for (at, value, kind, n) in edits {
+            if bytes.is_empty() {
+                break;
+            }
+            let at = at.index(bytes.len());
+            let end = (at + n).min(bytes.len());
+            match kind {
+                0 => bytes[at] = value,
+                1 => bytes[at] ^= 1 << (value % 8),
+                2 => drop(bytes.drain(at..end)),
+                _ => {
+                    let copy = bytes[at..end].to_vec();
+                    bytes.splice(at..at, copy);
+                }
+            }
+        }
+        bytes
+    });
+    prop_oneof![1 => prop::collection::vec(any::<u8>(), 0..2048), 3 => of_seed]
+}
+
+/// Bytes as a length-delimited field of a protobuf message.
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    let n = bytes.len();
+    [&[number << 3 | 2, (n & 0x7f) as u8 | 0x80, (n >> 7) as u8], bytes].concat()
+}
+
+/// An encoder whose first convolution is whole, in ONNX's encoding.
+fn encoder() -> Vec<u8> {
+    let node =
+        [field(1, b"x"), field(1, b"w"), field(2, b"y"), field(3, b"/erb_conv0/1/Conv"), field(4, b"Conv")];
+    // Shape [64, 1, 3, 3], data type float.
+    let weights = [field(1, &[64, 1, 3, 3]), vec![2 << 3, 1], field(8, b"w"), field(9, &[0; 64 * 9 * 4])];
+    field(7, &[field(1, &node.concat()), field(5, &weights.concat())].concat())
+}
+
+fn archives() -> Vec<Vec<u8>> {
+    vec![
+        checks::join(&[b"", &encoder(), b"", b""]),
+        checks::join(&[checks::CONFIG.as_bytes(), b"", b"", &encoder()]),
+    ]
+}
+
+fn converted() -> Vec<Vec<u8>> {
+    // The checksum of four zero bytes.
+    let text = format!("{}\n[source]\nsha256 = 00\n\n[crc32]\nenc.lsnr_fc.b = 2144df1c\n", checks::CONFIG);
+    let entries = br#","enc.lsnr_fc.b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}"#;
+    vec![checks::join(&[text.as_bytes(), entries, &[0; 4]])]
+}
+
+/// A second of a chirp in noise against half of it.
+fn recordings() -> Vec<Vec<u8>> {
+    let mut state = 1u32;
+    let samples: Vec<u8> = (0..8_000u32)
+        .flat_map(|n| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let chirp = f64::from(n * (n / 16)) * 1e-4;
+            ((chirp.sin() * 8_000.0) as i16).wrapping_add((state >> 20) as i16).to_le_bytes()
+        })
+        .collect();
+    let settings: [&[u8]; 3] = [&[0, 0, 3, 130, 0], &[2, 6, 3, 140, 1], &[4, 3, 1, 255, 0]];
+    settings.iter().map(|settings| checks::join(&[settings, &samples, &samples[..8_000]])).collect()
+}
+
+/// Ten hops of noise with what no sound card delivers, in mono and in stereo.
+fn sounds() -> Vec<Vec<u8>> {
+    let mut state = 1u32;
+    let mut samples: Vec<f32> = (0..4_800)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            f32::from((state >> 16) as i16) / 32768.0
+        })
+        .collect();
+    let odd = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN_POSITIVE / 4.0, -0.0, 1e6];
+    for (n, sample) in odd.into_iter().enumerate() {
+        samples[700 * n] = sample;
+    }
+    let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    let settings: [&[u8]; 3] =
+        [&[0, 255, 0, 0, 0, 255, 255], &[255, 30, 128, 200, 0, 255, 255], &[200, 0, 0, 128, 90, 160, 120]];
+    settings.iter().map(|settings| checks::join(&[settings, &bytes])).collect()
+}
+
+/// So many inputs unless told otherwise. Nothing is written to the source tree: a failure prints its input.
+fn inputs(n: u32) -> ProptestConfig {
+    let told = std::env::var("TACET_FUZZ_INPUTS").ok();
+    let cases = told.map_or(n, |told| told.parse().expect("TACET_FUZZ_INPUTS is a number"));
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+/// Every sound file of the command line's tests, and a WAV of each kind of sample.
+fn sound_files() -> Vec<Vec<u8>> {
+    let files =
+        ["three24.flac", "sweep.mp3", "sweep.ogg", "sweep.aac", "sweep.m4a", "headerless.mp3", "opus.ogg"];
+    let kinds = [1, 2, 3, 4, 5, 2, 3];
+    let mut seeds: Vec<Vec<u8>> = files
+        .iter()
+        .zip(kinds)
+        .map(|(file, kind)| {
+            let path = format!("{}/tests/data/audio/{file}", env!("CARGO_MANIFEST_DIR"));
+            let content = std::fs::read(path).unwrap();
+            [&[kind], &content[..content.len().min(6_000)]].concat()
+        })
+        .collect();
+    for (format, bits) in
+        [(hound::SampleFormat::Int, 8), (hound::SampleFormat::Int, 16), (hound::SampleFormat::Float, 32)]
+    {
+        let mut wav = std::io::Cursor::new(vec![0]);
+        wav.set_position(1);
+        let spec =
+            hound::WavSpec { channels: 2, sample_rate: 44_100, bits_per_sample: bits, sample_format: format };
+        let mut writer = hound::WavWriter::new(&mut wav, spec).unwrap();
+        for n in 0..64 {
+            match format {
+                hound::SampleFormat::Int => writer.write_sample(n - 32).unwrap(),
+                hound::SampleFormat::Float => writer.write_sample(n as f32 / 64.0).unwrap(),
+            }
+        }
+        writer.finalize().unwrap();
+        seeds.push(wav.into_inner());
+    }
+    seeds
+}
+
+/// A state with every kind of parameter, as the framework writes it.
+#[cfg(feature = "plugin")]
+fn states() -> Vec<Vec<u8>> {
+    let state = r#"{"version":"0.1.0","params":{"limit":{"f32":24.0},"listen":{"string":"removed"},"bypass":{"bool":true},
+        "deva":{"string":"native"},"mix":{"f32":0.5},"link":{"i32":1}},
+        "fields":{"tacet":"{\"version\":1,\"preset\":\"Podcast\",\"window\":[800,600],\"panel\":null}"}}"#;
+    vec![state.into(), br#"{"version":"","params":{},"fields":{}}"#.to_vec()]
+}
+
+fn manifests() -> Vec<Vec<u8>> {
+    let manifest = r#"{"abi":1,"torch":"2.11.0","platform":"linux-x86_64","cuda":false,
+        "files":[{"name":"libtacet_torch.so","bytes":7,"sha256":"00"}]}"#;
+    vec![manifest.into()]
+}
+
+proptest! {
+    #![proptest_config(inputs(1_000))]
+
+    #[test]
+    fn sound_files_of_any_content(data in altered(sound_files())) {
+        let _ = checks::audio_file(&data);
+    }
+
+    #[cfg(feature = "plugin")]
+    #[test]
+    fn saved_states(data in altered(states())) {
+        let _ = checks::plugin_state(&data);
+    }
+
+    #[test]
+    fn pack_manifests(data in altered(manifests())) {
+        let _ = checks::pack_manifest(&data);
+    }
+
+    #[test]
+    fn model_files(data in altered(vec![b"\x1f\x8b\x08".to_vec(), b"\x20\0\0\0\0\0\0\0{\"__metadata__\":{}}".to_vec()])) {
+        let _ = checks::model_file(&data);
+    }
+
+    #[test]
+    fn model_archives(data in altered(archives())) {
+        let _ = checks::model_archive(&data);
+    }
+
+    #[test]
+    fn model_configs(data in altered(vec![checks::CONFIG.into()])) {
+        let _ = checks::model_config(&data);
+    }
+
+    #[test]
+    fn converted_models(data in altered(converted())) {
+        let _ = checks::model_safetensors(&data);
+    }
+}
+
+proptest! {
+    // A score takes some ten milliseconds.
+    #![proptest_config(inputs(100))]
+
+    #[test]
+    fn scored_recordings(data in altered(recordings())) {
+        let _ = checks::scores(&data);
+    }
+
+    #[test]
+    fn audio(data in altered(sounds())) {
+        prop_assert!(checks::audio(&data).is_ok());
+    }
+}
+
+/// The seeds reach what they are for: without this, a change of a format would leave the checks with nothing to check.
+#[test]
+fn seeds_are_valid_up_to_what_they_leave_out() {
+    let missing = |outcome: Result<(), ModelError>| match outcome {
+        Err(ModelError::MissingTensor { tensor }) => tensor,
+        other => panic!("{other:?}"),
+    };
+    // Everything before it was read, in the order of names.
+    assert_eq!(missing(checks::model_archive(&archives()[0])), "enc.df_conv0.dw.w");
+    assert_eq!(missing(checks::model_safetensors(&converted()[0])), "df_dec.df_convp.dw.w");
+    assert!(checks::model_config(checks::CONFIG.as_bytes()).is_ok());
+    for file in sound_files() {
+        // Opus is recognised and refused.
+        assert_eq!(checks::audio_file(&file).is_ok(), file.windows(8).all(|bytes| bytes != b"OpusHead"));
+    }
+    #[cfg(feature = "plugin")]
+    assert!(states().iter().all(|state| checks::plugin_state(state).is_ok()));
+    assert!(manifests().iter().all(|manifest| checks::pack_manifest(manifest).is_ok()));
+    for recordings in recordings() {
+        assert!(!matches!(
+            checks::scores(&recordings),
+            Err(ScoreError::Empty(_) | ScoreError::NotFinite { .. })
+        ));
+    }
+}
