@@ -68,14 +68,14 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let report = fs::read(&products.json).with_context(|| products.json.display().to_string())?;
     let report: Report =
         serde_json::from_slice(&report).context("the report of `tacet denoise` is not understood")?;
-    println!("\n{}\n  {:<16}{plugin}", report.screen()?, "plugin");
+    println!("\n{}\n  {:<18}{plugin}", report.screen()?, "plugin");
     for (what, path) in [
         ("before", &recording),
         ("after", &products.wav),
         ("picture", &products.spectrogram),
         ("report", &products.json),
     ] {
-        println!("  {what:<16}{}", workspace.display(path));
+        println!("  {what:<18}{}", workspace.display(path));
     }
     Ok(())
 }

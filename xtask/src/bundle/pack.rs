@@ -73,8 +73,7 @@ mod tests {
             assert_eq!(places.len(), n_places);
             for bundle in &bundles {
                 let module = Path::new("/hosts").join(&bundle.binary);
-                let looked: Vec<_> =
-                    locate::places(Some(&module)).into_iter().map(|place| place.dir).collect();
+                let looked = locate::bundle_dirs(&module);
                 let found = places.iter().any(|dir| looked.contains(&Path::new("/hosts").join(dir)));
                 assert!(found, "{module:?} looks in {looked:?}, not in {places:?}");
             }

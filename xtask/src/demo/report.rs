@@ -38,7 +38,7 @@ impl Report {
         let file = self.files.first().context("the report names no file")?;
         let mut screen = String::new();
         let mut row =
-            |what: &str, value: String| writeln!(screen, "  {what:<16}{value}").context("no memory");
+            |what: &str, value: String| writeln!(screen, "  {what:<18}{value}").context("no memory");
         row("tacet", format!("{}, model {}", self.tacet, self.model))?;
         row(
             "recording",
