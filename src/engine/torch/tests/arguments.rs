@@ -15,7 +15,7 @@ use tacet_torch_pack::abi::{
     Probe, Status, Timings,
 };
 
-const N_CALLS: usize = 20_000;
+const N_CALLS: usize = 1_000;
 /// Lanes of the engine under test.
 const N_LANES: u32 = 4;
 
