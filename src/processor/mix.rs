@@ -122,7 +122,8 @@ impl Output {
             return;
         }
         for ((wet, dry), weights) in wet.iter_mut().zip(dry).zip(&self.weights) {
-            *wet = *wet * weights.wet + *dry * weights.dry;
+            // Samples near the largest number there is overflow under gain; what leaves is a number all the same.
+            *wet = (*wet * weights.wet + *dry * weights.dry).clamp(f32::MIN, f32::MAX);
         }
     }
 
@@ -155,6 +156,15 @@ mod tests {
         assert_eq!(settled(&Controls { listen: Listen::Removed, mix: 0.5, ..controls }), 0.125);
         let bypassed = Controls { bypass: true, output_gain: 4.0, mix: 0.3, ..controls };
         assert_eq!(settled(&bypassed), 0.75);
+    }
+
+    #[test]
+    fn the_largest_samples_stay_numbers_under_gain() {
+        for dry in [f32::MAX, f32::MIN] {
+            let controls = Controls { mix: 0.0, output_gain: 16.0, ..Controls::default() };
+            let out = run(&mut Output::new(48e3, 64), &controls, 0.0, dry, 8);
+            assert_eq!(out, [dry; 8]);
+        }
     }
 
     #[test]
