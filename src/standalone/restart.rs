@@ -91,10 +91,19 @@ fn arguments(running: &Running, chosen: Chosen, values: &Values) -> Vec<String> 
     std::iter::once("live".to_owned()).chain(pairs).collect()
 }
 
+/// More descriptors than a standalone has.
+#[cfg(unix)]
+const MAX_DESCRIPTORS: i32 = 1024;
+
 /// In the same process where the system can: the terminal keeps waiting for it.
 #[cfg(unix)]
 fn replace(command: &mut Command) -> io::Error {
     use std::os::unix::process::CommandExt as _;
+    // A sound server takes a connection that outlives the program for the program. Standard input and output stay.
+    for descriptor in 3..MAX_DESCRIPTORS {
+        // SAFETY: it sets a flag of a descriptor; where there is none, it reports an error and does nothing.
+        unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
     command.exec()
 }
 
