@@ -35,7 +35,7 @@ const TEST: &str = "test --locked --workspace --exclude tacet-torch --exclude xt
 /// Which steps to run.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Options {
-    /// Only the steps whose name contains this (fmt, tidy, clippy, doc, torch, test, hosts, scores, deny).
+    /// Only the steps whose name contains this (fmt, tidy, clippy, doc, instructions, torch, test, hosts, scores, deny).
     #[arg(value_name = "STEP")]
     only: Option<String>,
 }
@@ -108,6 +108,11 @@ fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
         ("doc", Box::new(plain(doc))),
         // Its program runs now and cannot be replaced everywhere: its tests are in its library.
         ("test xtask", Box::new(tests(cargo("test --locked --package xtask --lib")))),
+        // The engine as users run it.
+        (
+            "instructions",
+            Box::new(tests(cargo("test --locked --release --package tacet-core --test instructions"))),
+        ),
         // Before the other tests, which open the backend that it builds.
         ("torch", Box::new(|counts| check_torch(workspace, counts))),
         // All targets but benches and examples, and the examples in documentation.
