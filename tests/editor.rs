@@ -5,11 +5,10 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use tacet_clap_host::{Instance, PluginFile};
+use tacet_clap_host::{Instance, PluginFile, library_under_test};
 use x11rb::connection::Connection;
 use x11rb::protocol::xproto::{ConnectionExt as _, CreateWindowAux, ImageFormat, WindowClass};
 use x11rb::rust_connection::RustConnection;
@@ -79,13 +78,6 @@ impl Screen {
     }
 }
 
-fn plugin() -> PluginFile {
-    let test = std::env::current_exe().unwrap();
-    let beside = test.parent().unwrap();
-    let found = [beside.join("libtacet.so"), beside.parent().unwrap().join("libtacet.so")];
-    PluginFile::load(&found.into_iter().find(|path: &PathBuf| path.is_file()).unwrap()).unwrap()
-}
-
 /// Speech-like sound: a buzz that comes and goes, in noise.
 fn hop(n: usize) -> Vec<f32> {
     let mut state = n as u32 + 1;
@@ -139,7 +131,7 @@ fn cpu_s() -> f64 {
 #[test]
 fn the_window_draws_follows_and_leaves_nothing_behind() {
     let Some(screen) = Screen::open() else { return };
-    let plugin = plugin();
+    let plugin = PluginFile::load(&library_under_test()).unwrap();
     let mut instance = plugin.create().unwrap();
     instance.activate(RATE_HZ, HOP as u32).unwrap();
     let mut at = 0;

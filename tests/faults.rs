@@ -19,24 +19,13 @@ use tacet::model::{HOP, ModelKind};
 use tacet::processor::controls::Controls;
 use tacet::processor::resample::Plan;
 use tacet::processor::{Processor, Setup};
-use tacet_clap_host::{Instance, PluginFile};
+use tacet_clap_host::{Instance, PluginFile, library_under_test};
 
 /// Memory, threads and files are counted for the whole process: one test at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
 fn alone() -> std::sync::MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
-
-/// The library that cargo built beside this test, or the plugin that `TACET_CLAP` names.
-fn plugin_path() -> PathBuf {
-    std::env::var_os("TACET_CLAP").map(PathBuf::from).unwrap_or_else(|| {
-        let name = format!("{}tacet{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-        let test = std::env::current_exe().unwrap();
-        let beside = test.parent().unwrap();
-        let places = [beside.join(&name), beside.parent().unwrap().join(&name)];
-        places.into_iter().find(|path| path.is_file()).unwrap()
-    })
 }
 
 fn active(file: &PluginFile) -> Instance {
@@ -72,7 +61,7 @@ fn resident_mb() -> f64 {
 #[test]
 fn a_thousand_instances_come_and_go() {
     let _alone = alone();
-    let file = PluginFile::load(&plugin_path()).unwrap();
+    let file = PluginFile::load(&library_under_test()).unwrap();
     let input = [noise(4 * HOP)];
     let mut neighbour = None;
     let mut before = (0, 0, 0.0);
@@ -117,7 +106,7 @@ fn two_versions_of_the_plugin_live_in_one_process() {
     let dir = tempfile::tempdir().unwrap();
     let paths = ["Tacet 1.clap", "Tacet 2.clap"].map(|name| dir.path().join(name));
     for path in &paths {
-        fs::copy(plugin_path(), path).unwrap();
+        fs::copy(library_under_test(), path).unwrap();
     }
     let files = paths.each_ref().map(|path| PluginFile::load(path).unwrap());
     let input = noise(60 * HOP);

@@ -11,7 +11,7 @@ const ALLOWED: [&str; 6] =
 fn readelf(what: &str) -> Vec<String> {
     let output = Command::new("readelf")
         .args(["--wide", what])
-        .arg(super::library())
+        .arg(super::library_under_test())
         .output()
         .expect("readelf comes with the linker that has built this");
     assert!(output.status.success());

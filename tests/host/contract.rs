@@ -205,7 +205,7 @@ fn a_thread_may_end_after_it_has_closed_the_plugin() {
     let folder = tempfile::tempdir().unwrap();
     // A library of its own, which no other test keeps open.
     let copy = folder.path().join("alone.clap");
-    std::fs::copy(super::library(), &copy).unwrap();
+    std::fs::copy(super::library_under_test(), &copy).unwrap();
     let scanner = std::thread::spawn(move || {
         let plugin = PluginFile::load(&copy).unwrap();
         let mut instance = plugin.create().unwrap();

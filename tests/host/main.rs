@@ -5,30 +5,17 @@ mod artefact;
 mod contract;
 mod pauses;
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 use tacet::denoiser::{Denoiser, Settings};
 use tacet::engine::native::{NativeEngine, NativeModel};
 use tacet::model::HOP;
 use tacet_clap_host::signal::noise;
 use tacet_clap_host::soak;
-use tacet_clap_host::{Change, Instance, PluginFile};
+use tacet_clap_host::{Change, Instance, PluginFile, library_under_test};
 
-/// The library that cargo built beside this test, or the plugin that `TACET_CLAP` names. Built for tests, its audio thread
-/// runs under an allocator that ends the process when it is used there.
-fn library() -> PathBuf {
-    std::env::var_os("TACET_CLAP").map(PathBuf::from).unwrap_or_else(|| {
-        let name = format!("{}tacet{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-        let test = std::env::current_exe().unwrap();
-        let beside = test.parent().unwrap();
-        let found = [beside.join(&name), beside.parent().unwrap().join(&name)];
-        found.into_iter().find(|path| path.is_file()).unwrap()
-    })
-}
-
+/// Built for tests, its audio thread runs under an allocator that ends the process when it is used there.
 fn plugin() -> PluginFile {
-    PluginFile::load(&library()).unwrap()
+    PluginFile::load(&library_under_test()).unwrap()
 }
 
 fn active(rate_hz: f64, n_channels: usize) -> (PluginFile, Instance) {

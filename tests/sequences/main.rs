@@ -15,13 +15,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use tacet_clap_host::PluginFile;
+use tacet_clap_host::{PluginFile, library_under_test};
 
 mod calls;
 
 use calls::Session;
 
-/// How many, or which where it is a range; the default is what the issue of a release asks for.
+/// How many, or which where it is a range; the default takes some minutes.
 const VARIABLE: &str = "TACET_HOST_SEQUENCES";
 const N_SEQUENCES: u64 = 100_000;
 /// Where a child process notes the sequence that it runs.
@@ -71,7 +71,7 @@ fn range(text: &str) -> Option<Range<u64>> {
 }
 
 fn run(range: Range<u64>, note: Option<&Path>) {
-    let file = PluginFile::load(&plugin_path()).unwrap();
+    let file = PluginFile::load(&library_under_test()).unwrap();
     let mut session = Session::new(&file);
     for number in range {
         if let Some(note) = note {
@@ -81,15 +81,4 @@ fn run(range: Range<u64>, note: Option<&Path>) {
             panic!("sequence {number}: {error:#}\n{}", session.log().join("\n"));
         }
     }
-}
-
-/// The library that cargo built beside this test, or the plugin that `TACET_CLAP` names.
-fn plugin_path() -> PathBuf {
-    std::env::var_os("TACET_CLAP").map(PathBuf::from).unwrap_or_else(|| {
-        let name = format!("{}tacet{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-        let test = std::env::current_exe().unwrap();
-        let beside = test.parent().unwrap();
-        let places = [beside.join(&name), beside.parent().unwrap().join(&name)];
-        places.into_iter().find(|path| path.is_file()).unwrap()
-    })
 }

@@ -5,7 +5,7 @@
 //! - [`signal`]: what they hear.
 
 use std::ffi::CString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, bail};
@@ -26,6 +26,19 @@ mod contract;
 mod editor;
 pub mod signal;
 pub mod soak;
+
+/// The library that cargo built beside the running test, or the plugin that `TACET_CLAP` names.
+///
+/// # Panics
+/// Where cargo built none: the test then lacks what it is about.
+pub fn library_under_test() -> PathBuf {
+    std::env::var_os("TACET_CLAP").map(PathBuf::from).unwrap_or_else(|| {
+        let name = format!("{}tacet{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+        let test = std::env::current_exe().expect("a test knows its own file");
+        let found = test.ancestors().skip(1).take(2).map(|dir| dir.join(&name)).find(|path| path.is_file());
+        found.unwrap_or_else(|| panic!("{name} is not beside {}: build the workspace", test.display()))
+    })
+}
 
 /// What the plugin asks of the host.
 #[derive(Default)]
