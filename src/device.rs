@@ -18,6 +18,7 @@ pub use system::{System, Version};
 
 use tacet_torch_pack::abi::{self, DfMethod};
 
+use crate::engine::native::Precision;
 use crate::engine::torch::{Backend, MPS_FALLBACK_VARIABLE, TorchDevice};
 
 /// Something that can run the network.
@@ -43,7 +44,16 @@ impl Device {
 
     /// Whether Tacet's own engine runs it.
     pub fn is_native(self) -> bool {
-        matches!(self, Self::Native | Self::Native16)
+        self.native_precision().is_some()
+    }
+
+    /// What the large matrices' weights are kept in where Tacet's own engine runs it.
+    pub fn native_precision(self) -> Option<Precision> {
+        match self {
+            Self::Native => Some(Precision::F32),
+            Self::Native16 => Some(Precision::I16),
+            Self::Torch(_) => None,
+        }
     }
 
     /// Whether data moves to a memory of the device's own and back.

@@ -19,7 +19,6 @@ use super::native::NativeBackend;
 use super::service::{END_PATIENCE, Service, ServiceReport, Stream};
 use super::torch::TorchBackend;
 use crate::device::Device;
-use crate::engine::native::Precision;
 use crate::engine::torch::TorchDevice;
 
 /// Channels that a worker of the native engine serves before another one starts: about half of what a core computes in
@@ -68,6 +67,14 @@ pub enum ConnectError {
     },
 }
 
+/// What opens a device's engines.
+fn backend(device: Device) -> Arc<dyn Backend> {
+    match device {
+        Device::Torch(torch) => Arc::new(TorchBackend::new(torch)),
+        native => Arc::new(NativeBackend::new(native.native_precision().unwrap_or_default())),
+    }
+}
+
 impl Hub {
     /// A hub of its own, for tests and tools. Plugins share [`Hub::global`].
     pub fn new(backends: impl IntoIterator<Item = (Device, Arc<dyn Backend>)>) -> Self {
@@ -78,13 +85,9 @@ impl Hub {
     pub fn global() -> &'static Self {
         static HUB: OnceLock<Hub> = OnceLock::new();
         HUB.get_or_init(|| {
-            let native = [(Device::Native, Precision::F32), (Device::Native16, Precision::I16)].map(
-                |(device, precision)| (device, Arc::new(NativeBackend::new(precision)) as Arc<dyn Backend>),
-            );
-            let torch = [TorchDevice::Cpu, TorchDevice::Mps, TorchDevice::Cuda(0)].map(|device| {
-                (Device::Torch(device), Arc::new(TorchBackend::new(device)) as Arc<dyn Backend>)
-            });
-            Self::new(native.into_iter().chain(torch))
+            let torch = [TorchDevice::Cpu, TorchDevice::Mps, TorchDevice::Cuda(0)].map(Device::Torch);
+            let devices = [Device::Native, Device::Native16].into_iter().chain(torch);
+            Self::new(devices.map(|device| (device, backend(device))))
         })
     }
 

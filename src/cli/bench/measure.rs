@@ -1,12 +1,13 @@
 //! One device: its steps at both paces for every number of streams, and whole files.
 
 use std::hint::spin_loop;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde::Serialize;
 use tacet::device::{Assessment, Device, df_method_name};
-use tacet::engine::native::{Level, NativeEngine, NativeModel, Precision};
+use tacet::engine::native::{Level, NativeEngine, NativeModel};
 use tacet::engine::torch::{TorchEngine, TorchFile, TorchOptions};
 use tacet::engine::{ChannelIn, ChannelOut, Engine, Job, StepTimings, Thresholds};
 use tacet::features::FeatureState;
@@ -97,12 +98,7 @@ fn measure(
     hops: usize,
 ) -> Result<Measured> {
     let mut trips = Vec::with_capacity(N_ROUND_TRIPS);
-    let native = |precision| -> Result<Box<dyn Engine>> {
-        Ok(Box::new(NativeEngine::new(NativeModel::with(model, precision, Level::get())?)))
-    };
     let mut engine: Box<dyn Engine> = match device {
-        Device::Native => native(Precision::F32)?,
-        Device::Native16 => native(Precision::I16)?,
         Device::Torch(torch) => {
             let options = TorchOptions { warm_up_channels: streams, ..TorchOptions::default() };
             let mut engine = TorchEngine::new(torch, model, &options)?;
@@ -111,6 +107,7 @@ fn measure(
             }
             Box::new(engine)
         }
+        native => Box::new(NativeEngine::new(packed(native, model)?)),
     };
     let round_trip_us = Distribution::of(&mut trips).map(|trips| trips.p50_us);
     let inputs = inputs(model.config.norm_alpha);
@@ -195,10 +192,14 @@ fn files(found: &Assessment, model: &Model) -> Result<Vec<Throughput>> {
     Ok(throughputs)
 }
 
+/// The weights as a native device uses them.
+fn packed(device: Device, model: &Model) -> Result<Arc<NativeModel>> {
+    Ok(NativeModel::with(model, device.native_precision().unwrap_or_default(), Level::get())?)
+}
+
 fn native_files(found: &Assessment, model: &Model) -> Result<Vec<Throughput>> {
     let inputs = inputs(model.config.norm_alpha);
-    let precision = if found.device == Device::Native16 { Precision::I16 } else { Precision::F32 };
-    let packed = NativeModel::with(model, precision, Level::get())?;
+    let packed = packed(found.device, model)?;
     let mut throughputs = Vec::new();
     for channels in FILE_CHANNELS {
         let mut engine = NativeEngine::new(packed.clone());

@@ -190,16 +190,15 @@ impl Engines {
             }
         };
         match device {
-            Device::Native | Device::Native16 => {
-                Self::native(device, vec![format!("{} ({reason})", device.name())], model)
-            }
             Device::Torch(torch) => Self::torch(torch, reason, method, &facts, model),
+            native => Self::native(native, vec![format!("{} ({reason})", native.name())], model),
         }
     }
 
     fn native(device: Device, notes: Vec<String>, model: &LoadedModel) -> Result<Self> {
-        let packed = match device {
-            Device::Native16 => NativeModel::with(model.model(), Precision::I16, Level::get())?,
+        // The exact weights are packed already, for whatever else this run needs them.
+        let packed = match device.native_precision() {
+            Some(Precision::I16) => NativeModel::with(model.model(), Precision::I16, Level::get())?,
             _ => model.packed(),
         };
         let report = EngineReport { device: device.name(), df_op: None, df_op_reason: None, libtorch: None };
