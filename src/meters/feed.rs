@@ -28,16 +28,6 @@ impl Default for SpectrumFeed {
     }
 }
 
-/// Keeps the feed running while it lives.
-#[derive(Debug)]
-pub struct Watch<'a>(&'a SpectrumFeed);
-
-impl Drop for Watch<'_> {
-    fn drop(&mut self) {
-        self.0.unwatch();
-    }
-}
-
 /// One frame as a reader gets it: power per bin, linear, of the noisy frame and of what was made of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FeedFrame {
@@ -48,13 +38,7 @@ pub struct FeedFrame {
 }
 
 impl SpectrumFeed {
-    /// Asks for frames until the watch is dropped.
-    pub fn watch(&self) -> Watch<'_> {
-        self.n_watching.fetch_add(1, Ordering::Relaxed);
-        Watch(self)
-    }
-
-    /// Asks for frames until [`Self::unwatch`] is called as often, where a borrow cannot be kept.
+    /// Asks for frames until [`Self::unwatch`] is called as often.
     pub fn start_watching(&self) {
         self.n_watching.fetch_add(1, Ordering::Relaxed);
     }
@@ -118,14 +102,14 @@ mod tests {
         let feed = SpectrumFeed::default();
         let mut noisy = [SILENT_SPECTRUM; 2];
         noisy[0][7] = Complex32::new(0.3, 0.4);
-        let watch = feed.watch();
+        feed.start_watching();
         assert!(feed.is_watched());
         feed.write(&noisy, &[SILENT_SPECTRUM; 2]);
         let mut frame = FeedFrame::default();
         assert!(feed.read(0, &mut frame));
         assert!((frame.input[7] / 0.125 - 1.0).abs() < 0.01, "{}", frame.input[7]);
         assert_eq!(frame.output[7], 0.0);
-        drop(watch);
+        feed.unwatch();
         assert!(!feed.is_watched());
     }
 
