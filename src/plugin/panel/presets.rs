@@ -9,9 +9,15 @@ use crate::params::library::{Library, LibraryError};
 use crate::params::presets::{Preset, Values, factory};
 
 /// All presets, and what is known of them.
-#[derive(Default)]
 pub struct Presets {
+    factory: Vec<Preset>,
     own: Vec<Preset>,
+}
+
+impl Default for Presets {
+    fn default() -> Self {
+        Self { factory: factory(), own: Vec::new() }
+    }
 }
 
 impl Presets {
@@ -26,18 +32,19 @@ impl Presets {
         // Names come and go seldom; the panel looks thirty times a second.
         if shown.own.len() != self.own.len() || shown.factory.is_empty() || shown.current != current {
             let name = |preset: &Preset| preset.name.clone();
-            shown.factory = factory().iter().map(name).collect();
+            shown.factory = self.factory.iter().map(name).collect();
             shown.own = self.own.iter().map(name).collect();
             shown.current = current;
         }
-        let saved = shown.current.as_deref().and_then(|name| self.find(name)).unwrap_or_default();
-        shown.edited = saved != values(params);
+        let saved = shown.current.as_deref().and_then(|name| self.find(name));
+        let now = values(params);
+        shown.edited = saved.map_or(now != Values::default(), |saved| *saved != now);
     }
 
     /// Sets all parameters of a preset, each in a gesture of its own, and remembers its name.
     pub fn recall(&self, params: &TacetParams, gui: &GuiContext, name: &str) {
         let Some(values) = self.find(name) else { return };
-        apply(params, gui, &values);
+        apply(params, gui, values);
         remember(params, Some(name));
     }
 
@@ -46,7 +53,7 @@ impl Presets {
     /// # Errors
     /// [`LibraryError`].
     pub fn save(&mut self, params: &TacetParams, name: &str) -> Result<(), LibraryError> {
-        if factory().iter().any(|preset| preset.name == name.trim()) {
+        if self.factory.iter().any(|preset| preset.name == name.trim()) {
             return Err(LibraryError::Factory(name.trim().into()));
         }
         Library::of_user()?.save(name, &values(params))?;
@@ -68,9 +75,9 @@ impl Presets {
         Ok(())
     }
 
-    fn find(&self, name: &str) -> Option<Values> {
-        let found = factory().into_iter().chain(self.own.iter().cloned()).find(|preset| preset.name == name);
-        found.map(|preset| preset.values)
+    fn find(&self, name: &str) -> Option<&Values> {
+        let found = self.factory.iter().chain(&self.own).find(|preset| preset.name == name);
+        found.map(|preset| &preset.values)
     }
 }
 
