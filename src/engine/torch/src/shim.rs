@@ -15,6 +15,7 @@ unsafe extern "C" {
     fn tacet_inference_enter() -> *mut c_void;
     fn tacet_inference_leave(guard: *mut c_void);
     fn tacet_forbid_tf32();
+    #[cfg(target_os = "linux")]
     fn tacet_libtorch_address() -> *const c_void;
     fn tacet_synchronize(index: i32, text: *mut c_char, capacity: usize) -> i32;
 }
