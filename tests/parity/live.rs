@@ -1,9 +1,13 @@
 //! Whole signals against the official runtime, which runs beside ours, hop by hop.
 
 use tacet::engine::Thresholds;
+use tacet::engine::native::Precision;
 use tacet::model::{HOP, LSNR_MAX_DB, LSNR_MIN_DB, ModelKind};
 
-use super::{check_audio, check_lsnr, denoiser, model, runtime::OfficialRuntime, settings, signals, skip};
+use super::{
+    MAX_LSNR_DIFFERENCE_16_BIT_DB, MIN_SNR_16_BIT_DB, check_audio, check_lsnr, compare_audio, compare_lsnr,
+    denoise, denoiser, denoiser_with, model, runtime::OfficialRuntime, settings, signals, skip,
+};
 
 /// Attenuation limit in dB and the post filter's strength.
 type Shaping = (f32, f32);
@@ -57,6 +61,32 @@ fn every_signal_equals_the_official_runtime(kind: ModelKind, shapings: &[Shaping
     }
     // One or two in a thousand for the low-latency model, none for the other.
     println!("{kind}: {n_rounded} hops were decided by the official runtime's rounding");
+}
+
+/// Weights of 16 bits are a choice that is offered as inaudible: this far from the official runtime's output, in the sound
+/// and in the local SNR that decides about stages.
+#[test]
+fn sixteen_bit_weights_stay_close_to_the_official_runtime() {
+    let Some(model) = model(ModelKind::DeepFilterNet3) else { return };
+    for signal in signals::all() {
+        let mut official = match OfficialRuntime::open(ModelKind::DeepFilterNet3) {
+            Ok(official) => official,
+            Err(reason) => return skip(&reason),
+        };
+        let mut ours = denoiser_with(&model, Precision::I16, 1, settings(Thresholds::default(), 100.0, 0.0));
+        let mut expected = vec![0.0; signal.samples.len() / HOP * HOP];
+        let (hops, outs) = (signal.samples.as_chunks::<HOP>().0, expected.as_chunks_mut::<HOP>().0);
+        let lsnr_db: Vec<f32> = hops.iter().zip(outs).map(|(hop, out)| official.process(hop, out)).collect();
+        let (got, reports) = denoise(&mut ours, &[&signal.samples]);
+        let (snr_db, largest) = compare_audio(&expected, &got[0]);
+        let lsnr_off_db = compare_lsnr(&lsnr_db, &reports);
+        println!(
+            "16 bits, {}: SNR {snr_db:.1} dB, largest difference {largest:.1e}, local SNR {lsnr_off_db:.1e} dB",
+            signal.name
+        );
+        assert!(snr_db >= MIN_SNR_16_BIT_DB, "{}: SNR {snr_db:.1} dB", signal.name);
+        assert!(lsnr_off_db <= MAX_LSNR_DIFFERENCE_16_BIT_DB, "{}: {lsnr_off_db} dB", signal.name);
+    }
 }
 
 /// Thresholds that take the official runtime's stage where its own rounding decided it: its sigmoid is an approximation
