@@ -3,13 +3,13 @@
     cargo xtask quality
 
 or, by hand, in an environment with libraries.txt and tools.txt installed (--help names the arguments). Each item of
-speech_set.py is denoised by the official runtime's C library and by `tacet denoise`, both with the same model and
-nothing limited or post-filtered, and scored against the clean speech: STOI, ESTOI and SI-SDR by `tacet score`, PESQ by
-the package pesq (wide band, ITU-T P.862.2), DNSMOS P.835 by the package speechmos (which takes most of the time, and
-which --no-dnsmos leaves out). Parity is the ratio of the official
-output's power to that of the difference.
+speech_set.py is denoised by the official runtime's C library and by `tacet denoise` with exact and with 16-bit weights,
+all with the same model and nothing limited or post-filtered, and scored against the clean speech: STOI, ESTOI and
+SI-SDR by `tacet score`, PESQ by the package pesq (wide band, ITU-T P.862.2), DNSMOS P.835 by the package speechmos
+(which takes most of the time, and which --no-dnsmos leaves out). The second table compares our outputs with the official
+one: the ratio of its power to that of the difference, and by how much the scores differ at most.
 
-Exits with an error if an item's STOI differs from the official runtime's by more than 0.001.
+Exits with an error if an item's STOI, with exact weights, differs from the official runtime's by more than 0.001.
 """
 
 import argparse
@@ -30,7 +30,14 @@ import speech_set
 # What the official runtime delays: the overlap and two hops of lookahead, in samples at 48 kHz.
 OFFICIAL_DELAY = 1440
 STOI_TOLERANCE = 1e-3
-SYSTEMS = {"noisy": "Noisy input", "official": "Official runtime", "tacet": "Tacet"}
+SYSTEMS = {
+    "noisy": "Noisy input",
+    "official": "Official runtime",
+    "tacet": "Tacet",
+    "tacet16": "Tacet, 16-bit weights",
+}
+# What `tacet denoise --device` calls ours.
+DEVICES = {"tacet": "native", "tacet16": "native16"}
 # Key, heading, digits.
 SCORES = [
     ("pesq", "PESQ", 2),
@@ -80,9 +87,9 @@ class OfficialRuntime:
 
 
 def denoise(args, items):
-    """Fills official/ and tacet/."""
+    """Fills official/, tacet/ and tacet16/."""
     files = [args.out / "noisy" / f"{item['name']}.wav" for item in items]
-    for system in ("official", "tacet"):
+    for system in ("official", *DEVICES):
         (args.out / system).mkdir(exist_ok=True)
     runtime = OfficialRuntime(args.runtime, args.model)
 
@@ -92,13 +99,15 @@ def denoise(args, items):
 
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         list(pool.map(official, files))
-    for file in files:
-        (args.out / "tacet" / file.name).unlink(missing_ok=True)
-    subprocess.run([args.tacet, "denoise", "--quiet", "--out-dir", args.out / "tacet", *files], check=True)
+    for system, device in DEVICES.items():
+        for file in files:
+            (args.out / system / file.name).unlink(missing_ok=True)
+        command = [args.tacet, "denoise", "--quiet", "--device", device, "--out-dir", args.out / system, *files]
+        subprocess.run(command, check=True)
 
 
 def score(args, item):
-    """Everything about one item: {system: {score: value}} and the parity."""
+    """Everything about one item: {system: {score: value}}, and the parity of ours with the official output."""
     path = {system: args.out / system / f"{item['name']}.wav" for system in ("clean", *SYSTEMS)}
     audio = {system: read(file) for system, file in path.items()}
     command = [args.tacet, "score", "--json", "--delay", "0", path["clean"], *(path[system] for system in SYSTEMS)]
@@ -116,13 +125,16 @@ def score(args, item):
 
             mos = dnsmos.run(np.clip(at_16k[system], -1, 1), 16_000)
             scores[system] |= {f"dnsmos_{key}": float(mos[f"{key}_mos"]) for key in ("sig", "bak", "ovrl")}
-    official, ours = (audio[system].astype(float) for system in ("official", "tacet"))
-    difference = ours - official
-    parity = {
-        "snr_db": float(10 * np.log10((official @ official) / max(difference @ difference, 1e-300))),
-        "max_difference": float(np.abs(difference).max()),
-        "stoi_difference": abs(scores["tacet"]["stoi"] - scores["official"]["stoi"]),
-    }
+    official = audio["official"].astype(float)
+    parity = {}
+    for system in DEVICES:
+        difference = audio[system].astype(float) - official
+        off = {key: abs(scores[system][key] - scores["official"][key]) for key in ("stoi", "si_sdr_db", "pesq")}
+        parity[system] = {
+            "snr_db": float(10 * np.log10((official @ official) / max(difference @ difference, 1e-300))),
+            "max_difference": float(np.abs(difference).max()),
+            **{f"{key}_difference": value for key, value in off.items()},
+        }
     return {**item, "scores": scores, "parity": parity}
 
 
@@ -145,15 +157,17 @@ def table(results):
                 first = name.format(group) if group is not None else "all"
                 text += row([first if system == "noisy" else "", title, *means])
         text += "\n"
-    parity = [result["parity"] for result in results]
-    worst = max(p["stoi_difference"] for p in parity)
-    snrs_db = [p["snr_db"] for p in parity]
-    text += (
-        f"{len(results)} items. Tacet's output against the official runtime's: {min(snrs_db):.0f} dB SNR at worst, "
-        f"{np.median(snrs_db):.0f} dB in the median, no sample off by more than "
-        f"{max(p['max_difference'] for p in parity):.1e}, no STOI by more than {worst:.1e}.\n"
-    )
-    return text, worst
+    first = f"{len(results)} items, against the official runtime's output"
+    columns = ["SNR dB, worst", "median", "sample off by at most", "STOI", "SI-SDR dB", "PESQ"]
+    text += row([first, *columns]) + row(["---", *["---:"] * len(columns)])
+    for system in DEVICES:
+        parity = [result["parity"][system] for result in results]
+        worst = {key: max(p[key] for p in parity) for key in parity[0]}
+        snrs_db = [p["snr_db"] for p in parity]
+        numbers = [f"{min(snrs_db):.0f}", f"{np.median(snrs_db):.0f}"]
+        keys = ("max_difference", "stoi_difference", "si_sdr_db_difference", "pesq_difference")
+        text += row([SYSTEMS[system], *numbers, *(f"{worst[key]:.1e}" for key in keys)])
+    return text, max(result["parity"]["tacet"]["stoi_difference"] for result in results)
 
 
 def main():
