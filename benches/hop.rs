@@ -11,6 +11,7 @@ mod runtime;
 #[allow(dead_code, reason = "shared with the tests, which use every signal")]
 mod signals;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use runtime::OfficialRuntime;
@@ -23,6 +24,7 @@ use tacet::frame::SILENT_SPECTRUM;
 use tacet::model::{HOP, ModelKind};
 use tacet::stft::Analysis;
 use tacet_benches::Times;
+use tacet_benches::plot::{self, Curve};
 
 /// Length of a hop in microseconds.
 const HOP_US: f64 = 10_000.0;
@@ -141,8 +143,8 @@ fn roofline(ours: &mut [Ours]) {
     }
 }
 
-/// Engine steps over several streams at once, per stream. The official runtime runs by itself here, as these steps do:
-/// above, everybody finds the caches full of the others' weights.
+/// Engine steps over several streams at once, per stream, in numbers and as a picture. The official runtime runs by itself
+/// here, as these steps do: above, everybody finds the caches full of the others' weights.
 fn batches(model: &tacet::model::Model, signal: &[f32], official: Option<&mut OfficialRuntime>) {
     let peer_p50 = official.map(|official| {
         let (mut peer, mut output) = (Times::default(), [0.0; HOP]);
@@ -152,30 +154,57 @@ fn batches(model: &tacet::model::Model, signal: &[f32], official: Option<&mut Of
         println!("official runtime by itself: {:.0} us per hop", peer.quantile(0.5));
         peer.quantile(0.5)
     });
-    println!("Engine step shared by several streams, {} F32, per stream and hop:", Level::get().name());
-    println!("{:<22} {:>9} {:>9} {:>7} {:>15}", "streams", "p50 us", "p99 us", "ratio", "load of a core");
-    let packed = NativeModel::new(model).expect("the embedded model fits");
-    for n_streams in BATCHES {
-        let mut engine = NativeEngine::new(packed.clone());
-        let mut jobs: Vec<Job> =
-            (0..n_streams).map(|_| Job::new(engine.open(1).expect("room for a stream"), 1)).collect();
-        let mut analysis = Analysis::new();
-        let mut features = FeatureState::new(engine.norm_alpha());
-        let mut noisy = SILENT_SPECTRUM;
-        let mut times = Times::default();
-        for hop in &signal.as_chunks::<HOP>().0[..300] {
-            analysis.process(hop, &mut noisy);
-            features.process(&noisy, &mut jobs[0].input[0]);
-            let input = jobs[0].input[0];
-            for job in &mut jobs {
-                job.input[0] = input;
-                job.pending = true;
-            }
-            times.measure(|| engine.step(&mut jobs)).expect("a native step");
+    let mut curves = Vec::new();
+    for precision in [Precision::F32, Precision::I16] {
+        let name = format!("{} {precision:?}", Level::get().name());
+        println!("Engine step shared by several streams, {name}, per stream and hop:");
+        println!(
+            "{:<22} {:>9} {:>9} {:>9} {:>7} {:>15}",
+            "streams", "p50 us", "p99 us", "p99/p50", "ratio", "load of a core"
+        );
+        let packed = NativeModel::with(model, precision, Level::get()).expect("the embedded model fits");
+        let mut points = Vec::new();
+        for n_streams in BATCHES {
+            let mut times = batch(&packed, signal, n_streams);
+            let (p50, p99) =
+                (times.quantile(0.5) / n_streams as f64, times.quantile(0.99) / n_streams as f64);
+            let ratio = peer_p50.map_or("-".into(), |peer| format!("{:.3}", p50 / peer));
+            let load = 100.0 * p50 * n_streams as f64 / HOP_US;
+            println!("{n_streams:<22} {p50:>9.0} {p99:>9.0} {:>9.2} {ratio:>7} {load:>14.0}%", p99 / p50);
+            points.push((n_streams as f64, p50 / peer_p50.unwrap_or(1.0)));
         }
-        let (p50, p99) = (times.quantile(0.5) / n_streams as f64, times.quantile(0.99) / n_streams as f64);
-        let ratio = peer_p50.map_or("-".into(), |peer| format!("{:.3}", p50 / peer));
-        let load = 100.0 * p50 * n_streams as f64 / HOP_US;
-        println!("{n_streams:<22} {p50:>9.0} {p99:>9.0} {ratio:>7} {load:>14.0}%");
+        curves.push(Curve { name, points });
     }
+    let unit = if peer_p50.is_some() { "of the official runtime's time" } else { "us per hop" };
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("../bench/streams.svg");
+    let picture =
+        plot::svg("Cost of a stream in a step that several share", "streams in the step", unit, &curves);
+    let written =
+        path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&path, picture));
+    match written {
+        Ok(()) => println!("The picture is target/bench/streams.svg"),
+        Err(error) => println!("{} cannot be written: {error}", path.display()),
+    }
+}
+
+/// Times of steps that `n_streams` share.
+fn batch(packed: &Arc<NativeModel>, signal: &[f32], n_streams: usize) -> Times {
+    let mut engine = NativeEngine::new(packed.clone());
+    let mut jobs: Vec<Job> =
+        (0..n_streams).map(|_| Job::new(engine.open(1).expect("room for a stream"), 1)).collect();
+    let mut analysis = Analysis::new();
+    let mut features = FeatureState::new(engine.norm_alpha());
+    let mut noisy = SILENT_SPECTRUM;
+    let mut times = Times::default();
+    for hop in &signal.as_chunks::<HOP>().0[..300] {
+        analysis.process(hop, &mut noisy);
+        features.process(&noisy, &mut jobs[0].input[0]);
+        let input = jobs[0].input[0];
+        for job in &mut jobs {
+            job.input[0] = input;
+            job.pending = true;
+        }
+        times.measure(|| engine.step(&mut jobs)).expect("a native step");
+    }
+    times
 }

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+pub mod plot;
+
 /// Microseconds of many runs.
 #[derive(Clone, Debug, Default)]
 pub struct Times(Vec<f64>);
