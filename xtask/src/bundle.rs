@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 pub mod layout;
 pub mod names;
@@ -22,6 +22,10 @@ use crate::setup;
 use crate::shell;
 use crate::torch;
 use crate::workspace::Workspace;
+
+/// What a plugin's binary may take: hosts map it at every scan, and users fetch it. 8.5 MB of them are
+/// the network's weights.
+const MAX_PLUGIN_BYTES: u64 = 20_000_000;
 
 /// How to build.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
@@ -69,6 +73,9 @@ pub fn build(workspace: &Workspace, options: Options) -> Result<Vec<PathBuf>> {
     for bundle in &bundles {
         let inside = pack.as_deref().filter(|_| platform.system == System::MacOs);
         made.push(assemble(bundle, &built, &destination, inside)?);
+        if bundle.format != layout::Format::Standalone && !options.debug {
+            check_size(&destination.join(&bundle.binary))?;
+        }
     }
     if let Some(pack) = pack.filter(|_| platform.system != System::MacOs) {
         for dir in pack::dirs(platform, &bundles) {
@@ -139,6 +146,19 @@ fn assemble(bundle: &Bundle, built: &Path, destination: &Path, torch: Option<&Pa
     Ok(root)
 }
 
+/// Refuses a plugin that has grown beyond [`MAX_PLUGIN_BYTES`].
+fn check_size(binary: &Path) -> Result<()> {
+    let n_bytes = fs::metadata(binary)?.len();
+    ensure!(
+        n_bytes < MAX_PLUGIN_BYTES,
+        "{} has {:.1} MB, more than {}: see what made it grow with `cargo bloat --release --lib`",
+        binary.display(),
+        n_bytes as f64 / 1e6,
+        MAX_PLUGIN_BYTES / 1_000_000
+    );
+    Ok(())
+}
+
 /// Removes a file or a directory with everything in it; a link is removed, not followed. Nothing there is fine.
 ///
 /// # Errors
@@ -181,6 +201,17 @@ mod tests {
         assert_eq!(fs::read(root.join("Contents/x/A.so")).unwrap(), b"new");
         assert_eq!(fs::read(root.join("Contents/note")).unwrap(), b"text");
         assert!(!root.join("Contents/stale").exists());
+    }
+
+    #[test]
+    fn a_plugin_that_is_too_large_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let binary = dir.path().join("a.clap");
+        let file = fs::File::create(&binary).unwrap();
+        file.set_len(MAX_PLUGIN_BYTES - 1).unwrap();
+        check_size(&binary).unwrap();
+        file.set_len(MAX_PLUGIN_BYTES).unwrap();
+        assert!(check_size(&binary).unwrap_err().to_string().contains("20.0 MB"));
     }
 
     #[test]
