@@ -3,11 +3,13 @@
 //!
 //!     cargo xtask bench audio_thread
 //!
-//! The hops are paced so that no reply is ever awaited; the time is that of the calls alone. Beside it stands how long the
-//! worker, which parks between two hops, takes to wake up and begin. Then the parts, each alone.
+//! The hops are paced so that no reply is ever awaited; the time is that of the calls alone, on a thread of real-time
+//! priority as a host's. Beside it stands how long the worker, which parks between two hops, takes to wake up and begin. Then
+//! the parts, each alone: over and over, and with cold caches, as a hop finds them after the worker has read megabytes of
+//! weights.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tacet::engine::{ChannelIn, ChannelOut, Stage};
@@ -15,6 +17,7 @@ use tacet::enhance::{Shaping, enhance};
 use tacet::features::FeatureState;
 use tacet::frame::{SILENT_LOW_BINS, SILENT_SPECTRUM};
 use tacet::inference::hub::Hub;
+use tacet::inference::priority::promote_current_thread;
 use tacet::inference::switchboard::Switchboard;
 use tacet::latency::LatencyMode;
 use tacet::meters::Meters;
@@ -31,6 +34,11 @@ const N_HOPS: usize = 1000;
 const PACE: Duration = Duration::from_millis(4);
 
 fn main() {
+    if !promote_current_thread() {
+        println!(
+            "no real-time priority here: a host's audio thread has it, and the worker may take this one's core"
+        );
+    }
     println!("audio thread per 10 ms hop, microseconds   p50    p99    max   waited   wake-up p50    p99");
     for (rate_hz, n_channels, is_watched) in [
         (48e3, 1, false),
@@ -68,31 +76,80 @@ impl Sound {
     }
 }
 
-/// What each part of a hop takes alone, for one channel.
+/// What each part of a hop takes alone, for one channel, and what the system takes to wake a parked thread.
 fn parts() {
+    let (mut hot, mut cold) = (parts_alone(|| {}), parts_alone(forget));
+    println!("\nparts, one channel, microseconds             p50    p99   cold p50    p99");
+    let names = [
+        "analysis",
+        "features (on the worker)",
+        "mask",
+        "mask, post filter, limit",
+        "synthesis",
+        "waking a thread",
+    ];
+    for (name, (hot, cold)) in names.iter().zip(hot.iter_mut().zip(&mut cold)) {
+        let [hot_p50, hot_p99, cold_p50, cold_p99] =
+            [hot.quantile(0.5), hot.quantile(0.99), cold.quantile(0.5), cold.quantile(0.99)];
+        println!("{name:<40} {hot_p50:>6.1} {hot_p99:>6.1} {cold_p50:>10.1} {cold_p99:>6.1}");
+    }
+}
+
+/// Fills the caches with something else.
+fn forget() {
+    static OTHER: LazyLock<Vec<u64>> = LazyLock::new(|| (0..4 << 20).collect());
+    std::hint::black_box(OTHER.iter().fold(0u64, |sum, &word| sum.wrapping_add(word)));
+}
+
+/// Times of the parts, with something done before each.
+fn parts_alone(before: impl Fn()) -> [Times; 6] {
     let (mut analysis, mut synthesis) = (Analysis::new(), Synthesis::new());
     let mut features = FeatureState::new(0.99);
     let (mut hop, mut noisy, mut input) = ([0.0; HOP], SILENT_SPECTRUM, ChannelIn::default());
     let mut answer = ChannelOut { lsnr_db: 5.0, mask: [0.5; N_BANDS], filtered: SILENT_LOW_BINS };
     let mut enhanced = [SILENT_SPECTRUM];
     let with_filter = Shaping { post_filter_beta: 0.02, attenuation_limit_db: 24.0, ..Shaping::default() };
-    let mut times: [Times; 5] = Default::default();
+    let mut times: [Times; 6] = Default::default();
     let mut sound = Sound(1);
     for _ in 0..N_HOPS {
         sound.fill(&mut hop);
+        before();
         times[0].measure(|| analysis.process(&hop, &mut noisy));
+        before();
         times[1].measure(|| features.process(&noisy, &mut input));
         answer.filtered.copy_from_slice(&noisy[..N_DF_BINS]);
         let (outputs, frames) = ([answer], [noisy]);
+        before();
         times[2].measure(|| enhance(&Shaping::default(), Stage::Full, &outputs, &frames, &mut enhanced));
+        before();
         times[3].measure(|| enhance(&with_filter, Stage::Full, &outputs, &frames, &mut enhanced));
+        before();
         times[4].measure(|| synthesis.process(&enhanced[0], &mut hop));
     }
-    println!("\nparts, one channel, microseconds             p50    p99");
-    let names = ["analysis", "features (on the worker)", "mask", "mask, post filter, limit", "synthesis"];
-    for (name, times) in names.iter().zip(&mut times) {
-        println!("{name:<40} {:>6.1} {:>6.1}", times.quantile(0.5), times.quantile(0.99));
-    }
+    times[5] = wakes(before);
+    times
+}
+
+/// What the system takes to wake a thread that is parked, on the thread that wakes it.
+fn wakes(before: impl Fn()) -> Times {
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let sleeper = scope.spawn(|| {
+            promote_current_thread();
+            while !is_done.load(Ordering::Relaxed) {
+                std::thread::park();
+            }
+        });
+        let mut times = Times::default();
+        for _ in 0..N_HOPS {
+            std::thread::sleep(PACE);
+            before();
+            times.measure(|| sleeper.thread().unpark());
+        }
+        is_done.store(true, Ordering::Relaxed);
+        sleeper.thread().unpark();
+        times
+    })
 }
 
 /// Microseconds of [`N_HOPS`] calls that each complete one hop, those that the worker took to begin, and how many replies
