@@ -1,5 +1,5 @@
 //! A small CLAP host, enough to load a built plugin and treat it as a workstation does: parameters, state, latency, any
-//! blocks, offline or not. Everything runs on the caller's thread, but for [`Instance::while_processing`].
+//! blocks, offline or not. Everything runs on the caller's thread, but for [`AudioThread`].
 //!
 //! - [`soak`]: many instances for a long time, compared hop by hop with an offline render.
 //! - [`signal`]: what they hear.
@@ -271,18 +271,31 @@ impl Instance {
         audio: impl FnOnce(&mut AudioThread) -> Result<()> + Send,
         main: impl FnOnce(&mut Self) -> Result<()>,
     ) -> Result<()> {
-        let taken = self.audio.take().context("not active")?;
-        let mut thread = AudioThread { audio: taken, steady_time: self.steady_time };
+        let mut thread = self.part()?;
         let (on_main, on_audio) = std::thread::scope(|scope| {
             let running = scope.spawn(|| audio(&mut thread));
             let on_main = main(self);
             (on_main, running.join())
         });
+        self.join(thread);
+        on_main?;
+        on_audio.map_err(|_| anyhow::anyhow!("the audio thread panicked"))?
+    }
+
+    /// Hands out what belongs to the audio thread, until [`Self::join`].
+    ///
+    /// # Errors
+    /// The plugin is not active.
+    pub fn part(&mut self) -> Result<AudioThread> {
+        let audio = self.audio.take().context("not active")?;
+        Ok(AudioThread { audio, steady_time: self.steady_time })
+    }
+
+    /// Takes back what [`Self::part`] gave.
+    pub fn join(&mut self, thread: AudioThread) {
         self.steady_time = thread.steady_time;
         self.audio = Some(thread.audio);
         self.idle();
-        on_main?;
-        on_audio.map_err(|_| anyhow::anyhow!("the audio thread panicked"))?
     }
 
     /// Processes whole channels in blocks of the given sizes, in turn.

@@ -5,12 +5,14 @@
 //! again. So one number tells late frames, and a delay that grew, a state that went astray or a block border that is heard
 //! would show as hops that differ for good.
 
+use std::sync::Arc;
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
 use super::signal::{Programme, mixed};
-use super::{Change, Instance, PluginFile};
+use super::{AudioThread, Change, Instance, PluginFile};
 
 /// Sample rates and channels of the instances, in turn.
 const KINDS: [(f64, usize); 4] = [(48e3, 1), (48e3, 2), (44.1e3, 2), (96e3, 1)];
@@ -33,6 +35,9 @@ const AUTOMATED: [(&str, &[f64]); 7] = [
     ("Stereo link", &[2.0, 1.0, 0.0]),
 ];
 
+/// Audio threads of a render, as a host that renders its tracks at once: the inference thread serves them together.
+pub const N_RENDER_THREADS: usize = 8;
+
 /// How long and how fast.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
@@ -40,7 +45,8 @@ pub struct Plan {
     pub n_instances: usize,
     /// Audio per instance.
     pub audio: Duration,
-    /// At the pace of the wall clock, without the host's word that it renders offline; else as fast as it goes, with it.
+    /// At the pace of the wall clock, without the host's word that it renders offline; else as fast as it goes, with it,
+    /// on [`N_RENDER_THREADS`].
     pub is_realtime: bool,
     /// For block sizes and programmes.
     pub seed: u64,
@@ -72,10 +78,12 @@ impl Report {
 
 /// One instance with what it hears and what it should say.
 struct Player {
-    instance: Instance,
+    /// Among the instances.
+    index: usize,
+    thread: AudioThread,
     source: Source,
     /// Hashes of the offline render's hops.
-    expected: std::sync::Arc<[u64]>,
+    expected: Arc<[u64]>,
     digest: Digest,
     n_hops: u64,
     n_different: u64,
@@ -166,23 +174,38 @@ fn instance(plugin: &PluginFile, kind: usize, is_offline: bool) -> Result<Instan
 }
 
 /// What each kind should say, in hashes of hops.
-fn references(plugin: &PluginFile, plan: &Plan) -> Result<Vec<std::sync::Arc<[u64]>>> {
+fn references(plugin: &PluginFile, plan: &Plan) -> Result<Vec<Arc<[u64]>>> {
     let n_kinds = KINDS.len().min(plan.n_instances);
-    let render = |kind: usize| {
-        let mut instance = instance(plugin, kind, true)?;
-        let mut source = Source::new(&instance, kind, plan.seed)?;
-        let n_samples = (plan.audio.as_secs_f64() * source.rate_hz) as u64;
-        let (mut hashes, mut digest) = (Vec::new(), Digest::default());
-        while source.at < n_samples {
-            source.advance(REFERENCE_BLOCK.min((n_samples - source.at) as usize));
-            let mut block = source.input.clone();
-            instance.process(&mut block, &source.changes)?;
-            digest.take(&block, |hash| hashes.push(hash))?;
+    let mut instances =
+        (0..n_kinds).map(|kind| instance(plugin, kind, true)).collect::<Result<Vec<Instance>>>()?;
+    std::thread::scope(|scope| {
+        let mut renders = Vec::new();
+        for (kind, instance) in instances.iter_mut().enumerate() {
+            let source = Source::new(instance, kind, plan.seed)?;
+            let thread = instance.part()?;
+            renders.push(scope.spawn(move || reference(thread, source, plan)));
         }
-        ensure!(digest.is_sound, "the offline render is silent");
-        anyhow::Ok(hashes.into())
-    };
-    (0..n_kinds).map(render).collect()
+        renders.into_iter().map(joined).collect()
+    })
+}
+
+/// The hashes of a whole render.
+fn reference(mut thread: AudioThread, mut source: Source, plan: &Plan) -> Result<Arc<[u64]>> {
+    let n_samples = (plan.audio.as_secs_f64() * source.rate_hz) as u64;
+    let (mut hashes, mut digest) = (Vec::new(), Digest::default());
+    while source.at < n_samples {
+        source.advance(REFERENCE_BLOCK.min((n_samples - source.at) as usize));
+        let mut block = source.input.clone();
+        thread.process(&mut block, &source.changes)?;
+        digest.take(&block, |hash| hashes.push(hash))?;
+    }
+    ensure!(digest.is_sound, "the offline render is silent");
+    Ok(hashes.into())
+}
+
+/// What a thread came to.
+fn joined<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+    thread.join().map_err(|_| anyhow::anyhow!("an audio thread panicked"))?
 }
 
 /// Plays, after rendering what to compare with.
@@ -191,13 +214,17 @@ fn references(plugin: &PluginFile, plan: &Plan) -> Result<Vec<std::sync::Arc<[u6
 /// The plugin refuses something, or puts out what is not a number.
 pub fn run(plugin: &PluginFile, plan: &Plan) -> Result<Report> {
     let references = references(plugin, plan)?;
-    let mut players = Vec::new();
-    for index in 0..plan.n_instances {
+    let mut instances = (0..plan.n_instances)
+        .map(|index| instance(plugin, index % KINDS.len(), !plan.is_realtime))
+        .collect::<Result<Vec<Instance>>>()?;
+    let n_threads = if plan.is_realtime { 1 } else { N_RENDER_THREADS };
+    let mut players: Vec<Vec<Player>> = (0..n_threads).map(|_| Vec::new()).collect();
+    for (index, instance) in instances.iter_mut().enumerate() {
         let kind = index % KINDS.len();
-        let instance = instance(plugin, kind, !plan.is_realtime)?;
-        players.push(Player {
-            source: Source::new(&instance, kind, plan.seed)?,
-            instance,
+        players[index % n_threads].push(Player {
+            index,
+            source: Source::new(instance, kind, plan.seed)?,
+            thread: instance.part()?,
             expected: references[kind].clone(),
             digest: Digest::default(),
             n_hops: 0,
@@ -206,8 +233,27 @@ pub fn run(plugin: &PluginFile, plan: &Plan) -> Result<Report> {
             longest_run: 0,
         });
     }
+    let began = Instant::now();
+    let parts: Vec<Report> = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            players.into_iter().map(|players| scope.spawn(move || play(players, plan, began))).collect();
+        threads.into_iter().map(joined).collect::<Result<_>>()
+    })?;
+    let mut report = Report { took: began.elapsed(), ..Report::default() };
+    report.resident = parts[0].resident;
+    for part in &parts {
+        report.n_hops += part.n_hops;
+        report.n_different += part.n_different;
+        report.longest_run = report.longest_run.max(part.longest_run);
+        report.largest_delay = report.largest_delay.max(part.largest_delay);
+    }
+    Ok(report)
+}
+
+/// One audio thread: plays its instances in turn, to the end.
+fn play(mut players: Vec<Player>, plan: &Plan, began: Instant) -> Result<Report> {
     let mut report = Report::default();
-    let (began, mut played, mut round) = (Instant::now(), Duration::ZERO, 0);
+    let (mut played, mut round) = (Duration::ZERO, 0);
     let mut early = None;
     while played < plan.audio {
         // Up to 43 ms at 48 kHz.
@@ -217,8 +263,8 @@ pub fn run(plugin: &PluginFile, plan: &Plan) -> Result<Report> {
             // A block is handed over when its last sample has come.
             std::thread::sleep(played.saturating_sub(began.elapsed()));
         }
-        for (index, player) in players.iter_mut().enumerate() {
-            player.play_until(played, mixed(plan.seed ^ 2, round * 64 + index as u64))?;
+        for player in &mut players {
+            player.play_until(played, mixed(plan.seed ^ 2, round * 64 + player.index as u64))?;
         }
         report.largest_delay = report.largest_delay.max(began.elapsed().saturating_sub(played));
         if early.is_none() && played * 10 >= plan.audio {
@@ -226,7 +272,6 @@ pub fn run(plugin: &PluginFile, plan: &Plan) -> Result<Report> {
         }
         round += 1;
     }
-    report.took = began.elapsed();
     report.resident = early.zip(resident_bytes());
     for player in &players {
         report.n_hops += player.n_hops;
@@ -246,7 +291,7 @@ impl Player {
             self.source.advance(n as usize);
             let mut block = self.source.input.clone();
             ensure!(block.len() == self.source.n_channels, "channels");
-            self.instance.process(&mut block, &self.source.changes)?;
+            self.thread.process(&mut block, &self.source.changes)?;
             let mut hops = [0; MAX_BLOCK / HOP + 1];
             let mut n_hops = 0;
             self.digest.take(&block, |hash| {
