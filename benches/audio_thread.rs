@@ -4,9 +4,9 @@
 //!     cargo xtask bench audio_thread
 //!
 //! The hops are paced so that no reply is ever awaited; the time is that of the calls alone, on a thread of real-time
-//! priority as a host's. Beside it stands how long the worker, which parks between two hops, takes to wake up and begin. Then
-//! the parts, each alone: over and over, and with cold caches, as a hop finds them after the worker has read megabytes of
-//! weights.
+//! priority as a host's. Beside it stands how long the worker, which parks between two hops, takes to wake up and begin.
+//! Then the parts, each alone: over and over, and with cold caches, as a hop finds them after the worker has read megabytes
+//! of weights.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
