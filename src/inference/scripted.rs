@@ -198,6 +198,15 @@ pub fn backend(script: Arc<Script>, gain: f32, lookahead_hops: usize) -> Arc<dyn
     })
 }
 
+/// Waits for what another thread does; panics where it does not come.
+pub fn wait_for(mut what: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !what() {
+        assert!(Instant::now() < deadline, "it never came");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// A hub whose native engine scales by 1 and whose torch CPU engine scales by `gain_b`, with their scripts.
 pub fn hub(gain_b: f32) -> (&'static Hub, Arc<Script>, Arc<Script>) {
     let (native, other) = (Arc::new(Script::default()), Arc::new(Script::default()));

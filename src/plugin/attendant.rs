@@ -98,17 +98,8 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
-
     use super::*;
-
-    fn wait_for(what: impl Fn() -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while !what() {
-            assert!(Instant::now() < deadline, "it never came");
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
+    use crate::inference::scripted::wait_for;
 
     #[test]
     fn every_instance_that_asks_is_attended_to_whoever_dies_meanwhile() {

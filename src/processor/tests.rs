@@ -10,7 +10,7 @@ use super::*;
 use crate::device::Device;
 use crate::engine::torch::TorchDevice;
 use crate::inference::hub::Hub;
-use crate::inference::scripted::{self, Act, Script};
+use crate::inference::scripted::{self, Act, Script, wait_for};
 use crate::inference::switchboard::{SlotState, Switchboard};
 
 mod costs;
@@ -118,14 +118,6 @@ fn error(out: &[f32], input: &[f32], delay: usize, scale: f32, range: std::ops::
 /// Largest step between neighbouring samples.
 fn steepest(samples: &[f32]) -> f32 {
     samples.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max)
-}
-
-fn wait_for(mut what: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !what() {
-        assert!(Instant::now() < deadline, "it never came");
-        std::thread::sleep(Duration::from_millis(1));
-    }
 }
 
 #[test]
