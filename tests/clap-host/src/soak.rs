@@ -77,6 +77,15 @@ impl Report {
     pub fn growth(&self) -> Option<i64> {
         self.resident.map(|(early, late)| late as i64 - early as i64)
     }
+
+    /// Counts in what another thread or another instance came to.
+    fn add(&mut self, other: &Self) {
+        self.n_hops += other.n_hops;
+        self.n_different += other.n_different;
+        self.longest_run = self.longest_run.max(other.longest_run);
+        self.largest_delay = self.largest_delay.max(other.largest_delay);
+        self.resident = self.resident.or(other.resident);
+    }
 }
 
 /// One instance with what it hears and what it should say.
@@ -88,10 +97,9 @@ struct Player {
     /// Hashes of the offline render's hops.
     expected: Arc<[u64]>,
     digest: Digest,
-    n_hops: u64,
-    n_different: u64,
+    report: Report,
+    /// Hops that differ, in a row, until now.
     run: u64,
-    longest_run: u64,
 }
 
 /// A kind's input and automation by position.
@@ -229,10 +237,8 @@ pub fn run(plugin: &PluginFile, plan: &Plan) -> Result<Report> {
             thread: instance.part()?,
             expected: references[kind].clone(),
             digest: Digest::default(),
-            n_hops: 0,
-            n_different: 0,
+            report: Report::default(),
             run: 0,
-            longest_run: 0,
         });
     }
     let began = Instant::now();
@@ -242,13 +248,7 @@ pub fn run(plugin: &PluginFile, plan: &Plan) -> Result<Report> {
         threads.into_iter().map(joined).collect::<Result<_>>()
     })?;
     let mut report = Report { took: began.elapsed(), ..Report::default() };
-    report.resident = parts[0].resident;
-    for part in &parts {
-        report.n_hops += part.n_hops;
-        report.n_different += part.n_different;
-        report.longest_run = report.longest_run.max(part.longest_run);
-        report.largest_delay = report.largest_delay.max(part.largest_delay);
-    }
+    parts.iter().for_each(|part| report.add(part));
     Ok(report)
 }
 
@@ -280,11 +280,7 @@ fn play(mut players: Vec<Player>, plan: &Plan, began: Instant) -> Result<Report>
         round += 1;
     }
     report.resident = early.zip(resident_bytes());
-    for player in &players {
-        report.n_hops += player.n_hops;
-        report.n_different += player.n_different;
-        report.longest_run = report.longest_run.max(player.longest_run);
-    }
+    players.iter().for_each(|player| report.add(&player.report));
     Ok(report)
 }
 
@@ -315,11 +311,12 @@ impl Player {
     }
 
     fn compare(&mut self, hash: u64) -> Result<()> {
-        let expected = *self.expected.get(self.n_hops as usize).context("more hops than were rendered")?;
-        self.n_hops += 1;
+        let report = &mut self.report;
+        let expected = *self.expected.get(report.n_hops as usize).context("more hops than were rendered")?;
+        report.n_hops += 1;
         self.run = if hash == expected { 0 } else { self.run + 1 };
-        self.n_different += u64::from(hash != expected);
-        self.longest_run = self.longest_run.max(self.run);
+        report.n_different += u64::from(hash != expected);
+        report.longest_run = report.longest_run.max(self.run);
         Ok(())
     }
 }
