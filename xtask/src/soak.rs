@@ -65,11 +65,12 @@ fn screen(plan: &Plan, report: &Report) -> String {
             report.n_hops, report.n_different, report.longest_run
         ),
     ];
+    if let Some((first, last)) = report.different {
+        let (first, last) = (first.as_secs_f64(), last.as_secs_f64());
+        lines.push(format!("  they were       heard between {first:.2} s and {last:.2} s"));
+    }
     if plan.is_realtime {
-        lines.push(format!(
-            "  longest delay   {:.1} ms of a round of all instances",
-            report.largest_delay.as_secs_f64() * 1e3
-        ));
+        lines.push(format!("  host too late   for {} buffers: the machine kept it", report.n_missed));
     }
     if let (Some((early, late)), Some(growth)) = (report.resident, report.growth()) {
         let mb = |bytes: f64| bytes / f64::from(1 << 20);

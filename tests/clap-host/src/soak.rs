@@ -22,7 +22,8 @@ const HOP: usize = 480;
 const MAX_BLOCK: usize = 2048;
 /// Samples at 48 kHz that an interface asks for at a time, live. They come in blocks of random sizes, as from a host that
 /// cuts them at its automation; but the interface keeps its pace: buffers of random sizes would leave the inference thread
-/// any time between none and twice a hop.
+/// any time between none and twice a hop. An audio thread that is late by more than a buffer has missed the interface,
+/// which goes on from there: rounds that are caught up in a burst would leave it no time either.
 const LIVE_BUFFER: u64 = 128;
 /// Samples of the offline render's blocks.
 const REFERENCE_BLOCK: usize = 512;
@@ -66,8 +67,10 @@ pub struct Report {
     pub longest_run: u64,
     /// Time that the instances took.
     pub took: Duration,
-    /// Longest time that one round of all instances took beyond its own audio; in real time a dropout.
-    pub largest_delay: Duration,
+    /// When the first and the last of them were heard.
+    pub different: Option<(Duration, Duration)>,
+    /// Buffers that an audio thread, kept from its core, handed over too late for the interface. Live only.
+    pub n_missed: u64,
     /// Resident memory after a tenth of the time and at the end, in bytes, where the system tells.
     pub resident: Option<(u64, u64)>,
 }
@@ -83,7 +86,11 @@ impl Report {
         self.n_hops += other.n_hops;
         self.n_different += other.n_different;
         self.longest_run = self.longest_run.max(other.longest_run);
-        self.largest_delay = self.largest_delay.max(other.largest_delay);
+        self.n_missed += other.n_missed;
+        self.different = match (self.different, other.different) {
+            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+            (a, b) => a.or(b),
+        };
         self.resident = self.resident.or(other.resident);
     }
 }
@@ -258,8 +265,9 @@ fn play(mut players: Vec<Player>, plan: &Plan, began: Instant) -> Result<Report>
         // Without the right to it the machine has to be idle.
         let _ = audio_thread_priority::promote_current_thread_to_real_time(LIVE_BUFFER as u32, 48_000);
     }
+    let period = Duration::from_secs_f64(LIVE_BUFFER as f64 / 48e3);
     let mut report = Report::default();
-    let (mut played, mut round) = (Duration::ZERO, 0);
+    let (mut played, mut round, mut slipped) = (Duration::ZERO, 0, Duration::ZERO);
     let mut early = None;
     while played < plan.audio {
         let n =
@@ -267,13 +275,17 @@ fn play(mut players: Vec<Player>, plan: &Plan, began: Instant) -> Result<Report>
         played = (played + Duration::from_secs_f64(n as f64 / 48e3)).min(plan.audio);
         if plan.is_realtime {
             // A block is handed over when its last sample has come.
-            std::thread::sleep(played.saturating_sub(began.elapsed()));
+            std::thread::sleep((played + slipped).saturating_sub(began.elapsed()));
         }
         for player in &mut players {
             let draw = mixed(plan.seed ^ 2, round * 64 + player.index as u64);
             player.play_until(played, draw)?;
         }
-        report.largest_delay = report.largest_delay.max(began.elapsed().saturating_sub(played));
+        let late = began.elapsed().saturating_sub(played + slipped + period);
+        if plan.is_realtime && !late.is_zero() {
+            report.n_missed += 1;
+            slipped += late;
+        }
         if early.is_none() && played * 10 >= plan.audio {
             early = resident_bytes();
         }
@@ -312,10 +324,14 @@ impl Player {
 
     fn compare(&mut self, hash: u64) -> Result<()> {
         let report = &mut self.report;
+        let moment = Duration::from_secs_f64(self.source.at as f64 / self.source.rate_hz);
         let expected = *self.expected.get(report.n_hops as usize).context("more hops than were rendered")?;
         report.n_hops += 1;
         self.run = if hash == expected { 0 } else { self.run + 1 };
-        report.n_different += u64::from(hash != expected);
+        if hash != expected {
+            report.n_different += 1;
+            report.different = Some((report.different.map_or(moment, |(first, _)| first), moment));
+        }
         report.longest_run = report.longest_run.max(self.run);
         Ok(())
     }
