@@ -8,7 +8,7 @@ use tacet::engine::torch::installed;
 use tacet_torch_pack::abi::TORCH_VERSION;
 use tacet_torch_pack::assemble::{self, Layout, Pip};
 use tacet_torch_pack::locate::{self, Origin};
-use tacet_torch_pack::manifest::{Manifest, PackError};
+use tacet_torch_pack::manifest::{self, Manifest, PackError};
 use tacet_torch_pack::platform::Platform;
 use tacet_torch_pack::wheels;
 
@@ -38,7 +38,7 @@ struct Install {
     /// With CUDA (Linux; a download of 2.3 GB)
     #[arg(long)]
     cuda: bool,
-    /// The backend's library [default: the one beside this program]
+    /// The backend's library [default: the one that came with this program]
     #[arg(long, value_name = "FILE")]
     backend: Option<PathBuf>,
     /// The library that records CUDA graphs [default: beside the backend, if it is there]
@@ -90,7 +90,7 @@ fn install(options: &Install) -> Result<()> {
     }
     let backend = match &options.backend {
         Some(backend) => backend.clone(),
-        None => beside_program(platform.backend_file())?,
+        None => backend_of(&std::env::current_exe().context("this program's place is not known")?, platform),
     };
     if !backend.is_file() {
         bail!(
@@ -142,7 +142,33 @@ fn remove() -> Result<()> {
     Ok(())
 }
 
-fn beside_program(file: &str) -> Result<PathBuf> {
-    let program = std::env::current_exe().context("this program's place is not known")?;
-    Ok(program.parent().unwrap_or(Path::new(".")).join(file))
+/// The backend beside a program, where cargo builds it, or where a pack that comes with the program would have it.
+fn backend_of(program: &Path, platform: Platform) -> PathBuf {
+    let beside = program.with_file_name(platform.backend_file());
+    let packs = locate::bundle_dirs(program).into_iter();
+    let mut places = std::iter::once(beside.clone())
+        .chain(packs.map(|pack| manifest::lib_dir(&pack).join(platform.backend_file())));
+    places.find(|file| file.is_file()).unwrap_or(beside)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_backend_comes_with_the_program() {
+        let dir = tempfile::tempdir().unwrap();
+        let platform = Platform::LinuxX86_64;
+        let program = dir.path().join("Tacet.app/Contents/MacOS/tacet");
+        let beside = program.with_file_name(platform.backend_file());
+        assert_eq!(backend_of(&program, platform), beside);
+        let framework = dir.path().join("Tacet.app/Contents/Frameworks/tacet-torch");
+        let folder = dir.path().join("Tacet.app/Contents/MacOS/tacet-torch/lib");
+        for place in [folder, framework, beside.parent().unwrap().to_path_buf()] {
+            std::fs::create_dir_all(&place).unwrap();
+            let file = place.join(platform.backend_file());
+            std::fs::write(&file, "").unwrap();
+            assert_eq!(backend_of(&program, platform), file);
+        }
+    }
 }

@@ -14,6 +14,29 @@ use super::layout::{Bundle, Platform, System};
 use super::remove;
 use crate::shell;
 
+/// What of libtorch comes with the bundles.
+#[derive(Clone, Debug)]
+pub enum Part {
+    /// The pack in this directory.
+    Pack(PathBuf),
+    /// This library alone, which is no pack: the program installs one with it.
+    Backend(PathBuf),
+}
+
+impl Part {
+    /// Puts it where a pack belongs, replacing one that is there.
+    ///
+    /// # Errors
+    /// Something cannot be read, written or signed.
+    pub fn place(&self, dest: &Path) -> Result<()> {
+        match self {
+            Self::Pack(from) => place(from, dest),
+            Self::Backend(library) => place_backend(library, dest),
+        }
+        .with_context(|| format!("{} cannot be made", dest.display()))
+    }
+}
+
 /// Where a pack goes, relative to the directory that holds the bundles: one inside each, or one beside all.
 pub fn dirs(platform: Platform, bundles: &[Bundle]) -> Vec<PathBuf> {
     match platform.system {
@@ -27,33 +50,43 @@ pub fn inside(bundle: &Bundle) -> PathBuf {
     bundle.root.join("Contents").join("Resources").join(BUNDLED_DIR)
 }
 
-/// Copies the pack `from` to `dest`, replacing one that is there. On macOS its libraries are signed, and then described:
-/// a signature is part of the file.
-///
-/// # Errors
-/// Something cannot be read, written or signed.
-pub fn place(from: &Path, dest: &Path) -> Result<()> {
-    let copy = || -> Result<()> {
-        let manifest = Manifest::check(from)?;
-        let platform = Torch::current().context("there is no libtorch for this system")?;
-        let lib = lib_dir(dest);
-        remove(dest)?;
-        remove(&lib)?;
-        fs::create_dir_all(dest)?;
-        fs::create_dir_all(&lib)?;
-        for file in &manifest.files {
-            let library = lib.join(&file.name);
-            fs::copy(lib_dir(from).join(&file.name), &library)?;
-            if cfg!(target_os = "macos") {
-                let mut sign = Command::new("codesign");
-                sign.args(["--force", "--sign", "-"]).arg(&library);
-                shell::run_quietly(&format!("Signing {}", file.name), &mut sign)?;
-            }
-        }
-        Manifest::describe(dest, platform, manifest.cuda)?.write(dest)?;
-        Ok(())
-    };
-    copy().with_context(|| format!("the torch runtime pack cannot be placed in {}", dest.display()))
+/// Copies the pack `from`. Its libraries are described as they are then: a signature is part of the file.
+fn place(from: &Path, dest: &Path) -> Result<()> {
+    let manifest = Manifest::check(from)?;
+    let platform = Torch::current().context("there is no libtorch for this system")?;
+    let lib = empty_lib(dest)?;
+    fs::create_dir_all(dest)?;
+    for file in &manifest.files {
+        copy(&lib_dir(from).join(&file.name), &lib.join(&file.name))?;
+    }
+    Manifest::describe(dest, platform, manifest.cuda)?.write(dest)?;
+    Ok(())
+}
+
+fn place_backend(library: &Path, dest: &Path) -> Result<()> {
+    let name = library.file_name().context("the backend has no name")?;
+    copy(library, &empty_lib(dest)?.join(name))
+}
+
+/// The directory of the libraries of the pack in `dest`, with nothing left of the one before.
+fn empty_lib(dest: &Path) -> Result<PathBuf> {
+    let lib = lib_dir(dest);
+    remove(dest)?;
+    remove(&lib)?;
+    fs::create_dir_all(&lib)?;
+    Ok(lib)
+}
+
+/// Copies a library; on macOS signs it ad hoc.
+fn copy(library: &Path, dest: &Path) -> Result<()> {
+    fs::copy(library, dest)?;
+    if cfg!(target_os = "macos") {
+        let mut sign = Command::new("codesign");
+        sign.args(["--force", "--sign", "-"]).arg(dest);
+        let name = library.file_name().unwrap_or_default().display();
+        shell::run_quietly(&format!("Signing {name}"), &mut sign)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -92,7 +125,7 @@ mod tests {
                 fs::write(&backend, content).unwrap();
                 let from = dir.path().join("pack");
                 assemble::install(std::slice::from_ref(&backend), &from, platform, false).unwrap();
-                place(&from, &dest).unwrap();
+                Part::Pack(from).place(&dest).unwrap();
                 assert_eq!(Manifest::check(&dest).unwrap().n_bytes(), content.len() as u64);
                 assert_eq!(Manifest::check(&dest).unwrap().verify(&dest), Ok(()));
             }
@@ -103,5 +136,9 @@ mod tests {
         // And it is what a program in the bundle finds.
         let found = locate::bundle_dirs(&dir.path().join("A.clap/Contents/MacOS/A"));
         assert_eq!(found[0], dir.path().join("A.clap/Contents/Resources/tacet-torch"));
+        assert!(Manifest::check(&found[0]).is_ok());
+        // The backend alone is no pack.
+        Part::Backend(backend).place(&found[0]).unwrap();
+        assert!(framework.is_file() && Manifest::check(&found[0]).is_err());
     }
 }
