@@ -30,6 +30,7 @@ mod score;
 mod spectrogram;
 mod torch;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -70,6 +71,29 @@ pub struct Usage(String);
 /// A [`Usage`] error: reported with exit code 2.
 fn usage(text: impl Into<String>) -> anyhow::Error {
     Usage(text.into()).into()
+}
+
+/// Extensions that promise a format.
+const FORMATS: [&str; 24] = [
+    "aac", "aif", "aiff", "caf", "flac", "m4a", "mp3", "mp4", "oga", "ogg", "opus", "wav", "wave",
+    "wma", // Sound.
+    "bmp", "gif", "jpeg", "jpg", "pdf", "png", "svg", "tif", "tiff", "webp", // Pictures.
+];
+
+/// Refuses a file whose name promises another format than those that `option` writes. Any other name is the user's.
+///
+/// # Errors
+/// A [`Usage`] error with the extension to use.
+fn refuse_other_format(option: &str, path: &Path, written: &[&str]) -> Result<()> {
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    match extension.as_deref().filter(|name| FORMATS.contains(name) && !written.contains(name)) {
+        None => Ok(()),
+        Some(promised) => Err(usage(format!(
+            "{option} writes {}, not {promised}: name it .{}, and convert it afterwards",
+            written.join(" or "),
+            written[0]
+        ))),
+    }
 }
 
 /// Parses the command line and runs it. Errors go to standard error with their causes; the exit code is 0 if all went

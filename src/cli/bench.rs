@@ -87,6 +87,9 @@ pub fn run(args: &Args) -> Result<bool> {
     if args.streams.is_empty() || args.streams.contains(&0) || args.hops == 0 {
         return Err(super::usage("--streams and --hops must be at least 1"));
     }
+    if let Some(path) = &args.plot {
+        super::refuse_other_format("--plot", path, &["png", "svg"])?;
+    }
     let model = tacet::weights::embedded()?;
     let facts = Facts::gather();
     let assessed = device::list(&facts, None);

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use same_file::is_same_file;
 
 use super::denoise::Args;
-use super::usage;
+use super::{refuse_other_format, usage};
 
 /// A path that means standard input or output.
 const STANDARD: &str = "-";
@@ -65,6 +65,14 @@ pub struct Task {
 pub fn plan(args: &Args) -> Result<Vec<Task>> {
     let tasks = name_all(args)?;
     refuse_overlap(args, &tasks)?;
+    for task in &tasks {
+        if let Place::File(output) = &task.output {
+            refuse_other_format("-o", output, &["wav", "wave"])?;
+        }
+        if let Some(picture) = &task.spectrogram {
+            refuse_other_format("--spectrogram", picture, &["png"])?;
+        }
+    }
     let pictures = args.spectrogram.as_deref().filter(|_| tasks.len() > 1);
     for folder in args.out_dir.as_deref().into_iter().chain(pictures) {
         std::fs::create_dir_all(folder)
@@ -251,6 +259,11 @@ mod tests {
         assert!(refusal(&["x/a.wav", "y/a.mp3", "--out-dir", "."]).contains("two outputs"));
         assert!(refusal(&["a.wav", "--json", "a-denoised.wav"]).contains("two outputs"));
         assert!(refusal(&["a.wav", "--spectrogram", "./a-denoised.wav"]).contains("two outputs"));
+        assert!(refusal(&["a.wav", "-o", "b.MP3"]).contains("name it .wav"));
+        assert!(refusal(&["a.wav", "--spectrogram", "b.svg"]).contains("name it .png"));
+        for name in ["b", "b.WAV", "b.part", "/dev/null"] {
+            assert!(plan_of(&["a.wav", "-o", name]).is_ok(), "{name}");
+        }
     }
 
     #[test]
