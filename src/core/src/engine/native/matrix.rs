@@ -29,13 +29,15 @@ struct Aligned<T> {
 }
 
 impl<T: Copy + Default> Aligned<T> {
-    fn new(values: impl ExactSizeIterator<Item = T>) -> Self {
-        let len = values.len();
-        let mut buffer: Vec<T> = Vec::with_capacity(len + 64 / size_of::<T>());
+    fn new(len: usize) -> Self {
+        let mut buffer = vec![T::default(); len + 64 / size_of::<T>()];
         let start = buffer.as_ptr().align_offset(64).min(64 / size_of::<T>());
-        buffer.resize(start, T::default());
-        buffer.extend(values);
+        buffer.truncate(start + len);
         Self { buffer, start }
+    }
+
+    fn get_mut(&mut self) -> &mut [T] {
+        &mut self.buffer[self.start..]
     }
 
     fn get(&self) -> &[T] {
@@ -91,21 +93,14 @@ impl Matrix {
             n_out.is_multiple_of(PANEL) && weights.len() == n_in * n_out,
             "checked with the tensors' shapes"
         );
-        let mut packed = Vec::with_capacity(weights.len());
-        for panel in weights.chunks_exact(PANEL * n_in) {
-            for input in 0..n_in {
-                packed.extend(panel.iter().skip(input).step_by(n_in));
-            }
-        }
         let weights = match precision {
-            Precision::F32 => Weights::F32(Aligned::new(packed.into_iter())),
+            Precision::F32 => Weights::F32(pack(weights, n_in, |_, w| w)),
             Precision::I16 => {
-                let largest = |row: &[f32]| row.iter().fold(f32::MIN_POSITIVE, |m, w| m.max(w.abs()));
                 let scales: Vec<f32> =
                     weights.chunks_exact(n_in).map(|row| largest(row) / f32::from(i16::MAX)).collect();
-                let rows = |i: usize| i / (PANEL * n_in) * PANEL + i % PANEL;
-                let quantise = |(i, w): (usize, f32)| (w / scales[rows(i)]).round() as i16;
-                Weights::I16(Aligned::new(packed.into_iter().enumerate().map(quantise)), scales)
+                // To the nearest: `round` is a call on processors that may lack the instruction.
+                let nearest = |v: f32| (v + 0.5_f32.copysign(v)) as i32 as i16;
+                Weights::I16(pack(weights, n_in, |row, w| nearest(w / scales[row])), scales)
             }
         };
         Self { weights, bias: bias.to_vec(), n_in, n_out }
@@ -140,6 +135,39 @@ impl Matrix {
         assert!(x.len() == n_rows * self.n_in && y.len() == n_rows * self.n_out, "whole rows");
         run(level, Product { matrix: self, x, y, relu });
     }
+}
+
+/// The largest absolute value, or the smallest positive number if all are 0; in lanes, which compilers vectorise.
+fn largest(row: &[f32]) -> f32 {
+    let (lines, rest) = row.as_chunks::<16>();
+    let mut lanes = [f32::MIN_POSITIVE; 16];
+    for line in lines {
+        lanes = std::array::from_fn(|i| lanes[i].max(line[i].abs()));
+    }
+    lanes.iter().chain(rest).fold(0.0, |m, w| m.max(w.abs()))
+}
+
+/// Row-major weights in panels, in another format, from a weight's row and its value.
+fn pack<T: Copy + Default>(weights: &[f32], n_in: usize, format: impl Fn(usize, f32) -> T) -> Aligned<T> {
+    /// Inputs at a time: a cache line of every row, so that each is fetched once.
+    const BLOCK: usize = 16;
+    let mut packed = Aligned::new(weights.len());
+    let panels = weights.chunks_exact(PANEL * n_in).zip(packed.get_mut().chunks_exact_mut(PANEL * n_in));
+    for (panel, (weights, packed)) in panels.enumerate() {
+        for (block, packed) in packed.chunks_mut(PANEL * BLOCK).enumerate() {
+            for (output, row) in weights.chunks_exact(n_in).enumerate() {
+                let inputs = &row[block * BLOCK..];
+                let mut formatted = [T::default(); BLOCK];
+                for (formatted, &w) in formatted.iter_mut().zip(inputs) {
+                    *formatted = format(panel * PANEL + output, w);
+                }
+                for (line, formatted) in packed.as_chunks_mut::<PANEL>().0.iter_mut().zip(formatted) {
+                    line[output] = formatted;
+                }
+            }
+        }
+    }
+    packed
 }
 
 struct Product<'a> {
@@ -286,20 +314,17 @@ impl Grouped {
             chunks.push((0, 0, 0));
             sources.push((0, n_out_group));
         }
-        let len = chunks.len() * CHUNK * n_in_group;
-        let packed = (0..len).map(|i| {
-            let (panel, rest) = (i / (PANEL * n_in_group), i % (PANEL * n_in_group));
-            let (input, lane) = (rest / PANEL, rest % PANEL);
-            let (group, first) = sources[panel * per_panel + lane / CHUNK];
-            let output = first + lane % CHUNK;
-            if output < n_out_group {
-                weights[(group * n_in_group + input) * n_out_group + output]
-            } else {
-                0.0
+        let mut packed = Aligned::new(chunks.len() * CHUNK * n_in_group);
+        for (chunk, (&(group, first), &(.., n))) in sources.iter().zip(&chunks).enumerate() {
+            let (panel, column) = (chunk / per_panel, chunk % per_panel * CHUNK);
+            for input in 0..n_in_group {
+                let from = (group * n_in_group + input) * n_out_group + first;
+                let to = (panel * n_in_group + input) * PANEL + column;
+                packed.get_mut()[to..to + n].copy_from_slice(&weights[from..from + n]);
             }
-        });
+        }
         Self {
-            weights: Aligned::new(packed),
+            weights: packed,
             chunks,
             n_in_group,
             n_in: n_groups * n_in_group,
