@@ -2,7 +2,7 @@
 //!
 //! A device of libtorch has one worker, whatever it serves: Apple's GPU allows no more, and a batch costs a GPU little. The
 //! native engine gets another worker for every [`MAX_CHANNELS_PER_WORKER`]: one core is full at about a hundred channels,
-//! and from some thirty on a larger batch is hardly cheaper.
+//! and from eight on a larger batch is hardly cheaper.
 //!
 //! Never used on the audio thread.
 
@@ -21,9 +21,9 @@ use super::torch::TorchBackend;
 use crate::device::Device;
 use crate::engine::torch::TorchDevice;
 
-/// Channels that a worker of the native engine serves before another one starts: about half of what a core computes in
-/// real time (`cargo xtask bench hop`), so that a slower core or a busy one still keeps up.
-pub const MAX_CHANNELS_PER_WORKER: usize = 48;
+/// Channels that a worker of the native engine serves before another one starts: about a third of what a core computes in
+/// real time (`cargo xtask bench hop`), so that a core three times slower, or a busy one, still keeps up.
+pub const MAX_CHANNELS_PER_WORKER: usize = 32;
 
 /// Devices with the backends that open their engines, and the services that run.
 pub struct Hub {
