@@ -17,6 +17,7 @@ mod plist;
 
 use layout::{Bundle, Platform, System};
 use names::Names;
+use pack::Part;
 
 use crate::setup;
 use crate::shell;
@@ -72,12 +73,11 @@ pub fn build(workspace: &Workspace, options: Options) -> Result<Vec<PathBuf>> {
     let destination = workspace.bundle_dir();
     let bundles = layout::bundles(platform, &names);
     let mut made = Vec::new();
-    let torch = match options {
-        Options { torch: true, .. } => Some(pack::Part::Pack(torch::provide(workspace, false)?.pack)),
-        Options { torch_backend: true, .. } => {
-            Some(pack::Part::Backend(torch::provide(workspace, false)?.backend))
-        }
-        _ => None,
+    let torch = if options.torch || options.torch_backend {
+        let pack = torch::provide(workspace, false)?.pack;
+        Some(Part { pack, is_backend_alone: options.torch_backend })
+    } else {
+        None
     };
     for bundle in &bundles {
         let inside = torch.as_ref().filter(|_| platform.system == System::MacOs);
@@ -130,12 +130,7 @@ pub fn clap_binary(workspace: &Workspace) -> Result<PathBuf> {
 
 /// Copies a bundle's binary, writes what macOS wants beside it, puts in what it gets of libtorch, signs. What was there is
 /// replaced.
-fn assemble(
-    bundle: &Bundle,
-    built: &Path,
-    destination: &Path,
-    torch: Option<&pack::Part>,
-) -> Result<PathBuf> {
+fn assemble(bundle: &Bundle, built: &Path, destination: &Path, torch: Option<&Part>) -> Result<PathBuf> {
     let root = destination.join(&bundle.root);
     let place = || -> Result<()> {
         remove(&root)?;
@@ -152,13 +147,20 @@ fn assemble(
     if let Some(torch) = torch {
         torch.place(&destination.join(pack::inside(bundle)))?;
     }
-    if cfg!(target_os = "macos") {
-        // Ad hoc: Apple Silicon runs nothing unsigned, and the copy has broken the linker's signature of the bundle.
-        let mut sign = Command::new("codesign");
-        sign.args(["--force", "--sign", "-"]).arg(&root);
-        shell::run_quietly(&format!("Signing {}", bundle.root.display()), &mut sign)?;
-    }
+    sign(&root)?;
     Ok(root)
+}
+
+/// On macOS signs a bundle or a library ad hoc: Apple Silicon runs nothing unsigned, and a copy has broken the linker's
+/// signature of a bundle.
+fn sign(path: &Path) -> Result<()> {
+    if cfg!(target_os = "macos") {
+        let mut sign = Command::new("codesign");
+        sign.args(["--force", "--sign", "-"]).arg(path);
+        let name = path.file_name().unwrap_or_default().display();
+        shell::run_quietly(&format!("Signing {name}"), &mut sign)?;
+    }
+    Ok(())
 }
 
 /// Refuses a plugin that has grown beyond [`MAX_PLUGIN_BYTES`].

@@ -36,8 +36,6 @@ pub struct Made {
     pub sdk: PathBuf,
     /// For `TACET_TORCH_DIR`.
     pub pack: PathBuf,
-    /// The backend, which is in the pack too.
-    pub backend: PathBuf,
 }
 
 /// Whether a libtorch is published for this system.
@@ -74,12 +72,11 @@ pub fn provide(workspace: &Workspace, cuda: bool) -> Result<Made> {
     let platform = Platform::current().context("there is no libtorch for this system")?;
     anyhow::ensure!(!cuda || platform == Platform::LinuxX86_64, "CUDA is offered on Linux only");
     let dir = workspace.target.join("torch");
-    let sdk = dir.join("sdk");
-    provide_sdk(platform, &dir, &sdk)?;
-    let backend = build(workspace, platform, &sdk)?;
-    let made = Made { sdk, pack: pack_dir(workspace), backend };
+    let made = Made { sdk: dir.join("sdk"), pack: pack_dir(workspace) };
+    provide_sdk(platform, &dir, &made.sdk)?;
+    let backend = build(workspace, platform, &made.sdk)?;
 
-    let mut libraries = vec![made.backend.clone()];
+    let mut libraries = vec![backend];
     if cuda {
         libraries.push(compile_cuda_graphs(workspace, &made.sdk, &dir)?);
         libraries.extend(files(&provide_cuda(platform, &dir)?)?);

@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result};
 use tacet_torch_pack::locate::BUNDLED_DIR;
@@ -11,29 +10,44 @@ use tacet_torch_pack::manifest::{Manifest, lib_dir};
 use tacet_torch_pack::platform::Platform as Torch;
 
 use super::layout::{Bundle, Platform, System};
-use super::remove;
-use crate::shell;
+use super::{remove, sign};
 
 /// What of libtorch comes with the bundles.
 #[derive(Clone, Debug)]
-pub enum Part {
-    /// The pack in this directory.
-    Pack(PathBuf),
-    /// This library alone, which is no pack: the program installs one with it.
-    Backend(PathBuf),
+pub struct Part {
+    /// The pack that it is taken from.
+    pub pack: PathBuf,
+    /// The backend's library and nothing else, which is no pack: the program installs one with it.
+    pub is_backend_alone: bool,
 }
 
 impl Part {
-    /// Puts it where a pack belongs, replacing one that is there.
+    /// Copies it to where a pack belongs, replacing one that is there. On macOS its libraries are signed, and then
+    /// described: a signature is part of the file.
     ///
     /// # Errors
     /// Something cannot be read, written or signed.
     pub fn place(&self, dest: &Path) -> Result<()> {
-        match self {
-            Self::Pack(from) => place(from, dest),
-            Self::Backend(library) => place_backend(library, dest),
-        }
-        .with_context(|| format!("{} cannot be made", dest.display()))
+        let copy = || -> Result<()> {
+            let manifest = Manifest::check(&self.pack)?;
+            let platform = Torch::current().context("there is no libtorch for this system")?;
+            let lib = lib_dir(dest);
+            remove(dest)?;
+            remove(&lib)?;
+            fs::create_dir_all(&lib)?;
+            let is_wanted = |name: &str| !self.is_backend_alone || name == platform.backend_file();
+            for file in manifest.files.iter().filter(|file| is_wanted(&file.name)) {
+                let library = lib.join(&file.name);
+                fs::copy(lib_dir(&self.pack).join(&file.name), &library)?;
+                sign(&library)?;
+            }
+            if !self.is_backend_alone {
+                fs::create_dir_all(dest)?;
+                Manifest::describe(dest, platform, manifest.cuda)?.write(dest)?;
+            }
+            Ok(())
+        };
+        copy().with_context(|| format!("the torch runtime pack cannot be placed in {}", dest.display()))
     }
 }
 
@@ -48,45 +62,6 @@ pub fn dirs(platform: Platform, bundles: &[Bundle]) -> Vec<PathBuf> {
 /// The pack's place in a macOS bundle: its libraries go to `Contents/Frameworks`.
 pub fn inside(bundle: &Bundle) -> PathBuf {
     bundle.root.join("Contents").join("Resources").join(BUNDLED_DIR)
-}
-
-/// Copies the pack `from`. Its libraries are described as they are then: a signature is part of the file.
-fn place(from: &Path, dest: &Path) -> Result<()> {
-    let manifest = Manifest::check(from)?;
-    let platform = Torch::current().context("there is no libtorch for this system")?;
-    let lib = empty_lib(dest)?;
-    fs::create_dir_all(dest)?;
-    for file in &manifest.files {
-        copy(&lib_dir(from).join(&file.name), &lib.join(&file.name))?;
-    }
-    Manifest::describe(dest, platform, manifest.cuda)?.write(dest)?;
-    Ok(())
-}
-
-fn place_backend(library: &Path, dest: &Path) -> Result<()> {
-    let name = library.file_name().context("the backend has no name")?;
-    copy(library, &empty_lib(dest)?.join(name))
-}
-
-/// The directory of the libraries of the pack in `dest`, with nothing left of the one before.
-fn empty_lib(dest: &Path) -> Result<PathBuf> {
-    let lib = lib_dir(dest);
-    remove(dest)?;
-    remove(&lib)?;
-    fs::create_dir_all(&lib)?;
-    Ok(lib)
-}
-
-/// Copies a library; on macOS signs it ad hoc.
-fn copy(library: &Path, dest: &Path) -> Result<()> {
-    fs::copy(library, dest)?;
-    if cfg!(target_os = "macos") {
-        let mut sign = Command::new("codesign");
-        sign.args(["--force", "--sign", "-"]).arg(dest);
-        let name = library.file_name().unwrap_or_default().display();
-        shell::run_quietly(&format!("Signing {name}"), &mut sign)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -125,7 +100,7 @@ mod tests {
                 fs::write(&backend, content).unwrap();
                 let from = dir.path().join("pack");
                 assemble::install(std::slice::from_ref(&backend), &from, platform, false).unwrap();
-                Part::Pack(from).place(&dest).unwrap();
+                Part { pack: from, is_backend_alone: false }.place(&dest).unwrap();
                 assert_eq!(Manifest::check(&dest).unwrap().n_bytes(), content.len() as u64);
                 assert_eq!(Manifest::check(&dest).unwrap().verify(&dest), Ok(()));
             }
@@ -138,7 +113,8 @@ mod tests {
         assert_eq!(found[0], dir.path().join("A.clap/Contents/Resources/tacet-torch"));
         assert!(Manifest::check(&found[0]).is_ok());
         // The backend alone is no pack.
-        Part::Backend(backend).place(&found[0]).unwrap();
+        let pack = dir.path().join("pack");
+        Part { pack, is_backend_alone: true }.place(&found[0]).unwrap();
         assert!(framework.is_file() && Manifest::check(&found[0]).is_err());
     }
 }
