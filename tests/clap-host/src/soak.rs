@@ -278,12 +278,11 @@ fn play(mut players: Vec<Player>, plan: &Plan, began: Instant) -> Result<Report>
             std::thread::sleep((played + slipped).saturating_sub(began.elapsed()));
         }
         for player in &mut players {
-            let draw = mixed(plan.seed ^ 2, round * 64 + player.index as u64);
-            player.play_until(played, draw)?;
+            player.play_until(played, mixed(plan.seed ^ 2, round * 64 + player.index as u64))?;
         }
-        let late = began.elapsed().saturating_sub(played + slipped + period);
-        if plan.is_realtime && !late.is_zero() {
-            report.n_missed += 1;
+        if plan.is_realtime {
+            let late = began.elapsed().saturating_sub(played + slipped + period);
+            report.n_missed += u64::from(!late.is_zero());
             slipped += late;
         }
         if early.is_none() && played * 10 >= plan.audio {
@@ -324,15 +323,17 @@ impl Player {
 
     fn compare(&mut self, hash: u64) -> Result<()> {
         let report = &mut self.report;
-        let moment = Duration::from_secs_f64(self.source.at as f64 / self.source.rate_hz);
         let expected = *self.expected.get(report.n_hops as usize).context("more hops than were rendered")?;
         report.n_hops += 1;
-        self.run = if hash == expected { 0 } else { self.run + 1 };
-        if hash != expected {
-            report.n_different += 1;
-            report.different = Some((report.different.map_or(moment, |(first, _)| first), moment));
+        if hash == expected {
+            self.run = 0;
+            return Ok(());
         }
+        let moment = Duration::from_secs_f64(self.source.at as f64 / self.source.rate_hz);
+        self.run += 1;
+        report.n_different += 1;
         report.longest_run = report.longest_run.max(self.run);
+        report.different = Some((report.different.map_or(moment, |(first, _)| first), moment));
         Ok(())
     }
 }
