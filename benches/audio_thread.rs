@@ -12,21 +12,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use tacet::engine::{ChannelIn, ChannelOut, Stage};
-use tacet::enhance::{Shaping, enhance};
-use tacet::features::FeatureState;
-use tacet::frame::{SILENT_LOW_BINS, SILENT_SPECTRUM};
-use tacet::inference::hub::Hub;
-use tacet::inference::priority::promote_current_thread;
-use tacet::inference::switchboard::Switchboard;
-use tacet::latency::LatencyMode;
-use tacet::meters::Meters;
-use tacet::model::{HOP, ModelKind, N_BANDS, N_DF_BINS};
-use tacet::processor::controls::Controls;
-use tacet::processor::resample::Plan;
-use tacet::processor::{Processor, Setup};
-use tacet::stft::{Analysis, Synthesis};
 use tacet_benches::Times;
+use tacet_realtime::engine::{ChannelIn, ChannelOut, Stage};
+use tacet_realtime::enhance::{Shaping, enhance};
+use tacet_realtime::features::FeatureState;
+use tacet_realtime::frame::{SILENT_LOW_BINS, SILENT_SPECTRUM};
+use tacet_realtime::inference::hub::Hub;
+use tacet_realtime::inference::priority::promote_current_thread;
+use tacet_realtime::inference::switchboard::Switchboard;
+use tacet_realtime::latency::LatencyMode;
+use tacet_realtime::meters::Meters;
+use tacet_realtime::model::{HOP, ModelKind, N_BANDS, N_DF_BINS};
+use tacet_realtime::processor::controls::Controls;
+use tacet_realtime::processor::resample::Plan;
+use tacet_realtime::processor::{Processor, Setup};
+use tacet_realtime::stft::{Analysis, Synthesis};
 
 /// Hops measured per row.
 const N_HOPS: usize = 1000;

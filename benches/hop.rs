@@ -15,16 +15,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use runtime::OfficialRuntime;
-use tacet::denoiser::{Denoiser, Settings};
-use tacet::engine::native::{Level, NativeEngine, NativeModel, Precision};
-use tacet::engine::torch::{TorchDevice, TorchEngine, TorchOptions};
-use tacet::engine::{Engine, Job};
-use tacet::features::FeatureState;
-use tacet::frame::SILENT_SPECTRUM;
-use tacet::model::{HOP, ModelKind};
-use tacet::stft::Analysis;
 use tacet_benches::Times;
 use tacet_benches::plot::{self, Curve};
+use tacet_realtime::denoiser::{Denoiser, Settings};
+use tacet_realtime::engine::native::{Level, NativeEngine, NativeModel, Precision};
+use tacet_realtime::engine::torch::{TorchDevice, TorchEngine, TorchOptions};
+use tacet_realtime::engine::{Engine, Job};
+use tacet_realtime::features::FeatureState;
+use tacet_realtime::frame::SILENT_SPECTRUM;
+use tacet_realtime::model::{HOP, ModelKind};
+use tacet_realtime::stft::Analysis;
 
 /// Length of a hop in microseconds.
 const HOP_US: f64 = 10_000.0;
@@ -52,7 +52,7 @@ impl Ours {
 }
 
 fn main() {
-    let model = tacet::weights::embedded().expect("the embedded model");
+    let model = tacet_realtime::weights::embedded().expect("the embedded model");
     let signal = signals::speech_like(DURATION_S);
     let mut official = match OfficialRuntime::open(ModelKind::DeepFilterNet3) {
         Ok(official) => Some(official),
@@ -145,7 +145,7 @@ fn roofline(ours: &mut [Ours]) {
 
 /// Engine steps over several streams at once, per stream, in numbers and as a picture. The official runtime runs by itself
 /// here, as these steps do: above, everybody finds the caches full of the others' weights.
-fn batches(model: &tacet::model::Model, signal: &[f32], official: Option<&mut OfficialRuntime>) {
+fn batches(model: &tacet_realtime::model::Model, signal: &[f32], official: Option<&mut OfficialRuntime>) {
     let peer_p50 = official.map(|official| {
         let (mut peer, mut output) = (Times::default(), [0.0; HOP]);
         for hop in &signal.as_chunks::<HOP>().0[..300] {

@@ -1,7 +1,7 @@
 //! What every input must satisfy, whatever its bytes: one function per reader.
 //!
-//! Readers: models in every form, audio files of any format, recordings to score, samples to denoise, saved states, the
-//! torch pack's manifest.
+//! Readers: models in every form, audio files of any format, recordings to score, samples to denoise, the torch pack's
+//! manifest. Saved states are checked in `state_checks.rs`, which needs the plugin.
 //!
 //! The targets in `fuzz_targets/` run them under libFuzzer for hours; `tests/fuzz.rs` runs them for seconds with every
 //! `cargo test`. A function panics where the reader breaks a promise; a panic, an overflow or endless memory inside the
@@ -13,21 +13,14 @@ use std::sync::{Arc, OnceLock};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use tacet::denoiser::{Denoiser, Settings};
-use tacet::engine::native::{NativeEngine, NativeModel};
-use tacet::engine::{EngineError, Thresholds};
-use tacet::enhance::{Shaping, StereoLink};
-use tacet::model::{Config, HOP, Layout, Model, ModelError};
-use tacet::score::{Alignment, ScoreError, Signal, score};
-use tacet::stft;
+use tacet_cli::scores::{Alignment, ScoreError, Signal, score};
+use tacet_realtime::denoiser::{Denoiser, Settings};
+use tacet_realtime::engine::native::{NativeEngine, NativeModel};
+use tacet_realtime::engine::{EngineError, Thresholds};
+use tacet_realtime::enhance::{Shaping, StereoLink};
+use tacet_realtime::model::{Config, HOP, Layout, Model, ModelError};
+use tacet_realtime::stft;
 use tacet_torch_pack::manifest::{MANIFEST_FILE, Manifest, PackError};
-
-/// The command line's reader of audio files, which belongs to its program and to no library.
-#[path = "../src/cli"]
-mod cli {
-    #[expect(dead_code, reason = "written for the command line, which uses all of it")]
-    pub mod decode;
-}
 
 /// Separates the parts of structured inputs: short, and in no format's own syntax.
 const SEPARATOR: &[u8] = b"\xff|\xfe";
@@ -167,7 +160,7 @@ pub fn audio(data: &[u8]) -> Result<(), EngineError> {
     const MAX_HOPS: usize = 24;
     static MODEL: OnceLock<Arc<NativeModel>> = OnceLock::new();
     let model = MODEL.get_or_init(|| {
-        let model = tacet::weights::embedded().expect("the build has checked it");
+        let model = tacet_realtime::weights::embedded().expect("the build has checked it");
         NativeModel::new(&model).expect("the build has checked it")
     });
     let [settings, samples] = parts::<2>(data);
@@ -219,7 +212,7 @@ pub fn audio_file(data: &[u8]) -> anyhow::Result<()> {
     let path =
         DIR.with(|dir| dir.path().join("x").with_extension(EXTENSIONS[kind as usize % EXTENSIONS.len()]));
     fs::write(&path, content).expect("the folder is writable");
-    let mut decoder = cli::decode::Decoder::open(&path)?;
+    let mut decoder = tacet_cli::decode::Decoder::open(&path)?;
     let format = decoder.format().clone();
     assert!(format.rate_hz > 0 && format.n_channels > 0);
     let mut n_samples = 0;
@@ -232,26 +225,6 @@ pub fn audio_file(data: &[u8]) -> anyhow::Result<()> {
             break;
         }
     }
-    Ok(())
-}
-
-/// A saved state of any bytes: what is no state is refused by the framework's reader; what gets through is put in order,
-/// complete, and in order already when it comes again.
-#[cfg(feature = "plugin")]
-pub fn plugin_state(data: &[u8]) -> Result<(), serde_json::Error> {
-    use tacet::params::state::tidy;
-
-    let mut state: nice_plug::prelude::PluginState = serde_json::from_slice(data)?;
-    tidy(&mut state);
-    let n_params = nice_plug::prelude::Params::param_map(&tacet::params::TacetParams::default()).len();
-    assert!(state.params.is_empty() || state.params.len() == n_params);
-    // Maps have no order of their own: values compare, bytes do not.
-    let value =
-        |state: &nice_plug::prelude::PluginState| serde_json::to_value(state).expect("it is plain data");
-    let once = value(&state);
-    let mut again: nice_plug::prelude::PluginState = serde_json::from_value(once.clone())?;
-    tidy(&mut again);
-    assert_eq!(value(&again), once);
     Ok(())
 }
 

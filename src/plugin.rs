@@ -203,11 +203,7 @@ impl Plugin for Tacet {
     fn setup_logger() -> Option<bool> {
         // A plugin does not write to its host's terminal; the panel says what there is to say. The standalone's terminal is the
         // user's.
-        #[cfg(feature = "standalone")]
-        if crate::standalone::is_standalone() {
-            return None;
-        }
-        Some(false)
+        if panel::audio::has_host() { None } else { Some(false) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The plugin's window in a host, on an X server without a screen: it draws, follows the sound, takes any size, and leaves
 //! nothing behind when it is closed.
-#![cfg(all(feature = "plugin", target_os = "linux"))]
+#![cfg(target_os = "linux")]
 
 use std::collections::HashSet;
 use std::fs;

@@ -1,6 +1,5 @@
 //! What a host or a user may do to the built plugin and the torch pack while audio plays. `docs/faults.md` has the figures;
 //! each test prints its row. Faults of the inference thread are tested beside the processor, with scripted engines.
-#![cfg(feature = "plugin")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

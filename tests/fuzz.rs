@@ -5,36 +5,13 @@
 
 #[path = "../fuzz/checks.rs"]
 mod checks;
+#[path = "support/inputs.rs"]
+mod inputs;
 
+use inputs::{altered, inputs};
 use proptest::prelude::*;
-use proptest::sample::{Index, select};
-use tacet::model::ModelError;
-use tacet::score::ScoreError;
-
-/// Any bytes, or one of the seeds with some bytes replaced, removed or doubled.
-fn altered(seeds: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
-    let edit = (any::<Index>(), any::<u8>(), 0..4u8, 0..64usize);
-    let of_seed = (select(seeds), prop::collection::vec(edit, 0..12)).prop_map(|(mut bytes, edits)| {
-        for (at, value, kind, n) in edits {
-            if bytes.is_empty() {
-                break;
-            }
-            let at = at.index(bytes.len());
-            let end = (at + n).min(bytes.len());
-            match kind {
-                0 => bytes[at] = value,
-                1 => bytes[at] ^= 1 << (value % 8),
-                2 => drop(bytes.drain(at..end)),
-                _ => {
-                    let copy = bytes[at..end].to_vec();
-                    bytes.splice(at..at, copy);
-                }
-            }
-        }
-        bytes
-    });
-    prop_oneof![1 => prop::collection::vec(any::<u8>(), 0..2048), 3 => of_seed]
-}
+use tacet_cli::scores::ScoreError;
+use tacet_realtime::model::ModelError;
 
 /// Bytes as a length-delimited field of a protobuf message.
 fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
@@ -98,13 +75,6 @@ fn sounds() -> Vec<Vec<u8>> {
     settings.iter().map(|settings| checks::join(&[settings, &bytes])).collect()
 }
 
-/// So many inputs unless told otherwise. Nothing is written to the source tree: a failure prints its input.
-fn inputs(n: u32) -> ProptestConfig {
-    let told = std::env::var("TACET_FUZZ_INPUTS").ok();
-    let cases = told.map_or(n, |told| told.parse().expect("TACET_FUZZ_INPUTS is a number"));
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
-}
-
 /// Every sound file of the command line's tests, and a WAV of each kind of sample.
 fn sound_files() -> Vec<Vec<u8>> {
     let files =
@@ -114,7 +84,7 @@ fn sound_files() -> Vec<Vec<u8>> {
         .iter()
         .zip(kinds)
         .map(|(file, kind)| {
-            let path = format!("{}/tests/data/audio/{file}", env!("CARGO_MANIFEST_DIR"));
+            let path = format!("{}/../../tests/data/audio/{file}", env!("CARGO_MANIFEST_DIR"));
             let content = std::fs::read(path).unwrap();
             [&[kind], &content[..content.len().min(6_000)]].concat()
         })
@@ -139,15 +109,6 @@ fn sound_files() -> Vec<Vec<u8>> {
     seeds
 }
 
-/// A state with every kind of parameter, as the framework writes it.
-#[cfg(feature = "plugin")]
-fn states() -> Vec<Vec<u8>> {
-    let state = r#"{"version":"0.1.0","params":{"limit":{"f32":24.0},"listen":{"string":"removed"},"bypass":{"bool":true},
-        "deva":{"string":"native"},"mix":{"f32":0.5},"link":{"i32":1}},
-        "fields":{"tacet":"{\"version\":1,\"preset\":\"Podcast\",\"window\":[800,600],\"panel\":null}"}}"#;
-    vec![state.into(), br#"{"version":"","params":{},"fields":{}}"#.to_vec()]
-}
-
 fn manifests() -> Vec<Vec<u8>> {
     let manifest = r#"{"abi":1,"torch":"2.11.0","platform":"linux-x86_64","cuda":false,
         "files":[{"name":"libtacet_torch.so","bytes":7,"sha256":"00"}]}"#;
@@ -160,12 +121,6 @@ proptest! {
     #[test]
     fn sound_files_of_any_content(data in altered(sound_files())) {
         let _ = checks::audio_file(&data);
-    }
-
-    #[cfg(feature = "plugin")]
-    #[test]
-    fn saved_states(data in altered(states())) {
-        let _ = checks::plugin_state(&data);
     }
 
     #[test]
@@ -226,8 +181,6 @@ fn seeds_are_valid_up_to_what_they_leave_out() {
     assert!(opus.iter().all(|file| checks::audio_file(file).is_err()));
     let n_read = others.iter().filter(|file| checks::audio_file(file).is_ok()).count();
     assert!(n_read >= 6, "only {n_read} of {} can be read", others.len());
-    #[cfg(feature = "plugin")]
-    assert!(states().iter().all(|state| checks::plugin_state(state).is_ok()));
     assert!(manifests().iter().all(|manifest| checks::pack_manifest(manifest).is_ok()));
     let is_read = |recordings: &Vec<u8>| {
         !matches!(checks::scores(recordings), Err(ScoreError::Empty(_) | ScoreError::NotFinite { .. }))

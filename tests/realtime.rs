@@ -5,18 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use nice_assert_no_alloc::assert_no_alloc;
-use tacet::device::Device;
-use tacet::inference::hub::Hub;
-use tacet::inference::switchboard::{SlotId, Switchboard};
-use tacet::latency::LatencyMode;
-use tacet::meters::Meters;
-use tacet::model::ModelKind;
-use tacet::processor::controls::{Controls, Listen};
-use tacet::processor::resample::Plan;
-use tacet::processor::{Processor, Setup};
+use tacet_realtime::device::Device;
+use tacet_realtime::inference::hub::Hub;
+use tacet_realtime::inference::switchboard::{SlotId, Switchboard};
+use tacet_realtime::latency::LatencyMode;
+use tacet_realtime::meters::Meters;
+use tacet_realtime::model::ModelKind;
+use tacet_realtime::processor::controls::{Controls, Listen};
+use tacet_realtime::processor::resample::Plan;
+use tacet_realtime::processor::{Processor, Setup};
 
-// With the plugin, the framework brings it along: Cargo.toml asks for that in tests.
-#[cfg(not(feature = "plugin"))]
 #[global_allocator]
 static ALLOCATOR: nice_assert_no_alloc::AllocDisabler = nice_assert_no_alloc::AllocDisabler;
 

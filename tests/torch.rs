@@ -2,14 +2,14 @@
 //! so and pass; `TACET_REQUIRE_TORCH=1` makes that a failure. GPUs are required by `TACET_REQUIRE_CUDA=1` and
 //! `TACET_REQUIRE_MPS=1`.
 
-use tacet::denoiser::{Denoiser, Settings};
-use tacet::engine::native::{NativeEngine, NativeModel};
-use tacet::engine::torch::{
+use tacet_realtime::denoiser::{Denoiser, Settings};
+use tacet_realtime::engine::native::{NativeEngine, NativeModel};
+use tacet_realtime::engine::torch::{
     Backend, MAX_CHANNELS, TorchDevice, TorchEngine, TorchError, TorchFile, TorchOptions,
 };
-use tacet::engine::{Engine, EngineError, Thresholds};
-use tacet::model::{HOP, Model};
-use tacet::whole_file::{CHUNK_HOPS, WholeFile};
+use tacet_realtime::engine::{Engine, EngineError, Thresholds};
+use tacet_realtime::model::{HOP, Model};
+use tacet_realtime::whole_file::{CHUNK_HOPS, WholeFile};
 use tacet_torch_pack::abi::DfMethod;
 
 const N_CHANNELS: usize = 2;
@@ -20,7 +20,7 @@ const CPU_DB: f64 = 90.0;
 const GPU_DB: f64 = 80.0;
 
 fn model() -> Model {
-    tacet::weights::embedded().unwrap()
+    tacet_realtime::weights::embedded().unwrap()
 }
 
 /// An engine on the device, or `None` with the reason printed.
@@ -192,7 +192,7 @@ fn streams_are_opened_until_the_engine_is_full_and_found_again() {
     engine.close(first);
     assert_eq!(engine.open(2), Ok(first));
     engine.close(second);
-    let mut unknown = [tacet::engine::Job::new(second, 1)];
+    let mut unknown = [tacet_realtime::engine::Job::new(second, 1)];
     unknown[0].pending = true;
     assert_eq!(engine.step(&mut unknown), Err(EngineError::UnknownStream(second)));
 }

@@ -1,8 +1,8 @@
-//! libFuzzer on the check of the same name in `checks.rs`.
+//! libFuzzer on the check of the same name in `state_checks.rs`.
 
 #![no_main]
 
-#[path = "../checks.rs"]
+#[path = "../state_checks.rs"]
 #[allow(dead_code, reason = "every target runs one of the checks")]
 mod checks;
 

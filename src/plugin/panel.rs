@@ -19,7 +19,7 @@ use crate::inference::switchboard::SlotId;
 
 use super::shared::Shared;
 
-mod audio;
+pub mod audio;
 mod gauges;
 mod machine;
 pub(super) mod preferences;

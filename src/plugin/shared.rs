@@ -15,7 +15,7 @@ use crate::inference::switchboard::{Mailbox, N_SLOTS, SlotId, SlotState, Switchb
 use crate::latency::Latency;
 use crate::meters::Meters;
 use crate::params::TacetParams;
-use crate::weights;
+use crate::{models, weights};
 
 use super::panel::preferences::Preferences;
 
@@ -143,7 +143,7 @@ impl Shared {
     /// thread.
     pub fn available_model(&self) -> ModelKind {
         let (wanted, embedded) = (self.params.model(), embedded_kind());
-        let is_available = wanted == embedded || weights::installed(wanted).is_some();
+        let is_available = wanted == embedded || models::installed(wanted).is_some();
         if is_available { wanted } else { embedded }
     }
 }

@@ -2,8 +2,6 @@
 
 mod failures;
 mod formats;
-#[cfg(all(target_os = "linux", feature = "standalone"))]
-mod live;
 mod resources;
 mod results;
 mod streams;

@@ -9,7 +9,7 @@ use crate::support::*;
 
 /// Ten seconds of speech in a noisy room.
 fn demo() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/demo_noisy.wav")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/demo_noisy.wav")
 }
 
 fn report(path: &Path) -> Value {

@@ -58,7 +58,7 @@ impl Folder {
 
 /// A file of `tests/data/audio`.
 pub fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/audio").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/audio").join(name)
 }
 
 /// The shape of a WAV.

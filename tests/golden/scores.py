@@ -1,9 +1,9 @@
-"""Computes scores.json, the values that `src/score` must reproduce, with NumPy alone.
+"""Computes scores.json, the values that `src/cli/src/scores` must reproduce, with NumPy alone.
 
     python tests/golden/scores.py > tests/golden/scores.json      (NumPy 1.26 to 2.x)
 
 The signals are made from integers and IEEE additions and multiplications, so that the Rust tests build the same ones bit
-for bit from (samples, seed, ...) and no audio is stored. The definitions are those named in src/score.rs.
+for bit from (samples, seed, ...) and no audio is stored. The definitions are those named in src/cli/src/scores.rs.
 """
 
 import json

@@ -1,5 +1,4 @@
 //! The built plugin in a CLAP host: what a workstation does to it, and what a user would notice.
-#![cfg(feature = "plugin")]
 
 mod artefact;
 mod contract;

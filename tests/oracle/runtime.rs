@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::ptr::{NonNull, null};
 
 use libloading::Library;
-use tacet::model::{HOP, ModelKind};
+use tacet_realtime::model::{HOP, ModelKind};
 
 /// Where `cargo xtask setup` leaves models and runtime.
 pub fn model_dir() -> PathBuf {
-    tacet::weights::FETCHED_DIR.into()
+    tacet_realtime::weights::FETCHED_DIR.into()
 }
 
 type Create = unsafe extern "C" fn(*const c_char, f32, *const c_char) -> *mut c_void;

@@ -2,7 +2,7 @@
 
 use std::f32::consts::TAU;
 
-use tacet::model::{HOP, SAMPLE_RATE_HZ};
+use tacet_realtime::model::{HOP, SAMPLE_RATE_HZ};
 
 /// A signal and its name.
 pub struct Signal {
@@ -47,7 +47,7 @@ fn formants(frequency_hz: f32, t: f32) -> f32 {
 
 /// The start of the demonstration's recording: speech in a noisy room.
 pub fn recorded_speech(duration_s: f32) -> Vec<f32> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/demo_noisy.wav");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/demo_noisy.wav");
     let mut file = hound::WavReader::open(path).expect("the recording is part of the repository");
     assert_eq!(file.spec().sample_rate, SAMPLE_RATE_HZ);
     let mut samples =

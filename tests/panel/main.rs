@@ -1,6 +1,5 @@
 //! The panel, drawn without a host: what it looks like in every view and state, what screen readers find in it, and what
 //! its controls do.
-#![cfg(feature = "plugin")]
 
 mod access;
 mod fixtures;

@@ -1,10 +1,10 @@
 //! Whole signals against the vectors of `tests/golden/network.py`: thresholds that skip stages, silence, stereo links.
 
 use safetensors::{Dtype, SafeTensors};
-use tacet::denoiser::{HopReport, Settings};
-use tacet::engine::Thresholds;
-use tacet::enhance::StereoLink;
-use tacet::model::ModelKind;
+use tacet_realtime::denoiser::{HopReport, Settings};
+use tacet_realtime::engine::Thresholds;
+use tacet_realtime::enhance::StereoLink;
+use tacet_realtime::model::ModelKind;
 
 use super::{SOME_STAGES, check_audio, check_lsnr, denoise, denoiser, model, settings};
 

@@ -1,8 +1,8 @@
 //! Whole signals against the official runtime, which runs beside ours, hop by hop.
 
-use tacet::engine::Thresholds;
-use tacet::engine::native::Precision;
-use tacet::model::{HOP, LSNR_MAX_DB, LSNR_MIN_DB, ModelKind};
+use tacet_realtime::engine::Thresholds;
+use tacet_realtime::engine::native::Precision;
+use tacet_realtime::model::{HOP, LSNR_MAX_DB, LSNR_MIN_DB, ModelKind};
 
 use super::{
     MAX_LSNR_DIFFERENCE_16_BIT_DB, MIN_SNR_16_BIT_DB, check_audio, check_lsnr, compare_audio, compare_lsnr,

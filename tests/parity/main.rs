@@ -9,12 +9,12 @@ mod golden;
 mod live;
 mod pipeline;
 
-use tacet::denoiser::{Denoiser, HopReport, Settings};
-use tacet::engine::Thresholds;
-use tacet::engine::native::{Level, NativeEngine, NativeModel, Precision};
-use tacet::enhance::{Shaping, StereoLink};
-use tacet::model::{HOP, Model, ModelKind};
-use tacet::weights;
+use tacet_realtime::denoiser::{Denoiser, HopReport, Settings};
+use tacet_realtime::engine::Thresholds;
+use tacet_realtime::engine::native::{Level, NativeEngine, NativeModel, Precision};
+use tacet_realtime::enhance::{Shaping, StereoLink};
+use tacet_realtime::model::{HOP, Model, ModelKind};
+use tacet_realtime::weights;
 
 /// Least ratio of an output to its difference from the oracle's, in dB. Observed: 103 for noise that all but
 /// vanishes, 117 to 137 for voices.
@@ -45,7 +45,7 @@ fn model(kind: ModelKind) -> Option<Model> {
     if kind == ModelKind::DeepFilterNet3 {
         return Some(weights::embedded().expect("the build checked it"));
     }
-    let loaded = weights::load(&runtime::model_dir().join(kind.safetensors_file()));
+    let loaded = tacet_realtime::models::load(&runtime::model_dir().join(kind.safetensors_file()));
     loaded.map_err(|error| skip(&error.to_string())).ok()
 }
 

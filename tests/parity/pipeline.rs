@@ -1,7 +1,7 @@
 //! What must hold for the whole pipeline whatever the network says: delay, dry path, poisoned input, reset.
 
-use tacet::engine::Thresholds;
-use tacet::model::{HOP, ModelKind};
+use tacet_realtime::engine::Thresholds;
+use tacet_realtime::model::{HOP, ModelKind};
 
 use super::{NO_STAGES, SOME_STAGES, denoise, denoiser, model, settings, signals};
 
@@ -130,7 +130,7 @@ fn a_reset_denoiser_equals_a_fresh_one_to_the_bit() {
         let (got, expected) =
             (denoise(&mut used, &[&first, &first]), denoise(&mut fresh(), &[&first, &first]));
         assert_eq!(got.0, expected.0, "{kind}");
-        let lsnr = |reports: &[tacet::denoiser::HopReport]| -> Vec<f32> {
+        let lsnr = |reports: &[tacet_realtime::denoiser::HopReport]| -> Vec<f32> {
             reports.iter().map(|r| r.lsnr_db).collect()
         };
         assert_eq!(lsnr(&got.1), lsnr(&expected.1), "{kind}");

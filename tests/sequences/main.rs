@@ -7,7 +7,6 @@
 //!     TACET_HOST_SEQUENCES=20000000 cargo test --release --test sequences -- --nocapture
 //!
 //! and `TACET_HOST_SEQUENCES=4711..4712` runs one in this process.
-#![cfg(feature = "plugin")]
 
 use std::fs;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! `cargo xtask bundle`: the built library as CLAP, VST3 and (macOS) Audio Unit, and the standalone program.
+//! `cargo xtask bundle`: the built library as CLAP, VST3 and (macOS) Audio Unit, and the two programs.
 //!
 //! The framework's own bundler is not used: it looks for the workspace in every parent directory, names VST3's folder
 //! for Windows on ARM wrongly, and on macOS writes a property list without our identifier, version and microphone text,
@@ -27,6 +27,9 @@ use crate::workspace::Workspace;
 /// What a plugin's binary may take: hosts map it at every scan, and users fetch it. 8.5 MB of them are
 /// the network's weights.
 const MAX_PLUGIN_BYTES: u64 = 20_000_000;
+
+/// cargo's words for what the bundles are made of: the plugin, the window on the microphone, the program for files.
+const PACKAGES: [&str; 6] = ["--package", "tacet", "--package", "tacet-standalone", "--package", "tacet-cli"];
 
 /// How to build.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
@@ -63,9 +66,7 @@ pub fn build(workspace: &Workspace, options: Options) -> Result<Vec<PathBuf>> {
     setup::provide(workspace)?;
     let profile = if options.debug { "dev" } else { "release" };
     let mut cargo = shell::cargo();
-    cargo
-        .args(["build", "--locked", "--package", "tacet", "--profile", profile])
-        .current_dir(&workspace.root);
+    cargo.args(["build", "--locked", "--profile", profile]).args(PACKAGES).current_dir(&workspace.root);
     shell::run(&mut cargo)?;
 
     // cargo's directory of the development profile is the one exception to the rule.
@@ -80,9 +81,9 @@ pub fn build(workspace: &Workspace, options: Options) -> Result<Vec<PathBuf>> {
         None
     };
     for bundle in &bundles {
-        let inside = torch.as_ref().filter(|_| platform.system == System::MacOs);
+        let inside = torch.as_ref().filter(|_| pack::is_inside(platform, bundle));
         made.push(assemble(bundle, &built, &destination, inside)?);
-        if bundle.format != layout::Format::Standalone && !options.debug {
+        if bundle.format.is_plugin() && !options.debug {
             check_size(&destination.join(&bundle.binary))?;
         }
     }
@@ -102,7 +103,7 @@ pub fn build(workspace: &Workspace, options: Options) -> Result<Vec<PathBuf>> {
 /// There is no library, or a bundle cannot be written.
 pub fn assemble_plugins(workspace: &Workspace, built: &Path, destination: &Path) -> Result<Vec<PathBuf>> {
     let bundles = layout::bundles(Platform::current()?, &Names::read(&workspace.root)?);
-    let plugins = bundles.iter().filter(|bundle| bundle.format != layout::Format::Standalone);
+    let plugins = bundles.iter().filter(|bundle| bundle.format.is_plugin());
     plugins.map(|bundle| assemble(bundle, built, destination, None)).collect()
 }
 

@@ -86,7 +86,7 @@ fn folder(system: System, format: Format, base: Base<'_>) -> Result<PathBuf> {
         (System::MacOs, Format::AudioUnit) => "Audio/Plug-Ins/Components",
         (System::Windows, Format::Clap) => "CLAP",
         (System::Windows, Format::Vst3) => "VST3",
-        (System::Windows, Format::Standalone) => "Tacet",
+        (System::Windows, Format::Standalone | Format::Program) => "Tacet",
         // Bases of the rest are complete.
         _ => return Ok(base),
     };
@@ -104,10 +104,12 @@ fn user_base(system: System, format: Format) -> Result<PathBuf> {
     match (system, format) {
         (System::Linux, Format::Clap) => Ok(home()?.join(".clap")),
         (System::Linux, Format::Vst3) => Ok(home()?.join(".vst3")),
-        (System::Linux, Format::Standalone) => Ok(home()?.join(".local/bin")),
+        (System::Linux, Format::Standalone | Format::Program) | (System::MacOs, Format::Program) => {
+            Ok(home()?.join(".local/bin"))
+        }
         (System::MacOs, Format::Standalone) => Ok(home()?.join("Applications")),
         (System::MacOs, _) => Ok(home()?.join("Library")),
-        (System::Windows, Format::Standalone) => Ok(local()?.join("Programs")),
+        (System::Windows, Format::Standalone | Format::Program) => Ok(local()?.join("Programs")),
         (System::Windows, _) => Ok(local()?.join("Programs/Common")),
         (System::Linux, Format::AudioUnit) => bail!("there are no Audio Units on Linux"),
     }
@@ -120,10 +122,12 @@ fn system_base(system: System, format: Format) -> Result<PathBuf> {
     match (system, format) {
         (System::Linux, Format::Clap) => Ok("/usr/lib/clap".into()),
         (System::Linux, Format::Vst3) => Ok("/usr/lib/vst3".into()),
-        (System::Linux, Format::Standalone) => Ok("/usr/local/bin".into()),
+        (System::Linux, Format::Standalone | Format::Program) | (System::MacOs, Format::Program) => {
+            Ok("/usr/local/bin".into())
+        }
         (System::MacOs, Format::Standalone) => Ok("/Applications".into()),
         (System::MacOs, _) => Ok("/Library".into()),
-        (System::Windows, Format::Standalone) => variable("ProgramFiles"),
+        (System::Windows, Format::Standalone | Format::Program) => variable("ProgramFiles"),
         (System::Windows, _) => variable("CommonProgramFiles"),
         (System::Linux, Format::AudioUnit) => bail!("there are no Audio Units on Linux"),
     }

@@ -34,10 +34,10 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let venv = Venv::provide(workspace, &workspace.root.join("tests/quality"))?;
     shell::run(shell::cargo().current_dir(&workspace.root).args([
         "build",
+        "--locked",
         "--release",
-        "--bin",
-        "tacet",
-        "--no-default-features",
+        "--package",
+        "tacet-cli",
     ]))?;
 
     let out = workspace.target.join("quality");

@@ -161,7 +161,7 @@ fn compile_cuda_graphs(workspace: &Workspace, sdk: &Path, dir: &Path) -> Result<
     for include in ["include", "include/torch/csrc/api/include"] {
         cxx.arg("-isystem").arg(sdk.join(include));
     }
-    cxx.arg(workspace.root.join("src/engine/torch/shim/cuda_graph.cpp")).arg("-o").arg(&out);
+    cxx.arg(workspace.root.join("src/torch/shim/cuda_graph.cpp")).arg("-o").arg(&out);
     shell::run_quietly("Compiling the CUDA graph library", &mut cxx)?;
     Ok(out)
 }

@@ -1,61 +1,64 @@
 //! The standalone's audio devices on the panel; a host has none of this.
+//!
+//! The program that runs the plugin in a window of its own names itself here before the window opens. The plugin does not
+//! know it.
 
-#[cfg(feature = "standalone")]
-pub use crate::standalone::restart::{Chosen, restart};
-#[cfg(feature = "standalone")]
-pub use here::{shown, take_values};
+use std::io;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-#[cfg(not(feature = "standalone"))]
-pub use elsewhere::{Chosen, restart, shown, take_values};
+use crate::editor::shown::Audio;
+use crate::params::presets::Values;
 
-#[cfg(feature = "standalone")]
-mod here {
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    use crate::editor::shown::Audio;
-    use crate::params::presets::Values;
-    use crate::standalone::restart;
-
-    /// What the program runs with.
-    pub fn shown() -> Option<Audio> {
-        let running = restart::running()?.clone();
-        Some(Audio {
-            backend: running.backend.into(),
-            inputs: running.inputs,
-            input: running.input,
-            outputs: running.outputs,
-            output: running.output,
-            n_period_samples: running.buffer as usize,
-        })
-    }
-
-    /// The parameters that a restart carries over, once.
-    pub fn take_values() -> Option<Values> {
-        static IS_TAKEN: AtomicBool = AtomicBool::new(false);
-        if IS_TAKEN.swap(true, Ordering::Relaxed) { None } else { restart::values() }
-    }
+/// A device chosen in the panel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Chosen {
+    /// The sound comes from here.
+    Input(String),
+    /// The sound goes here.
+    Output(String),
 }
 
-#[cfg(not(feature = "standalone"))]
-mod elsewhere {
-    use crate::editor::shown::Audio;
-    use crate::params::presets::Values;
+/// A program that runs the plugin and opens the audio devices itself.
+pub trait AudioHost: Send + Sync {
+    /// The devices in use, and those to choose from.
+    fn devices(&self) -> Audio;
 
-    pub enum Chosen {
-        Input(String),
-        Output(String),
-    }
+    /// The parameters to begin with, where the program was restarted.
+    fn values(&self) -> Option<Values>;
 
-    pub fn restart(chosen: Chosen, _: &Values) -> std::io::Error {
-        let (Chosen::Input(name) | Chosen::Output(name)) = chosen;
-        std::io::Error::other(format!("{name} is the host's to choose"))
-    }
+    /// Begins again with another device and these parameters. Returns only where that is not possible, with the reason.
+    fn restart(&self, chosen: Chosen, values: &Values) -> io::Error;
+}
 
-    pub fn shown() -> Option<Audio> {
-        None
-    }
+static HOST: OnceLock<Box<dyn AudioHost>> = OnceLock::new();
 
-    pub fn take_values() -> Option<Values> {
-        None
+/// Names the program that runs the plugin. The first call lasts: a process is one program.
+pub fn set_host(host: Box<dyn AudioHost>) {
+    let _ = HOST.set(host);
+}
+
+/// Whether a program of its own runs the plugin: then the framework may write to the terminal.
+pub(in crate::plugin) fn has_host() -> bool {
+    HOST.get().is_some()
+}
+
+/// The devices of the program that runs the plugin; `None` in a host.
+pub(super) fn shown() -> Option<Audio> {
+    Some(HOST.get()?.devices())
+}
+
+/// The parameters that a restart carries over, once.
+pub(super) fn take_values() -> Option<Values> {
+    static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+    let host = HOST.get()?;
+    if IS_TAKEN.swap(true, Ordering::Relaxed) { None } else { host.values() }
+}
+
+/// Begins again with another device. Returns only where that is not possible, with the reason.
+pub(super) fn restart(chosen: Chosen, values: &Values) -> io::Error {
+    match HOST.get() {
+        Some(host) => host.restart(chosen, values),
+        None => io::Error::other("the host chooses the audio devices"),
     }
 }

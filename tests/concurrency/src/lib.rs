@@ -38,7 +38,7 @@ pub mod engine {
     pub struct ChannelOut(pub u32);
 }
 
-#[path = "../../../src"]
+#[path = "../../../src/realtime/src"]
 mod tacet {
     pub mod exchange;
     pub mod meters {

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tacet::engine::Thresholds;
-use tacet::exchange::{Bell, Outcome, Request, lane};
-use tacet::frame::{Complex32, SILENT_SPECTRUM};
-use tacet::meters::ring::Ring;
+use tacet_realtime::engine::Thresholds;
+use tacet_realtime::exchange::{Bell, Outcome, Request, lane};
+use tacet_realtime::frame::{Complex32, SILENT_SPECTRUM};
+use tacet_realtime::meters::ring::Ring;
 
 /// Hops exchanged: Miri takes some ten milliseconds for each.
 const N_HOPS: u64 = if cfg!(miri) { 20 } else { 2000 };
@@ -17,7 +17,7 @@ const N_SLOTS: usize = 3;
 fn hops_cross_and_come_back() {
     let (ends, end) = std::sync::mpsc::channel();
     let serving = std::thread::spawn(move || {
-        let mut worker: tacet::exchange::WorkerEnd = end.recv().unwrap();
+        let mut worker: tacet_realtime::exchange::WorkerEnd = end.recv().unwrap();
         loop {
             if let Some(Request { mut slot, .. }) = worker.receive() {
                 slot.outcome = Outcome::Answered;

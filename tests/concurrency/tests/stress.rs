@@ -6,17 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tacet::device::Device;
-use tacet::engine::{ChannelOut, Engine, EngineError, Job, Stage, StepTimings, StreamId};
-use tacet::inference::hub::Hub;
-use tacet::inference::switchboard::{SlotId, Switchboard};
-use tacet::inference::{Backend, BuildEngine, OpenError};
-use tacet::latency::LatencyMode;
-use tacet::meters::Meters;
-use tacet::model::{HOP, ModelKind, N_BANDS};
-use tacet::processor::controls::Controls;
-use tacet::processor::resample::Plan;
-use tacet::processor::{Processor, Setup};
+use tacet_realtime::device::Device;
+use tacet_realtime::engine::{ChannelOut, Engine, EngineError, Job, Stage, StepTimings, StreamId};
+use tacet_realtime::inference::hub::Hub;
+use tacet_realtime::inference::switchboard::{SlotId, Switchboard};
+use tacet_realtime::inference::{Backend, BuildEngine, OpenError};
+use tacet_realtime::latency::LatencyMode;
+use tacet_realtime::meters::Meters;
+use tacet_realtime::model::{HOP, ModelKind, N_BANDS};
+use tacet_realtime::processor::controls::Controls;
+use tacet_realtime::processor::resample::Plan;
+use tacet_realtime::processor::{Processor, Setup};
 
 /// Threads that play, and threads that come and go.
 const N_PLAYERS: usize = 3;

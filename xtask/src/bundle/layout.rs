@@ -33,6 +33,13 @@ pub enum Processor {
     Arm64,
 }
 
+impl Format {
+    /// Whether hosts load it.
+    pub fn is_plugin(self) -> bool {
+        matches!(self, Self::Clap | Self::Vst3 | Self::AudioUnit)
+    }
+}
+
 impl Platform {
     /// The one that this program runs on, which is the one it builds for.
     ///
@@ -74,8 +81,10 @@ pub enum Format {
     Vst3,
     /// Audio Unit, version 2; macOS.
     AudioUnit,
-    /// The program: window and command line.
+    /// The window on the microphone.
     Standalone,
+    /// The program for files.
+    Program,
 }
 
 /// One bundle. Paths are relative to the directory that holds the bundles.
@@ -97,19 +106,22 @@ pub struct Bundle {
 pub fn bundles(platform: Platform, names: &Names) -> Vec<Bundle> {
     let name = &names.name;
     match platform.system {
-        System::MacOs => [Format::Clap, Format::Vst3, Format::AudioUnit, Format::Standalone]
-            .map(|format| apple(format, names))
-            .into(),
+        System::MacOs => {
+            let packaged = [Format::Clap, Format::Vst3, Format::AudioUnit, Format::Standalone];
+            let program = plain(Format::Program, "tacet".to_owned(), None, "tacet");
+            packaged.map(|format| apple(format, names)).into_iter().chain([program]).collect()
+        }
         System::Linux | System::Windows => {
-            let (library, extension, program) = match platform.system {
-                System::Windows => ("tacet.dll", "vst3", "tacet.exe"),
-                _ => ("libtacet.so", "so", "tacet"),
+            let (library, extension, live, program) = match platform.system {
+                System::Windows => ("tacet.dll", "vst3", "tacet-live.exe", "tacet.exe"),
+                _ => ("libtacet.so", "so", "tacet-live", "tacet"),
             };
             let vst3 = format!("{name}.vst3/Contents/{}/{name}.{extension}", platform.vst3_folder());
             vec![
                 plain(Format::Clap, format!("{name}.clap"), None, library),
                 plain(Format::Vst3, format!("{name}.vst3"), Some(vst3), library),
-                plain(Format::Standalone, program.to_owned(), None, program),
+                plain(Format::Standalone, live.to_owned(), None, live),
+                plain(Format::Program, program.to_owned(), None, program),
             ]
         }
     }
@@ -121,13 +133,13 @@ fn plain(format: Format, root: String, binary: Option<String>, product: &str) ->
     Bundle { format, root: root.into(), binary, product: product.into(), texts: Vec::new() }
 }
 
-/// On macOS everything is a directory with a property list.
+/// On macOS everything with a window is a directory with a property list.
 fn apple(format: Format, names: &Names) -> Bundle {
     let (extension, product) = match format {
         Format::Clap => ("clap", "libtacet.dylib"),
         Format::Vst3 => ("vst3", "libtacet.dylib"),
         Format::AudioUnit => ("component", "libtacet.dylib"),
-        Format::Standalone => ("app", "tacet"),
+        Format::Standalone | Format::Program => ("app", "tacet-live"),
     };
     let root = PathBuf::from(format!("{}.{extension}", names.name));
     let contents = root.join("Contents");
@@ -161,10 +173,10 @@ mod tests {
 
     #[test]
     fn linux_and_windows() {
-        let linux = ["Name.clap", "Name.vst3/Contents/x86_64-linux/Name.so", "tacet"];
+        let linux = ["Name.clap", "Name.vst3/Contents/x86_64-linux/Name.so", "tacet-live", "tacet"];
         assert_eq!(binaries(System::Linux, Processor::X86_64), linux);
         assert_eq!(binaries(System::Linux, Processor::Arm64)[1], "Name.vst3/Contents/aarch64-linux/Name.so");
-        let windows = ["Name.clap", "Name.vst3/Contents/x86_64-win/Name.vst3", "tacet.exe"];
+        let windows = ["Name.clap", "Name.vst3/Contents/x86_64-win/Name.vst3", "tacet-live.exe", "tacet.exe"];
         assert_eq!(binaries(System::Windows, Processor::X86_64), windows);
         assert_eq!(binaries(System::Windows, Processor::Arm64)[1], "Name.vst3/Contents/arm64-win/Name.vst3");
     }
@@ -174,8 +186,8 @@ mod tests {
         let platform = Platform { system: System::MacOs, processor: Processor::Arm64 };
         let bundles = bundles(platform, &names());
         let roots: Vec<_> = bundles.iter().map(|bundle| bundle.root.to_string_lossy()).collect();
-        assert_eq!(roots, ["Name.clap", "Name.vst3", "Name.component", "Name.app"]);
-        for bundle in &bundles {
+        assert_eq!(roots, ["Name.clap", "Name.vst3", "Name.component", "Name.app", "tacet"]);
+        for bundle in bundles.iter().filter(|bundle| bundle.format != Format::Program) {
             assert_eq!(bundle.binary, bundle.root.join("Contents").join("MacOS").join("Name"));
             assert_eq!(bundle.texts.len(), 2);
             assert!(bundle.texts.iter().all(|(path, _)| path.starts_with(&bundle.root)));

@@ -9,7 +9,7 @@ use tacet_torch_pack::locate::BUNDLED_DIR;
 use tacet_torch_pack::manifest::{Manifest, lib_dir};
 use tacet_torch_pack::platform::Platform as Torch;
 
-use super::layout::{Bundle, Platform, System};
+use super::layout::{Bundle, Format, Platform, System};
 use super::{remove, sign};
 
 /// What of libtorch comes with the bundles.
@@ -54,9 +54,14 @@ impl Part {
 /// Where a pack goes, relative to the directory that holds the bundles: one inside each, or one beside all.
 pub fn dirs(platform: Platform, bundles: &[Bundle]) -> Vec<PathBuf> {
     match platform.system {
-        System::MacOs => bundles.iter().map(inside).collect(),
+        System::MacOs => bundles.iter().filter(|bundle| is_inside(platform, bundle)).map(inside).collect(),
         System::Linux | System::Windows => vec![BUNDLED_DIR.into()],
     }
+}
+
+/// Whether a pack goes into the bundle itself: on macOS, but for the program, which is a single file.
+pub fn is_inside(platform: Platform, bundle: &Bundle) -> bool {
+    platform.system == System::MacOs && bundle.format != Format::Program
 }
 
 /// The pack's place in a macOS bundle: its libraries go to `Contents/Frameworks`.
@@ -79,7 +84,9 @@ mod tests {
             let bundles = bundles(platform, &names());
             let places = dirs(platform, &bundles);
             assert_eq!(places.len(), n_places);
-            for bundle in &bundles {
+            for bundle in
+                bundles.iter().filter(|bundle| system != System::MacOs || is_inside(platform, bundle))
+            {
                 let module = Path::new("/hosts").join(&bundle.binary);
                 let looked = locate::bundle_dirs(&module);
                 let found = places.iter().any(|dir| looked.contains(&Path::new("/hosts").join(dir)));

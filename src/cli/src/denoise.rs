@@ -1,0 +1,354 @@
+//! `tacet denoise`: files in, denoised WAV files out.
+
+mod engine;
+mod job;
+
+use std::any::Any;
+use std::cell::Cell;
+use std::io::{self, Write as _};
+use std::num::NonZeroUsize;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, anyhow};
+use clap::ValueEnum;
+use tacet_realtime::denoiser::{Denoiser, Settings};
+use tacet_realtime::engine::Thresholds;
+use tacet_realtime::enhance::{NO_LIMIT_DB, Shaping, StereoLink};
+use tacet_realtime::model::{LSNR_MAX_DB, LSNR_MIN_DB};
+
+use super::model::LoadedModel;
+use super::output::{self, Output};
+use super::plan::{self, Place, Task};
+use super::progress::Progress;
+use super::report::{FileReport, Outcome, RunReport};
+
+pub use engine::EngineReport;
+use engine::{DeviceChoice, EngineChoice, Engines, MethodChoice};
+
+/// Removes noise from recordings of speech.
+///
+/// Reads WAV, FLAC, MP3, Ogg Vorbis and AAC (AAC-LC, as ADTS or M4A) at any sample rate and with any number of channels;
+/// writes WAV with the input's rate, channels, length and bit depth. The network works at 48 kHz: other rates are
+/// converted there and back, and what lies above 24 kHz is lost. Nothing is shifted: the delay of the network and of the
+/// conversions is taken out.
+///
+/// 16-bit and 24-bit inputs keep their depth, 8-bit and lossy ones become 16-bit, 32-bit ones 32-bit float. 16-bit
+/// outputs are dithered. Outputs appear under their name only when complete, and never replace an input.
+///
+/// Exit code: 0 if all files were written, 1 if some failed, 2 for a wrong command line.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Files to denoise; `-` is standard input
+    #[arg(required = true, value_name = "IN")]
+    pub inputs: Vec<PathBuf>,
+
+    /// Where to write, for one input; `-` is standard output [default: NAME-denoised.wav beside the input]
+    #[arg(short, long, value_name = "OUT", conflicts_with = "out_dir")]
+    pub output: Option<PathBuf>,
+
+    /// Folder to write NAME.wav into, made if missing
+    #[arg(long, value_name = "DIR")]
+    pub out_dir: Option<PathBuf>,
+
+    /// DeepFilterNet3 (embedded), DeepFilterNet3_ll, or the path of an archive or a converted model
+    /// [default: $TACET_MODEL, else the embedded one]
+    #[arg(long, value_name = "NAME|PATH")]
+    pub model: Option<String>,
+
+    /// What runs the network [default: native, or what --device names]
+    #[arg(long, value_enum, value_name = "ENGINE")]
+    pub engine: Option<EngineChoice>,
+
+    /// Where it runs: auto (CUDA, else MPS, else the CPU), native, native16 (16-bit weights), or libtorch's cpu, mps,
+    /// cuda, cuda:N
+    /// [default: $TACET_DEVICE, else the CPU with the native engine]
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<DeviceChoice>,
+
+    /// How libtorch computes the deep filter: auto, real_loop, real_strided, real_unfold, complex_strided, real_one_step or
+    /// real_hidden_state_loop [default: auto: complex_strided where complex numbers work on the device, else real_unfold]
+    #[arg(long, value_name = "METHOD", value_parser = engine::method)]
+    pub df_op: Option<MethodChoice>,
+
+    /// Reduce by at most this many dB, 0 to 100; 100 is no limit
+    #[arg(long, value_name = "DB", default_value_t = NO_LIMIT_DB, allow_negative_numbers = true, value_parser = between::<0, 100>)]
+    pub attenuation_limit: f32,
+
+    /// Strength of the post filter, 0 (off) to 0.05: attenuates very noisy bins further
+    #[arg(long, value_name = "BETA", default_value_t = 0.0, allow_negative_numbers = true, value_parser = post_filter)]
+    pub post_filter: f32,
+
+    /// Local SNR in dB below which a frame counts as noise only and becomes silence; -15 is never
+    #[arg(long, value_name = "DB", default_value_t = LSNR_MIN_DB, allow_negative_numbers = true, value_parser = between::<-100, 100>)]
+    pub min_db: f32,
+
+    /// Local SNR in dB above which a frame counts as clean and stays as it is; 35 is never
+    #[arg(long, value_name = "DB", default_value_t = LSNR_MAX_DB, allow_negative_numbers = true, value_parser = between::<-100, 100>)]
+    pub max_erb_db: f32,
+
+    /// Local SNR in dB above which the deep filter does not run, the mask alone does; 35 is never
+    #[arg(long, value_name = "DB", default_value_t = LSNR_MAX_DB, allow_negative_numbers = true, value_parser = between::<-100, 100>)]
+    pub max_df_db: f32,
+
+    /// How channels share their masks; whatever is chosen, the first channel's local SNR decides which stages run for all
+    #[arg(long, value_enum, default_value_t = LinkChoice::from(StereoLink::default()))]
+    pub stereo_link: LinkChoice,
+
+    /// Write 32-bit float whatever the input's depth: nothing is clipped, nothing rounded
+    #[arg(long)]
+    pub float: bool,
+
+    /// Files in work at once [default: the number of processor cores; on CUDA at most 4, on MPS always 1]
+    #[arg(short, long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+
+    /// Draw the spectrograms before and after; for several inputs a folder
+    #[arg(long, value_name = "PNG")]
+    pub spectrogram: Option<PathBuf>,
+
+    /// Write a report; `-` is standard output
+    #[arg(long, value_name = "PATH")]
+    pub json: Option<PathBuf>,
+
+    /// No progress, no summary; errors and warnings only
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// [`StereoLink`] on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LinkChoice {
+    /// Each channel uses its own mask
+    None,
+    /// The larger gain of each band, for all channels
+    Max,
+    /// The mean gain of each band, for all channels
+    Mean,
+}
+
+impl From<StereoLink> for LinkChoice {
+    fn from(link: StereoLink) -> Self {
+        match link {
+            StereoLink::None => Self::None,
+            StereoLink::Max => Self::Max,
+            StereoLink::Mean => Self::Mean,
+        }
+    }
+}
+
+impl From<LinkChoice> for StereoLink {
+    fn from(choice: LinkChoice) -> Self {
+        match choice {
+            LinkChoice::None => Self::None,
+            LinkChoice::Max => Self::Max,
+            LinkChoice::Mean => Self::Mean,
+        }
+    }
+}
+
+fn between<const MIN: i32, const MAX: i32>(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(value) if (MIN as f32..=MAX as f32).contains(&value) => Ok(value),
+        _ => Err(format!("a number from {MIN} to {MAX} is needed")),
+    }
+}
+
+fn post_filter(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(value) if (0.0..=0.05).contains(&value) => Ok(value),
+        _ => Err("a number from 0 to 0.05 is needed".to_owned()),
+    }
+}
+
+impl Args {
+    fn settings(&self) -> Settings {
+        Settings {
+            thresholds: Thresholds {
+                min_db: self.min_db,
+                max_erb_db: self.max_erb_db,
+                max_df_db: self.max_df_db,
+            },
+            shaping: Shaping {
+                attenuation_limit_db: self.attenuation_limit,
+                post_filter_beta: self.post_filter,
+                link: self.stereo_link.into(),
+            },
+        }
+    }
+}
+
+/// Runs the command; true if every file was written.
+///
+/// # Errors
+/// What concerns the run as a whole: its arguments, the model, the report.
+pub fn run(args: &Args) -> Result<bool> {
+    let start = Instant::now();
+    let tasks = plan::plan(args)?;
+    output::clean_up_when_interrupted()?;
+    let from_environment = std::env::var("TACET_MODEL").ok().filter(|name| !name.is_empty());
+    let model = LoadedModel::load(args.model.as_deref().or(from_environment.as_deref()))?;
+    let settings = args.settings();
+    let engines = Engines::open(args, &model)?;
+    let n_jobs = engines.n_jobs(args.jobs, tasks.len());
+    let delay_samples = Denoiser::new(model.engine(), 1, settings)?.delay_samples();
+
+    let progress = Progress::new(tasks.len(), args.quiet);
+    engines.notes().iter().for_each(|note| progress.say(note));
+    let context = job::Context {
+        model: &model,
+        engines: &engines,
+        settings,
+        is_float: args.float,
+        progress: &progress,
+    };
+    let files = process_all(&tasks, n_jobs, &context);
+    drop(progress);
+
+    let engine = engines.report().clone();
+    let report = RunReport::new(model.name.clone(), engine, delay_samples, files, start.elapsed());
+    if let Some(path) = &args.json {
+        write_json(&report, path)?;
+    }
+    Ok(report.failed == 0)
+}
+
+/// Works through the tasks on this many threads; the reports are in the tasks' order.
+fn process_all(tasks: &[Task], n_threads: usize, context: &job::Context<'_>) -> Vec<FileReport> {
+    let next = AtomicUsize::new(0);
+    let reports: Vec<Mutex<Option<FileReport>>> = tasks.iter().map(|_| Mutex::new(None)).collect();
+    report_panics_as_errors();
+    let work = || {
+        loop {
+            // A counter alone: nothing else is published by it.
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(task) = tasks.get(index) else { break };
+            let report = process(task, context);
+            *reports[index].lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
+        }
+    };
+    thread::scope(|scope| {
+        // This thread works too, so that the files get done even where the system gives no other.
+        for _ in 1..n_threads.min(tasks.len()) {
+            let _ = thread::Builder::new().spawn_scoped(scope, work);
+        }
+        work();
+    });
+    let report =
+        |report: Mutex<Option<FileReport>>| report.into_inner().unwrap_or_else(PoisonError::into_inner);
+    reports.into_iter().filter_map(report).collect()
+}
+
+/// What a panic on one file is reported as: what remains is a decoder that trusts a length in the file.
+const BROKEN: &str = "the file breaks its decoder; if it plays elsewhere, please report it";
+
+/// A panic's message.
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+/// Keeps the panics that become errors of their file off the terminal.
+fn report_panics_as_errors() {
+    let default = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if !IS_CAUGHT.get() || std::env::var_os("RUST_BACKTRACE").is_some() {
+            default(info);
+        }
+    }));
+}
+
+thread_local! {
+    /// Whether a panic of this thread becomes an error of its file.
+    static IS_CAUGHT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// One task, its errors and even a decoder's panic kept from the others.
+fn process(task: &Task, context: &job::Context<'_>) -> FileReport {
+    IS_CAUGHT.set(true);
+    let result = catch_unwind(AssertUnwindSafe(|| job::run(task, context)))
+        .unwrap_or_else(|panic| Err(anyhow!("{BROKEN} ({})", panic_text(&*panic))));
+    IS_CAUGHT.set(false);
+    let progress = context.progress;
+    progress.file_done();
+    let outcome = match result {
+        Ok(done) => {
+            for warning in &done.warnings {
+                progress.complain(&format!("warning: {}: {warning}", task.input));
+            }
+            let target = match &task.output {
+                Place::Standard => "standard output".to_owned(),
+                Place::File(path) => path.display().to_string(),
+            };
+            progress.say(&format!("{} -> {target}: {}", task.input, done.line()));
+            Outcome::Done(Box::new(done))
+        }
+        Err(error) => {
+            progress.complain(&format!("error: {}: {error:#}", task.input));
+            Outcome::Failed { error: format!("{error:#}") }
+        }
+    };
+    FileReport { input: task.input.path().to_owned(), output: task.output.path().to_owned(), outcome }
+}
+
+fn write_json(report: &RunReport, path: &std::path::Path) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(report)?;
+    text.push('\n');
+    if path == Place::Standard.path() {
+        io::stdout().write_all(text.as_bytes()).context("cannot write the report to standard output")
+    } else {
+        let mut output = Output::create(path)?;
+        output.write_all(text.as_bytes())?;
+        output.commit()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser, Debug)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn parse(line: &[&str]) -> Result<Args, clap::Error> {
+        Line::try_parse_from([&["tacet", "in.wav"], line].concat()).map(|line| line.args)
+    }
+
+    #[test]
+    fn without_options_the_settings_are_the_librarys_defaults() {
+        assert_eq!(parse(&[]).unwrap().settings(), Settings::default());
+    }
+
+    #[test]
+    fn options_reach_the_settings() {
+        let line = "--attenuation-limit 12 --post-filter 0.02 --min-db -10 --max-erb-db 30 --max-df-db 20 --stereo-link max";
+        let settings = parse(&line.split(' ').collect::<Vec<_>>()).unwrap().settings();
+        let thresholds = Thresholds { min_db: -10.0, max_erb_db: 30.0, max_df_db: 20.0 };
+        let shaping = Shaping { attenuation_limit_db: 12.0, post_filter_beta: 0.02, link: StereoLink::Max };
+        assert_eq!(settings, Settings { thresholds, shaping });
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused_with_the_range() {
+        for (line, range) in [
+            (["--attenuation-limit", "101"], "0 to 100"),
+            (["--attenuation-limit", "nan"], "0 to 100"),
+            (["--post-filter", "0.06"], "0 to 0.05"),
+            (["--min-db", "x"], "-100 to 100"),
+        ] {
+            let error = parse(&line).unwrap_err().to_string();
+            assert!(error.contains(range), "{error}");
+        }
+        assert!(parse(&["--jobs", "0"]).is_err());
+        assert!(parse(&["-o", "a", "--out-dir", "b"]).is_err());
+    }
+}

@@ -1,0 +1,383 @@
+//! Which engine denoises the files: chosen from the command line, the configuration and what this machine has, opened
+//! once, and lent to the files of a run.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use anyhow::{Context as _, Result, bail};
+use clap::ValueEnum;
+use serde::Serialize;
+use tacet_realtime::denoiser::{Denoiser, Settings};
+use tacet_realtime::device::{self, Device, DfChoice, Facts, Reason, Use, Warning};
+use tacet_realtime::engine::native::{Level, NativeEngine, NativeModel, Precision};
+use tacet_realtime::engine::torch::{TorchDevice, TorchEngine, TorchFile, TorchOptions};
+use tacet_realtime::whole_file::WholeFile;
+use tacet_torch_pack::abi::DfMethod;
+
+use super::Args;
+use crate::model::LoadedModel;
+use crate::pipeline::HopProcessor;
+use crate::usage;
+
+/// Names the device where the command line does not.
+const DEVICE_VARIABLE: &str = "TACET_DEVICE";
+/// Files in work at once on a GPU: more would wait for each other there.
+const MAX_GPU_JOBS: usize = 4;
+
+/// Implementations of the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EngineChoice {
+    /// Tacet's own, on the CPU
+    Native,
+    /// libtorch, on the CPU or a GPU; needs the runtime pack (`tacet torch install`)
+    Torch,
+}
+
+/// `--device`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// Whatever is best.
+    Auto,
+    /// This one.
+    This(Device),
+}
+
+impl std::str::FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            _ => text.parse().map(Self::This).map_err(|error| format!("{error}, or auto")),
+        }
+    }
+}
+
+/// `--df-op`: a method, or `None` for "auto".
+pub type MethodChoice = Option<DfMethod>;
+
+/// Reads a [`MethodChoice`].
+pub fn method(text: &str) -> Result<MethodChoice, String> {
+    let known = device::DF_METHODS.iter().find(|(_, name)| *name == text);
+    match known {
+        Some((method, _)) => Ok(Some(*method)),
+        None if text == "auto" => Ok(None),
+        None => {
+            let names: Vec<_> = device::DF_METHODS.iter().map(|(_, name)| *name).collect();
+            Err(format!("auto, {}", names.join(", ")))
+        }
+    }
+}
+
+/// What the options ask for, before anything is opened.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Wanted {
+    /// This one, chosen or configured.
+    This(Device, Reason),
+    /// The best for this use.
+    Best(Use<'static>),
+}
+
+/// Without any option it is the native engine: the same everywhere, and nothing to open. A method of the deep filter asks
+/// for libtorch, where alone there is a choice.
+fn wanted(
+    engine: Option<EngineChoice>,
+    device: Option<DeviceChoice>,
+    configured: Option<Device>,
+    method: MethodChoice,
+) -> Result<Wanted> {
+    const NATIVE: Device = Device::Native;
+    const CPU: Device = Device::Torch(TorchDevice::Cpu);
+    let engine = match (engine, method) {
+        (None, Some(_)) => Some(EngineChoice::Torch),
+        (Some(EngineChoice::Native), Some(_)) => {
+            return Err(usage(
+                "the native engine computes the deep filter in one way: --df-op needs --engine torch",
+            ));
+        }
+        (engine, _) => engine,
+    };
+    let explicit = match device {
+        Some(DeviceChoice::This(device)) => Some(device),
+        _ => None,
+    };
+    match (engine, explicit) {
+        (Some(EngineChoice::Native), None | Some(CPU)) => Ok(Wanted::This(NATIVE, Reason::Explicit)),
+        (Some(EngineChoice::Native), Some(device)) if device.is_native() => {
+            Ok(Wanted::This(device, Reason::Explicit))
+        }
+        (Some(EngineChoice::Native), Some(device)) => Err(usage(format!(
+            "the native engine runs on the CPU, not on {}: use --engine torch",
+            device.id()
+        ))),
+        (Some(EngineChoice::Torch), Some(device)) if device.is_native() => {
+            Err(usage(format!("libtorch has no device {}: use --engine native", device.id())))
+        }
+        (_, Some(device)) => Ok(Wanted::This(device, Reason::Explicit)),
+        (Some(EngineChoice::Torch), None) => Ok(match configured.filter(|device| !device.is_native()) {
+            Some(device) => Wanted::This(device, Reason::Configured),
+            None => Wanted::Best(Use::TorchFiles),
+        }),
+        (None, None) => Ok(match (configured, device) {
+            (Some(device), _) => Wanted::This(device, Reason::Configured),
+            (None, Some(_)) => Wanted::Best(Use::Files),
+            (None, None) => Wanted::This(NATIVE, Reason::Unmeasured),
+        }),
+    }
+}
+
+/// What runs the network, for the report.
+#[derive(Clone, Debug, Serialize)]
+pub struct EngineReport {
+    /// "native CPU", "torch CUDA".
+    pub device: String,
+    /// The deep filter's method; the native engine has one way only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub df_op: Option<&'static str>,
+    /// Why that method.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub df_op_reason: Option<&'static str>,
+    /// The runtime pack.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub libtorch: Option<String>,
+}
+
+/// The engines of a run.
+pub struct Engines {
+    kind: Kind,
+    report: EngineReport,
+    /// Lines for the user.
+    notes: Vec<String>,
+}
+
+enum Kind {
+    Native(Arc<NativeModel>),
+    Torch {
+        device: TorchDevice,
+        df: DfChoice,
+        /// Those that no file uses at the moment.
+        idle: Mutex<Vec<TorchEngine>>,
+    },
+}
+
+impl Engines {
+    /// Chooses by the command line and `TACET_DEVICE`, and opens the first engine, so that what is missing is said before
+    /// any file is touched. On the thread that will run the files if there is but one: Apple's GPU wants a single one.
+    ///
+    /// # Errors
+    /// A [usage error](crate::Usage); the device cannot be used, with the reason and the next step.
+    pub fn open(args: &Args, model: &LoadedModel) -> Result<Self> {
+        let configured = match std::env::var(DEVICE_VARIABLE) {
+            Ok(name) if !name.is_empty() && name != "auto" => {
+                Some(name.parse::<Device>().map_err(|error| usage(format!("{DEVICE_VARIABLE}: {error}")))?)
+            }
+            _ => None,
+        };
+        let method = args.df_op.unwrap_or_default();
+        let wanted = wanted(args.engine, args.device, configured, method)?;
+        if let Wanted::This(device, _) = wanted
+            && device.is_native()
+        {
+            return Self::native(device, Vec::new(), model);
+        }
+        let facts = Facts::gather();
+        let (device, reason) = match wanted {
+            Wanted::This(device, reason) => (device, reason),
+            Wanted::Best(what_for) => {
+                let choice = device::choose(None, None, &device::list(&facts, method), what_for);
+                (choice.device, choice.reason)
+            }
+        };
+        match device {
+            Device::Torch(torch) => Self::torch(torch, reason, method, &facts, model),
+            native => Self::native(native, vec![format!("{} ({reason})", native.name())], model),
+        }
+    }
+
+    fn native(device: Device, notes: Vec<String>, model: &LoadedModel) -> Result<Self> {
+        // The exact weights are packed already, for whatever else this run needs them.
+        let packed = match device.native_precision() {
+            Some(Precision::I16) => NativeModel::with(model.model(), Precision::I16, Level::get())?,
+            _ => model.packed(),
+        };
+        let report = EngineReport { device: device.name(), df_op: None, df_op_reason: None, libtorch: None };
+        Ok(Self { kind: Kind::Native(packed), report, notes })
+    }
+
+    fn torch(
+        device: TorchDevice,
+        reason: Reason,
+        method: MethodChoice,
+        facts: &Facts,
+        model: &LoadedModel,
+    ) -> Result<Self> {
+        let assessment = device::assess(Device::Torch(device), facts, method);
+        let name = device.name();
+        if let Some(why) = &assessment.unavailable {
+            bail!(
+                "{name} cannot be used: {why}; without --engine and --device the native engine does the work"
+            );
+        }
+        let df = assessment.df.with_context(|| format!("{name} has no method for the deep filter"))?;
+        let df_op = device::df_method_name(df.method);
+        let mut notes = vec![format!("{name} ({reason}); deep filter by {df_op} ({})", df.reason)];
+        let matters =
+            |warning: &&Warning| matches!(warning, Warning::ChosenMethodFails(_) | Warning::FallbackOn);
+        notes.extend(assessment.warnings.iter().filter(matters).map(|warning| format!("note: {warning}")));
+        let first = make(device, model)?;
+        let report = EngineReport {
+            device: name,
+            df_op: Some(df_op),
+            df_op_reason: Some(df.reason),
+            libtorch: facts.torch.as_ref().ok().map(|torch| torch.pack.clone()),
+        };
+        Ok(Self { kind: Kind::Torch { device, df, idle: Mutex::new(vec![first]) }, report, notes })
+    }
+
+    /// For the run's report.
+    pub fn report(&self) -> &EngineReport {
+        &self.report
+    }
+
+    /// What the user should know before the first file; nothing where all is as ever.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Threads that work on `n_files` files, of the number that the user wants. libtorch computes each file on one thread of
+    /// the CPU: sixteen gained a sixth on an idle machine (49 times real time after 42), and wait for each other on a busy one.
+    pub fn n_jobs(&self, wanted: Option<NonZeroUsize>, n_files: usize) -> usize {
+        let n_cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let most = match &self.kind {
+            Kind::Torch { device: TorchDevice::Mps, .. } => return 1,
+            Kind::Torch { device: TorchDevice::Cuda(_), .. } => n_cores.min(MAX_GPU_JOBS),
+            _ => n_cores,
+        };
+        wanted.map_or(most, NonZeroUsize::get).min(n_files).max(1)
+    }
+
+    /// A processor for one file.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub fn processor<'a>(
+        &'a self,
+        model: &LoadedModel,
+        n_channels: usize,
+        settings: Settings,
+    ) -> Result<Box<dyn HopProcessor + 'a>> {
+        let (device, df, idle) = match &self.kind {
+            Kind::Torch { device, df, idle } => (device, df, idle),
+            Kind::Native(packed) => {
+                let engine = Box::new(NativeEngine::new(packed.clone()));
+                return Ok(Box::new(Denoiser::new(engine, n_channels, settings)?));
+            }
+        };
+        let lent = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let engine = match lent {
+            Some(engine) => engine,
+            None => make(*device, model)?,
+        };
+        let file = WholeFile::new(TorchFile::new(engine, n_channels, df.method)?, n_channels, settings);
+        Ok(Box::new(Lent { file: Some(file), idle, is_sound: true }))
+    }
+}
+
+/// Files need no recorded steps, and one batch size.
+fn make(device: TorchDevice, model: &LoadedModel) -> Result<TorchEngine> {
+    let options = TorchOptions { warm_up_channels: 1, graphs: false };
+    Ok(TorchEngine::new(device, model.model(), &options)?)
+}
+
+/// A file on a device; its engine goes back when it is done.
+struct Lent<'a> {
+    file: Option<WholeFile>,
+    idle: &'a Mutex<Vec<TorchEngine>>,
+    is_sound: bool,
+}
+
+impl HopProcessor for Lent<'_> {
+    fn delay_samples(&self) -> usize {
+        self.file.as_ref().map_or(0, WholeFile::delay_samples)
+    }
+
+    fn process(&mut self, input: &[&[f32]], output: &mut [&mut [f32]]) -> Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let done = file.process(input, output);
+        self.is_sound &= done.is_ok();
+        done.context("--engine native works without the device")
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        if let Some(file) = self.file.take().filter(|_| self.is_sound) {
+            let engine = file.into_engine();
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(engine);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NATIVE: Device = Device::Native;
+    const CPU: Device = Device::Torch(TorchDevice::Cpu);
+    const CUDA: Device = Device::Torch(TorchDevice::Cuda(0));
+    const MPS: Device = Device::Torch(TorchDevice::Mps);
+
+    #[test]
+    fn what_is_asked_for_is_what_is_taken() {
+        use DeviceChoice::{Auto, This};
+        use EngineChoice::{Native, Torch};
+        let explicit = |device| Wanted::This(device, Reason::Explicit);
+        let configured = |device| Wanted::This(device, Reason::Configured);
+        for (engine, device, configuration, expected) in [
+            (None, None, None, Wanted::This(NATIVE, Reason::Unmeasured)),
+            (None, None, Some(MPS), configured(MPS)),
+            (None, Some(Auto), None, Wanted::Best(Use::Files)),
+            (None, Some(Auto), Some(CPU), configured(CPU)),
+            (None, Some(This(CUDA)), Some(CPU), explicit(CUDA)),
+            (None, Some(This(CPU)), None, explicit(CPU)),
+            (Some(Native), None, Some(CUDA), explicit(NATIVE)),
+            (Some(Native), Some(This(CPU)), None, explicit(NATIVE)),
+            (Some(Native), Some(This(Device::Native16)), None, explicit(Device::Native16)),
+            (None, None, Some(Device::Native16), configured(Device::Native16)),
+            (Some(Torch), None, None, Wanted::Best(Use::TorchFiles)),
+            (Some(Torch), Some(Auto), Some(NATIVE), Wanted::Best(Use::TorchFiles)),
+            (Some(Torch), None, Some(CUDA), configured(CUDA)),
+            (Some(Torch), Some(This(MPS)), Some(CUDA), explicit(MPS)),
+        ] {
+            assert_eq!(
+                wanted(engine, device, configuration, None).unwrap(),
+                expected,
+                "{engine:?} {device:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn contradictions_are_refused_and_a_method_asks_for_libtorch() {
+        use EngineChoice::{Native, Torch};
+        let this = |device| Some(DeviceChoice::This(device));
+        let unfold = Some(DfMethod::REAL_UNFOLD);
+        assert!(wanted(Some(Native), this(CUDA), None, None).is_err());
+        assert!(wanted(Some(Torch), this(NATIVE), None, None).is_err());
+        assert!(wanted(Some(Torch), this(Device::Native16), None, None).is_err());
+        assert!(wanted(Some(Native), None, None, unfold).is_err());
+        assert!(wanted(None, this(NATIVE), None, unfold).is_err());
+        assert_eq!(wanted(None, None, None, unfold).unwrap(), Wanted::Best(Use::TorchFiles));
+    }
+
+    #[test]
+    fn methods_and_devices_are_read_by_name() {
+        assert_eq!(method("auto"), Ok(None));
+        assert_eq!(method("complex_strided"), Ok(Some(DfMethod::COMPLEX_STRIDED)));
+        assert!(method("fastest").unwrap_err().contains("real_unfold"));
+        assert_eq!("auto".parse(), Ok(DeviceChoice::Auto));
+        assert_eq!("cuda:1".parse(), Ok(DeviceChoice::This(Device::Torch(TorchDevice::Cuda(1)))));
+        assert!("gpu".parse::<DeviceChoice>().unwrap_err().contains("or auto"));
+    }
+}

@@ -1,0 +1,174 @@
+//! One file from its bytes to its bytes: decode, denoise, encode, measure, draw.
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use tacet_realtime::denoiser::Settings;
+
+use super::engine::Engines;
+use crate::decode::Decoder;
+use crate::encode::{Spec, WavWriter};
+use crate::model::LoadedModel;
+use crate::output::Output;
+use crate::pipeline::{HopProcessor, Observer, Pipeline};
+use crate::plan::{Place, Task};
+use crate::progress::{FileProgress, Progress};
+use crate::report::{Done, Level, Measured, NoiseMeter};
+use crate::spectrogram::Spectrogram;
+
+/// What all files of a run share.
+pub struct Context<'a> {
+    /// The model.
+    pub model: &'a LoadedModel,
+    /// What runs it.
+    pub engines: &'a Engines,
+    /// How to denoise.
+    pub settings: Settings,
+    /// Whether to write floating point whatever the input's depth.
+    pub is_float: bool,
+    /// Where progress shows.
+    pub progress: &'a Progress,
+}
+
+/// Processes one file.
+///
+/// # Errors
+/// Anything that is wrong with the input or the output; then no output is left.
+pub fn run(task: &Task, context: &Context<'_>) -> Result<Done> {
+    let start = Instant::now();
+    let decoder = match &task.input {
+        Place::Standard => Decoder::open_stdin()?,
+        Place::File(path) => Decoder::open(path)?,
+    };
+    let format = decoder.format().clone();
+    let spec = Spec::of_source(&format, context.is_float)?;
+    let name = task.input.path().file_name().unwrap_or_default().to_string_lossy();
+    let progress = context.progress.file(&name, format.n_samples, format.rate_hz);
+    let length = decoder.exact_length();
+    let mut flow = Flow::new(decoder, context, task.spectrogram.is_some())?;
+
+    let (n_over, output) = match &task.output {
+        Place::Standard => {
+            let mut writer = WavWriter::streaming(BufWriter::new(io::stdout().lock()), spec, length)?;
+            flow.run(&mut writer, &progress)?;
+            let n_over = writer.n_over();
+            writer.finish_streaming().context("standard output")?;
+            (n_over, None)
+        }
+        Place::File(path) => {
+            let output = Output::create(path)?;
+            let is_seekable = output.is_seekable();
+            let mut writer = if is_seekable {
+                WavWriter::seekable(output, spec, format.n_samples)?
+            } else {
+                WavWriter::streaming(output, spec, length)?
+            };
+            flow.run(&mut writer, &progress)?;
+            let n_over = writer.n_over();
+            let output = if is_seekable { writer.finish() } else { writer.finish_streaming() };
+            (n_over, Some(output.with_context(|| path.display().to_string())?))
+        }
+    };
+    let (mut measured, spectrogram) = flow.into_results();
+    measured.n_over = n_over;
+    // Both or neither: the picture is complete before either file appears.
+    let picture = match (spectrogram, &task.spectrogram) {
+        (Some(spectrogram), Some(path)) => Some(draw(spectrogram, path, &name, &measured, context)?),
+        _ => None,
+    };
+    for output in [output, picture].into_iter().flatten() {
+        output.commit()?;
+    }
+    measured.time = start.elapsed();
+    Ok(Done::new(format.name, &spec, &measured))
+}
+
+/// A file's signal on its way, and what is measured of it.
+struct Flow<'a> {
+    decoder: Decoder,
+    pipeline: Option<Pipeline<Box<dyn HopProcessor + 'a>>>,
+    before: Level,
+    after: Level,
+    watch: Watch,
+    n_samples: u64,
+}
+
+/// What observes the signal at 48 kHz.
+struct Watch {
+    noise: NoiseMeter,
+    spectrogram: Option<Spectrogram>,
+}
+
+impl Observer for Watch {
+    fn hop(&mut self, before: &[&[f32]], after: &[&[f32]]) {
+        self.noise.hop(before, after);
+        if let Some(spectrogram) = &mut self.spectrogram {
+            spectrogram.hop(before, after);
+        }
+    }
+}
+
+impl<'a> Flow<'a> {
+    fn new(decoder: Decoder, context: &Context<'a>, is_drawn: bool) -> Result<Self> {
+        let (rate_hz, n_channels) = (decoder.format().rate_hz, decoder.format().n_channels);
+        let processor = context.engines.processor(context.model, n_channels, context.settings)?;
+        let pipeline = Pipeline::new(rate_hz, n_channels, processor)?;
+        let spectrogram = is_drawn.then(|| Spectrogram::new(n_channels, rate_hz));
+        Ok(Self {
+            decoder,
+            pipeline: Some(pipeline),
+            before: Level::default(),
+            after: Level::default(),
+            watch: Watch { noise: NoiseMeter::default(), spectrogram },
+            n_samples: 0,
+        })
+    }
+
+    fn run<W: Write>(&mut self, writer: &mut WavWriter<W>, progress: &FileProgress) -> Result<()> {
+        let Some(mut pipeline) = self.pipeline.take() else { return Ok(()) };
+        let after = &mut self.after;
+        let mut sink = |block: &[&[f32]]| {
+            after.add(block);
+            writer.write(block).context("cannot write the output")
+        };
+        while let Some(block) = self.decoder.next_block()? {
+            self.before.add(block);
+            pipeline.push(block, &mut self.watch, &mut sink)?;
+            progress.at(pipeline.n_in());
+        }
+        self.n_samples = pipeline.n_in();
+        pipeline.finish(&mut self.watch, &mut sink)
+    }
+
+    fn into_results(self) -> (Measured, Option<Spectrogram>) {
+        let measured = Measured {
+            before: self.before,
+            after: self.after,
+            noise: self.watch.noise,
+            n_over: 0,
+            blemishes: self.decoder.blemishes(),
+            n_samples: self.n_samples,
+            time: Default::default(),
+        };
+        (measured, self.watch.spectrogram)
+    }
+}
+
+fn draw(
+    spectrogram: Spectrogram,
+    path: &Path,
+    name: &str,
+    measured: &Measured,
+    context: &Context<'_>,
+) -> Result<Output> {
+    let noise = match measured.noise.result() {
+        Some((reduction_db, _)) => format!(", noise reduced by {reduction_db:.1} dB"),
+        None => String::new(),
+    };
+    let png = spectrogram.finish(name, &format!("{}{noise}", context.model.name))?;
+    let mut output = Output::create(path)?;
+    output.write_all(&png)?;
+    Ok(output)
+}

@@ -1,0 +1,133 @@
+//! The command line: `tacet COMMAND`. It needs no audio library: the window on the microphone is a program of its own.
+//!
+//! Each subcommand is a module of its own with its arguments and a `run`. What they share, in the order a file meets
+//! it:
+//!
+//! - [`plan`]: which files are read and written.
+//! - [`decode`]: a file's bytes to samples.
+//! - [`resample`]: to 48 kHz and back.
+//! - [`pipeline`]: hops through the network, sample-aligned.
+//! - [`encode`]: samples to WAV, into an [`output`] that appears whole or not at all.
+//! - [`report`], [`spectrogram`], [`progress`]: what the user sees of it.
+//! - [`model`]: which network.
+//!
+//! Beside [`denoise`]: [`score`] compares recordings, [`devices`] and [`bench`] tell what can run the network and what it
+//! costs there, [`torch`] manages the optional backend's files, [`live`] starts the window on the microphone.
+
+mod bench;
+pub mod decode;
+mod denoise;
+mod devices;
+mod encode;
+mod live;
+mod model;
+mod output;
+mod pipeline;
+mod plan;
+mod progress;
+mod report;
+mod resample;
+mod score;
+pub mod scores;
+mod spectrogram;
+mod torch;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Exit code of a run in which something failed.
+const FAILED: u8 = 1;
+/// Exit code of a wrong command line; clap's own.
+const WRONG_USAGE: u8 = 2;
+
+/// Removes noise from speech, in real time and in files.
+#[derive(Parser)]
+#[command(name = "tacet", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Denoise(denoise::Args),
+    Score(score::Args),
+    Devices(devices::Args),
+    Bench(bench::Args),
+    Torch(torch::Args),
+    Live(live::Args),
+}
+
+/// A command line that asks for something that cannot be meant.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(String);
+
+/// A [`Usage`] error: reported with exit code 2.
+fn usage(text: impl Into<String>) -> anyhow::Error {
+    Usage(text.into()).into()
+}
+
+/// Extensions that promise a format.
+const FORMATS: [&str; 24] = [
+    "aac", "aif", "aiff", "caf", "flac", "m4a", "mp3", "mp4", "oga", "ogg", "opus", "wav", "wave",
+    "wma", // Sound.
+    "bmp", "gif", "jpeg", "jpg", "pdf", "png", "svg", "tif", "tiff", "webp", // Pictures.
+];
+
+/// Refuses a file whose name promises another format than those that `option` writes. Any other name is the user's.
+///
+/// # Errors
+/// A [`Usage`] error with the extension to use.
+fn refuse_other_format(option: &str, path: &Path, written: &[&str]) -> Result<()> {
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    match extension.as_deref().filter(|name| FORMATS.contains(name) && !written.contains(name)) {
+        None => Ok(()),
+        Some(promised) => Err(usage(format!(
+            "{option} writes {}, not {promised}: name it .{}, and convert it afterwards",
+            written.join(" or "),
+            written[0]
+        ))),
+    }
+}
+
+/// Parses the command line and runs it. Errors go to standard error with their causes; the exit code is 0 if all went
+/// well, 1 if something failed, 2 for a wrong command line.
+pub fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(FAILED),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(if error.is::<Usage>() { WRONG_USAGE } else { FAILED })
+        }
+    }
+}
+
+/// Runs the command; true if all of it went well.
+fn run(cli: Cli) -> Result<bool> {
+    match cli.command {
+        Some(Command::Denoise(args)) => denoise::run(&args),
+        Some(Command::Score(args)) => score::run(&args),
+        Some(Command::Devices(args)) => devices::run(&args),
+        Some(Command::Bench(args)) => bench::run(&args),
+        Some(Command::Torch(args)) => torch::run(&args),
+        Some(Command::Live(args)) => live::run(&args),
+        None => live::run(&live::Args::default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

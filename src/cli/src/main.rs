@@ -1,0 +1,5 @@
+//! The program `tacet`.
+
+fn main() -> std::process::ExitCode {
+    tacet_cli::main()
+}

@@ -1,0 +1,331 @@
+//! Takes a signal of any sample rate through a processor of 48 kHz hops and back, sample-aligned and of equal length.
+//!
+//! Input -> [`Resampler`] to 48 kHz -> hops -> processor -> its delay dropped -> [`Resampler`] back -> output. The
+//! end is not treated apart: silence is fed in at the front until as many samples have come out as went in. Runs on
+//! the thread that denoises; holds a few blocks, never the signal.
+
+use std::collections::VecDeque;
+
+use anyhow::{Result, ensure};
+use tacet_realtime::denoiser::Denoiser;
+use tacet_realtime::model::{HOP, SAMPLE_RATE_HZ};
+
+use super::resample::{Resampler, n_resampled};
+
+/// What makes new hops of old ones: the network, or in tests something simpler.
+pub trait HopProcessor {
+    /// Samples between an input and the same moment in the output; a multiple of [`HOP`].
+    fn delay_samples(&self) -> usize;
+
+    /// Processes one hop: one slice of [`HOP`] samples at 48 kHz per channel.
+    ///
+    /// # Errors
+    /// The processor's own; the pipeline is then of no further use.
+    fn process(&mut self, input: &[&[f32]], output: &mut [&mut [f32]]) -> Result<()>;
+}
+
+impl HopProcessor for Denoiser {
+    fn delay_samples(&self) -> usize {
+        Denoiser::delay_samples(self)
+    }
+
+    fn process(&mut self, input: &[&[f32]], output: &mut [&mut [f32]]) -> Result<()> {
+        Denoiser::process(self, input, output)?;
+        Ok(())
+    }
+}
+
+impl<P: HopProcessor + ?Sized> HopProcessor for Box<P> {
+    fn delay_samples(&self) -> usize {
+        (**self).delay_samples()
+    }
+
+    fn process(&mut self, input: &[&[f32]], output: &mut [&mut [f32]]) -> Result<()> {
+        (**self).process(input, output)
+    }
+}
+
+/// Watches the signal at 48 kHz, hop by hop, before and after.
+pub trait Observer {
+    /// The same moment before and after, one slice per channel, of equal lengths up to [`HOP`] (less at the end).
+    fn hop(&mut self, before: &[&[f32]], after: &[&[f32]]);
+}
+
+/// Where the output goes: one slice per channel, of equal lengths.
+pub type Sink<'a> = dyn FnMut(&[&[f32]]) -> Result<()> + 'a;
+
+/// A signal on its way through. See the module.
+pub struct Pipeline<P> {
+    rate_hz: u32,
+    up: Resampler,
+    processor: P,
+    down: Resampler,
+    /// 48 kHz samples that do not fill a hop yet.
+    pending: Vec<Vec<f32>>,
+    /// Hops that are inside the processor: its delay.
+    inside: VecDeque<Vec<Vec<f32>>>,
+    n_delay_hops: usize,
+    hop_out: Vec<Vec<f32>>,
+    /// Samples back at the input's rate.
+    ready: Vec<Vec<f32>>,
+    n_in: u64,
+    n_out: u64,
+    /// 48 kHz samples observed.
+    n_observed: u64,
+}
+
+impl<P: HopProcessor> Pipeline<P> {
+    /// A pipeline for `n_channels` channels at `rate_hz` around a processor for as many channels.
+    ///
+    /// # Errors
+    /// The rate cannot be converted, or the processor's delay is no whole number of hops.
+    pub fn new(rate_hz: u32, n_channels: usize, processor: P) -> Result<Self> {
+        let delay = processor.delay_samples();
+        ensure!(delay.is_multiple_of(HOP), "a delay of {delay} samples is no whole number of hops");
+        let empty = vec![Vec::new(); n_channels];
+        Ok(Self {
+            rate_hz,
+            up: Resampler::new(rate_hz, SAMPLE_RATE_HZ, n_channels)?,
+            processor,
+            down: Resampler::new(SAMPLE_RATE_HZ, rate_hz, n_channels)?,
+            pending: empty.clone(),
+            inside: VecDeque::new(),
+            n_delay_hops: delay / HOP,
+            hop_out: vec![vec![0.0; HOP]; n_channels],
+            ready: empty,
+            n_in: 0,
+            n_out: 0,
+            n_observed: 0,
+        })
+    }
+
+    /// Samples per channel put in so far.
+    pub fn n_in(&self) -> u64 {
+        self.n_in
+    }
+
+    /// Feeds a block (one slice per channel, equal lengths) and hands on what became ready.
+    ///
+    /// # Errors
+    /// The processor's or the sink's.
+    pub fn push<C: AsRef<[f32]>>(
+        &mut self,
+        block: &[C],
+        observer: &mut dyn Observer,
+        sink: &mut Sink<'_>,
+    ) -> Result<()> {
+        self.n_in += block.first().map_or(0, |channel| channel.as_ref().len()) as u64;
+        self.feed(block, observer)?;
+        self.drain(sink)
+    }
+
+    /// Ends the signal: hands on the rest, so that as many samples have come out as went in.
+    ///
+    /// # Errors
+    /// The processor's or the sink's.
+    pub fn finish(mut self, observer: &mut dyn Observer, sink: &mut Sink<'_>) -> Result<()> {
+        let silence = vec![[0.0; HOP]; self.pending.len()];
+        while self.n_out < self.n_in || self.n_observed < self.n_to_observe() {
+            self.feed(&silence, observer)?;
+            self.drain(sink)?;
+        }
+        Ok(())
+    }
+
+    fn feed<C: AsRef<[f32]>>(&mut self, block: &[C], observer: &mut dyn Observer) -> Result<()> {
+        self.up.process(block, &mut self.pending)?;
+        let n_pending = self.pending.first().map_or(0, Vec::len);
+        let n_hops = n_pending / HOP;
+        for index in 0..n_hops {
+            self.process_hop(index * HOP, observer)?;
+        }
+        for channel in &mut self.pending {
+            channel.drain(..n_hops * HOP);
+        }
+        Ok(())
+    }
+
+    /// Processes the hop that begins at `start` of what is pending.
+    fn process_hop(&mut self, start: usize, observer: &mut dyn Observer) -> Result<()> {
+        let input: Vec<&[f32]> = self.pending.iter().map(|channel| &channel[start..start + HOP]).collect();
+        let mut output: Vec<&mut [f32]> = self.hop_out.iter_mut().map(Vec::as_mut_slice).collect();
+        self.processor.process(&input, &mut output)?;
+        self.inside.push_back(input.iter().map(|channel| channel.to_vec()).collect());
+        if self.inside.len() <= self.n_delay_hops {
+            return Ok(());
+        }
+        let Some(before) = self.inside.pop_front() else { return Ok(()) };
+        // The last hop reaches past the end; what is behind it is the silence fed in to flush.
+        let n_observed = (self.n_to_observe() - self.n_observed).min(HOP as u64);
+        if n_observed > 0 {
+            let before: Vec<&[f32]> = before.iter().map(|channel| &channel[..n_observed as usize]).collect();
+            let after: Vec<&[f32]> =
+                self.hop_out.iter().map(|channel| &channel[..n_observed as usize]).collect();
+            observer.hop(&before, &after);
+            self.n_observed += n_observed;
+        }
+        self.down.process(&self.hop_out, &mut self.ready)
+    }
+
+    /// 48 kHz samples that the input so far covers.
+    fn n_to_observe(&self) -> u64 {
+        n_resampled(self.n_in, self.rate_hz, SAMPLE_RATE_HZ)
+    }
+
+    /// Hands on what is ready, up to the length of the input so far.
+    fn drain(&mut self, sink: &mut Sink<'_>) -> Result<()> {
+        let n_ready = self.ready.first().map_or(0, Vec::len);
+        let n_sent = (self.n_in - self.n_out).min(n_ready as u64);
+        if n_sent > 0 {
+            let block: Vec<&[f32]> = self.ready.iter().map(|channel| &channel[..n_sent as usize]).collect();
+            sink(&block)?;
+            self.n_out += n_sent;
+        }
+        for channel in &mut self.ready {
+            channel.drain(..n_sent as usize);
+        }
+        Ok(())
+    }
+}
+
+/// The processors that tests put in the network's place.
+#[cfg(test)]
+pub mod testing {
+    use super::*;
+
+    /// Delays by whole hops and does nothing else.
+    pub struct Delay {
+        hops: VecDeque<Vec<Vec<f32>>>,
+    }
+
+    impl Delay {
+        /// A delay of `n_hops` hops.
+        pub fn new(n_hops: usize, n_channels: usize) -> Self {
+            Self { hops: vec![vec![vec![0.0; HOP]; n_channels]; n_hops].into() }
+        }
+    }
+
+    impl HopProcessor for Delay {
+        fn delay_samples(&self) -> usize {
+            self.hops.len() * HOP
+        }
+
+        fn process(&mut self, input: &[&[f32]], output: &mut [&mut [f32]]) -> Result<()> {
+            self.hops.push_back(input.iter().map(|channel| channel.to_vec()).collect());
+            let hop = self.hops.pop_front().expect("just pushed");
+            for (from, to) in hop.iter().zip(output) {
+                to.copy_from_slice(from);
+            }
+            Ok(())
+        }
+    }
+
+    /// Notes what it sees of channel 0.
+    #[derive(Default)]
+    pub struct Notes {
+        /// Channel 0 before.
+        pub before: Vec<f32>,
+        /// Channel 0 after.
+        pub after: Vec<f32>,
+    }
+
+    impl Observer for Notes {
+        fn hop(&mut self, before: &[&[f32]], after: &[&[f32]]) {
+            self.before.extend_from_slice(before[0]);
+            self.after.extend_from_slice(after[0]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{Delay, Notes};
+    use super::*;
+
+    /// Noise that falls off from an eighth of the sample rate on, or by `softness` lower.
+    fn soft_signal(n_samples: usize, seed: u32, softness: f32) -> Vec<f32> {
+        let mut state = seed;
+        let mut smooth = [0.0_f32; 4];
+        (0..n_samples)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let mut value = (state >> 8) as f32 / (1 << 23) as f32 - 1.0;
+                for stage in &mut smooth {
+                    *stage += 0.25 / softness * (value - *stage);
+                    value = *stage;
+                }
+                value
+            })
+            .collect()
+    }
+
+    fn signal(n_samples: usize, seed: u32) -> Vec<f32> {
+        soft_signal(n_samples, seed, 1.0)
+    }
+
+    fn run(input: &[Vec<f32>], rate_hz: u32, n_hops: usize, block: usize) -> (Vec<Vec<f32>>, Notes) {
+        let mut pipeline = Pipeline::new(rate_hz, input.len(), Delay::new(n_hops, input.len())).unwrap();
+        let mut output = vec![Vec::new(); input.len()];
+        let mut notes = Notes::default();
+        let mut sink = |channels: &[&[f32]]| {
+            for (all, block) in output.iter_mut().zip(channels) {
+                all.extend_from_slice(block);
+            }
+            Ok(())
+        };
+        let n_samples = input[0].len();
+        for start in (0..n_samples).step_by(block) {
+            let part: Vec<&[f32]> =
+                input.iter().map(|channel| &channel[start..(start + block).min(n_samples)]).collect();
+            pipeline.push(&part, &mut notes, &mut sink).unwrap();
+        }
+        assert_eq!(pipeline.n_in(), n_samples as u64);
+        pipeline.finish(&mut notes, &mut sink).unwrap();
+        (output, notes)
+    }
+
+    #[test]
+    fn at_48_khz_what_goes_in_comes_out_to_the_bit() {
+        for n_hops in [1, 3] {
+            for n_samples in [0, 1, 479, 480, 481, 1439, 1440, 1441, 48_001] {
+                let input = vec![signal(n_samples, 1), signal(n_samples, 2)];
+                let (output, notes) = run(&input, 48_000, n_hops, 777);
+                assert_eq!(output, input, "{n_samples} samples, {n_hops} hops");
+                assert_eq!((&notes.before, &notes.after), (&input[0], &input[0]));
+            }
+        }
+    }
+
+    /// Length, alignment and content at every rate. Away from the ends the error is the resamplers'; at the ends a
+    /// signal that begins or stops at full level has its edge smoothed, so they are left out. Observed: 70 dB and more,
+    /// what the signal holds in the top 5 % of the band.
+    #[test]
+    fn other_rates_keep_length_and_time() {
+        for rate_hz in [8_000, 11_025, 16_000, 22_050, 44_100, 96_000, 192_000] {
+            for n_samples in [0, 1, 479, 480, 481, 30_001] {
+                let softness = (rate_hz as f32 / 48_000.0).max(1.0);
+                let input = vec![soft_signal(n_samples, 3, softness)];
+                let (output, notes) = run(&input, rate_hz, 3, 1000);
+                assert_eq!(output[0].len(), n_samples, "{rate_hz} Hz");
+                assert_eq!(notes.after.len() as u64, n_resampled(n_samples as u64, rate_hz, 48_000));
+                if n_samples > 10_000 {
+                    let inner = 4_000..n_samples - 4_000;
+                    let power: f64 = input[0][inner.clone()].iter().map(|&s| f64::from(s).powi(2)).sum();
+                    let error: f64 = inner.map(|i| f64::from(output[0][i] - input[0][i]).powi(2)).sum();
+                    let snr_db = 10.0 * (power / error).log10();
+                    println!("{rate_hz} Hz: {snr_db:.1} dB");
+                    assert!(snr_db > 60.0, "{rate_hz} Hz: {snr_db:.1} dB");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn any_partition_into_blocks_gives_the_same_samples() {
+        let input = vec![signal(9_999, 4), signal(9_999, 5)];
+        let (whole, _) = run(&input, 44_100, 3, 9_999);
+        for block in [1, 37, 480, 1_152] {
+            assert_eq!(run(&input, 44_100, 3, block).0, whole, "blocks of {block}");
+        }
+    }
+}

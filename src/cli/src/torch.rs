@@ -1,0 +1,174 @@
+//! `tacet torch`: the runtime pack of the torch backend, installed, removed, looked at.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Subcommand;
+use tacet_realtime::engine::torch::installed;
+use tacet_torch_pack::abi::TORCH_VERSION;
+use tacet_torch_pack::assemble::{self, Layout, Pip};
+use tacet_torch_pack::locate::{self, Origin};
+use tacet_torch_pack::manifest::{self, Manifest, PackError};
+use tacet_torch_pack::platform::Platform;
+use tacet_torch_pack::wheels;
+
+/// The optional libtorch backend: CPU, Apple's GPU (MPS), NVIDIA GPUs (CUDA). Tacet works without it.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Say what is installed and whether it is whole
+    Status {
+        /// Compare every library with its hash: seconds
+        #[arg(long)]
+        verify: bool,
+    },
+    /// Fetch libtorch from PyPI with pip and install it for this user
+    Install(Install),
+    /// Remove what is installed for this user
+    Remove,
+}
+
+#[derive(clap::Args, Debug)]
+struct Install {
+    /// With CUDA (Linux; a download of 2.3 GB)
+    #[arg(long)]
+    cuda: bool,
+    /// The backend's library [default: the one that came with this program]
+    #[arg(long, value_name = "FILE")]
+    backend: Option<PathBuf>,
+    /// The library that records CUDA graphs [default: beside the backend, if it is there]
+    #[arg(long, value_name = "FILE", requires = "cuda")]
+    cuda_graphs: Option<PathBuf>,
+}
+
+/// Runs the command; false if `status` finds nothing usable.
+///
+/// # Errors
+/// What fetching, unpacking or the file system says, with the next step.
+pub fn run(args: &Args) -> Result<bool> {
+    match &args.action {
+        Action::Status { verify } => status(*verify),
+        Action::Install(options) => install(options).map(|()| true),
+        Action::Remove => remove().map(|()| true),
+    }
+}
+
+fn status(verify: bool) -> Result<bool> {
+    match installed() {
+        Ok((place, manifest)) => {
+            let origin = match place.origin {
+                Origin::Variable => "named by TACET_TORCH_DIR",
+                Origin::User => "installed for this user",
+                Origin::Bundle => "beside this program",
+            };
+            let cuda = if manifest.cuda { "with CUDA" } else { "without CUDA" };
+            println!("libtorch {} {cuda}, {} MB, {origin}", manifest.torch, manifest.n_bytes() / 1_000_000);
+            println!("{}", place.dir.display());
+            if verify {
+                manifest.verify(&place.dir)?;
+                println!("All {} libraries are as installed", manifest.files.len());
+            }
+            Ok(true)
+        }
+        Err(problem @ PackError::Missing { .. }) => {
+            println!("{problem}");
+            Ok(false)
+        }
+        Err(problem) => bail!(problem),
+    }
+}
+
+fn install(options: &Install) -> Result<()> {
+    let platform = Platform::current().ok_or(PackError::Platform)?;
+    if options.cuda && platform != Platform::LinuxX86_64 {
+        bail!("CUDA is offered on Linux only");
+    }
+    let backend = match &options.backend {
+        Some(backend) => backend.clone(),
+        None => backend_of(&std::env::current_exe().context("this program's place is not known")?, platform),
+    };
+    if !backend.is_file() {
+        bail!(
+            "the backend's library is not there ({}); name it with --backend, or build and install it with `cargo xtask \
+             torch`",
+            backend.display()
+        );
+    }
+    let dest = locate::user_dir()
+        .context("this user has no data directory; set TACET_TORCH_DIR to a pack instead")?;
+    let parent = dest.parent().context("no directory")?;
+    // Beside the destination, so that libraries are linked and not copied; kept after a failure, so that what was
+    // fetched is not fetched again.
+    let work = parent.join(assemble::FETCHED_DIR);
+    let wheels = wheels::wheels(platform, options.cuda);
+    let lib = work.join("lib");
+    let files = assemble::fetch(&Pip::find()?, &wheels, &work)?;
+    // An installation that was interrupted may have unpacked another set.
+    if lib.exists() {
+        std::fs::remove_dir_all(&lib).with_context(|| lib.display().to_string())?;
+    }
+    for (wheel, file) in wheels.iter().zip(&files) {
+        eprintln!("Unpacking {}", wheel.name);
+        assemble::extract(wheel, file, &Layout { lib: &lib, sdk: None })?;
+    }
+    let mut libraries: Vec<PathBuf> =
+        std::fs::read_dir(&lib)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+    let graphs = options.cuda.then(|| {
+        options.cuda_graphs.clone().unwrap_or_else(|| backend.with_file_name("libtacet_torch_cuda.so"))
+    });
+    libraries.extend(graphs.filter(|graphs| graphs.is_file()));
+    libraries.push(backend);
+    let manifest = assemble::install(&libraries, &dest, platform, options.cuda)?;
+    assemble::remove_leftovers(&dest)?;
+    println!("Installed libtorch {TORCH_VERSION}, {} MB: {}", manifest.n_bytes() / 1_000_000, dest.display());
+    println!("See what it offers with `tacet devices`, and how fast it is with `tacet bench`");
+    Ok(())
+}
+
+fn remove() -> Result<()> {
+    let dest = locate::user_dir().context("this user has no data directory")?;
+    assemble::remove_leftovers(&dest)?;
+    let bytes = Manifest::read(&dest).map_or(0, |manifest| manifest.n_bytes());
+    if assemble::remove(&dest)? {
+        println!("Removed {} MB: {}", bytes / 1_000_000, dest.display());
+    } else {
+        println!("Nothing is installed in {}", dest.display());
+    }
+    Ok(())
+}
+
+/// The backend beside a program, where cargo builds it, or where a pack that comes with the program would have it.
+fn backend_of(program: &Path, platform: Platform) -> PathBuf {
+    let beside = program.with_file_name(platform.backend_file());
+    let packs = locate::bundle_dirs(program).into_iter();
+    let mut places = std::iter::once(beside.clone())
+        .chain(packs.map(|pack| manifest::lib_dir(&pack).join(platform.backend_file())));
+    places.find(|file| file.is_file()).unwrap_or(beside)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_backend_comes_with_the_program() {
+        let dir = tempfile::tempdir().unwrap();
+        let platform = Platform::LinuxX86_64;
+        let program = dir.path().join("Tacet.app/Contents/MacOS/tacet");
+        let beside = program.with_file_name(platform.backend_file());
+        assert_eq!(backend_of(&program, platform), beside);
+        let framework = dir.path().join("Tacet.app/Contents/Frameworks/tacet-torch");
+        let folder = dir.path().join("Tacet.app/Contents/MacOS/tacet-torch/lib");
+        for place in [folder, framework, beside.parent().unwrap().to_path_buf()] {
+            std::fs::create_dir_all(&place).unwrap();
+            let file = place.join(platform.backend_file());
+            std::fs::write(&file, "").unwrap();
+            assert_eq!(backend_of(&program, platform), file);
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! What runs the network; [`Engine`] is the contract, [`native`] Tacet's own. libtorch's engines are here, because opening
+//! them is a matter of the system.
+
+pub use tacet_core::engine::{
+    ChannelIn, ChannelOut, Engine, EngineError, Job, Stage, StepTimings, StreamId, Thresholds, native,
+};
+
+pub mod torch;

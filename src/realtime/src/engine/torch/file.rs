@@ -1,0 +1,98 @@
+//! A whole file on a device of libtorch: many hops at a time, state carried over.
+
+use tacet_torch_pack::abi::{self, DfMethod, MAX_CHUNK_FRAMES};
+
+use super::loader::{Backend, call};
+use super::{TorchEngine, step_timings};
+use crate::engine::{ChannelIn, ChannelOut, EngineError, StepTimings, Thresholds};
+
+/// A file being denoised on the device of an engine, whose weights it uses.
+#[derive(Debug)]
+pub struct TorchFile {
+    // Freed before the engine: fields are dropped in this order.
+    run: Run,
+    engine: TorchEngine,
+    n_channels: usize,
+}
+
+/// The run at the other side of the ABI.
+#[derive(Debug)]
+struct Run {
+    backend: &'static Backend,
+    handle: *mut abi::File,
+}
+
+// SAFETY: as for the engine, with which it always moves together: both are fields of one `TorchFile`.
+unsafe impl Send for Run {}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        // SAFETY: made by `file_new`, freed once, before the engine it was made from.
+        unsafe { (self.backend.api.file_free)(self.handle) };
+    }
+}
+
+impl TorchFile {
+    /// Begins a file of `n_channels` channels, filtered by `method`, on the engine's device.
+    ///
+    /// # Errors
+    /// [`EngineError::Failed`] from the device.
+    pub fn new(engine: TorchEngine, n_channels: usize, method: DfMethod) -> Result<Self, EngineError> {
+        let mut handle = std::ptr::null_mut();
+        // SAFETY: the engine's handle is live and owned here; the place for the pointer is ours.
+        call(|message| unsafe {
+            (engine.backend.api.file_new)(engine.handle, n_channels as u32, method, &mut handle, message)
+        })
+        .map_err(|error| engine.failed(&error))?;
+        Ok(Self { run: Run { backend: engine.backend, handle }, engine, n_channels })
+    }
+
+    /// The engine whose weights it uses.
+    pub fn engine(&self) -> &TorchEngine {
+        &self.engine
+    }
+
+    /// Ends the file; the engine can take another.
+    pub fn into_engine(self) -> TorchEngine {
+        self.engine
+    }
+
+    /// Most hops of a chunk of `n_channels` channels.
+    pub fn max_chunk_hops(n_channels: usize) -> usize {
+        (MAX_CHUNK_FRAMES / n_channels.max(1)).max(1)
+    }
+
+    /// Infers the same number of hops of every channel: `input` and `output` hold channel after channel. Where a stage
+    /// did not run, its part of the output is 0.
+    ///
+    /// # Errors
+    /// [`EngineError::Failed`]; the file must then be given up.
+    ///
+    /// # Panics
+    /// If the lengths differ or are no multiple of the channel count.
+    pub fn push(
+        &mut self,
+        thresholds: &Thresholds,
+        input: &[ChannelIn],
+        output: &mut [ChannelOut],
+    ) -> Result<StepTimings, EngineError> {
+        assert_eq!(input.len(), output.len(), "as many outputs as inputs");
+        assert!(input.len().is_multiple_of(self.n_channels), "as many hops of every channel");
+        let chunk = abi::Chunk {
+            n_hops: input.len() / self.n_channels,
+            min_db: thresholds.min_db,
+            max_erb_db: thresholds.max_erb_db,
+            max_df_db: thresholds.max_df_db,
+            input: input.as_ptr().cast(),
+            output: output.as_mut_ptr().cast(),
+        };
+        let mut timings = abi::Timings::default();
+        // SAFETY: the handle is live; the chunk's buffers have n_channels * n_hops entries (asserted above) of types that
+        // are repr(C) of 416 and 225 float32.
+        call(|message| unsafe {
+            (self.run.backend.api.file_push)(self.run.handle, &chunk, &mut timings, message)
+        })
+        .map_err(|error| self.engine.failed(&error))?;
+        Ok(step_timings(timings))
+    }
+}

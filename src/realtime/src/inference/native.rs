@@ -1,0 +1,71 @@
+//! Opens engines of this library's own, on the weights of the build; a model is packed once and shared.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+use tacet_model::ModelKind;
+
+use super::{Backend, BuildEngine, OpenError};
+use crate::engine::Engine;
+use crate::engine::native::{Level, NativeEngine, NativeModel, Precision};
+use crate::model::{Model, ModelError};
+use crate::{models, weights};
+
+/// Why the native engine has no weights.
+#[derive(Debug, thiserror::Error)]
+pub enum NativeError {
+    /// The model is not the embedded one and not installed.
+    #[error("{kind} is not installed: put {} into {dir}, or choose the embedded model", kind.archive_file())]
+    NotInstalled {
+        /// The model.
+        kind: ModelKind,
+        /// Where it is looked for.
+        dir: String,
+    },
+    /// The model cannot be read.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+/// Weights of a kind: the embedded model, which may be a user's own, or an installed one.
+///
+/// # Errors
+/// The model is not installed, or not what it should be.
+pub fn model_of_kind(kind: ModelKind) -> Result<Model, NativeError> {
+    let embedded = weights::embedded()?;
+    if embedded.config.kind == kind {
+        return Ok(embedded);
+    }
+    let dir = || models::models_dir().map_or("the data directory".into(), |dir| dir.display().to_string());
+    let file = models::installed(kind).ok_or_else(|| NativeError::NotInstalled { kind, dir: dir() })?;
+    Ok(models::load(&file)?)
+}
+
+/// The native engines' backend.
+pub struct NativeBackend {
+    precision: Precision,
+    packed: Mutex<HashMap<ModelKind, Weak<NativeModel>>>,
+}
+
+impl NativeBackend {
+    /// Engines whose large matrices have this precision. Nothing is packed before an engine is asked for.
+    pub fn new(precision: Precision) -> Self {
+        Self { precision, packed: Mutex::default() }
+    }
+}
+
+impl Backend for NativeBackend {
+    fn prepare(&self, model: ModelKind) -> Result<BuildEngine, OpenError> {
+        let mut packed = self.packed.lock();
+        let native = match packed.get(&model).and_then(Weak::upgrade) {
+            Some(native) => native,
+            None => {
+                let native = NativeModel::with(&model_of_kind(model)?, self.precision, Level::get())?;
+                packed.insert(model, Arc::downgrade(&native));
+                native
+            }
+        };
+        Ok(Box::new(move |_| Ok(Box::new(NativeEngine::new(native)) as Box<dyn Engine>)))
+    }
+}

@@ -1,0 +1,32 @@
+//! Denoising while the sound plays, without a plugin framework: what runs the network here, the inference threads, and the
+//! audio thread's half of it. Files and windows are other crates' business.
+//!
+//! The modules in the order a hop of audio meets them:
+//!
+//! - [`processor`]: the audio thread's half; [`latency`] is what it reports to the host.
+//! - [`exchange`]: the lanes between it and the inference threads.
+//! - [`inference`]: one inference thread per device, shared by every stream of the process.
+//! - [`engine`]: what runs the network; [`engine::native`] on the CPU, [`engine::torch`] on libtorch, opened on demand.
+//! - [`device`]: what can run the network here, and what to know before choosing. Never on the audio thread.
+//! - [`models`]: models that are not embedded. Never on the audio thread.
+//! - [`whole_file`]: many hops at a time on a device, for files.
+//! - [`meters`]: what the audio thread tells the panel.
+//! - [`lab`]: what each device costs, measured hop by hop. Off the audio thread.
+//! - [`oklab`]: colours of pictures and panel.
+//! - [`sync`]: what the concurrent code is made of.
+
+pub use tacet_core::{denoiser, denormals, enhance, erb, features, frame, history, stft, weights};
+pub use tacet_model as model;
+
+pub mod device;
+pub mod engine;
+pub mod exchange;
+pub mod inference;
+pub mod lab;
+pub mod latency;
+pub mod meters;
+pub mod models;
+pub mod oklab;
+pub mod processor;
+pub mod sync;
+pub mod whole_file;

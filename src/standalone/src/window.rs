@@ -1,0 +1,207 @@
+//! The plugin in a window of its own, on the microphone: options, devices and the framework's command line.
+//!
+//! The framework's standalone connects no input unless told to, adds 150 ms and ignores Ctrl-C. This launcher looks at the
+//! machine's devices first, chooses what a person at a microphone wants, and says clearly where there is nothing to choose.
+//!
+//! - [`devices`]: what the machine has.
+//! - [`choice`]: what is taken of it; a pure function.
+//! - [`restart`]: begins again with another device, as the panel asks.
+
+use std::time::Duration;
+
+#[cfg(not(unix))]
+use anyhow::Context;
+use anyhow::{Result, bail};
+use nice_plug::prelude::nice_export_standalone_with_args;
+
+pub mod choice;
+pub mod devices;
+pub mod restart;
+
+use choice::{Choice, Wishes};
+use restart::Running;
+
+use tacet::plugin::Tacet;
+use tacet::plugin::panel::audio;
+
+/// How long a restarted program waits for what the former one held.
+const RESTART_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Denoises the microphone in a window of its own.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(name = "tacet-live", version)]
+pub struct Options {
+    /// List the audio devices and end
+    #[arg(long)]
+    pub list: bool,
+    /// Take the input from this device, as listed
+    #[arg(long, value_name = "NAME")]
+    pub input: Option<String>,
+    /// Play the output on this device, as listed
+    #[arg(long, value_name = "NAME")]
+    pub output: Option<String>,
+    /// Audio system
+    #[arg(long, value_enum, default_value_t)]
+    pub backend: Backend,
+    /// Sample rate, in hertz; JACK sets its own
+    #[arg(long, value_name = "HZ")]
+    pub rate: Option<u32>,
+    /// Samples per audio callback; JACK sets its own
+    #[arg(long, value_name = "SAMPLES")]
+    pub buffer: Option<u32>,
+    /// Scale of the window, where the system does not tell
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    pub scale: f64,
+    /// Parameters to begin with, as the panel writes them when it restarts the program
+    #[arg(long, value_name = "JSON", hide = true)]
+    pub values: Option<String>,
+}
+
+/// Audio systems.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Backend {
+    /// JACK or PipeWire where a server runs, else the system's own
+    #[default]
+    Auto,
+    /// JACK, or PipeWire in its place
+    Jack,
+    /// The system's own: ALSA, CoreAudio or WASAPI
+    System,
+    /// None: the window without sound
+    Dummy,
+}
+
+/// Lists devices, or opens the window and processes until it is closed or Ctrl-C is pressed.
+///
+/// # Errors
+/// There is no device to take, or the audio system does not open it.
+pub fn run(options: &Options) -> Result<()> {
+    if options.list {
+        print!("{}", devices::list(options.backend)?);
+        return Ok(());
+    }
+    end_on_interrupt()?;
+    let (arguments, running) = arguments(options)?;
+    audio::set_host(Box::new(running));
+    if !nice_export_standalone_with_args::<Tacet, _>(arguments) {
+        bail!("the audio devices could not be opened; see above, and `tacet live --list`");
+    }
+    Ok(())
+}
+
+/// Lets Ctrl-C and a request to terminate end the program: the framework's own handler ends only one without a window.
+///
+/// Called before any thread is started. The signals are blocked in all of them, so no handler is ever run, whoever sets
+/// it; one thread waits for them.
+#[cfg(unix)]
+fn end_on_interrupt() -> Result<()> {
+    let mut signals = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: the set is made by sigemptyset before anything reads it; the signals are valid; the mask is this thread's.
+    let (signals, failed) = unsafe {
+        libc::sigemptyset(signals.as_mut_ptr());
+        let mut signals = signals.assume_init();
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+            libc::sigaddset(&mut signals, signal);
+        }
+        (signals, libc::pthread_sigmask(libc::SIG_BLOCK, &signals, std::ptr::null_mut()))
+    };
+    anyhow::ensure!(failed == 0, "Ctrl-C cannot be watched (error {failed})");
+    std::thread::Builder::new().name("tacet signals".into()).spawn(move || {
+        let mut signal = 0;
+        // SAFETY: the set is initialised above, and the signal's place is ours.
+        while unsafe { libc::sigwait(&signals, &mut signal) } != 0 {}
+        std::process::exit(0);
+    })?;
+    Ok(())
+}
+
+/// Lets Ctrl-C end the program: the framework's own handler ends only one without a window.
+#[cfg(not(unix))]
+fn end_on_interrupt() -> Result<()> {
+    ctrlc::set_handler(|| std::process::exit(0)).context("Ctrl-C cannot be watched")
+}
+
+/// The framework's command line for what is chosen, and what that is.
+fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
+    let mut arguments = vec!["tacet".to_owned(), "--dpi-scale".into(), options.scale.to_string()];
+    let mut add = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);
+    if options.backend == Backend::Dummy {
+        add("backend", "dummy".into());
+        let running = Running {
+            backend: "No sound",
+            inputs: Vec::new(),
+            input: None,
+            outputs: Vec::new(),
+            output: None,
+            buffer: 0,
+            options: options.clone(),
+        };
+        return Ok((arguments, running));
+    }
+    let jack = match options.backend {
+        Backend::System => None,
+        _ => devices::jack(),
+    };
+    if let Some(jack) = jack {
+        if options.values.is_some() {
+            devices::wait_for_jack_name(RESTART_PATIENCE);
+        }
+        let inputs = choice::jack_inputs(&jack, options.input.as_deref())?;
+        println!("JACK: {} Hz, {} samples; input {inputs}", jack.rate_hz, jack.buffer);
+        add("backend", "jack".into());
+        add("sample-rate", jack.rate_hz.to_string());
+        add("period-size", jack.buffer.to_string());
+        add("connect-jack-inputs", inputs.clone());
+        let running = Running {
+            backend: "JACK",
+            // The framework plays on the first ports; a patchbay plays elsewhere.
+            output: jack.outputs.first().cloned(),
+            outputs: jack.outputs.into_iter().take(1).collect(),
+            // Two ports together are a choice of their own.
+            inputs: std::iter::once(inputs.clone())
+                .chain(jack.inputs.into_iter().filter(|port| *port != inputs))
+                .collect(),
+            input: Some(inputs),
+            buffer: jack.buffer,
+            options: options.clone(),
+        };
+        return Ok((arguments, running));
+    }
+    if options.backend == Backend::Jack {
+        bail!("no JACK server runs: start one (or PipeWire's), or use `--backend system`");
+    }
+    let system = devices::system()?;
+    let wishes = Wishes {
+        input: options.input.clone(),
+        output: options.output.clone(),
+        rate_hz: options.rate,
+        buffer: options.buffer,
+    };
+    let Choice { input, output, n_channels, rate_hz, buffer } = choice::choose(&system.devices, &wishes)?;
+    println!(
+        "{}: {input} to {output}, {} Hz, {buffer} samples. Use headphones: speakers feed back.",
+        system.name, rate_hz
+    );
+    add("backend", system.backend.into());
+    // The plugin's layouts, counted from one: stereo, mono.
+    add("audio-layout", if n_channels == 2 { "1" } else { "2" }.into());
+    add("input-device", input.clone());
+    add("output-device", output.clone());
+    add("sample-rate", rate_hz.to_string());
+    add("period-size", buffer.to_string());
+    // Two callbacks cover the two devices' different moments; the capacity, their drift until it is corrected.
+    let latency_s = (2.0 * f64::from(buffer) / f64::from(rate_hz)).max(0.005);
+    add("input-latency", latency_s.to_string());
+    add("input-capacity", (4.0 * latency_s).max(0.1).to_string());
+    let names = |devices: Vec<choice::Device>| devices.into_iter().map(|device| device.name).collect();
+    let running = Running {
+        backend: system.name,
+        inputs: names(system.devices.inputs),
+        outputs: names(system.devices.outputs),
+        input: Some(input),
+        output: Some(output),
+        buffer,
+        options: options.clone(),
+    };
+    Ok((arguments, running))
+}

@@ -1,0 +1,135 @@
+//! The standalone begins again with another device.
+//!
+//! The framework opens its audio devices once. So the program runs itself anew, with the devices that were chosen and the
+//! parameters as they stand, in a fraction of a second.
+
+use std::io;
+use std::process::Command;
+
+use clap::ValueEnum as _;
+
+use tacet::editor::shown::Audio;
+use tacet::params::presets::Values;
+use tacet::plugin::panel::audio::{AudioHost, Chosen};
+
+use super::Options;
+
+/// The devices in use, and those to choose from.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// The audio system, for people.
+    pub backend: &'static str,
+    /// Input devices or ports.
+    pub inputs: Vec<String>,
+    /// The one in use.
+    pub input: Option<String>,
+    /// Output devices or ports.
+    pub outputs: Vec<String>,
+    /// The one in use.
+    pub output: Option<String>,
+    /// Samples per audio callback; 0 without sound.
+    pub buffer: u32,
+    /// What the program was started with.
+    pub options: Options,
+}
+
+impl AudioHost for Running {
+    fn devices(&self) -> Audio {
+        Audio {
+            backend: self.backend.into(),
+            inputs: self.inputs.clone(),
+            input: self.input.clone(),
+            outputs: self.outputs.clone(),
+            output: self.output.clone(),
+            n_period_samples: self.buffer as usize,
+        }
+    }
+
+    fn values(&self) -> Option<Values> {
+        serde_json::from_str(self.options.values.as_deref()?).ok()
+    }
+
+    fn restart(&self, chosen: Chosen, values: &Values) -> io::Error {
+        let program = match std::env::current_exe() {
+            Ok(program) => program,
+            Err(error) => return error,
+        };
+        let mut command = Command::new(program);
+        command.args(arguments(self, chosen, values));
+        replace(&mut command)
+    }
+}
+
+/// The command line of the program to be.
+fn arguments(running: &Running, chosen: Chosen, values: &Values) -> Vec<String> {
+    let Running { options, .. } = running;
+    let (input, output) = match chosen {
+        Chosen::Input(name) => (Some(name), running.output.clone()),
+        Chosen::Output(name) => (running.input.clone(), Some(name)),
+    };
+    let backend = options.backend.to_possible_value().map(|value| value.get_name().to_owned());
+    // Rate and buffer are what the user asked for, not what the former devices made of it.
+    let asked = [
+        ("backend", backend),
+        ("input", input),
+        ("output", output),
+        ("rate", options.rate.map(|rate| rate.to_string())),
+        ("buffer", options.buffer.map(|buffer| buffer.to_string())),
+        ("scale", Some(options.scale.to_string())),
+        ("values", serde_json::to_string(values).ok()),
+    ];
+    asked.into_iter().filter_map(|(name, value)| Some(format!("--{name}={}", value?))).collect()
+}
+
+/// More descriptors than a standalone has.
+#[cfg(unix)]
+const MAX_DESCRIPTORS: i32 = 1024;
+
+/// In the same process where the system can: the terminal keeps waiting for it.
+#[cfg(unix)]
+fn replace(command: &mut Command) -> io::Error {
+    use std::os::unix::process::CommandExt as _;
+    // A sound server takes a connection that outlives the program for the program. Standard input and output stay.
+    for descriptor in 3..MAX_DESCRIPTORS {
+        // SAFETY: it sets a flag of a descriptor; where there is none, it reports an error and does nothing.
+        unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+    command.exec()
+}
+
+#[cfg(not(unix))]
+fn replace(command: &mut Command) -> io::Error {
+    match command.spawn() {
+        Ok(_) => std::process::exit(0),
+        Err(error) => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[test]
+    fn the_new_program_reads_what_the_old_one_wrote() {
+        let options = Options::parse_from(["tacet-live", "--rate", "44100", "--scale", "1.5"]);
+        let running = Running {
+            backend: "",
+            inputs: Vec::new(),
+            input: Some("Interface".into()),
+            outputs: Vec::new(),
+            output: Some("Headphones, left=right".into()),
+            buffer: 0,
+            options,
+        };
+        let values = Values { limit_db: 24.0, ..Values::default() };
+        let arguments = arguments(&running, Chosen::Input("USB mic".into()), &values);
+        let options = Options::parse_from(std::iter::once("tacet-live".to_owned()).chain(arguments));
+        assert_eq!(options.input.as_deref(), Some("USB mic"));
+        assert_eq!(options.output.as_deref(), Some("Headphones, left=right"));
+        assert_eq!((options.rate, options.buffer, options.scale), (Some(44_100), None, 1.5));
+        let read: Values = serde_json::from_str(&options.values.unwrap()).unwrap();
+        assert_eq!(read, values);
+    }
+}

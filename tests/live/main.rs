@@ -1,0 +1,133 @@
+//! `tacet-live`: what it says about devices, and that it starts, serves and ends when told to.
+#![cfg(target_os = "linux")]
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a start or an end may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A command that runs the program.
+fn tacet_live() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_tacet-live"))
+}
+
+/// What a run wrote to standard error.
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A command that sees no audio devices and no server, whatever the machine has.
+fn deaf(arguments: &[&str]) -> Output {
+    tacet_live()
+        .args(arguments)
+        .env("ALSA_CONFIG_PATH", "/dev/null")
+        .env("JACK_DEFAULT_SERVER", "tacet-has-none")
+        .env("PIPEWIRE_REMOTE", "tacet-has-none")
+        .output()
+        .expect("run tacet-live")
+}
+
+#[test]
+fn devices_are_listed_where_there_are_none_too() {
+    let output = deaf(&["--list"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("JACK: no server runs") && text.contains("ALSA\n  inputs:"), "{text}");
+}
+
+#[test]
+fn without_devices_it_refuses_and_names_the_next_step() {
+    for (arguments, says) in [
+        (&["--backend", "jack"][..], "no JACK server runs"),
+        (&["--backend", "system"], "connect a microphone"),
+        (&["--backend", "auto"], "connect a microphone"),
+    ] {
+        let output = deaf(arguments);
+        assert_ne!(output.status.code(), Some(0));
+        assert!(stderr(&output).contains(says), "{arguments:?}: {}", stderr(&output));
+    }
+}
+
+/// A process that ends with the test.
+struct Process(Child);
+
+impl Process {
+    /// Whether it has ended.
+    fn is_over(&mut self) -> bool {
+        self.0.try_wait().expect("ask").is_some()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A screen in software.
+struct Screen {
+    _server: Process,
+    display: String,
+}
+
+impl Screen {
+    /// Starts one; none where there is no Xvfb.
+    fn start() -> Option<Self> {
+        let server = Command::new("Xvfb")
+            .args(["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        let mut server = Process(server.ok()?);
+        let mut number = String::new();
+        BufReader::new(server.0.stdout.take()?).read_line(&mut number).ok()?;
+        Some(Self { _server: server, display: format!(":{}", number.trim()) })
+    }
+}
+
+/// Whether a thread of the process serves the network.
+fn serves(process: &Process) -> bool {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", process.0.id())).into_iter().flatten().flatten();
+    // The system keeps 15 characters of a thread's name.
+    tasks
+        .filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok())
+        .any(|name| name.starts_with("tacet native"))
+}
+
+#[test]
+fn it_opens_serves_and_ends_when_told_to() {
+    let Some(screen) = Screen::start() else {
+        let absent = "there is no Xvfb (Debian, Ubuntu: apt-get install xvfb)";
+        assert!(std::env::var_os("TACET_REQUIRE_DISPLAY").is_none(), "{absent}");
+        println!("skipped: {absent}");
+        return;
+    };
+    for signal in ["INT", "TERM"] {
+        let mut live = tacet_live();
+        live.args(["--backend", "dummy"])
+            .env("DISPLAY", &screen.display)
+            .env("LIBGL_ALWAYS_SOFTWARE", "1")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let mut process = Process(live.spawn().expect("run tacet-live"));
+        let deadline = Instant::now() + PATIENCE;
+        while !serves(&process) {
+            assert!(!process.is_over(), "it ended by itself");
+            assert!(Instant::now() < deadline, "it never served");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        // It stays: what fails after the start, a window for example, ends it soon.
+        std::thread::sleep(Duration::from_millis(500));
+        assert!(!process.is_over(), "it ended by itself");
+        let told = Command::new("kill").args(["-s", signal, &process.0.id().to_string()]).status();
+        assert!(told.is_ok_and(|status| status.success()), "kill");
+        while !process.is_over() {
+            assert!(Instant::now() < deadline + PATIENCE, "SIG{signal} does not end it");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(process.0.wait().expect("ask").code(), Some(0), "SIG{signal}");
+    }
+}
