@@ -98,8 +98,18 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
-    use crate::inference::scripted::wait_for;
+
+    /// Waits until something is so, as long as a busy machine may need.
+    fn wait_for(is_so: impl Fn() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !is_so() {
+            assert!(Instant::now() < deadline, "it never happens");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
 
     #[test]
     fn every_instance_that_asks_is_attended_to_whoever_dies_meanwhile() {
