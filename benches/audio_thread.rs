@@ -17,9 +17,9 @@ use tacet_realtime::engine::{ChannelIn, ChannelOut, Stage};
 use tacet_realtime::enhance::{Shaping, enhance};
 use tacet_realtime::features::FeatureState;
 use tacet_realtime::frame::{SILENT_LOW_BINS, SILENT_SPECTRUM};
-use tacet_realtime::inference::hub::Hub;
 use tacet_realtime::inference::priority::promote_current_thread;
-use tacet_realtime::inference::switchboard::Switchboard;
+use tacet_realtime::inference::services::Services;
+use tacet_realtime::inference::slot_manager::SlotManager;
 use tacet_realtime::latency::LatencyMode;
 use tacet_realtime::meters::Meters;
 use tacet_realtime::model::{HOP, ModelKind, N_BANDS, N_DF_BINS};
@@ -157,12 +157,12 @@ fn wakes(before: impl Fn()) -> Times {
 fn measure(rate_hz: f64, n_channels: usize, is_watched: bool) -> (Times, Times, u64) {
     let meters = Arc::new(Meters::default());
     let attention = Arc::new(AtomicBool::new(false));
-    let (mut switchboard, mailbox) =
-        Switchboard::new(Hub::global(), ModelKind::DeepFilterNet3, n_channels, attention);
-    switchboard.serve_at_once(Duration::from_secs(30));
+    let (mut slot_manager, inbox) =
+        SlotManager::new(Services::global(), ModelKind::DeepFilterNet3, n_channels, attention);
+    slot_manager.serve_at_once(Duration::from_secs(30));
     let plan = Plan::new(rate_hz).expect("a rate that audio has");
     let setup = Setup { plan, n_channels, lookahead_hops: 2, mode: LatencyMode::Safe };
-    let mut processor = Processor::new(setup, mailbox, meters.clone()).expect("a processor");
+    let mut processor = Processor::new(setup, inbox, meters.clone()).expect("a processor");
     processor.reset();
     if is_watched {
         meters.feed.start_watching();
@@ -177,7 +177,7 @@ fn measure(rate_hz: f64, n_channels: usize, is_watched: bool) -> (Times, Times, 
         std::thread::sleep(PACE);
     }
     let mut hops = Vec::new();
-    meters.lanes[0].timings.read(0, &mut hops);
+    meters.slots[0].timings.read(0, &mut hops);
     let wake_ups = hops.iter().map(|hop| f64::from(hop.queue_us)).collect();
-    (times, wake_ups, meters.lanes[0].n_late.load(Ordering::Relaxed))
+    (times, wake_ups, meters.slots[0].n_late.load(Ordering::Relaxed))
 }

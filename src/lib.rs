@@ -15,7 +15,7 @@
 //!   - [`denormals`]: flushing denormals to zero, on both threads.
 //! - `tacet_realtime`: denoising while the sound plays.
 //!   - [`processor`]: the audio thread's half; [`latency`] is what it reports to the host.
-//!   - [`exchange`]: the lanes between it and the inference threads.
+//!   - [`exchange`]: the way of a hop between it and the inference threads, and back.
 //!   - [`inference`]: one inference thread per device, shared by every stream of the process.
 //!   - [`device`]: what can run the network here, and what to know before choosing. Never on the audio thread.
 //!   - [`meters`]: what the audio thread tells the panel.
@@ -23,7 +23,7 @@
 //! - this crate: the plugin.
 //!   - [`params`]: parameters, presets and saved state.
 //!   - [`plugin`]: all of it as CLAP, VST3 and Audio Unit.
-//!   - [`editor`]: the panel. On the window's thread.
+//!   - [`panel`]: the panel. On the window's thread.
 //! - `tacet_cli`: the program `tacet`, for files. `tacet_standalone`: the program `tacet-live`, this plugin in a window of
 //!   its own, on the microphone.
 
@@ -33,7 +33,7 @@ pub use tacet_realtime::{
     latency, meters, models, oklab, processor, stft, weights,
 };
 
-pub mod editor;
+pub mod panel;
 pub mod params;
 pub mod plugin;
 

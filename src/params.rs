@@ -18,7 +18,7 @@ use crate::device::Device;
 use crate::engine::Thresholds;
 use crate::engine::torch::TorchDevice;
 use crate::enhance::{NO_LIMIT_DB, Shaping, StereoLink};
-use crate::inference::switchboard::SlotId;
+use crate::inference::slot_manager::SlotId;
 use crate::latency::LatencyMode;
 use crate::processor::controls::{Controls, Listen};
 

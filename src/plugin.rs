@@ -1,7 +1,7 @@
 //! The plugin as the framework sees it: CLAP, VST3, Audio Unit (through the CLAP) and the standalone window.
 //!
 //! Glue only. [`Tacet::activate`] builds a [`Processor`] on the main thread, [`Tacet::process`] hands it the block and a
-//! snapshot of the parameters, and whatever takes time goes to [`shared::Shared`] on the [`attendant`]'s thread.
+//! snapshot of the parameters, and whatever takes time goes to [`shared::Shared`] on the [`background`]'s thread.
 //! Creating an instance touches neither weights nor threads: a scan costs nothing.
 
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use crate::params::state;
 use crate::processor::resample::Plan;
 use crate::processor::{Processor, Setup};
 
-pub mod attendant;
-pub mod panel;
+pub mod background;
 pub mod shared;
+pub mod window;
 
-use attendant::Attendant;
+use background::BackgroundThread;
 use shared::Shared;
 
 /// How long an activation waits for the engine of slot A. Packing the weights takes a few hundredths of a second; a machine
@@ -39,8 +39,8 @@ pub struct Tacet {
     /// Whether the host says that it renders offline. Nothing but the patience of waits depends on it.
     is_offline: bool,
     /// Sees to what the audio thread may not do; from the first activation on.
-    attendant: Option<Arc<Attendant>>,
-    /// The devices that the attendant knows of.
+    background: Option<Arc<BackgroundThread>>,
+    /// The devices that the background thread knows of.
     devices: (Device, Option<Device>),
     /// Mode and model for which a restart has been asked; hosts that do not restart are not asked again.
     asked: Option<(LatencyMode, ModelKind)>,
@@ -54,7 +54,7 @@ impl Default for Tacet {
             model: ModelKind::DeepFilterNet3,
             wanted_model: ModelKind::DeepFilterNet3,
             is_offline: false,
-            attendant: None,
+            background: None,
             devices: (Device::Native, None),
             asked: None,
         }
@@ -70,7 +70,7 @@ impl Drop for Tacet {
 }
 
 impl Tacet {
-    /// What editor and background thread share with this instance.
+    /// What panel and background thread share with this instance.
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
@@ -111,7 +111,7 @@ impl Plugin for Tacet {
     /// Blocks are split where parameters change: what is rendered does not depend on the host's blocks.
     const SAMPLE_ACCURATE_AUTOMATION: bool = true;
 
-    type Editor = panel::Editor;
+    type Editor = window::Editor;
     type SysExMessage = ();
     type BackgroundTask = ();
 
@@ -120,7 +120,7 @@ impl Plugin for Tacet {
     }
 
     fn editor(&mut self, _executor: AsyncExecutor<Self>) -> Option<Self::Editor> {
-        panel::editor(&self.shared)
+        window::editor(&self.shared)
     }
 
     fn filter_state(state: &mut PluginState) {
@@ -144,16 +144,16 @@ impl Plugin for Tacet {
         let is_same = self.processor.as_ref().is_some_and(|processor| *processor.setup() == setup);
         if !(is_same && self.model == model) {
             // The new streams join before the old ones leave, so that workers and weights stay.
-            let mailbox = self.shared.connect(model, n_channels, OPEN_PATIENCE);
-            match Processor::new(setup, mailbox, self.shared.meters.clone()) {
+            let inbox = self.shared.connect(model, n_channels, OPEN_PATIENCE);
+            match Processor::new(setup, inbox, self.shared.meters.clone()) {
                 Ok(processor) => self.processor = Some(processor),
                 Err(_) => return false,
             }
             self.model = model;
         }
-        if self.attendant.is_none() {
+        if self.background.is_none() {
             // Without a thread the slots stay as they are now: the native engine plays.
-            self.attendant = Attendant::join(&self.shared).ok();
+            self.background = BackgroundThread::join(&self.shared).ok();
         }
         self.wanted_model = self.shared.params.model();
         self.is_offline = buffer.process_mode == ProcessMode::Offline;
@@ -183,7 +183,7 @@ impl Plugin for Tacet {
     ) -> ProcessStatus {
         self.ask_for_restart(context);
         let devices = self.shared.params.devices();
-        // Acquire is the attendant's business; here it is a hint.
+        // Acquire is the background thread's business; here it is a hint.
         if devices != self.devices || self.shared.attention.load(Ordering::Relaxed) {
             self.devices = devices;
             self.shared.ask();
@@ -203,7 +203,7 @@ impl Plugin for Tacet {
     fn setup_logger() -> Option<bool> {
         // A plugin does not write to its host's terminal; the panel says what there is to say. The standalone's terminal is the
         // user's.
-        if panel::audio::has_host() { None } else { Some(false) }
+        if window::audio::has_host() { None } else { Some(false) }
     }
 }
 

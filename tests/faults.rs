@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use tacet::device::Device;
 use tacet::engine::torch::TorchDevice;
-use tacet::inference::hub::Hub;
-use tacet::inference::switchboard::{SlotId, SlotState, Switchboard};
+use tacet::inference::services::Services;
+use tacet::inference::slot_manager::{SlotId, SlotManager, SlotState};
 use tacet::latency::LatencyMode;
 use tacet::meters::Meters;
 use tacet::model::{HOP, ModelKind};
@@ -141,7 +141,7 @@ const TORCH: Device = Device::Torch(TorchDevice::Cpu);
 /// A processor on one device, which is heard.
 struct Playing {
     processor: Processor,
-    switchboard: Switchboard,
+    slot_manager: SlotManager,
     meters: Arc<Meters>,
     attention: Arc<AtomicBool>,
 }
@@ -149,18 +149,18 @@ struct Playing {
 impl Playing {
     fn new(device: Device) -> Self {
         let attention = Arc::new(AtomicBool::new(false));
-        let (mut switchboard, mailbox) =
-            Switchboard::new(Hub::global(), ModelKind::DeepFilterNet3, 1, attention.clone());
-        switchboard.serve_at_once(Duration::from_secs(30));
-        switchboard.choose(device, None);
+        let (mut slot_manager, inbox) =
+            SlotManager::new(Services::global(), ModelKind::DeepFilterNet3, 1, attention.clone());
+        slot_manager.serve_at_once(Duration::from_secs(30));
+        slot_manager.choose(device, None);
         let meters = Arc::new(Meters::default());
         let plan = Plan::new(48e3).unwrap();
         let setup = Setup { plan, n_channels: 1, lookahead_hops: 2, mode: LatencyMode::Safe };
-        let processor = Processor::new(setup, mailbox, meters.clone()).unwrap();
-        let mut this = Self { processor, switchboard, meters, attention };
+        let processor = Processor::new(setup, inbox, meters.clone()).unwrap();
+        let mut this = Self { processor, slot_manager, meters, attention };
         let deadline = Instant::now() + Duration::from_secs(60);
-        while this.switchboard.state(SlotId::A) != SlotState::Live(device) {
-            assert!(Instant::now() < deadline, "{:?}", this.switchboard.state(SlotId::A));
+        while this.slot_manager.state(SlotId::A) != SlotState::Live(device) {
+            assert!(Instant::now() < deadline, "{:?}", this.slot_manager.state(SlotId::A));
             this.play(1, true);
         }
         this
@@ -172,13 +172,13 @@ impl Playing {
             self.processor.process(&mut block, &Controls::default(), is_offline);
             assert!(block[0].iter().all(|sample| sample.is_finite()));
             if self.attention.load(Ordering::Relaxed) {
-                self.switchboard.attend();
+                self.slot_manager.attend();
             }
         }
     }
 
     fn n_lost(&self) -> u64 {
-        self.meters.lanes[0].n_concealed.load(Ordering::Relaxed)
+        self.meters.slots[0].n_concealed.load(Ordering::Relaxed)
     }
 }
 
@@ -266,7 +266,7 @@ fn the_torch_pack_goes_away_while_it_runs() {
 fn lose_the_pack(act: &str) {
     let pack = PathBuf::from(std::env::var_os("TACET_TORCH_DIR").unwrap());
     if act == "refused" {
-        let error = tacet::engine::torch::Backend::open().unwrap_err().to_string();
+        let error = tacet::engine::torch::TorchBackend::open().unwrap_err().to_string();
         return assert!(error.contains("tacet torch install"), "{error}");
     }
     let mut torch = Playing::new(TORCH);
@@ -286,7 +286,7 @@ fn lose_the_pack(act: &str) {
     }
     torch.play(100, true);
     let n_lost = torch.n_lost() - before;
-    assert_eq!(torch.switchboard.state(SlotId::A), SlotState::Live(TORCH));
+    assert_eq!(torch.slot_manager.state(SlotId::A), SlotState::Live(TORCH));
     assert_eq!(n_lost, 0);
     eprintln!("| torch libraries {act} while they run | {n_lost} | 0 ms | none |");
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use nice_assert_no_alloc::assert_no_alloc;
 use tacet_realtime::device::Device;
-use tacet_realtime::inference::hub::Hub;
-use tacet_realtime::inference::switchboard::{SlotId, Switchboard};
+use tacet_realtime::inference::services::Services;
+use tacet_realtime::inference::slot_manager::{SlotId, SlotManager};
 use tacet_realtime::latency::LatencyMode;
 use tacet_realtime::meters::Meters;
 use tacet_realtime::model::ModelKind;
@@ -27,11 +27,11 @@ fn the_audio_thread_never_allocates() {
     {
         let attention = Arc::new(AtomicBool::new(false));
         let meters = Arc::new(Meters::default());
-        let (mut switchboard, mailbox) =
-            Switchboard::new(Hub::global(), ModelKind::DeepFilterNet3, 2, attention);
-        switchboard.serve_at_once(Duration::from_secs(30));
+        let (mut slot_manager, inbox) =
+            SlotManager::new(Services::global(), ModelKind::DeepFilterNet3, 2, attention);
+        slot_manager.serve_at_once(Duration::from_secs(30));
         let setup = Setup { plan: Plan::new(rate_hz).unwrap(), n_channels: 2, lookahead_hops: 2, mode };
-        let mut processor = Processor::new(setup, mailbox, meters.clone()).unwrap();
+        let mut processor = Processor::new(setup, inbox, meters.clone()).unwrap();
         meters.feed.start_watching();
         let mut block = vec![vec![0.0f32; 4096]; 2];
         for round in 0..60u32 {
@@ -51,9 +51,9 @@ fn the_audio_thread_never_allocates() {
             let n_samples = [4096, 1, 777, 480, 64][round as usize % 5];
             // Mailing and freeing streams is the main thread's.
             match round {
-                10 => switchboard.choose(Device::Native, Some(Device::Native)),
-                40 => switchboard.choose(Device::Native, None),
-                _ => switchboard.attend(),
+                10 => slot_manager.choose(Device::Native, Some(Device::Native)),
+                40 => slot_manager.choose(Device::Native, None),
+                _ => slot_manager.attend(),
             }
             let mut portion: Vec<&mut [f32]> =
                 block.iter_mut().map(|channel| &mut channel[..n_samples]).collect();
@@ -64,7 +64,7 @@ fn the_audio_thread_never_allocates() {
                 processor.process(&mut portion, &controls, round % 3 == 0);
             });
         }
-        assert!(meters.lanes[0].n_requests.load(Ordering::Relaxed) > 0);
+        assert!(meters.slots[0].n_requests.load(Ordering::Relaxed) > 0);
         assert!(meters.feed.n_written() > 0);
     }
 }

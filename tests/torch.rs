@@ -5,7 +5,7 @@
 use tacet_realtime::denoiser::{Denoiser, Settings};
 use tacet_realtime::engine::native::{NativeEngine, NativeModel};
 use tacet_realtime::engine::torch::{
-    Backend, MAX_CHANNELS, TorchDevice, TorchEngine, TorchError, TorchFile, TorchOptions,
+    MAX_CHANNELS, TorchBackend, TorchDevice, TorchEngine, TorchError, TorchFile, TorchOptions,
 };
 use tacet_realtime::engine::{Engine, EngineError, Thresholds};
 use tacet_realtime::model::{HOP, Model};
@@ -204,6 +204,6 @@ fn a_device_that_is_not_there_is_an_error_with_a_reason() {
     }
     let error = TorchEngine::new(TorchDevice::Cuda(63), &model(), &TorchOptions::default()).unwrap_err();
     assert!(error.to_string().contains("CUDA"), "{error}");
-    let backend = Backend::opened().expect("opened above");
+    let backend = TorchBackend::opened().expect("opened above");
     assert!(backend.set_threads(0).is_err() && backend.set_threads(1).is_ok());
 }

@@ -8,16 +8,16 @@ use parking_lot::Mutex;
 use tacet_model::ModelKind;
 
 use crate::device::Device;
-use crate::engine::torch::Backend;
-use crate::exchange::Bell;
-use crate::inference::hub::Hub;
-use crate::inference::switchboard::{Mailbox, N_SLOTS, SlotId, SlotState, Switchboard};
+use crate::engine::torch::TorchBackend;
+use crate::exchange::Waker;
+use crate::inference::services::Services;
+use crate::inference::slot_manager::{N_SLOTS, SlotId, SlotInbox, SlotManager, SlotState};
 use crate::latency::Latency;
 use crate::meters::Meters;
 use crate::params::TacetParams;
 use crate::{models, weights};
 
-use super::panel::preferences::Preferences;
+use super::window::preferences::Preferences;
 
 /// See the module.
 #[derive(Default)]
@@ -32,11 +32,11 @@ pub struct Shared {
     pub attention: Arc<AtomicBool>,
     /// Whether [`Self::attend`] was asked for and has not come yet.
     is_asking: AtomicBool,
-    /// Wakes the attendant; set by the first activation.
-    bell: OnceLock<Bell>,
+    /// Wakes the background thread; set by the first activation.
+    waker: OnceLock<Waker>,
     /// Slots whose device is to be tried again.
     retries: [AtomicBool; N_SLOTS],
-    switchboard: Mutex<Option<Switchboard>>,
+    slot_manager: Mutex<Option<SlotManager>>,
     _counted: Counted,
 }
 
@@ -67,21 +67,21 @@ impl Shared {
 
     /// Joins the inference services for slot A, and B where it is compared; waits until A has an engine, at most `patience`.
     /// What was joined before leaves.
-    pub fn connect(&self, model: ModelKind, n_channels: usize, patience: Duration) -> Mailbox {
-        let (mut switchboard, mailbox) =
-            Switchboard::new(Hub::global(), model, n_channels, self.attention.clone());
-        switchboard.serve_at_once(patience);
+    pub fn connect(&self, model: ModelKind, n_channels: usize, patience: Duration) -> SlotInbox {
+        let (mut slot_manager, inbox) =
+            SlotManager::new(Services::global(), model, n_channels, self.attention.clone());
+        slot_manager.serve_at_once(patience);
         let (a, b) = self.devices_to_open();
-        switchboard.choose(a, b);
-        *self.switchboard.lock() = Some(switchboard);
-        mailbox
+        slot_manager.choose(a, b);
+        *self.slot_manager.lock() = Some(slot_manager);
+        inbox
     }
 
     /// The devices of the slots. What libtorch reads when it is opened is set before one of its devices is chosen.
     fn devices_to_open(&self) -> (Device, Option<Device>) {
         let (a, b) = self.params.devices();
         let is_torch = |device: Device| !device.is_native();
-        if (is_torch(a) || b.is_some_and(is_torch)) && Backend::opened().is_none() {
+        if (is_torch(a) || b.is_some_and(is_torch)) && TorchBackend::opened().is_none() {
             Preferences::load().apply();
         }
         (a, b)
@@ -89,7 +89,7 @@ impl Shared {
 
     /// Leaves the inference services.
     pub fn disconnect(&self) {
-        *self.switchboard.lock() = None;
+        *self.slot_manager.lock() = None;
         *self.latency.lock() = None;
     }
 
@@ -97,23 +97,23 @@ impl Shared {
     pub fn attend(&self) {
         // Lowered first: what is asked for from now on is done in the next round.
         self.is_asking.store(false, Ordering::Release);
-        if let Some(switchboard) = &mut *self.switchboard.lock() {
+        if let Some(slot_manager) = &mut *self.slot_manager.lock() {
             let (a, b) = self.devices_to_open();
-            switchboard.choose(a, b);
+            slot_manager.choose(a, b);
             for id in SlotId::ALL {
                 if self.retries[id as usize].swap(false, Ordering::Relaxed) {
-                    switchboard.retry(id);
+                    slot_manager.retry(id);
                 }
             }
         }
     }
 
-    /// Asks for [`Self::attend`] on the attendant's thread; once until it comes. Real-time safe.
+    /// Asks for [`Self::attend`] on the background thread's thread; once until it comes. Real-time safe.
     pub fn ask(&self) {
         if !self.is_asking.swap(true, Ordering::AcqRel)
-            && let Some(bell) = self.bell.get()
+            && let Some(waker) = self.waker.get()
         {
-            bell.ring();
+            waker.wake();
         }
     }
 
@@ -123,9 +123,9 @@ impl Shared {
         self.is_asking.load(Ordering::Acquire)
     }
 
-    /// Names whom to wake. An instance keeps its attendant, so that the first call lasts.
-    pub fn set_bell(&self, bell: Bell) {
-        let _ = self.bell.set(bell);
+    /// Names whom to wake. An instance keeps its background thread, so that the first call lasts.
+    pub fn set_waker(&self, waker: Waker) {
+        let _ = self.waker.set(waker);
     }
 
     /// Asks for another try of a slot's device, after it fell back.
@@ -136,7 +136,7 @@ impl Shared {
 
     /// How a slot is served.
     pub fn slot_state(&self, id: SlotId) -> SlotState {
-        self.switchboard.lock().as_ref().map_or(SlotState::Off, |switchboard| switchboard.state(id))
+        self.slot_manager.lock().as_ref().map_or(SlotState::Off, |slot_manager| slot_manager.state(id))
     }
 
     /// The model that is asked for, or the embedded one where that is not installed. Reads the file system: not for the audio

@@ -1,10 +1,10 @@
 //! What screen readers find: every control by its name, with its value and unit. Needs no graphics adapter.
 
 use egui_kittest::{Harness, kittest::NodeT, kittest::Queryable};
-use tacet::editor::{
+use tacet::panel::{
     Settings, View,
     controls::ParamId,
-    shown::{Notice, SlotState},
+    view_model::{Notice, SlotState},
 };
 
 use super::fixtures::{self, Bench, Values};
@@ -87,8 +87,8 @@ fn readings_are_told() {
 #[test]
 fn the_device_view_names_everything() {
     let harness = open(View::Devices, |bench| {
-        bench.shown.slots[1] = fixtures::slot_b();
-        bench.shown.null_db = Some(-71.8);
+        bench.view_model.slots[1] = fixtures::slot_b();
+        bench.view_model.null_db = Some(-71.8);
         bench.values = Values::default().with(ParamId::Compare, 1.0);
     });
     for label in [
@@ -127,7 +127,7 @@ fn the_device_view_names_everything() {
 
 #[test]
 fn nothing_measured_shows_no_number() {
-    let harness = open(View::Devices, |bench| bench.shown = fixtures::inactive());
+    let harness = open(View::Devices, |bench| bench.view_model = fixtures::inactive());
     for quantity in tacet::lab::Quantity::ALL {
         harness.get_by_label(&format!("A {}: p50 –, p95 –, p99 –, max – µs", quantity.name()));
     }
@@ -137,7 +137,7 @@ fn nothing_measured_shows_no_number() {
 
 #[test]
 fn a_device_that_cannot_be_had_says_why() {
-    let mut harness = open(View::Devices, |bench| bench.shown = fixtures::macos_13());
+    let mut harness = open(View::Devices, |bench| bench.view_model = fixtures::macos_13());
     harness.get_by_label_contains("complex tensors on MPS need macOS 14");
     harness.get_by_label("Device B").click();
     harness.run();
@@ -149,8 +149,8 @@ fn a_device_that_cannot_be_had_says_why() {
 #[test]
 fn a_slot_that_fell_back_offers_to_retry() {
     let harness = open(View::Devices, |bench| {
-        bench.shown.slots[1] = fixtures::slot_b();
-        bench.shown.slots[1].state = SlotState::FellBack("Out of memory. Close something.".into());
+        bench.view_model.slots[1] = fixtures::slot_b();
+        bench.view_model.slots[1].state = SlotState::FellBack("Out of memory. Close something.".into());
     });
     harness.get_by_label("Retry");
     harness.get_by_label("Slot B: fell back to native");
@@ -171,7 +171,7 @@ fn about_names_each_term_of_the_latency() {
 
 #[test]
 fn the_standalone_names_its_devices() {
-    let harness = open(View::Audio, |bench| bench.shown.audio = Some(fixtures::audio()));
+    let harness = open(View::Audio, |bench| bench.view_model.audio = Some(fixtures::audio()));
     assert_eq!(value_of(&harness, "Input device"), "Scarlett 2i2, input 1");
     assert_eq!(value_of(&harness, "Output device"), "Headphones");
 }
@@ -179,7 +179,7 @@ fn the_standalone_names_its_devices() {
 #[test]
 fn a_notice_is_told_and_can_be_dismissed() {
     let harness = open(View::Denoise, |bench| {
-        bench.shown.notice = Some(Notice { text: "Saved.".into(), is_error: false });
+        bench.view_model.notice = Some(Notice { text: "Saved.".into(), is_error: false });
     });
     harness.get_by_label("Saved.");
     harness.get_by_label("Dismiss");

@@ -1,17 +1,19 @@
 //! Fixed contents for the panel: parameters as plain values, made-up measurements, and a synthetic voice in noise.
 
 use egui_kittest::{Harness, HarnessBuilder};
-use tacet::editor::{
-    Panel, Settings,
-    controls::{Action, Controls, ParamId},
-    shown::{Audio, Device, Latency, Presets, Process, Shown, Slot, SlotState, Stream, System, Warning},
-    theme,
-    trace::N_COLUMNS,
-};
 use tacet::engine::StepTimings;
 use tacet::frame::SILENT_SPECTRUM;
 use tacet::lab::{HopTiming, Phase, Statistics};
 use tacet::model::{HOP, N_BINS};
+use tacet::panel::{
+    Panel, Settings,
+    controls::{Action, PanelParams, ParamId},
+    theme,
+    trace::N_COLUMNS,
+    view_model::{
+        Audio, Device, LatencyTerms, Presets, Process, Slot, SlotState, Stream, System, ViewModel, Warning,
+    },
+};
 use tacet::stft::Analysis;
 
 use crate::voice::{Syllable, syllable};
@@ -89,7 +91,7 @@ impl Values {
     }
 }
 
-impl Controls for Values {
+impl PanelParams for Values {
     fn value(&self, id: ParamId) -> f32 {
         self.changed
             .iter()
@@ -148,14 +150,14 @@ impl Controls for Values {
 /// A panel with everything it needs.
 pub struct Bench {
     pub panel: Panel,
-    pub shown: Shown,
+    pub view_model: ViewModel,
     pub values: Values,
     pub settings: Settings,
 }
 
 impl Bench {
-    pub fn new(shown: Shown, values: Values, settings: Settings) -> Self {
-        Self { panel: Panel::default(), shown, values, settings }
+    pub fn new(view_model: ViewModel, values: Values, settings: Settings) -> Self {
+        Self { panel: Panel::default(), view_model, values, settings }
     }
 }
 
@@ -168,7 +170,7 @@ pub fn window(builder: HarnessBuilder<Bench>, bench: Bench) -> Harness<'static, 
             ui.set_clip_rect(rect);
             let builder = egui::UiBuilder::new().max_rect(rect);
             ui.scope_builder(builder, |ui| {
-                bench.panel.ui(ui, &mut bench.shown, &mut bench.values, &mut bench.settings);
+                bench.panel.ui(ui, &mut bench.view_model, &mut bench.values, &mut bench.settings);
             });
         },
         bench,
@@ -176,13 +178,13 @@ pub fn window(builder: HarnessBuilder<Bench>, bench: Bench) -> Harness<'static, 
 }
 
 /// Everything in order: a voice in noise, the native engine live, stereo at 48 kHz.
-pub fn in_order() -> Shown {
-    let mut shown = Shown {
+pub fn in_order() -> ViewModel {
+    let mut view_model = ViewModel {
         stream: Stream { rate_hz: 48e3, n_channels: 2, n_hops: 61_204, n_late: 0, is_idle: false },
         model: "DeepFilterNet3".into(),
         lsnr_db: Some(11.4),
         slots: [slot_a(), Slot { devices: devices(None), ..Slot::default() }],
-        latency: Latency {
+        latency: LatencyTerms {
             terms: [
                 ("Resampling", 0.0),
                 ("Hop collection", 480.0),
@@ -213,12 +215,12 @@ pub fn in_order() -> Shown {
             warnings: Vec::new(),
         },
         process: Process { version: "0.1.0".into(), n_instances: 3, workers: vec![("Native CPU".into(), 3)] },
-        ..Shown::default()
+        ..ViewModel::default()
     };
-    voice_in_noise(&mut shown);
-    shown.input.advance(&[0.25, 0.21], 0.033);
-    shown.output.advance(&[0.14, 0.11], 0.033);
-    shown
+    voice_in_noise(&mut view_model);
+    view_model.input.advance(&[0.25, 0.21], 0.033);
+    view_model.output.advance(&[0.14, 0.11], 0.033);
+    view_model
 }
 
 /// All devices; `why_not` those that cannot be had.
@@ -286,30 +288,30 @@ fn measured(typical: StepTimings, queue_us: f32, n_missed: u64) -> [tacet::lab::
 }
 
 /// Nothing is active yet: the plugin was just inserted.
-pub fn inactive() -> Shown {
+pub fn inactive() -> ViewModel {
     let order = in_order();
-    Shown {
+    ViewModel {
         model: order.model,
         slots: std::array::from_fn(|_| Slot { devices: devices(None), ..Slot::default() }),
         presets: Presets { edited: false, ..order.presets },
         system: order.system,
         process: Process { n_instances: 1, workers: Vec::new(), ..order.process },
-        ..Shown::default()
+        ..ViewModel::default()
     }
 }
 
 /// A Mac with a system too old for complex tensors on its GPU.
-pub fn macos_13() -> Shown {
-    let mut shown = in_order();
+pub fn macos_13() -> ViewModel {
+    let mut view_model = in_order();
     let why = "MPS needs macOS 14.0 with this libtorch (2.11.0); this is macOS 13.6. Update macOS, or use Native CPU.";
-    for slot in &mut shown.slots {
+    for slot in &mut view_model.slots {
         slot.devices = devices(Some(&[
             (2, why),
             (3, "CUDA needs an NVIDIA GPU, which Macs do not have. Use Native CPU."),
         ]));
     }
-    shown.slots[0].detail = "NEON · f32".into();
-    shown.system = System {
+    view_model.slots[0].detail = "NEON · f32".into();
+    view_model.system = System {
         os: "macOS 13.6".into(),
         df_op_files: ("real_unfold".into(), "macOS 13.6 has no complex tensors on MPS".into()),
         warnings: vec![Warning {
@@ -318,9 +320,9 @@ pub fn macos_13() -> Shown {
                 .into(),
             next_step: "Update to macOS 14 to use MPS, or stay with Native CPU, which is usually faster in time.".into(),
         }],
-        ..shown.system
+        ..view_model.system
     };
-    shown
+    view_model
 }
 
 /// The standalone's devices.
@@ -352,7 +354,7 @@ impl Random {
 }
 
 /// Fills the trace with a synthetic voice in the noise of a fan, and what a good denoiser makes of it.
-fn voice_in_noise(shown: &mut Shown) {
+fn voice_in_noise(view_model: &mut ViewModel) {
     let (mut voice, mut noise) = (Voice::default(), Fan::default());
     let mut analyses = [Analysis::new(), Analysis::new()];
     let mut spectra = [SILENT_SPECTRUM; 2];
@@ -374,7 +376,7 @@ fn voice_in_noise(shown: &mut Shown) {
             input[bin] = voice + noise;
             output[bin] = (voice + noise) * gain * gain;
         }
-        shown.trace.push(&input, &output);
+        view_model.trace.push(&input, &output);
     }
 }
 

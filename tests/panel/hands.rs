@@ -2,7 +2,7 @@
 
 use egui::{Key, Modifiers, PointerButton, Pos2, Vec2, vec2};
 use egui_kittest::{Harness, kittest::Queryable};
-use tacet::editor::{
+use tacet::panel::{
     Axis, Settings, View,
     controls::{Action, ParamId},
     theme::Appearance,

@@ -6,11 +6,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use egui_kittest::{Harness, SnapshotOptions, kittest::Queryable, wgpu::WgpuTestRenderer};
-use tacet::editor::{
+use tacet::panel::{
     Axis, Settings, View,
     controls::ParamId,
-    shown::{Notice, Shown, SlotState},
     theme::Appearance,
+    view_model::{Notice, SlotState, ViewModel},
 };
 
 use super::fixtures::{self, Bench, Values};
@@ -36,7 +36,7 @@ fn renderer() -> Option<WgpuTestRenderer> {
 }
 
 struct Picture {
-    shown: Shown,
+    view_model: ViewModel,
     values: Values,
     settings: Settings,
     size: [f32; 2],
@@ -47,7 +47,7 @@ impl Default for Picture {
     fn default() -> Self {
         let values = Values::default().with(ParamId::Limit, 24.0).with(ParamId::PostFilter, 0.01);
         Self {
-            shown: fixtures::in_order(),
+            view_model: fixtures::in_order(),
             values,
             settings: Settings::default(),
             size: [860.0, 560.0],
@@ -69,7 +69,7 @@ impl Picture {
             .with_pixels_per_point(self.scale)
             .with_render_cursor(false)
             .renderer(renderer);
-        let mut harness = fixtures::window(builder, Bench::new(self.shown, self.values, self.settings));
+        let mut harness = fixtures::window(builder, Bench::new(self.view_model, self.values, self.settings));
         harness.run();
         act(&mut harness);
         harness.run();
@@ -84,8 +84,8 @@ impl Picture {
 /// Both slots live and compared.
 fn comparing() -> Picture {
     let mut picture = Picture::of(View::Devices);
-    picture.shown.slots[1] = fixtures::slot_b();
-    picture.shown.null_db = Some(-71.8);
+    picture.view_model.slots[1] = fixtures::slot_b();
+    picture.view_model.null_db = Some(-71.8);
     picture.values = picture.values.with(ParamId::Compare, 1.0);
     picture
 }
@@ -132,16 +132,16 @@ fn advanced() {
 
 #[test]
 fn inactive() {
-    Picture { shown: fixtures::inactive(), ..Picture::default() }.matches("denoise_inactive");
+    Picture { view_model: fixtures::inactive(), ..Picture::default() }.matches("denoise_inactive");
 }
 
 #[test]
 fn overload() {
     let mut picture = Picture::default();
-    picture.shown.slots[0] = fixtures::slot_b();
+    picture.view_model.slots[0] = fixtures::slot_b();
     picture.values = picture.values.with(ParamId::DeviceA, 2.0);
-    picture.shown.stream.n_late = 1_873;
-    picture.shown.input.advance(&[1.2, 0.9], 0.033);
+    picture.view_model.stream.n_late = 1_873;
+    picture.view_model.input.advance(&[1.2, 0.9], 0.033);
     picture.matches("denoise_overload");
 }
 
@@ -173,35 +173,35 @@ fn devices_light() {
 
 #[test]
 fn devices_before_anything_is_measured() {
-    let picture = Picture { shown: fixtures::inactive(), ..Picture::of(View::Devices) };
+    let picture = Picture { view_model: fixtures::inactive(), ..Picture::of(View::Devices) };
     picture.matches("devices_unmeasured");
 }
 
 #[test]
 fn devices_while_loading() {
     let mut picture = comparing();
-    picture.shown.slots[1].state = SlotState::Loading;
-    picture.shown.slots[1].summaries = Default::default();
-    picture.shown.slots[1].probe_us = None;
-    picture.shown.null_db = None;
+    picture.view_model.slots[1].state = SlotState::Loading;
+    picture.view_model.slots[1].summaries = Default::default();
+    picture.view_model.slots[1].probe_us = None;
+    picture.view_model.null_db = None;
     picture.matches("devices_loading");
 }
 
 #[test]
 fn devices_on_an_old_macos() {
-    let picture = Picture { shown: fixtures::macos_13(), ..Picture::of(View::Devices) };
+    let picture = Picture { view_model: fixtures::macos_13(), ..Picture::of(View::Devices) };
     picture.matches("devices_macos13");
 }
 
 #[test]
 fn devices_after_falling_back() {
     let mut picture = comparing();
-    picture.shown.slots[1].state = SlotState::FellBack(
+    picture.view_model.slots[1].state = SlotState::FellBack(
         "Torch MPS missed 50 deadlines in a row (4.2 ms of 10 ms are usual). Close other programs that use the GPU, \
          then press Retry."
             .into(),
     );
-    picture.shown.null_db = None;
+    picture.view_model.null_db = None;
     picture.matches("devices_fell_back");
 }
 
@@ -209,13 +209,13 @@ fn devices_after_falling_back() {
 fn devices_without_torch() {
     let mut picture = Picture::of(View::Devices);
     let why = "libtorch is not installed. Run `tacet torch install`, then choose it again.";
-    for slot in &mut picture.shown.slots {
+    for slot in &mut picture.view_model.slots {
         slot.devices = fixtures::devices(Some(&[(1, why), (2, why), (3, why)]));
     }
-    picture.shown.system.os = "Debian 12".into();
-    picture.shown.system.cpu = "AVX-512".into();
-    picture.shown.system.libtorch = "not installed: run `tacet torch install`".into();
-    picture.shown.system.mps_fallback = None;
+    picture.view_model.system.os = "Debian 12".into();
+    picture.view_model.system.cpu = "AVX-512".into();
+    picture.view_model.system.libtorch = "not installed: run `tacet torch install`".into();
+    picture.view_model.system.mps_fallback = None;
     picture.matches_after("devices_no_torch", |harness| harness.get_by_label("Device A").click());
 }
 
@@ -227,26 +227,26 @@ fn about() {
 #[test]
 fn about_at_another_rate() {
     let mut picture = light(Picture::of(View::About));
-    picture.shown.stream.rate_hz = 44.1e3;
+    picture.view_model.stream.rate_hz = 44.1e3;
     let terms = [123.87, 441.0, 441.0, 882.0, 441.0, 0.13];
-    for (term, samples) in picture.shown.latency.terms.iter_mut().zip(terms) {
+    for (term, samples) in picture.view_model.latency.terms.iter_mut().zip(terms) {
         term.1 = samples;
     }
-    picture.shown.latency.total_samples = 2329;
+    picture.view_model.latency.total_samples = 2329;
     picture.matches("about_resampling");
 }
 
 #[test]
 fn audio_of_the_standalone() {
     let mut picture = Picture::of(View::Audio);
-    picture.shown.audio = Some(fixtures::audio());
+    picture.view_model.audio = Some(fixtures::audio());
     picture.matches("audio");
 }
 
 #[test]
 fn a_notice() {
     let mut picture = comparing();
-    picture.shown.notice = Some(Notice {
+    picture.view_model.notice = Some(Notice {
         text: "Measurements saved to Documents/Tacet/lab 2026-11-21 14.05.csv".into(),
         is_error: false,
     });

@@ -19,7 +19,7 @@ pub use system::{System, Version};
 use tacet_torch_pack::abi::{self, DfMethod};
 
 use crate::engine::native::Precision;
-use crate::engine::torch::{Backend, MPS_FALLBACK_VARIABLE, TorchDevice};
+use crate::engine::torch::{MPS_FALLBACK_VARIABLE, TorchBackend, TorchDevice};
 
 /// Something that can run the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -121,7 +121,7 @@ pub struct Facts {
 impl Facts {
     /// Opens the backend and asks it about every device.
     pub fn gather() -> Self {
-        let torch = Backend::open().map_err(|error| error.to_string()).map(|backend| {
+        let torch = TorchBackend::open().map_err(|error| error.to_string()).map(|backend| {
             let probe = |device: TorchDevice| {
                 let (probe, error) = backend.probe(device.abi());
                 (probe, error.map(|error| error.text))

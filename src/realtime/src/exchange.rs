@@ -1,9 +1,9 @@
 //! The exchange between an audio thread and an inference thread: the only thing that the two know of each other.
 //!
-//! A *lane* carries one stream (one plugin instance, mono or stereo) to one engine. Its slots are boxes made once: a slot
-//! leaves as a request, comes back as the reply, and waits on the audio side to leave again, so that nothing is copied or
-//! allocated on the way. [`AudioEnd`] belongs to the audio thread, [`WorkerEnd`] to the inference thread; both move
-//! slots through wait-free rings. Requests have a sequence number (the hop they hold) and a generation, which a reset
+//! An *exchange* carries one stream (one plugin instance, mono or stereo) to one engine. Its hops travel in boxes made
+//! once: a box leaves as a request, comes back as the reply, and waits on the audio side to leave again, so that nothing
+//! is copied or allocated on the way. [`AudioEnd`] belongs to the audio thread, [`WorkerEnd`] to the inference thread; both
+//! move boxes through wait-free rings. Requests have a sequence number (the hop they hold) and a generation, which a reset
 //! raises: the worker clears the stream's state when it sees a new generation and returns older requests unanswered.
 //!
 //! The worker infers every request in order, late or not, because recurrent state must see every hop. A reply that comes
@@ -20,8 +20,8 @@ use crate::sync::{
 
 pub mod wait;
 
-/// Slots of a lane: 640 ms of hops may be under way before a request is dropped.
-pub const N_SLOTS: usize = 64;
+/// Boxes of an exchange: 640 ms of hops may be under way before a request is dropped.
+pub const N_HOP_BOXES: usize = 64;
 
 /// What became of a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub enum Outcome {
 
 /// One hop on its way to an engine and back.
 #[derive(Debug)]
-pub struct Slot {
+pub struct HopBox {
     /// Which hop of the stream it holds.
     pub seq: u64,
     /// The stream's generation when it was sent.
@@ -60,10 +60,10 @@ pub struct Slot {
     pub timings: StepTimings,
 }
 
-/// Origin of [`Slot::pushed_us`]; set before the first slot exists.
+/// Origin of [`HopBox::pushed_us`]; set before the first box exists.
 static ORIGIN: OnceLock<Instant> = OnceLock::new();
 
-impl Slot {
+impl HopBox {
     fn new(n_channels: usize) -> Self {
         ORIGIN.get_or_init(Instant::now);
         Self {
@@ -86,99 +86,99 @@ impl Slot {
     }
 }
 
-/// Wakes the inference thread. Ringing neither locks nor allocates.
+/// Wakes the inference thread. Waking neither locks nor allocates.
 #[derive(Clone, Debug)]
-pub struct Bell(Thread);
+pub struct Waker(Thread);
 
-impl Bell {
-    /// A bell for a thread that parks when it has nothing to do.
+impl Waker {
+    /// A waker for a thread that parks when it has nothing to do.
     pub fn new(thread: Thread) -> Self {
         Self(thread)
     }
 
     /// Wakes the thread, or makes its next park return at once.
-    pub fn ring(&self) {
+    pub fn wake(&self) {
         self.0.unpark();
     }
 }
 
-/// State of a lane that both ends see.
+/// State of an exchange that both ends see.
 #[derive(Debug, Default)]
-struct Shared {
+struct ExchangeState {
     /// Written by the audio thread.
     generation: AtomicU32,
     /// Whether the audio end is gone.
     is_closed: AtomicBool,
 }
 
-/// The audio thread's end of a lane. Dropping it frees memory: not on the audio thread.
+/// The audio thread's end of an exchange. Dropping it frees memory: not on the audio thread.
 pub struct AudioEnd {
-    requests: Producer<Box<Slot>>,
-    replies: Consumer<Box<Slot>>,
-    /// Slots that are nowhere else. Never grows beyond its first capacity.
+    requests: Producer<Box<HopBox>>,
+    replies: Consumer<Box<HopBox>>,
+    /// Boxes that are nowhere else. Never grows beyond its first capacity.
     #[expect(clippy::vec_box, reason = "slots move through the rings as boxes")]
-    idle: Vec<Box<Slot>>,
-    n_slots: usize,
-    shared: Arc<Shared>,
-    bell: Bell,
+    idle: Vec<Box<HopBox>>,
+    n_boxes: usize,
+    state: Arc<ExchangeState>,
+    waker: Waker,
     parker: Parker,
     waited: Duration,
 }
 
-/// The inference thread's end of a lane.
+/// The inference thread's end of an exchange.
 pub struct WorkerEnd {
-    requests: Consumer<Box<Slot>>,
-    replies: Producer<Box<Slot>>,
-    shared: Arc<Shared>,
+    requests: Consumer<Box<HopBox>>,
+    replies: Producer<Box<HopBox>>,
+    state: Arc<ExchangeState>,
     generation: Option<u32>,
     unparker: Unparker,
 }
 
-/// Makes a lane of `n_slots` for streams of `n_channels`; `bell` wakes the thread that will hold the worker's end.
-pub fn lane(n_channels: usize, n_slots: usize, bell: Bell) -> (AudioEnd, WorkerEnd) {
-    let (requests, requested) = RingBuffer::new(n_slots);
-    let (replied, replies) = RingBuffer::new(n_slots);
-    let shared = Arc::new(Shared::default());
+/// Makes an exchange of `n_boxes` for streams of `n_channels`; `waker` wakes the thread that will hold the worker's end.
+pub fn pair(n_channels: usize, n_boxes: usize, waker: Waker) -> (AudioEnd, WorkerEnd) {
+    let (requests, requested) = RingBuffer::new(n_boxes);
+    let (replied, replies) = RingBuffer::new(n_boxes);
+    let state = Arc::new(ExchangeState::default());
     let parker = Parker::new();
     let unparker = parker.unparker().clone();
     // The parker's lock may be made on first use: make it here, so that waiting never allocates.
     unparker.unpark();
     parker.park();
-    let idle = (0..n_slots).map(|_| Box::new(Slot::new(n_channels))).collect();
+    let idle = (0..n_boxes).map(|_| Box::new(HopBox::new(n_channels))).collect();
     (
         AudioEnd {
             requests,
             replies,
             idle,
-            n_slots,
-            shared: shared.clone(),
-            bell,
+            n_boxes,
+            state: state.clone(),
+            waker,
             parker,
             waited: Duration::ZERO,
         },
-        WorkerEnd { requests: requested, replies: replied, shared, generation: None, unparker },
+        WorkerEnd { requests: requested, replies: replied, state, generation: None, unparker },
     )
 }
 
 impl AudioEnd {
-    /// Sends a hop. Returns whether it left: if every slot is under way, the request is dropped. Where every slot is out, the
+    /// Sends a hop. Returns whether it left: if every box is under way, the request is dropped. Where every box is out, the
     /// oldest reply is a ring's length old; nobody will ask for it, and it makes room. Real-time safe.
     pub fn request(&mut self, seq: u64, thresholds: Thresholds, noisy: &[Spectrum], now: Instant) -> bool {
-        let Some(mut slot) = self.idle.pop().or_else(|| self.replies.pop().ok()) else { return false };
-        slot.seq = seq;
-        slot.generation = self.shared.generation.load(Ordering::Relaxed);
-        slot.thresholds = thresholds;
-        slot.sent = now;
-        slot.outcome = Outcome::Returned;
-        slot.noisy.copy_from_slice(noisy);
-        match self.requests.push(slot) {
+        let Some(mut hop) = self.idle.pop().or_else(|| self.replies.pop().ok()) else { return false };
+        hop.seq = seq;
+        hop.generation = self.state.generation.load(Ordering::Relaxed);
+        hop.thresholds = thresholds;
+        hop.sent = now;
+        hop.outcome = Outcome::Returned;
+        hop.noisy.copy_from_slice(noisy);
+        match self.requests.push(hop) {
             Ok(()) => {
-                self.bell.ring();
+                self.waker.wake();
                 true
             }
-            Err(PushError::Full(slot)) => {
-                // Cannot be: the ring is as long as there are slots.
-                self.idle.push(slot);
+            Err(PushError::Full(hop)) => {
+                // Cannot be: the ring is as long as there are boxes.
+                self.idle.push(hop);
                 false
             }
         }
@@ -190,24 +190,24 @@ impl AudioEnd {
         &mut self,
         seq: u64,
         deadline: Option<Instant>,
-        mut on_stale: impl FnMut(&Slot),
-    ) -> Option<Box<Slot>> {
+        mut on_stale: impl FnMut(&HopBox),
+    ) -> Option<Box<HopBox>> {
         loop {
-            let generation = self.shared.generation.load(Ordering::Relaxed);
+            let generation = self.state.generation.load(Ordering::Relaxed);
             // Asked before the replies are looked at: one that comes in between is found, now or in the next round.
             let is_caught_up = self.is_caught_up();
             while let Ok(next) = self.replies.peek() {
                 if next.generation == generation && next.seq > seq {
                     return None;
                 }
-                let Ok(slot) = self.replies.pop() else { break };
-                if slot.generation == generation && slot.seq == seq {
-                    return Some(slot);
+                let Ok(hop) = self.replies.pop() else { break };
+                if hop.generation == generation && hop.seq == seq {
+                    return Some(hop);
                 }
-                if slot.generation == generation {
-                    on_stale(&slot);
+                if hop.generation == generation {
+                    on_stale(&hop);
                 }
-                self.recycle(slot);
+                self.recycle(hop);
             }
             let deadline = deadline?;
             let now = Instant::now();
@@ -221,28 +221,28 @@ impl AudioEnd {
     }
 
     /// Takes a reply back once it is used. Real-time safe.
-    pub fn recycle(&mut self, slot: Box<Slot>) {
-        debug_assert!(self.idle.len() < self.n_slots);
-        self.idle.push(slot);
+    pub fn recycle(&mut self, hop: Box<HopBox>) {
+        debug_assert!(self.idle.len() < self.n_boxes);
+        self.idle.push(hop);
     }
 
     /// Whether every request has come back, in the ring or on this side: the worker is not behind. Real-time safe.
     pub fn is_caught_up(&self) -> bool {
-        self.idle.len() + self.replies.slots() == self.n_slots
+        self.idle.len() + self.replies.slots() == self.n_boxes
     }
 
     /// Starts a new generation: replies under way become stale, and the stream's state is cleared before the next
     /// request is inferred. Real-time safe.
     pub fn next_generation(&mut self) {
-        // Publishes nothing but itself; each slot carries its own copy through the ring.
-        self.shared.generation.fetch_add(1, Ordering::Relaxed);
+        // Publishes nothing but itself; each box carries its own copy through the ring.
+        self.state.generation.fetch_add(1, Ordering::Relaxed);
         self.drain();
     }
 
     /// Takes all replies back unread. Real-time safe.
     pub fn drain(&mut self) {
-        while let Ok(slot) = self.replies.pop() {
-            self.recycle(slot);
+        while let Ok(hop) = self.replies.pop() {
+            self.recycle(hop);
         }
     }
 
@@ -259,15 +259,15 @@ impl AudioEnd {
 
 impl Drop for AudioEnd {
     fn drop(&mut self) {
-        self.shared.is_closed.store(true, Ordering::Release);
-        self.bell.ring();
+        self.state.is_closed.store(true, Ordering::Release);
+        self.waker.wake();
     }
 }
 
 /// A request as the worker receives it.
 pub struct Request {
-    /// The slot.
-    pub slot: Box<Slot>,
+    /// The box.
+    pub hop: Box<HopBox>,
     /// Whether it is the first of a generation: the stream's state must be cleared first.
     pub is_first: bool,
 }
@@ -276,14 +276,14 @@ impl WorkerEnd {
     /// The next request of the current generation; older ones go back at once.
     pub fn receive(&mut self) -> Option<Request> {
         loop {
-            let slot = self.requests.pop().ok()?;
-            // The audio thread raises the generation before it sends, so that this is at least the slot's.
-            if slot.generation == self.shared.generation.load(Ordering::Relaxed) {
-                let is_first = self.generation != Some(slot.generation);
-                self.generation = Some(slot.generation);
-                return Some(Request { slot, is_first });
+            let hop = self.requests.pop().ok()?;
+            // The audio thread raises the generation before it sends, so that this is at least the box's.
+            if hop.generation == self.state.generation.load(Ordering::Relaxed) {
+                let is_first = self.generation != Some(hop.generation);
+                self.generation = Some(hop.generation);
+                return Some(Request { hop, is_first });
             }
-            self.answer(slot);
+            self.answer(hop);
         }
     }
 
@@ -292,16 +292,16 @@ impl WorkerEnd {
         !self.requests.is_empty()
     }
 
-    /// Sends a slot back and wakes the audio thread if it waits.
-    pub fn answer(&mut self, slot: Box<Slot>) {
-        // Fails only when the audio side is gone and the ring has filled up with what it left: then the slot just dies here.
-        let _ = self.replies.push(slot);
+    /// Sends a box back and wakes the audio thread if it waits.
+    pub fn answer(&mut self, hop: Box<HopBox>) {
+        // Fails only when the audio side is gone and the ring has filled up with what it left: then the box just dies here.
+        let _ = self.replies.push(hop);
         self.unparker.unpark();
     }
 
     /// Whether the audio thread's end is gone.
     pub fn is_closed(&self) -> bool {
-        self.shared.is_closed.load(Ordering::Acquire)
+        self.state.is_closed.load(Ordering::Acquire)
     }
 }
 

@@ -5,8 +5,8 @@
 //! - [`breaker`]: when an engine that fails is given up.
 //! - [`priority`]: real-time priority for that thread.
 //! - [`native`], [`torch`]: open this library's own engine, and those of libtorch.
-//! - [`hub`]: the services of the process by device.
-//! - [`switchboard`]: which engines one plugin instance uses for its slots A and B, and what happens when one fails.
+//! - [`services`]: the services of the process by device.
+//! - [`slot_manager`]: which engines one plugin instance uses for its slots A and B, and what happens when one fails.
 
 use std::error::Error;
 
@@ -15,18 +15,18 @@ use tacet_model::ModelKind;
 use crate::engine::Engine;
 
 pub mod breaker;
-pub mod hub;
+mod keep_loaded;
 pub mod native;
-mod pin;
 pub mod priority;
 #[cfg(test)]
 pub(crate) mod scripted;
 pub mod service;
-pub mod switchboard;
+pub mod services;
+pub mod slot_manager;
 pub mod torch;
 pub mod worker;
 
-/// Why a backend gave no engine; its text holds the user's next step.
+/// Why an opener gave no engine; its text holds the user's next step.
 pub type OpenError = Box<dyn Error + Send + Sync>;
 
 /// What opening an engine tells on its way, in this order; an engine that has none of it tells nothing.
@@ -44,15 +44,15 @@ pub enum Progress {
 pub type BuildEngine = Box<dyn FnOnce(&mut dyn FnMut(Progress)) -> Result<Box<dyn Engine>, OpenError> + Send>;
 
 /// Opens the engines of a device.
-pub trait Backend: Send + Sync {
+pub trait EngineOpener: Send + Sync {
     /// Does what may take long and may run on any thread, off the audio thread and off the worker.
     ///
     /// # Errors
-    /// The backend's own, with the user's next step in the text.
+    /// The opener's own, with the user's next step in the text.
     fn prepare(&self, model: ModelKind) -> Result<BuildEngine, OpenError>;
 }
 
-impl<F> Backend for F
+impl<F> EngineOpener for F
 where
     F: Fn(ModelKind) -> Result<BuildEngine, OpenError> + Send + Sync,
 {

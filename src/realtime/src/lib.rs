@@ -4,7 +4,7 @@
 //! The modules in the order a hop of audio meets them:
 //!
 //! - [`processor`]: the audio thread's half; [`latency`] is what it reports to the host.
-//! - [`exchange`]: the lanes between it and the inference threads.
+//! - [`exchange`]: the way of a hop between it and the inference threads, and back.
 //! - [`inference`]: one inference thread per device, shared by every stream of the process.
 //! - [`engine`]: what runs the network; [`engine::native`] on the CPU, [`engine::torch`] on libtorch, opened on demand.
 //! - [`device`]: what can run the network here, and what to know before choosing. Never on the audio thread.

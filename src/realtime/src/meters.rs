@@ -14,21 +14,21 @@ pub mod timings;
 use feed::SpectrumFeed;
 use timings::TimingFeed;
 
-use crate::inference::switchboard::N_SLOTS;
+use crate::inference::slot_manager::N_SLOTS;
 
 /// Most channels of a plugin instance.
 pub const N_CHANNELS: usize = 2;
 
-/// Counters that only grow, per lane. Reset by the reader's subtraction or by [`LaneMeters::reset`].
+/// Counters that only grow, per slot. Reset by the reader's subtraction or by [`SlotMeters::reset`].
 #[derive(Debug, Default)]
-pub struct LaneMeters {
+pub struct SlotMeters {
     /// Hops sent to the engine.
     pub n_requests: AtomicU64,
     /// Hops whose reply was not there when it was due.
     pub n_late: AtomicU64,
     /// Replies that came after their hop had been played.
     pub n_stale: AtomicU64,
-    /// Hops that could not be sent because every slot was under way.
+    /// Hops that could not be sent because every box was under way.
     pub n_dropped: AtomicU64,
     /// Hops that the engine failed to infer.
     pub n_failed: AtomicU64,
@@ -40,7 +40,7 @@ pub struct LaneMeters {
     pub timings: TimingFeed,
 }
 
-impl LaneMeters {
+impl SlotMeters {
     /// Zeroes the counters and forgets the timings.
     pub fn reset(&self) {
         for counter in [
@@ -80,8 +80,8 @@ pub struct Meters {
     pub is_idle: AtomicBool,
     /// Time of the audio thread per hop, in microseconds, waits left out.
     pub audio_us: AtomicF32,
-    /// The slots' lanes.
-    pub lanes: [LaneMeters; N_SLOTS],
+    /// The slots.
+    pub slots: [SlotMeters; N_SLOTS],
     /// Frames for the panel's spectrograms.
     pub feed: SpectrumFeed,
     /// Channels of the stream.

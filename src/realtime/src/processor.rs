@@ -8,7 +8,7 @@
 //! - [`controls`]: what may change from block to block.
 //! - [`resample`]: to 48 kHz hops and back.
 //! - [`idle`]: sleep in digital silence.
-//! - [`lanes`]: the exchange with the engines of slots A and B.
+//! - [`slots`]: the exchanges with the engines of slots A and B.
 //! - [`conceal`]: what is played where an answer is missing.
 //! - [`align`]: the dry path.
 //! - [`metering`]: what the panel is told.
@@ -26,7 +26,7 @@ use crate::enhance::enhance;
 use crate::exchange::wait::{LOWEST_GRACE, SLACK_GRACE, WaitRule};
 use crate::frame::{SILENT_SPECTRUM, Spectrum};
 use crate::history::History;
-use crate::inference::switchboard::{Mailbox, N_SLOTS, SlotId};
+use crate::inference::slot_manager::{N_SLOTS, SlotId, SlotInbox};
 use crate::latency::{Latency, LatencyMode, pipeline_samples};
 use crate::meters::Meters;
 use crate::stft::{Analysis, Synthesis};
@@ -35,19 +35,19 @@ pub mod align;
 pub mod conceal;
 pub mod controls;
 pub mod idle;
-pub mod lanes;
 pub mod metering;
 pub mod mix;
 pub mod resample;
+pub mod slots;
 
 use align::DryDelay;
 use conceal::Concealer;
 use controls::Controls;
 use idle::{Gate, SilenceGate};
-use lanes::Lanes;
 use metering::Metering;
 use mix::Output;
 use resample::{Collector, Emitter, Plan};
+use slots::Slots;
 
 /// Most samples that are taken through the stages at once.
 const MAX_PORTION: usize = 512;
@@ -88,7 +88,7 @@ pub struct Processor {
     gate: SilenceGate,
     channels: Box<[Channel]>,
     history: History,
-    lanes: Lanes,
+    slots: Slots,
     rule: WaitRule,
     results: [Heard; N_SLOTS],
     /// The hop that is collected now.
@@ -100,13 +100,13 @@ pub struct Processor {
 }
 
 impl Processor {
-    /// Builds a processor whose engines come through `mailbox`.
+    /// Builds a processor whose engines come through `inbox`.
     ///
     /// # Errors
     /// What the resampler refuses; no plan leads there.
     pub fn new(
         setup: Setup,
-        mailbox: Mailbox,
+        inbox: SlotInbox,
         meters: Arc<Meters>,
     ) -> Result<Self, ResamplerConstructionError> {
         let Setup { plan, n_channels, lookahead_hops, mode } = setup;
@@ -131,7 +131,7 @@ impl Processor {
                 .map(|_| Channel { analysis: Analysis::new(), synthesis: Synthesis::new() })
                 .collect(),
             history: History::new(n_channels, depth_hops + 1),
-            lanes: Lanes::new(mailbox),
+            slots: Slots::new(inbox),
             rule: WaitRule::new(plan.rate_hz(), grace),
             results: [result(), result()],
             seq: 0,
@@ -196,7 +196,7 @@ impl Processor {
     /// One hop: what was collected goes to the engines, what is due comes back and goes to the emitter.
     fn hop(&mut self, controls: &Controls) {
         let began = Instant::now();
-        self.lanes.attend();
+        self.slots.attend();
         match self.gate.judge(self.collector.hop()) {
             Gate::Run | Gate::Wake => {
                 self.send(controls, began);
@@ -207,7 +207,7 @@ impl Processor {
             gate => self.sleep(gate == Gate::Sleep),
         }
         self.emitter.push_hop();
-        let busy = began.elapsed().saturating_sub(self.lanes.take_waited());
+        let busy = began.elapsed().saturating_sub(self.slots.take_waited());
         let meters = self.metering.meters();
         meters.audio_us.store(busy.as_secs_f32() * 1e6, Relaxed);
         meters.is_idle.store(self.gate.is_idle(), Relaxed);
@@ -221,7 +221,7 @@ impl Processor {
             }
         }
         self.sent[(self.seq % 2) as usize] = now;
-        self.lanes.request(self.seq, controls.thresholds, self.history.get(0), now, self.metering.meters());
+        self.slots.request(self.seq, controls.thresholds, self.history.get(0), now, self.metering.meters());
     }
 
     fn receive(&mut self, controls: &Controls) {
@@ -229,13 +229,13 @@ impl Processor {
         let due = self.seq.checked_sub(slack_hops as u64);
         let noisy = self.history.get(slack_hops + self.setup.lookahead_hops);
         for (id, result) in SlotId::ALL.into_iter().zip(&mut self.results) {
-            if !self.lanes.serves(id) {
+            if !self.slots.serves(id) {
                 result.enhanced.copy_from_slice(noisy);
                 continue;
             }
             let reply = due.and_then(|due| {
                 let deadline = self.rule.deadline(self.sent[(due % 2) as usize]);
-                self.lanes.reply(id, due, deadline, self.metering.meters())
+                self.slots.reply(id, due, deadline, self.metering.meters())
             });
             match reply {
                 Some(reply) => {
@@ -244,7 +244,7 @@ impl Processor {
                     if id == SlotId::A {
                         self.metering.meters().lsnr_db.store(reply.output[0].lsnr_db, Relaxed);
                     }
-                    self.lanes.recycle(id, reply);
+                    self.slots.recycle(id, reply);
                 }
                 None => {
                     let concealed = result.concealer.conceal();
@@ -253,7 +253,7 @@ impl Processor {
             }
         }
         let [a, b] = &self.results;
-        if self.lanes.serves(SlotId::B) {
+        if self.slots.serves(SlotId::B) {
             self.metering.compare(&a.enhanced, &b.enhanced);
         } else {
             self.metering.compare_nothing();
@@ -263,7 +263,7 @@ impl Processor {
 
     /// The slot that is heard: B only where it runs.
     fn heard(&self, wanted: SlotId) -> SlotId {
-        if self.lanes.serves(wanted) { wanted } else { SlotId::A }
+        if self.slots.serves(wanted) { wanted } else { SlotId::A }
     }
 
     fn synthesise(&mut self, controls: &Controls) {
@@ -280,7 +280,7 @@ impl Processor {
         if is_first {
             self.clear_signal();
         }
-        self.lanes.sleep();
+        self.slots.sleep();
         for channel in self.emitter.hop_mut() {
             channel.fill(0.0);
         }
@@ -303,8 +303,8 @@ impl Processor {
         self.output.reset();
         self.gate.reset();
         self.clear_signal();
-        self.lanes.attend();
-        self.lanes.reset();
+        self.slots.attend();
+        self.slots.reset();
         self.rule.reset();
         for result in &mut self.results {
             result.concealer.reset();

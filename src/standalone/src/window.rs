@@ -22,7 +22,7 @@ use choice::{Choice, Wishes};
 use restart::Running;
 
 use tacet::plugin::Tacet;
-use tacet::plugin::panel::audio;
+use tacet::plugin::window::audio;
 
 /// How long a restarted program waits for what the former one held.
 const RESTART_PATIENCE: Duration = Duration::from_secs(3);
@@ -42,7 +42,7 @@ pub struct Options {
     pub output: Option<String>,
     /// Audio system
     #[arg(long, value_enum, default_value_t)]
-    pub backend: Backend,
+    pub backend: AudioBackend,
     /// Sample rate, in hertz; JACK sets its own
     #[arg(long, value_name = "HZ")]
     pub rate: Option<u32>,
@@ -59,7 +59,7 @@ pub struct Options {
 
 /// Audio systems.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Backend {
+pub enum AudioBackend {
     /// JACK or PipeWire where a server runs, else the system's own
     #[default]
     Auto,
@@ -125,7 +125,7 @@ fn end_on_interrupt() -> Result<()> {
 fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
     let mut arguments = vec!["tacet".to_owned(), "--dpi-scale".into(), options.scale.to_string()];
     let mut add = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);
-    if options.backend == Backend::Dummy {
+    if options.backend == AudioBackend::Dummy {
         add("backend", "dummy".into());
         let running = Running {
             backend: "No sound",
@@ -139,7 +139,7 @@ fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
         return Ok((arguments, running));
     }
     let jack = match options.backend {
-        Backend::System => None,
+        AudioBackend::System => None,
         _ => devices::jack(),
     };
     if let Some(jack) = jack {
@@ -167,7 +167,7 @@ fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
         };
         return Ok((arguments, running));
     }
-    if options.backend == Backend::Jack {
+    if options.backend == AudioBackend::Jack {
         bail!("no JACK server runs: start one (or PipeWire's), or use `--backend system`");
     }
     let system = devices::system()?;

@@ -11,14 +11,14 @@ use crate::network::RING;
 /// Rows of a lane in the ring.
 const N_RING: usize = RING as usize;
 /// Most lanes whose row numbers are exact in float32.
-pub(crate) const MAX_SLOTS: usize = (1 << 24) / N_RING - 2;
+pub(crate) const MAX_EXACT_LANES: usize = (1 << 24) / N_RING - 2;
 /// Values of a row in the packed upload.
 pub(crate) const PACKED: usize = N_INPUT + 3 + 4 + N_RING;
 
 /// Which rows of the device's two matrices belong to whom. Beside the lanes' own there is an unused lane, which the
 /// spare rows of a batch write to, and one row that is zero for ever.
 #[derive(Debug)]
-pub(crate) struct Slots {
+pub(crate) struct LaneTable {
     clocks: Vec<Clock>,
 }
 
@@ -31,9 +31,9 @@ struct Clock {
     n_valid: usize,
 }
 
-impl Slots {
-    pub fn new(n_slots: usize) -> Self {
-        Self { clocks: vec![Clock::default(); n_slots] }
+impl LaneTable {
+    pub fn new(n_lanes: usize) -> Self {
+        Self { clocks: vec![Clock::default(); n_lanes] }
     }
 
     pub fn len(&self) -> usize {
@@ -74,8 +74,8 @@ impl Slots {
             }
         };
         for (row, lane) in lanes.iter().enumerate() {
-            let slot = lane.slot as usize;
-            let clock = &mut self.clocks[slot];
+            let number = lane.number as usize;
+            let clock = &mut self.clocks[number];
             if lane.reset != 0 {
                 *clock = Clock::default();
             }
@@ -84,11 +84,11 @@ impl Slots {
             let ring = std::array::from_fn(|i| {
                 let hops_ago = N_RING - 1 - i;
                 let place = (clock.newest + N_RING - hops_ago) % N_RING;
-                if hops_ago < clock.n_valid { slot * N_RING + place } else { zero_ring }
+                if hops_ago < clock.n_valid { number * N_RING + place } else { zero_ring }
             });
-            let from = if lane.reset != 0 { zero_state } else { slot };
+            let from = if lane.reset != 0 { zero_state } else { number };
             let bounds = [lane.min_db, lane.max_erb_db, lane.max_df_db];
-            put(row, bounds, [from, slot, lane.leader as usize, slot * N_RING + clock.newest], ring);
+            put(row, bounds, [from, number, lane.leader as usize, number * N_RING + clock.newest], ring);
         }
         for row in lanes.len()..rows {
             let bounds = [f32::NEG_INFINITY, f32::INFINITY, f32::INFINITY];
@@ -110,33 +110,29 @@ mod tests {
 
     #[test]
     fn a_new_lane_reads_zeros_before_its_first_input() {
-        let mut slots = Slots::new(2);
+        let mut table = LaneTable::new(2);
         let mut packed = vec![f32::NAN; 2 * PACKED];
-        let lane = Lane { slot: 1, reset: 1, ..Lane::default() };
-        slots.pack(2, &[lane], &[1.0; N_INPUT], &mut packed);
-        let zero = slots.zero_ring_row();
+        let lane = Lane { number: 1, reset: 1, ..Lane::default() };
+        table.pack(2, &[lane], &[1.0; N_INPUT], &mut packed);
+        let zero = table.zero_ring_row();
         assert_eq!(reads(&packed, 2, 0), [zero, zero, zero, zero, 6]);
         assert_eq!(reads(&packed, 2, 1), [zero; N_RING]);
         assert!(packed.iter().all(|value| !value.is_nan()), "every value is written");
         let state_rows = &packed[2 * (N_INPUT + 3)..][..4];
-        assert_eq!(
-            state_rows,
-            [3.0, 3.0, 1.0, 2.0],
-            "reads zeros twice, writes its slot and the unused lane"
-        );
+        assert_eq!(state_rows, [3.0, 3.0, 1.0, 2.0], "reads zeros twice, writes its own and the unused lane");
     }
 
     #[test]
     fn a_ring_keeps_the_last_five_inputs_in_order() {
-        let mut slots = Slots::new(1);
+        let mut table = LaneTable::new(1);
         let mut packed = vec![0.0; PACKED];
         let mut written = Vec::new();
         for hop in 0..12 {
-            let lane = Lane { slot: 0, reset: u32::from(hop == 0), ..Lane::default() };
-            slots.pack(1, &[lane], &[0.0; N_INPUT], &mut packed);
+            let lane = Lane { number: 0, reset: u32::from(hop == 0), ..Lane::default() };
+            table.pack(1, &[lane], &[0.0; N_INPUT], &mut packed);
             written.push(packed[N_INPUT + 6] as usize);
             let expected: Vec<_> = (0..N_RING)
-                .map(|i| (hop + 1 + i).checked_sub(N_RING).map_or(slots.zero_ring_row(), |at| written[at]))
+                .map(|i| (hop + 1 + i).checked_sub(N_RING).map_or(table.zero_ring_row(), |at| written[at]))
                 .collect();
             assert_eq!(reads(&packed, 1, 0), expected, "hop {hop}");
         }

@@ -15,7 +15,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::graph::Graph;
 use crate::network::{DecoderBuffers, EncoderBuffers, Gate, RING, Run};
-use crate::packing::{MAX_SLOTS, PACKED, Slots};
+use crate::packing::{LaneTable, MAX_EXACT_LANES, PACKED};
 use crate::target::Target;
 use crate::weights::Weights;
 use crate::{Result, TorchError};
@@ -27,7 +27,7 @@ pub const MAX_LANES: usize = 512;
 #[derive(Debug)]
 pub struct Streams {
     device: OnDevice,
-    slots: Slots,
+    table: LaneTable,
     batches: BTreeMap<usize, Batch>,
     /// Whether steps become CUDA graphs.
     record: bool,
@@ -63,25 +63,25 @@ struct Batch {
 }
 
 impl Streams {
-    /// Room for `n_slots` lanes, all silent. With `record`, steps become CUDA graphs where possible.
+    /// Room for `n_lanes` lanes, all silent. With `record`, steps become CUDA graphs where possible.
     ///
     /// # Errors
-    /// [`TorchError::Argument`] for too many or no slots; the device's errors.
-    pub fn new(weights: Rc<Weights>, n_slots: usize, record: bool) -> Result<Self> {
-        if !(1..=MAX_SLOTS).contains(&n_slots) {
+    /// [`TorchError::Argument`] for too many or no lanes; the device's errors.
+    pub fn new(weights: Rc<Weights>, n_lanes: usize, record: bool) -> Result<Self> {
+        if !(1..=MAX_EXACT_LANES).contains(&n_lanes) {
             return Err(TorchError::Argument(format!("{n_slots} lanes are not within 1..={MAX_SLOTS}")));
         }
         let target = weights.target();
-        let slots = Slots::new(n_slots);
+        let table = LaneTable::new(n_lanes);
         let zeros = |rows: usize, n: i64| Tensor::f_zeros([rows as i64, n], target.options());
         let device = OnDevice {
             target,
-            ring: zeros(slots.n_ring_rows(), N_INPUT as i64)?,
-            state: zeros(slots.n_state_rows(), weights.state_sizes().iter().sum())?,
+            ring: zeros(table.n_ring_rows(), N_INPUT as i64)?,
+            state: zeros(table.n_state_rows(), weights.state_sizes().iter().sum())?,
             weights,
         };
         let record = record && target.device().is_cuda();
-        Ok(Self { device, slots, batches: BTreeMap::new(), record, taken: vec![false; n_slots] })
+        Ok(Self { device, table, batches: BTreeMap::new(), record, taken: vec![false; n_lanes] })
     }
 
     /// The network on the device.
@@ -107,11 +107,11 @@ impl Streams {
                 self.batches.get_mut(&rows).ok_or_else(|| TorchError::Argument("no such batch".into()))?;
             for gated in [false, true] {
                 if self.record {
-                    batch.record(&mut self.device, &mut self.slots, gated, &mut self.record)?;
+                    batch.record(&mut self.device, &mut self.table, gated, &mut self.record)?;
                 }
                 // Twice: libtorch decides on kernels and memory in the first run.
                 for _ in 0..2 {
-                    batch.pack(&mut self.slots, &[], &[]);
+                    batch.pack(&mut self.table, &[], &[]);
                     batch.upload()?;
                     batch.run(&mut self.device, 0, gated)?;
                     self.device.target.synchronize()?;
@@ -137,10 +137,10 @@ impl Streams {
         let batch =
             self.batches.get_mut(&rows).ok_or_else(|| TorchError::Argument("no such batch".into()))?;
         if self.record {
-            batch.record(&mut self.device, &mut self.slots, gated, &mut self.record)?;
+            batch.record(&mut self.device, &mut self.table, gated, &mut self.record)?;
         }
         let start = Instant::now();
-        batch.pack(&mut self.slots, lanes, input);
+        batch.pack(&mut self.table, lanes, input);
         batch.upload()?;
         self.device.target.synchronize()?;
         let uploaded = Instant::now();
@@ -188,10 +188,10 @@ impl Streams {
             if lane.leader as usize >= n {
                 return wrong(format!("leader {} of {n} lanes", lane.leader));
             }
-            match self.taken.get_mut(lane.slot as usize) {
+            match self.taken.get_mut(lane.number as usize) {
                 Some(taken) if !*taken => *taken = true,
-                Some(_) => return wrong(format!("slot {} twice in a step", lane.slot)),
-                None => return wrong(format!("slot {} of {}", lane.slot, self.slots.len())),
+                Some(_) => return wrong(format!("lane {} twice in a step", lane.number)),
+                None => return wrong(format!("lane {} of {}", lane.number, self.table.len())),
             }
         }
         Ok(())
@@ -224,12 +224,12 @@ impl Batch {
         })
     }
 
-    fn pack(&mut self, slots: &mut Slots, lanes: &[Lane], input: &[f32]) {
+    fn pack(&mut self, table: &mut LaneTable, lanes: &[Lane], input: &[f32]) {
         let values = self.staging.data_ptr().cast::<f32>();
         // SAFETY: `staging` is a contiguous float32 tensor of rows * PACKED values in host memory (`Batch::new`), ours
         // alone while `self` is borrowed: no libtorch call runs meanwhile.
         let packed = unsafe { std::slice::from_raw_parts_mut(values, self.rows * PACKED) };
-        slots.pack(self.rows, lanes, input, packed);
+        table.pack(self.rows, lanes, input, packed);
     }
 
     fn upload(&mut self) -> Result<()> {
@@ -265,7 +265,7 @@ impl Batch {
     fn record(
         &mut self,
         device: &mut OnDevice,
-        slots: &mut Slots,
+        table: &mut LaneTable,
         gated: bool,
         possible: &mut bool,
     ) -> Result<()> {
@@ -273,7 +273,7 @@ impl Batch {
         if self.graphs[usize::from(gated)].is_some() {
             return Ok(());
         }
-        self.pack(slots, &[], &[]);
+        self.pack(table, &[], &[]);
         self.upload()?;
         match Graph::record(index, || self.compute(device, 0, gated)) {
             Ok(graph) => self.graphs[usize::from(gated)] = Some(graph),

@@ -91,7 +91,7 @@ fn cpu_engine(api: &Api, model: &[u8]) -> *mut Engine {
 
 /// One hop of one lane whose state is zero before it.
 fn first_hop(api: &Api, engine: *mut Engine) -> Vec<f32> {
-    let lane = Lane { slot: 0, leader: 0, reset: 1, min_db: -15.0, max_erb_db: 35.0, max_df_db: 35.0 };
+    let lane = Lane { number: 0, leader: 0, reset: 1, min_db: -15.0, max_erb_db: 35.0, max_df_db: 35.0 };
     let input: Vec<f32> = (0..N_INPUT).map(|i| (i as f32 * 0.7).sin()).collect();
     let mut output = vec![0.0; N_OUTPUT];
     let mut timings = Timings::default();
@@ -154,7 +154,7 @@ fn no_argument_does_harm() {
                 let n = random.number();
                 for (i, lane) in lanes.iter_mut().take(n as usize).enumerate() {
                     *lane = Lane {
-                        slot: if random.below(4) == 0 { random.number() } else { i as u32 },
+                        number: if random.below(4) == 0 { random.number() } else { i as u32 },
                         leader: if random.below(4) == 0 { random.number() } else { 0 },
                         reset: random.below(3),
                         min_db: random.float(),

@@ -42,15 +42,15 @@ fn inputs(seed: u32, n_hops: usize) -> Vec<f32> {
         .collect()
 }
 
-fn lane(slot: u32, leader: u32, first: bool, [min_db, max_erb_db, max_df_db]: [f32; 3]) -> Lane {
-    Lane { slot, leader, reset: first.into(), min_db, max_erb_db, max_df_db }
+fn lane(number: u32, leader: u32, first: bool, [min_db, max_erb_db, max_df_db]: [f32; 3]) -> Lane {
+    Lane { number, leader, reset: first.into(), min_db, max_erb_db, max_df_db }
 }
 
 /// One lane alone, hop by hop: `[hops][225]`.
-fn alone(streams: &mut Streams, slot: u32, input: &[f32], bounds: [f32; 3]) -> Vec<f32> {
+fn alone(streams: &mut Streams, number: u32, input: &[f32], bounds: [f32; 3]) -> Vec<f32> {
     let mut out = vec![0.0; input.len() / N_INPUT * N_OUTPUT];
     for (hop, (input, out)) in input.chunks(N_INPUT).zip(out.chunks_mut(N_OUTPUT)).enumerate() {
-        streams.step(&[lane(slot, 0, hop == 0, bounds)], input, out).unwrap();
+        streams.step(&[lane(number, 0, hop == 0, bounds)], input, out).unwrap();
     }
     out
 }

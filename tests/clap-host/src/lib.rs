@@ -23,7 +23,7 @@ pub use clack_host::prelude::ProcessStatus;
 use clack_host::prelude::*;
 
 mod contract;
-mod editor;
+mod panel;
 pub mod signal;
 pub mod soak;
 

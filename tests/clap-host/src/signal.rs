@@ -44,7 +44,7 @@ impl Programme {
             return 0.0;
         }
         let share = |shift: u32| ((draw >> shift) & 0xFF) as f32 / 255.0;
-        // A voice: a pulse train of 90 to 250 Hz (at 48 kHz) with harmonics that fall by 6 dB per octave, under a bell.
+        // A voice: a pulse train of 90 to 250 Hz (at 48 kHz) with harmonics that fall by 6 dB per octave, under a waker.
         let period = 192.0 + share(8) * 340.0;
         let phase = (within as f32 % period) / period;
         let t = within as f32 / Self::SECTION_SAMPLES as f32;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tacet_realtime::engine::Thresholds;
-use tacet_realtime::exchange::{Bell, Outcome, Request, lane};
+use tacet_realtime::exchange::{Outcome, Request, Waker, pair};
 use tacet_realtime::frame::{Complex32, SILENT_SPECTRUM};
 use tacet_realtime::meters::ring::Ring;
 
 /// Hops exchanged: Miri takes some ten milliseconds for each.
 const N_HOPS: u64 = if cfg!(miri) { 20 } else { 2000 };
-const N_SLOTS: usize = 3;
+const N_HOPS_UNDER_WAY: usize = 3;
 
 #[test]
 fn hops_cross_and_come_back() {
@@ -19,10 +19,10 @@ fn hops_cross_and_come_back() {
     let serving = std::thread::spawn(move || {
         let mut worker: tacet_realtime::exchange::WorkerEnd = end.recv().unwrap();
         loop {
-            if let Some(Request { mut slot, .. }) = worker.receive() {
-                slot.outcome = Outcome::Answered;
-                slot.output[0].mask[0] = slot.noisy[0][0].re * 2.0;
-                worker.answer(slot);
+            if let Some(Request { mut hop, .. }) = worker.receive() {
+                hop.outcome = Outcome::Answered;
+                hop.output[0].mask[0] = hop.noisy[0][0].re * 2.0;
+                worker.answer(hop);
             } else if worker.is_closed() {
                 return;
             } else {
@@ -30,7 +30,7 @@ fn hops_cross_and_come_back() {
             }
         }
     });
-    let (mut audio, worker_end) = lane(1, N_SLOTS, Bell::new(serving.thread().clone()));
+    let (mut audio, worker_end) = pair(1, N_HOPS_UNDER_WAY, Waker::new(serving.thread().clone()));
     ends.send(worker_end).unwrap();
     let mut noisy = [SILENT_SPECTRUM];
     let mut first = 0;
@@ -43,9 +43,9 @@ fn hops_cross_and_come_back() {
         let is_sent = audio.request(seq, Thresholds::default(), &noisy, Instant::now());
         let Some(due) = seq.checked_sub(1).filter(|due| *due >= first && is_sent) else { continue };
         let deadline = Instant::now() + Duration::from_secs(600);
-        if let Some(slot) = audio.reply(due, Some(deadline), |_| {}) {
-            assert_eq!((slot.seq, slot.output[0].mask[0]), (due, due as f32 * 2.0));
-            audio.recycle(slot);
+        if let Some(hop) = audio.reply(due, Some(deadline), |_| {}) {
+            assert_eq!((hop.seq, hop.output[0].mask[0]), (due, due as f32 * 2.0));
+            audio.recycle(hop);
         }
     }
     drop(audio);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use loom::sync::Arc;
 use loom::thread;
 use tacet_concurrency::engine::{ChannelOut, Thresholds};
-use tacet_concurrency::exchange::{AudioEnd, Bell, Outcome, Request, WorkerEnd, lane};
+use tacet_concurrency::exchange::{AudioEnd, Outcome, Request, Waker, WorkerEnd, pair};
 use tacet_concurrency::ring::Ring;
 
 /// Interleavings with at most this many preemptions: enough for every defect of two threads that is known (Musuvathi and
@@ -29,11 +29,11 @@ fn never() -> Option<Instant> {
 fn serve(worker: &mut WorkerEnd) -> Vec<u64> {
     let mut inferred = Vec::new();
     loop {
-        if let Some(Request { mut slot, .. }) = worker.receive() {
-            inferred.push(slot.seq);
-            slot.outcome = Outcome::Answered;
-            slot.output[0] = ChannelOut(slot.noisy[0] * 10);
-            worker.answer(slot);
+        if let Some(Request { mut hop, .. }) = worker.receive() {
+            inferred.push(hop.seq);
+            hop.outcome = Outcome::Answered;
+            hop.output[0] = ChannelOut(hop.noisy[0] * 10);
+            worker.answer(hop);
         } else if worker.is_closed() {
             return inferred;
         } else {
@@ -43,13 +43,13 @@ fn serve(worker: &mut WorkerEnd) -> Vec<u64> {
 }
 
 /// Runs `audio` against a worker, and returns what the worker inferred.
-fn exchange(n_slots: usize, audio: impl FnOnce(AudioEnd)) -> Vec<u64> {
+fn exchange(n_boxes: usize, audio: impl FnOnce(AudioEnd)) -> Vec<u64> {
     let (ends, end) = loom::sync::mpsc::channel::<WorkerEnd>();
     let worker = thread::spawn(move || {
         let mut worker = end.recv().unwrap();
         serve(&mut worker)
     });
-    let (audio_end, worker_end) = lane(1, n_slots, Bell::new(worker.thread().clone()));
+    let (audio_end, worker_end) = pair(1, n_boxes, Waker::new(worker.thread().clone()));
     ends.send(worker_end).unwrap();
     audio(audio_end);
     worker.join().unwrap()
@@ -72,14 +72,14 @@ fn no_wake_up_is_lost_and_a_reply_is_its_requests() {
 }
 
 #[test]
-fn replies_that_nobody_waits_for_come_in_order_and_no_slot_is_lost() {
+fn replies_that_nobody_waits_for_come_in_order_and_no_box_is_lost() {
     check(3, || {
         exchange(2, |mut audio| {
             let sent: Vec<bool> = (0..3).map(|seq| send(&mut audio, seq)).collect();
             assert!(sent[0] && sent[1]);
             let mut stale = Vec::new();
             let last = if sent[2] { 2 } else { 1 };
-            let reply = audio.reply(last, never(), |slot| stale.push(slot.seq)).expect("it was waited for");
+            let reply = audio.reply(last, never(), |hop| stale.push(hop.seq)).expect("it was waited for");
             assert!(stale.is_sorted() && reply.seq == last);
             audio.recycle(reply);
             assert!(audio.is_caught_up());

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use tacet_realtime::device::Device;
 use tacet_realtime::engine::{ChannelOut, Engine, EngineError, Job, Stage, StepTimings, StreamId};
-use tacet_realtime::inference::hub::Hub;
-use tacet_realtime::inference::switchboard::{SlotId, Switchboard};
-use tacet_realtime::inference::{Backend, BuildEngine, OpenError};
+use tacet_realtime::inference::services::Services;
+use tacet_realtime::inference::slot_manager::{SlotId, SlotManager};
+use tacet_realtime::inference::{BuildEngine, EngineOpener, OpenError};
 use tacet_realtime::latency::LatencyMode;
 use tacet_realtime::meters::Meters;
 use tacet_realtime::model::{HOP, ModelKind, N_BANDS};
@@ -71,27 +71,27 @@ impl Engine for Half {
     }
 }
 
-fn hub() -> &'static Hub {
-    let backend: Arc<dyn Backend> = Arc::new(|_: ModelKind| -> Result<BuildEngine, OpenError> {
+fn services() -> &'static Services {
+    let opener: Arc<dyn EngineOpener> = Arc::new(|_: ModelKind| -> Result<BuildEngine, OpenError> {
         Ok(Box::new(|_| Ok(Box::new(Half::default()) as Box<dyn Engine>)))
     });
-    Box::leak(Box::new(Hub::new([(Device::Native, backend)])))
+    Box::leak(Box::new(Services::new([(Device::Native, opener)])))
 }
 
 struct Player {
     processor: Processor,
-    switchboard: Switchboard,
+    slot_manager: SlotManager,
     meters: Arc<Meters>,
     attention: Arc<AtomicBool>,
 }
 
 impl Player {
-    fn join(hub: &'static Hub) -> Self {
+    fn join(services: &'static Services) -> Self {
         let attention = Arc::new(AtomicBool::new(false));
-        let (mut switchboard, mailbox) =
-            Switchboard::new(hub, ModelKind::DeepFilterNet3, 1, attention.clone());
-        switchboard.serve_at_once(Duration::from_secs(60));
-        switchboard.choose(Device::Native, None);
+        let (mut slot_manager, inbox) =
+            SlotManager::new(services, ModelKind::DeepFilterNet3, 1, attention.clone());
+        slot_manager.serve_at_once(Duration::from_secs(60));
+        slot_manager.choose(Device::Native, None);
         let meters = Arc::new(Meters::default());
         let setup = Setup {
             plan: Plan::new(48e3).unwrap(),
@@ -99,8 +99,8 @@ impl Player {
             lookahead_hops: 0,
             mode: LatencyMode::Lowest,
         };
-        let processor = Processor::new(setup, mailbox, meters.clone()).unwrap();
-        Self { processor, switchboard, meters, attention }
+        let processor = Processor::new(setup, inbox, meters.clone()).unwrap();
+        Self { processor, slot_manager, meters, attention }
     }
 
     fn play(&mut self, n_hops: usize) -> Vec<f32> {
@@ -111,7 +111,7 @@ impl Player {
             self.processor.process(&mut block, &Controls::default(), true);
             out.append(&mut block[0]);
             if self.attention.load(Ordering::Relaxed) {
-                self.switchboard.attend();
+                self.slot_manager.attend();
             }
         }
         out
@@ -120,17 +120,17 @@ impl Player {
 
 #[test]
 fn streams_join_and_leave_while_others_play() {
-    let hub = hub();
-    let alone = Player::join(hub).play(N_HOPS);
+    let services = services();
+    let alone = Player::join(services).play(N_HOPS);
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let players: Vec<_> = (0..N_PLAYERS)
             .map(|_| {
                 scope.spawn(|| {
-                    let mut player = Player::join(hub);
+                    let mut player = Player::join(services);
                     let out = player.play(N_HOPS);
                     assert_eq!(
-                        player.meters.lanes[SlotId::A as usize].n_concealed.load(Ordering::Relaxed),
+                        player.meters.slots[SlotId::A as usize].n_concealed.load(Ordering::Relaxed),
                         0
                     );
                     out
@@ -143,7 +143,7 @@ fn streams_join_and_leave_while_others_play() {
                 scope.spawn(move || {
                     let mut n_joined = 0;
                     while !is_over.load(Ordering::Relaxed) {
-                        let mut player = Player::join(hub);
+                        let mut player = Player::join(services);
                         player.play(n_joined % 7);
                         if guest == 0 {
                             player.processor.reset();
@@ -159,7 +159,7 @@ fn streams_join_and_leave_while_others_play() {
         let watcher = scope.spawn(|| {
             while !is_over.load(Ordering::Relaxed) {
                 let n_streams: u32 =
-                    hub.reports(Device::Native).iter().map(|report| report.n_streams()).sum();
+                    services.reports(Device::Native).iter().map(|report| report.n_streams()).sum();
                 // Who has left is counted until the worker has seen it.
                 assert!(n_streams <= 2 * (N_PLAYERS + N_GUESTS) as u32);
                 std::thread::yield_now();
@@ -173,5 +173,5 @@ fn streams_join_and_leave_while_others_play() {
         }
         watcher.join().unwrap();
     });
-    assert!(hub.reports(Device::Native).is_empty(), "the thread ends with its last stream");
+    assert!(services.reports(Device::Native).is_empty(), "the thread ends with its last stream");
 }

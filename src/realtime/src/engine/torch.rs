@@ -1,8 +1,8 @@
 //! The torch engine: DeepFilterNet3 on libtorch, on the CPU, Apple's GPU (MPS) or an NVIDIA GPU (CUDA).
 //!
-//! The network lives in a library of its own that links libtorch, opened on demand ([`Backend`]). This is its contract on
-//! our side: streams of channels are lanes of a batch, one step uploads and downloads once for all of them. Making an
-//! engine takes seconds (open, upload weights, warm up, check against the native engine): on a thread of its own.
+//! The network lives in a library of its own that links libtorch, opened on demand ([`TorchBackend`]). This is its
+//! contract on our side: streams of channels are lanes of a batch, one step uploads and downloads once for all of them.
+//! Making an engine takes seconds (open, upload weights, warm up, check against the native engine): on a thread of its own.
 
 use tacet_torch_pack::abi::{self, FLAG_GRAPHS, Lane, Status};
 
@@ -15,7 +15,9 @@ mod file;
 mod loader;
 
 pub use file::TorchFile;
-pub use loader::{Backend, CallError, LoadError, MPS_FALLBACK_VARIABLE, installed, request_mps_fallback};
+pub use loader::{
+    CallError, LoadError, MPS_FALLBACK_VARIABLE, TorchBackend, installed, request_mps_fallback,
+};
 
 /// Most channels that an engine holds and that one step takes.
 pub const MAX_CHANNELS: usize = 512;
@@ -112,14 +114,14 @@ impl Default for TorchOptions {
 /// The network on a device of libtorch, for any number of streams.
 #[derive(Debug)]
 pub struct TorchEngine {
-    pub(super) backend: &'static Backend,
+    pub(super) backend: &'static TorchBackend,
     pub(super) handle: *mut abi::Engine,
     device: TorchDevice,
     name: String,
     lookahead_hops: usize,
     norm_alpha: f32,
-    /// Slots of the streams' channels, by stream.
-    streams: Vec<Option<Box<[Slot]>>>,
+    /// The lanes of the streams' channels, by stream.
+    streams: Vec<Option<Box<[LaneState]>>>,
     free: Vec<u32>,
     // Scratch of a step.
     lanes: Vec<Lane>,
@@ -128,7 +130,7 @@ pub struct TorchEngine {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Slot {
+struct LaneState {
     index: u32,
     /// The next step clears it.
     reset: bool,
@@ -164,7 +166,7 @@ impl TorchEngine {
     /// # Errors
     /// [`TorchError`].
     pub fn load(device: TorchDevice, model: &Model, options: &TorchOptions) -> Result<Self, TorchError> {
-        let backend = Backend::open()?;
+        let backend = TorchBackend::open()?;
         let bytes = model.to_safetensors()?;
         let config = abi::EngineConfig {
             device: device.abi(),
@@ -199,7 +201,7 @@ impl TorchEngine {
     }
 
     /// The library behind it.
-    pub fn backend(&self) -> &'static Backend {
+    pub fn backend(&self) -> &'static TorchBackend {
         self.backend
     }
 
@@ -294,13 +296,13 @@ impl TorchEngine {
 
     /// Puts a pending job's channels behind the gathered ones.
     fn gather(&mut self, job: &Job) -> Result<(), EngineError> {
-        let slots = self.streams.get_mut(job.stream.0 as usize).and_then(Option::as_mut);
-        let slots = slots.ok_or(EngineError::UnknownStream(job.stream))?;
+        let lanes = self.streams.get_mut(job.stream.0 as usize).and_then(Option::as_mut);
+        let lanes = lanes.ok_or(EngineError::UnknownStream(job.stream))?;
         let leader = self.lanes.len() as u32;
         let Thresholds { min_db, max_erb_db, max_df_db } = job.thresholds;
-        for slot in slots.iter_mut() {
-            let reset = std::mem::take(&mut slot.reset).into();
-            self.lanes.push(Lane { slot: slot.index, leader, reset, min_db, max_erb_db, max_df_db });
+        for lane in lanes.iter_mut() {
+            let reset = std::mem::take(&mut lane.reset).into();
+            self.lanes.push(Lane { number: lane.index, leader, reset, min_db, max_erb_db, max_df_db });
         }
         self.input.extend_from_slice(&job.input);
         Ok(())
@@ -336,25 +338,25 @@ impl Engine for TorchEngine {
         if n_channels > self.free.len() {
             return Err(EngineError::Full { limit: MAX_CHANNELS });
         }
-        let slots = self.free.split_off(self.free.len() - n_channels);
-        let slots = slots.into_iter().rev().map(|index| Slot { index, reset: true }).collect();
+        let lanes = self.free.split_off(self.free.len() - n_channels);
+        let lanes = lanes.into_iter().rev().map(|index| LaneState { index, reset: true }).collect();
         let place = self.streams.iter().position(Option::is_none).unwrap_or(self.streams.len());
         if place == self.streams.len() {
             self.streams.push(None);
         }
-        self.streams[place] = Some(slots);
+        self.streams[place] = Some(lanes);
         Ok(StreamId(place as u32))
     }
 
     fn close(&mut self, stream: StreamId) {
-        if let Some(slots) = self.streams.get_mut(stream.0 as usize).and_then(Option::take) {
-            self.free.extend(slots.iter().rev().map(|slot| slot.index));
+        if let Some(lanes) = self.streams.get_mut(stream.0 as usize).and_then(Option::take) {
+            self.free.extend(lanes.iter().rev().map(|lane| lane.index));
         }
     }
 
     fn reset(&mut self, stream: StreamId) {
-        if let Some(slots) = self.streams.get_mut(stream.0 as usize).and_then(Option::as_mut) {
-            slots.iter_mut().for_each(|slot| slot.reset = true);
+        if let Some(lanes) = self.streams.get_mut(stream.0 as usize).and_then(Option::as_mut) {
+            lanes.iter_mut().for_each(|lane| lane.reset = true);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Lanes under scripted and random interleavings.
+//! Exchanges under scripted and random interleavings.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn new_lane(n_slots: usize) -> (AudioEnd, WorkerEnd) {
-    lane(1, n_slots, Bell::new(std::thread::current()))
+fn new_exchange(n_boxes: usize) -> (AudioEnd, WorkerEnd) {
+    pair(1, n_boxes, Waker::new(std::thread::current()))
 }
 
 fn send(audio: &mut AudioEnd, seq: u64) -> bool {
@@ -15,40 +15,40 @@ fn send(audio: &mut AudioEnd, seq: u64) -> bool {
 }
 
 fn answer_one(worker: &mut WorkerEnd) -> Option<(u64, bool)> {
-    let Request { mut slot, is_first } = worker.receive()?;
-    slot.outcome = Outcome::Answered;
-    let seq = slot.seq;
-    worker.answer(slot);
+    let Request { mut hop, is_first } = worker.receive()?;
+    hop.outcome = Outcome::Answered;
+    let seq = hop.seq;
+    worker.answer(hop);
     Some((seq, is_first))
 }
 
 #[test]
 fn a_reply_belongs_to_its_request() {
-    let (mut audio, mut worker) = new_lane(4);
+    let (mut audio, mut worker) = new_exchange(4);
     assert!(send(&mut audio, 7));
     assert!(audio.reply(7, None, |_| {}).is_none(), "not yet");
     assert_eq!(answer_one(&mut worker), Some((7, true)));
-    let slot = audio.reply(7, None, |_| {}).unwrap();
-    assert_eq!((slot.seq, slot.outcome), (7, Outcome::Answered));
-    audio.recycle(slot);
+    let hop = audio.reply(7, None, |_| {}).unwrap();
+    assert_eq!((hop.seq, hop.outcome), (7, Outcome::Answered));
+    audio.recycle(hop);
     assert!(audio.is_caught_up());
 }
 
 #[test]
-fn a_full_lane_drops_requests_and_recovers() {
-    let (mut audio, mut worker) = new_lane(3);
+fn a_full_exchange_drops_requests_and_recovers() {
+    let (mut audio, mut worker) = new_exchange(3);
     assert!((0..3).all(|seq| send(&mut audio, seq)));
     assert!(!send(&mut audio, 3));
     while answer_one(&mut worker).is_some() {}
     assert!(send(&mut audio, 4), "the oldest reply makes room");
     let mut stale = Vec::new();
-    assert!(audio.reply(4, None, |slot| stale.push(slot.seq)).is_none());
+    assert!(audio.reply(4, None, |hop| stale.push(hop.seq)).is_none());
     assert_eq!(stale, [1, 2], "the replies of hops that have been played are dropped");
 }
 
 #[test]
 fn a_new_generation_forgets_the_old_one() {
-    let (mut audio, mut worker) = new_lane(8);
+    let (mut audio, mut worker) = new_exchange(8);
     send(&mut audio, 0);
     send(&mut audio, 1);
     assert_eq!(answer_one(&mut worker), Some((0, true)));
@@ -56,12 +56,12 @@ fn a_new_generation_forgets_the_old_one() {
     send(&mut audio, 2);
     assert_eq!(answer_one(&mut worker), Some((2, true)), "hop 1 went back without being inferred");
     let reply = audio.reply(2, None, |_| panic!("an old generation is not late"));
-    assert_eq!(reply.map(|slot| slot.seq), Some(2));
+    assert_eq!(reply.map(|hop| hop.seq), Some(2));
 }
 
 #[test]
 fn waiting_ends_with_the_reply_or_the_deadline() {
-    let (mut audio, mut worker) = new_lane(2);
+    let (mut audio, mut worker) = new_exchange(2);
     let start = Instant::now();
     send(&mut audio, 0);
     let waited = audio.reply(0, Some(start + Duration::from_millis(30)), |_| {});
@@ -71,9 +71,9 @@ fn waiting_ends_with_the_reply_or_the_deadline() {
         answer_one(&mut worker);
         worker
     });
-    let slot = audio.reply(0, Some(Instant::now() + Duration::from_secs(20)), |_| {});
-    assert!(slot.is_some());
-    audio.recycle(slot.unwrap());
+    let hop = audio.reply(0, Some(Instant::now() + Duration::from_secs(20)), |_| {});
+    assert!(hop.is_some());
+    audio.recycle(hop.unwrap());
     // With nothing under way there is nothing to wait for.
     let start = Instant::now();
     assert!(audio.reply(1, Some(start + Duration::from_secs(20)), |_| {}).is_none());
@@ -83,16 +83,16 @@ fn waiting_ends_with_the_reply_or_the_deadline() {
 
 #[test]
 fn either_end_notices_that_the_other_is_gone() {
-    let (audio, worker) = new_lane(2);
+    let (audio, worker) = new_exchange(2);
     drop(audio);
     assert!(worker.is_closed());
-    let (mut audio, worker) = new_lane(2);
+    let (mut audio, worker) = new_exchange(2);
     send(&mut audio, 0);
     drop(worker);
     assert!(audio.is_closed());
 }
 
-/// What may happen to a lane, in any order.
+/// What may happen to an exchange, in any order.
 #[derive(Clone, Copy, Debug)]
 enum Event {
     Hop,
@@ -102,15 +102,15 @@ enum Event {
 
 proptest! {
     /// Whatever the interleaving: replies come in order, once, of the current generation, for the hop that is due; the worker
-    /// sees every hop of a generation in order; no slot is lost.
+    /// sees every hop of a generation in order; no box is lost.
     #[test]
     fn invariants_hold_under_any_interleaving(
         events in prop::collection::vec(
             prop_oneof![5 => Just(Event::Hop), 5 => Just(Event::Answer), 1 => Just(Event::Reset)], 1..400),
-        n_slots in 1usize..6,
+        n_boxes in 1usize..6,
         slack in 0u64..3,
     ) {
-        let (mut audio, mut worker) = new_lane(n_slots);
+        let (mut audio, mut worker) = new_exchange(n_boxes);
         let mut seq = 0u64;
         let mut first_of_generation = 0u64;
         let mut expected = Vec::new();
@@ -122,12 +122,12 @@ proptest! {
                         expected.push(seq);
                     }
                     if let Some(due) = seq.checked_sub(slack)
-                        && let Some(slot) = audio.reply(due, None, |_| {})
+                        && let Some(hop) = audio.reply(due, None, |_| {})
                     {
-                        prop_assert_eq!(slot.seq, due);
-                        prop_assert_eq!(slot.outcome, Outcome::Answered);
+                        prop_assert_eq!(hop.seq, due);
+                        prop_assert_eq!(hop.outcome, Outcome::Answered);
                         prop_assert!(due >= first_of_generation);
-                        audio.recycle(slot);
+                        audio.recycle(hop);
                     }
                     seq += 1;
                 }

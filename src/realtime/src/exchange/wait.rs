@@ -76,7 +76,7 @@ impl WaitRule {
     }
 }
 
-/// Whether it makes sense to wait for a lane: after a miss, not before the lane has caught up by itself. So an engine
+/// Whether it makes sense to wait for a stream: after a miss, not before it has caught up by itself. So an engine
 /// that is stuck costs one wait, not one per hop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience(bool);

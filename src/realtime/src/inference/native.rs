@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use tacet_model::ModelKind;
 
-use super::{Backend, BuildEngine, OpenError};
+use super::{BuildEngine, EngineOpener, OpenError};
 use crate::engine::Engine;
 use crate::engine::native::{Level, NativeEngine, NativeModel, Precision};
 use crate::model::{Model, ModelError};
@@ -42,20 +42,20 @@ pub fn model_of_kind(kind: ModelKind) -> Result<Model, NativeError> {
     Ok(models::load(&file)?)
 }
 
-/// The native engines' backend.
-pub struct NativeBackend {
+/// Opens the native engines.
+pub struct NativeOpener {
     precision: Precision,
     packed: Mutex<HashMap<ModelKind, Weak<NativeModel>>>,
 }
 
-impl NativeBackend {
+impl NativeOpener {
     /// Engines whose large matrices have this precision. Nothing is packed before an engine is asked for.
     pub fn new(precision: Precision) -> Self {
         Self { precision, packed: Mutex::default() }
     }
 }
 
-impl Backend for NativeBackend {
+impl EngineOpener for NativeOpener {
     fn prepare(&self, model: ModelKind) -> Result<BuildEngine, OpenError> {
         let mut packed = self.packed.lock();
         let native = match packed.get(&model).and_then(Weak::upgrade) {

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use tacet_model::{ModelKind, N_BANDS};
 
-use super::hub::Hub;
-use super::{Backend, BuildEngine, OpenError, Progress};
+use super::services::Services;
+use super::{BuildEngine, EngineOpener, OpenError, Progress};
 use crate::device::Device;
 use crate::engine::torch::TorchDevice;
 use crate::engine::{ChannelOut, Engine, EngineError, Job, Stage, StepTimings, StreamId};
@@ -181,8 +181,8 @@ impl Engine for Scripted {
     }
 }
 
-/// A backend of scripted engines.
-pub fn backend(script: Arc<Script>, gain: f32, lookahead_hops: usize) -> Arc<dyn Backend> {
+/// An opener of scripted engines.
+pub fn opener(script: Arc<Script>, gain: f32, lookahead_hops: usize) -> Arc<dyn EngineOpener> {
     Arc::new(move |_: ModelKind| -> Result<BuildEngine, OpenError> {
         let script = script.clone();
         Ok(Box::new(move |tell| {
@@ -207,12 +207,12 @@ pub fn wait_for(mut what: impl FnMut() -> bool) {
     }
 }
 
-/// A hub whose native engine scales by 1 and whose torch CPU engine scales by `gain_b`, with their scripts.
-pub fn hub(gain_b: f32) -> (&'static Hub, Arc<Script>, Arc<Script>) {
+/// Services whose native engine scales by 1 and whose torch CPU engine scales by `gain_b`, with their scripts.
+pub fn services(gain_b: f32) -> (&'static Services, Arc<Script>, Arc<Script>) {
     let (native, other) = (Arc::new(Script::default()), Arc::new(Script::default()));
-    let hub = Hub::new([
-        (Device::Native, backend(native.clone(), 1.0, 2)),
-        (Device::Torch(TorchDevice::Cpu), backend(other.clone(), gain_b, 2)),
+    let services = Services::new([
+        (Device::Native, opener(native.clone(), 1.0, 2)),
+        (Device::Torch(TorchDevice::Cpu), opener(other.clone(), gain_b, 2)),
     ]);
-    (Box::leak(Box::new(hub)), native, other)
+    (Box::leak(Box::new(services)), native, other)
 }

@@ -1,7 +1,7 @@
 //! A device's worker as the rest of the program sees it.
 //!
 //! Starting, joining and dropping happen off the audio thread. A [`Stream`] is what the audio thread gets: its end of a
-//! lane and a few atomics. The worker ends with the last stream and the last handle of its service.
+//! exchange and a few atomics. The worker ends with the last stream and the last handle of its service.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
@@ -14,9 +14,9 @@ use parking_lot::Mutex;
 use tacet_model::ModelKind;
 
 use super::worker::{Command, Join, Worker};
-use super::{Backend, pin};
+use super::{EngineOpener, keep_loaded};
 use crate::device::Device;
-use crate::exchange::{self, AudioEnd, Bell, N_SLOTS};
+use crate::exchange::{self, AudioEnd, N_HOP_BOXES, Waker};
 
 /// How long the end of a service waits for its worker. A worker that hangs in a driver is left behind.
 pub(super) const END_PATIENCE: Duration = Duration::from_secs(2);
@@ -133,11 +133,11 @@ impl StreamStatus {
 /// A stream of one plugin instance to one engine, as the audio thread holds it. Dropping it leaves the service: not on the
 /// audio thread.
 pub struct Stream {
-    /// The audio thread's end of the lane.
-    pub lane: AudioEnd,
+    /// The audio thread's end of the exchange.
+    pub exchange: AudioEnd,
     status: Arc<StreamStatus>,
     n_channels: u32,
-    // Dropped after the lane: the worker sees the lane closed before it is told to end.
+    // Dropped after the exchange: the worker sees the exchange closed before it is told to end.
     service: Arc<Service>,
 }
 
@@ -239,9 +239,9 @@ impl ServiceReport {
 /// A device's worker thread.
 pub struct Service {
     device: Device,
-    backend: Arc<dyn Backend>,
+    opener: Arc<dyn EngineOpener>,
     commands: Sender<Command>,
-    bell: Bell,
+    waker: Waker,
     report: Arc<ServiceReport>,
     /// Channels of the streams that exist, served already or not.
     n_joined: AtomicU32,
@@ -249,23 +249,23 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts the worker of `device`; its engines come from `backend` as streams ask for them.
+    /// Starts the worker of `device`; its engines come from `opener` as streams ask for them.
     ///
     /// # Errors
     /// Where the system has no thread to give.
-    pub fn start(device: Device, backend: Arc<dyn Backend>) -> std::io::Result<Self> {
+    pub fn start(device: Device, opener: Arc<dyn EngineOpener>) -> std::io::Result<Self> {
         let (commands, received) = unbounded();
         let report = Arc::new(ServiceReport::default());
         let worker = Worker::new(received, report.clone());
         let thread = std::thread::Builder::new()
             .name(format!("tacet {}", device.name()))
             .spawn(move || worker.run())?;
-        let bell = Bell::new(thread.thread().clone());
+        let waker = Waker::new(thread.thread().clone());
         Ok(Self {
             device,
-            backend,
+            opener,
             commands,
-            bell,
+            waker,
             report,
             n_joined: AtomicU32::new(0),
             thread: Some(thread),
@@ -288,11 +288,11 @@ impl Service {
     }
 
     /// Joins a stream of `n_channels`. It is [`StreamState::Opening`] at first; `attention` is raised when that changes.
-    /// Runs the backend's preparation on this thread.
+    /// Runs the opener's preparation on this thread.
     pub fn join(self: &Arc<Self>, model: ModelKind, n_channels: usize, attention: Arc<AtomicBool>) -> Stream {
-        let (audio, worker) = exchange::lane(n_channels, N_SLOTS, self.bell.clone());
+        let (audio, worker) = exchange::pair(n_channels, N_HOP_BOXES, self.waker.clone());
         let status = Arc::new(StreamStatus::new(attention));
-        match self.backend.prepare(model) {
+        match self.opener.prepare(model) {
             Ok(build) => self.send(Command::Join(Join {
                 model,
                 n_channels,
@@ -304,7 +304,7 @@ impl Service {
         }
         let n_channels = n_channels as u32;
         self.n_joined.fetch_add(n_channels, Ordering::Relaxed);
-        Stream { lane: audio, status, n_channels, service: self.clone() }
+        Stream { exchange: audio, status, n_channels, service: self.clone() }
     }
 
     /// Waits until the worker has opened a stream, or `patience` is over. Returns whether it is live.
@@ -320,7 +320,7 @@ impl Service {
     fn send(&self, command: Command) {
         // Fails only after the worker has ended, which takes its service with it.
         let _ = self.commands.send(command);
-        self.bell.ring();
+        self.waker.wake();
     }
 }
 
@@ -334,7 +334,7 @@ impl Drop for Service {
                 // A panic has been contained in the worker; there is nothing to learn from the result.
                 let _ = thread.join();
             } else {
-                pin::keep_library_loaded();
+                keep_loaded::keep_library_loaded();
             }
         }
     }

@@ -4,26 +4,26 @@
 use tacet_model::ModelKind;
 
 use super::native::model_of_kind;
-use super::{Backend, BuildEngine, OpenError, Progress};
+use super::{BuildEngine, EngineOpener, OpenError, Progress};
 use crate::engine::torch::{TorchDevice, TorchEngine, TorchOptions};
 use crate::engine::{Engine, EngineError};
 
 /// Empty round trips that are timed when a device is opened: some milliseconds in all.
 const N_ROUND_TRIPS: usize = 51;
 
-/// The backend of one device.
-pub struct TorchBackend {
+/// Opens the engines of one device.
+pub struct TorchOpener {
     device: TorchDevice,
 }
 
-impl TorchBackend {
+impl TorchOpener {
     /// Nothing is opened before an engine is built.
     pub fn new(device: TorchDevice) -> Self {
         Self { device }
     }
 }
 
-impl Backend for TorchBackend {
+impl EngineOpener for TorchOpener {
     fn prepare(&self, model: ModelKind) -> Result<BuildEngine, OpenError> {
         let device = self.device;
         Ok(Box::new(move |tell| {

@@ -17,7 +17,7 @@ use super::service::{ServiceReport, StreamState, StreamStatus};
 use super::{BuildEngine, OpenError, Progress, priority};
 use crate::denormals::FlushDenormals;
 use crate::engine::{ChannelOut, Engine, Job, Stage, StepTimings};
-use crate::exchange::{Outcome, Request, Slot, WorkerEnd};
+use crate::exchange::{HopBox, Outcome, Request, WorkerEnd};
 use crate::features::FeatureState;
 
 /// What a service asks of its worker.
@@ -36,7 +36,7 @@ pub struct Join {
     pub n_channels: usize,
     /// Makes the engine, if this is the first stream of the model.
     pub build: BuildEngine,
-    /// The worker's end of its lane.
+    /// The worker's end of its exchange.
     pub end: WorkerEnd,
     /// Where to tell what becomes of it.
     pub status: Arc<StreamStatus>,
@@ -48,7 +48,7 @@ struct Served {
     features: Vec<FeatureState>,
     status: Arc<StreamStatus>,
     /// The request that is being inferred.
-    slot: Option<Box<Slot>>,
+    hop: Option<Box<HopBox>>,
 }
 
 /// An engine with its streams.
@@ -115,7 +115,7 @@ impl Worker {
             }
             if !was_busy {
                 self.drop_closed();
-                // A ring of the bell since the last look makes this return at once.
+                // A wake-up since the last look makes this return at once.
                 std::thread::park();
             }
         }
@@ -171,7 +171,7 @@ impl Worker {
             end: join.end,
             features: (0..join.n_channels).map(|_| FeatureState::new(norm_alpha)).collect(),
             status: join.status.clone(),
-            slot: None,
+            hop: None,
         });
         join.status.set_live();
         Ok(())
@@ -210,19 +210,18 @@ impl Group {
         let began = Instant::now();
         let mut is_pending = false;
         for (served, job) in self.served.iter_mut().zip(&mut self.jobs) {
-            let Some(Request { mut slot, is_first }) = served.end.receive() else { continue };
+            let Some(Request { mut hop, is_first }) = served.end.receive() else { continue };
             if is_first {
                 self.engine.reset(job.stream);
                 served.features.iter_mut().for_each(FeatureState::reset);
             }
-            for ((features, noisy), input) in served.features.iter_mut().zip(&slot.noisy).zip(&mut job.input)
-            {
+            for ((features, noisy), input) in served.features.iter_mut().zip(&hop.noisy).zip(&mut job.input) {
                 features.process(noisy, input);
             }
-            slot.queue_us = began.saturating_duration_since(slot.sent).as_secs_f32() * 1e6;
-            job.thresholds = slot.thresholds;
+            hop.queue_us = began.saturating_duration_since(hop.sent).as_secs_f32() * 1e6;
+            job.thresholds = hop.thresholds;
             job.pending = true;
-            served.slot = Some(slot);
+            served.hop = Some(hop);
             is_pending = true;
         }
         if !is_pending {
@@ -256,29 +255,29 @@ impl Group {
 
     fn answer(&mut self, timings: StepTimings) {
         for (served, job) in self.served.iter_mut().zip(&mut self.jobs) {
-            let Some(mut slot) = served.slot.take() else { continue };
+            let Some(mut hop) = served.hop.take() else { continue };
             job.pending = false;
             if is_sound(job.stage, &job.output) {
-                slot.outcome = Outcome::Answered;
-                slot.stage = job.stage;
-                slot.output.copy_from_slice(&job.output);
+                hop.outcome = Outcome::Answered;
+                hop.stage = job.stage;
+                hop.output.copy_from_slice(&job.output);
             } else {
                 // A state that is not a number never heals by itself.
-                slot.outcome = Outcome::Failed;
+                hop.outcome = Outcome::Failed;
                 self.engine.reset(job.stream);
                 served.status.note("it gives values that are not numbers");
             }
-            slot.timings = timings;
-            served.end.answer(slot);
+            hop.timings = timings;
+            served.end.answer(hop);
         }
     }
 
     fn answer_failed(&mut self) {
         for (served, job) in self.served.iter_mut().zip(&mut self.jobs) {
             job.pending = false;
-            if let Some(mut slot) = served.slot.take() {
-                slot.outcome = Outcome::Failed;
-                served.end.answer(slot);
+            if let Some(mut hop) = served.hop.take() {
+                hop.outcome = Outcome::Failed;
+                served.end.answer(hop);
             }
         }
     }

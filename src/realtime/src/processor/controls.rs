@@ -2,7 +2,7 @@
 
 use crate::engine::Thresholds;
 use crate::enhance::Shaping;
-use crate::inference::switchboard::SlotId;
+use crate::inference::slot_manager::SlotId;
 
 /// What is heard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

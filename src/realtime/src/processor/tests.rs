@@ -9,20 +9,20 @@ use super::controls::Listen;
 use super::*;
 use crate::device::Device;
 use crate::engine::torch::TorchDevice;
-use crate::inference::hub::Hub;
 use crate::inference::scripted::{self, Act, Script, wait_for};
-use crate::inference::switchboard::{SlotState, Switchboard};
+use crate::inference::services::Services;
+use crate::inference::slot_manager::{SlotManager, SlotState};
 
 mod costs;
 mod faults;
 
-/// The other device of [`scripted::hub`].
+/// The other device of [`scripted::services`].
 const TORCH: Device = Device::Torch(TorchDevice::Cpu);
 
-/// A processor with its switchboard, on scripted engines.
+/// A processor with its slot manager, on scripted engines.
 struct Rig {
     processor: Processor,
-    switchboard: Switchboard,
+    slot_manager: SlotManager,
     meters: Arc<Meters>,
     attention: Arc<AtomicBool>,
     controls: Controls,
@@ -31,19 +31,19 @@ struct Rig {
 }
 
 impl Rig {
-    fn new(hub: &'static Hub, rate_hz: f64, n_channels: usize, mode: LatencyMode) -> Self {
+    fn new(services: &'static Services, rate_hz: f64, n_channels: usize, mode: LatencyMode) -> Self {
         let attention = Arc::new(AtomicBool::new(false));
-        let (mut switchboard, mailbox) =
-            Switchboard::new(hub, ModelKind::DeepFilterNet3, n_channels, attention.clone());
-        switchboard.serve_at_once(Duration::from_secs(10));
+        let (mut slot_manager, inbox) =
+            SlotManager::new(services, ModelKind::DeepFilterNet3, n_channels, attention.clone());
+        slot_manager.serve_at_once(Duration::from_secs(10));
         let meters = Arc::new(Meters::default());
         let plan = Plan::new(rate_hz).unwrap();
         let setup = Setup { plan, n_channels, lookahead_hops: 2, mode };
-        let mut processor = Processor::new(setup, mailbox, meters.clone()).unwrap();
+        let mut processor = Processor::new(setup, inbox, meters.clone()).unwrap();
         processor.reset();
         Self {
             processor,
-            switchboard,
+            slot_manager,
             meters,
             attention,
             controls: Controls::default(),
@@ -72,7 +72,7 @@ impl Rig {
             }
             out.extend(&channels[0]);
             if self.attention.load(Ordering::Relaxed) {
-                self.switchboard.attend();
+                self.slot_manager.attend();
             }
         }
         out
@@ -80,13 +80,13 @@ impl Rig {
 
     /// Chooses devices and waits until both slots have been sent them.
     fn choose(&mut self, a: Device, b: Option<Device>) {
-        self.switchboard.choose(a, b);
+        self.slot_manager.choose(a, b);
         wait_for(|| self.is_sent(SlotId::A, Some(a)) && self.is_sent(SlotId::B, b));
     }
 
     fn is_sent(&mut self, id: SlotId, device: Option<Device>) -> bool {
-        self.switchboard.attend();
-        let state = self.switchboard.state(id);
+        self.slot_manager.attend();
+        let state = self.slot_manager.state(id);
         match device {
             Some(device) => state == SlotState::Warming(device) || state == SlotState::Live(device),
             None => state == SlotState::Off,
@@ -94,7 +94,7 @@ impl Rig {
     }
 
     fn late(&self) -> u64 {
-        self.meters.lanes[0].n_late.load(Ordering::Relaxed)
+        self.meters.slots[0].n_late.load(Ordering::Relaxed)
     }
 }
 
@@ -124,8 +124,8 @@ fn steepest(samples: &[f32]) -> f32 {
 fn an_engine_that_changes_nothing_gives_the_input_back_late_by_the_latency() {
     for (mode, latency) in [(LatencyMode::Lowest, 1920), (LatencyMode::Safe, 2400)] {
         for n_channels in [1, 2] {
-            let (hub, ..) = scripted::hub(0.5);
-            let mut rig = Rig::new(hub, 48e3, n_channels, mode);
+            let (services, ..) = scripted::services(0.5);
+            let mut rig = Rig::new(services, 48e3, n_channels, mode);
             assert_eq!(rig.latency(), latency);
             let input = programme(20_000, 1);
             let out = rig.run(&input, |n| [480, 64, 1, 1000, 4096][n % 5]);
@@ -141,8 +141,8 @@ fn an_engine_that_changes_nothing_gives_the_input_back_late_by_the_latency() {
 fn an_impulse_finds_the_latency_at_every_rate() {
     for rate_hz in [8e3, 11.025e3, 16e3, 22.05e3, 32e3, 44.1e3, 88.2e3, 96e3, 176.4e3, 192e3, 384e3, 768e3] {
         for mode in [LatencyMode::Lowest, LatencyMode::Safe] {
-            let (hub, ..) = scripted::hub(0.5);
-            let mut rig = Rig::new(hub, rate_hz, 1, mode);
+            let (services, ..) = scripted::services(0.5);
+            let mut rig = Rig::new(services, rate_hz, 1, mode);
             let latency = rig.latency();
             let mut input = programme(latency + 2000, 2).iter().map(|x| x * 1e-3).collect::<Vec<_>>();
             input[1001] += 1.0;
@@ -158,8 +158,8 @@ fn any_partition_into_blocks_gives_the_same_bits() {
     for rate_hz in [48e3, 44.1e3] {
         let input = programme(30_000, 3);
         let render = |sizes: [usize; 3]| {
-            let (hub, ..) = scripted::hub(0.5);
-            let mut rig = Rig::new(hub, rate_hz, 2, LatencyMode::Safe);
+            let (services, ..) = scripted::services(0.5);
+            let mut rig = Rig::new(services, rate_hz, 2, LatencyMode::Safe);
             rig.controls.mix = 0.8;
             rig.run(&input, |n| sizes[n % 3])
         };
@@ -173,8 +173,8 @@ fn any_partition_into_blocks_gives_the_same_bits() {
 #[test]
 fn bypass_and_dry_mix_are_the_input_to_the_bit() {
     for rate_hz in [48e3, 44.1e3] {
-        let (hub, ..) = scripted::hub(0.5);
-        let mut rig = Rig::new(hub, rate_hz, 1, LatencyMode::Safe);
+        let (services, ..) = scripted::services(0.5);
+        let mut rig = Rig::new(services, rate_hz, 1, LatencyMode::Safe);
         rig.controls.bypass = true;
         rig.controls.output_gain = 0.25;
         let input = programme(9000, 4);
@@ -189,8 +189,8 @@ fn bypass_and_dry_mix_are_the_input_to_the_bit() {
 fn removed_and_denoised_add_up_to_the_input() {
     let input = programme(12_000, 5);
     let render = |listen| {
-        let (hub, script, _) = scripted::hub(0.5);
-        let mut rig = Rig::new(hub, 48e3, 1, LatencyMode::Safe);
+        let (services, script, _) = scripted::services(0.5);
+        let mut rig = Rig::new(services, 48e3, 1, LatencyMode::Safe);
         rig.controls.listen = listen;
         rig.controls.mix = 0.75;
         rig.controls.shaping.attenuation_limit_db = 12.0;
@@ -206,18 +206,18 @@ fn removed_and_denoised_add_up_to_the_input() {
 
 #[test]
 fn a_stuck_engine_neither_mutes_nor_delays_nor_clicks() {
-    let (hub, native, _) = scripted::hub(0.5);
-    let mut rig = Rig::new(hub, 48e3, 1, LatencyMode::Safe);
+    let (services, native, _) = scripted::services(0.5);
+    let mut rig = Rig::new(services, 48e3, 1, LatencyMode::Safe);
     rig.is_offline = false;
     let input = programme(96_000, 6);
     let latency = rig.latency();
     let mut out = rig.run(&input[..24_000], |_| 480);
     native.set(Act::Hang);
     let started = Instant::now();
-    // 100 hops: more than the lane has slots.
+    // 100 hops: more than the exchange has boxes.
     out.extend(rig.run(&input[24_000..72_000], |_| 480));
     assert!(started.elapsed() < Duration::from_secs(5), "one wait, not one per hop");
-    assert!(rig.late() > 50 && rig.meters.lanes[0].n_dropped.load(Ordering::Relaxed) > 0);
+    assert!(rig.late() > 50 && rig.meters.slots[0].n_dropped.load(Ordering::Relaxed) > 0);
     native.set(Act::Work);
     wait_for(|| {
         let before = native.n_steps();
@@ -235,8 +235,9 @@ fn a_stuck_engine_neither_mutes_nor_delays_nor_clicks() {
 #[test]
 fn concealment_moves_from_the_last_mask_to_the_noisy_frame_without_a_step() {
     let native = Arc::new(Script::default());
-    let hub = Box::leak(Box::new(Hub::new([(Device::Native, scripted::backend(native.clone(), 0.25, 2))])));
-    let mut rig = Rig::new(hub, 48e3, 1, LatencyMode::Safe);
+    let services =
+        Box::leak(Box::new(Services::new([(Device::Native, scripted::opener(native.clone(), 0.25, 2))])));
+    let mut rig = Rig::new(services, 48e3, 1, LatencyMode::Safe);
     rig.is_offline = false;
     let input: Vec<f32> = (0..72_000).map(|i| 0.5 * (i as f32 * 0.02).sin()).collect();
     let latency = rig.latency();
@@ -258,8 +259,8 @@ fn concealment_moves_from_the_last_mask_to_the_noisy_frame_without_a_step() {
 #[test]
 fn an_engine_that_returns_nan_or_fails_is_concealed_and_recovers() {
     for act in [Act::Nan, Act::Fail] {
-        let (hub, native, _) = scripted::hub(0.5);
-        let mut rig = Rig::new(hub, 48e3, 2, LatencyMode::Lowest);
+        let (services, native, _) = scripted::services(0.5);
+        let mut rig = Rig::new(services, 48e3, 2, LatencyMode::Lowest);
         let input = programme(48_000, 7);
         let latency = rig.latency();
         let mut out = rig.run(&input[..9600], |_| 480);
@@ -269,7 +270,7 @@ fn an_engine_that_returns_nan_or_fails_is_concealed_and_recovers() {
         native.set(Act::Work);
         out.extend(rig.run(&input[10_560..], |_| 480));
         assert!(out.iter().all(|x| x.is_finite()));
-        assert_eq!(rig.meters.lanes[0].n_failed.load(Ordering::Relaxed), 2, "{act:?}");
+        assert_eq!(rig.meters.slots[0].n_failed.load(Ordering::Relaxed), 2, "{act:?}");
         // The mask is 1 throughout: what is concealed is the input too, also where the engine has lost its past.
         assert!(error(&out, &input, latency, 1.0, latency..48_000) < 1e-6, "{act:?}");
     }
@@ -277,8 +278,8 @@ fn an_engine_that_returns_nan_or_fails_is_concealed_and_recovers() {
 
 #[test]
 fn switching_devices_and_slots_makes_no_step() {
-    let (hub, ..) = scripted::hub(0.5);
-    let mut rig = Rig::new(hub, 48e3, 1, LatencyMode::Safe);
+    let (services, ..) = scripted::services(0.5);
+    let mut rig = Rig::new(services, 48e3, 1, LatencyMode::Safe);
     let input: Vec<f32> = (0..240_000).map(|i| 0.5 * (i as f32 * 0.02).sin()).collect();
     let latency = rig.latency();
     let mut out = rig.run(&input[..24_000], |_| 480);
@@ -294,7 +295,7 @@ fn switching_devices_and_slots_makes_no_step() {
     rig.controls.slot = SlotId::B;
     out.extend(rig.run(&input[168_000..216_000], |_| 480));
     assert!(error(&out, &input, latency, 1.0, 180_000..216_000) < 1e-6, "slot B is heard");
-    rig.switchboard.choose(TORCH, None);
+    rig.slot_manager.choose(TORCH, None);
     out.extend(rig.run(&input[216_000..], |_| 480));
     assert!(error(&out, &input, latency, 0.5, 230_000..240_000) < 1e-6, "slot A again");
     assert!(rig.meters.null_depth_db.load(Ordering::Relaxed).is_nan());
@@ -305,8 +306,8 @@ fn switching_devices_and_slots_makes_no_step() {
 #[test]
 fn a_reset_starts_over_to_the_bit() {
     for rate_hz in [48e3, 44.1e3] {
-        let (hub, native, _) = scripted::hub(0.5);
-        let mut rig = Rig::new(hub, rate_hz, 1, LatencyMode::Safe);
+        let (services, native, _) = scripted::services(0.5);
+        let mut rig = Rig::new(services, rate_hz, 1, LatencyMode::Safe);
         rig.controls.mix = 0.5;
         let input = programme(20_000, 9);
         let first = rig.run(&input, |_| 777);
@@ -323,8 +324,8 @@ fn a_reset_starts_over_to_the_bit() {
 
 #[test]
 fn silence_costs_nothing_and_wakes_without_a_step() {
-    let (hub, native, _) = scripted::hub(0.5);
-    let mut rig = Rig::new(hub, 48e3, 1, LatencyMode::Safe);
+    let (services, native, _) = scripted::services(0.5);
+    let mut rig = Rig::new(services, 48e3, 1, LatencyMode::Safe);
     let latency = rig.latency();
     let mut input: Vec<f32> = (0..96_000).map(|i| 0.5 * (i as f32 * 0.02).sin()).collect();
     input[24_000..72_000].fill(0.0);
@@ -338,14 +339,14 @@ fn silence_costs_nothing_and_wakes_without_a_step() {
     assert!(native.n_steps() > n_steps);
     assert!(error(&out, &input, latency, 1.0, latency..96_000) < 1e-6);
     assert_eq!(rig.late(), 0);
-    assert_eq!(rig.meters.lanes[0].n_stale.load(Ordering::Relaxed), 0);
+    assert_eq!(rig.meters.slots[0].n_stale.load(Ordering::Relaxed), 0);
 }
 
 #[test]
 fn what_is_not_a_number_does_not_get_through() {
     for rate_hz in [48e3, 44.1e3] {
-        let (hub, ..) = scripted::hub(0.5);
-        let mut rig = Rig::new(hub, rate_hz, 1, LatencyMode::Lowest);
+        let (services, ..) = scripted::services(0.5);
+        let mut rig = Rig::new(services, rate_hz, 1, LatencyMode::Lowest);
         let mut input = programme(48_000, 10);
         input[9000] = f32::NAN;
         input[9001] = f32::INFINITY;
@@ -362,11 +363,11 @@ fn what_is_not_a_number_does_not_get_through() {
 
 #[test]
 fn twenty_instances_share_one_worker_and_its_steps() {
-    let (hub, native, _) = scripted::hub(0.5);
+    let (services, native, _) = scripted::services(0.5);
     native.delay_us.store(2000, Ordering::Relaxed);
     let input = programme(24_000, 11);
-    let mut rigs: Vec<Rig> = (0..20).map(|_| Rig::new(hub, 48e3, 1, LatencyMode::Safe)).collect();
-    let reports = hub.reports(Device::Native);
+    let mut rigs: Vec<Rig> = (0..20).map(|_| Rig::new(services, 48e3, 1, LatencyMode::Safe)).collect();
+    let reports = services.reports(Device::Native);
     assert_eq!(reports.iter().map(|report| report.n_streams()).collect::<Vec<_>>(), [20]);
     let mut outs = vec![Vec::new(); 20];
     for portion in input.chunks(480) {
@@ -382,5 +383,5 @@ fn twenty_instances_share_one_worker_and_its_steps() {
     assert!(native.largest_batch.load(Ordering::Relaxed) > 5);
     assert!(native.n_steps() < 500, "{}", native.n_steps());
     drop(rigs);
-    assert!(hub.reports(Device::Native).is_empty(), "the worker ends with its last stream");
+    assert!(services.reports(Device::Native).is_empty(), "the worker ends with its last stream");
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use cpal::traits::{DeviceTrait, HostTrait};
 
-use super::Backend;
+use super::AudioBackend;
 use super::choice::{Device, Devices, Format};
 
 /// The system's own audio devices.
@@ -105,9 +105,9 @@ fn format(config: &cpal::SupportedStreamConfigRange) -> Option<Format> {
 ///
 /// # Errors
 /// The system's audio interface is not available.
-pub fn list(backend: Backend) -> Result<String> {
+pub fn list(backend: AudioBackend) -> Result<String> {
     let mut text = String::new();
-    if matches!(backend, Backend::Auto | Backend::Jack) {
+    if matches!(backend, AudioBackend::Auto | AudioBackend::Jack) {
         match jack() {
             Some(jack) => {
                 writeln!(text, "JACK ({} Hz, {} samples)", jack.rate_hz, jack.buffer)?;
@@ -127,7 +127,7 @@ pub fn list(backend: Backend) -> Result<String> {
             None => writeln!(text, "JACK: no server runs")?,
         }
     }
-    if matches!(backend, Backend::Auto | Backend::System) {
+    if matches!(backend, AudioBackend::Auto | AudioBackend::System) {
         let System { name, devices, .. } = system()?;
         writeln!(text, "{name}")?;
         let names = |devices: &[Device]| devices.iter().map(|device| device.name.clone()).collect::<Vec<_>>();

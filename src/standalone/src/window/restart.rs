@@ -8,9 +8,9 @@ use std::process::Command;
 
 use clap::ValueEnum as _;
 
-use tacet::editor::shown::Audio;
+use tacet::panel::view_model::Audio;
 use tacet::params::presets::Values;
-use tacet::plugin::panel::audio::{AudioHost, Chosen};
+use tacet::plugin::window::audio::{AudioHost, Chosen};
 
 use super::Options;
 

@@ -124,8 +124,8 @@ pub const FLAG_GRAPHS: u32 = 1;
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[repr(C)]
 pub struct Lane {
-    /// Its state: a slot below `max_lanes`, each slot at most once per step.
-    pub slot: u32,
+    /// Its state: a number below `max_lanes`, each at most once per step.
+    pub number: u32,
     /// Row of its stream's channel 0 in this step, whose local SNR decides the stage.
     pub leader: u32,
     /// 1: all state is zero before this hop.

@@ -2,7 +2,7 @@
 
 use tacet_torch_pack::abi::{self, DfMethod, MAX_CHUNK_FRAMES};
 
-use super::loader::{Backend, call};
+use super::loader::{TorchBackend, call};
 use super::{TorchEngine, step_timings};
 use crate::engine::{ChannelIn, ChannelOut, EngineError, StepTimings, Thresholds};
 
@@ -18,7 +18,7 @@ pub struct TorchFile {
 /// The run at the other side of the ABI.
 #[derive(Debug)]
 struct Run {
-    backend: &'static Backend,
+    backend: &'static TorchBackend,
     handle: *mut abi::File,
 }
 

@@ -70,7 +70,7 @@ pub struct CallError {
 }
 
 /// The opened backend. Lives as long as the process: libtorch does not unload.
-pub struct Backend {
+pub struct TorchBackend {
     /// Its functions.
     pub(crate) api: Api,
     dir: PathBuf,
@@ -78,18 +78,18 @@ pub struct Backend {
     manifest: Manifest,
 }
 
-impl fmt::Debug for Backend {
+impl fmt::Debug for TorchBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Backend")
+        f.debug_struct("TorchBackend")
             .field("dir", &self.dir)
             .field("manifest", &self.manifest)
             .finish_non_exhaustive()
     }
 }
 
-static OPENED: Mutex<Option<&'static Backend>> = Mutex::new(None);
+static OPENED: Mutex<Option<&'static TorchBackend>> = Mutex::new(None);
 
-impl Backend {
+impl TorchBackend {
     /// The process's backend, opened by the first call that succeeds. After a failure the next call tries again, so that
     /// a pack installed meanwhile is found.
     ///
@@ -306,7 +306,7 @@ fn current_module() -> Option<PathBuf> {
 }
 
 /// A line for people about the pack in use: origin, place, version.
-impl fmt::Display for Backend {
+impl fmt::Display for TorchBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let origin = match self.origin {
             Origin::Variable => DIR_VARIABLE,
@@ -328,7 +328,7 @@ mod tests {
             Place { origin: Origin::User, dir: "/no/such/user".into() },
             Place { origin: Origin::Bundle, dir: "/no/such/bundle".into() },
         ];
-        let error = Backend::load(&places).unwrap_err().to_string();
+        let error = TorchBackend::load(&places).unwrap_err().to_string();
         if Platform::current().is_some() {
             assert!(error.contains("/no/such/user, /no/such/bundle"), "{error}");
             assert!(error.contains("tacet torch install"), "{error}");
@@ -345,7 +345,7 @@ mod tests {
         std::fs::write(&library, b"no library").unwrap();
         let dest = dir.path().join("pack");
         tacet_torch_pack::assemble::install(&[library], &dest, platform, false).unwrap();
-        let error = Backend::load(&[Place { origin: Origin::Variable, dir: dest }]).unwrap_err();
+        let error = TorchBackend::load(&[Place { origin: Origin::Variable, dir: dest }]).unwrap_err();
         assert!(matches!(error, LoadError::Open { .. }), "{error}");
     }
 

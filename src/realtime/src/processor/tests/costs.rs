@@ -26,13 +26,13 @@ const GAIN: f32 = 0.25;
 static REAL_TIME: Mutex<()> = Mutex::new(());
 
 /// A native engine and a torch one that both scale by [`GAIN`], with their scripts.
-fn hub() -> (&'static Hub, Arc<Script>, Arc<Script>) {
+fn services() -> (&'static Services, Arc<Script>, Arc<Script>) {
     let (native, torch) = (Arc::new(Script::default()), Arc::new(Script::default()));
-    let hub = Hub::new([
-        (Device::Native, scripted::backend(native.clone(), GAIN, 2)),
-        (TORCH, scripted::backend(torch.clone(), GAIN, 2)),
+    let services = Services::new([
+        (Device::Native, scripted::opener(native.clone(), GAIN, 2)),
+        (TORCH, scripted::opener(torch.clone(), GAIN, 2)),
     ]);
-    (Box::leak(Box::new(hub)), native, torch)
+    (Box::leak(Box::new(services)), native, torch)
 }
 
 /// A tone at -6 dBFS.
@@ -75,7 +75,7 @@ fn play(
             None => {}
         }
         out.extend(rig.run(portion, |_| HOP));
-        lost.push(rig.meters.lanes[0].n_concealed.load(Ordering::Relaxed) as usize);
+        lost.push(rig.meters.slots[0].n_concealed.load(Ordering::Relaxed) as usize);
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
     }
     let before = lost[N_BEFORE - 1];
@@ -97,104 +97,109 @@ fn play(
 }
 
 /// A rig that plays on the native engine, as chosen.
-fn rig(hub: &'static Hub) -> Rig {
-    let mut rig = Rig::new(hub, 48e3, 1, LatencyMode::Safe);
+fn rig(services: &'static Services) -> Rig {
+    let mut rig = Rig::new(services, 48e3, 1, LatencyMode::Safe);
     rig.choose(Device::Native, None);
     rig
 }
 
 /// A rig that plays on the torch engine already.
-fn on_torch(hub: &'static Hub) -> Rig {
-    let mut rig = rig(hub);
+fn on_torch(services: &'static Services) -> Rig {
+    let mut rig = rig(services);
     rig.choose(TORCH, None);
     rig.run(&tone(120), |_| HOP);
-    assert_eq!(rig.switchboard.state(SlotId::A), SlotState::Live(TORCH));
+    assert_eq!(rig.slot_manager.state(SlotId::A), SlotState::Live(TORCH));
     rig
 }
 
 #[test]
 fn the_inference_thread_is_stuck_for_a_second() {
-    let (hub, native, _) = hub();
-    let lost =
-        play("thread stuck for 1 s", &mut rig(hub), 100, |_| native.set(Act::Hang), || native.set(Act::Work));
+    let (services, native, _) = services();
+    let lost = play(
+        "thread stuck for 1 s",
+        &mut rig(services),
+        100,
+        |_| native.set(Act::Hang),
+        || native.set(Act::Work),
+    );
     assert!(lost >= 90, "{lost}");
 }
 
 #[test]
 fn the_inference_thread_dies() {
-    let (hub, native, _) = hub();
+    let (services, native, _) = services();
     let die = |_| {
         native.resets_panic.store(true, Ordering::Relaxed);
         native.set(Act::Nan);
     };
-    let mut rig = rig(hub);
+    let mut rig = rig(services);
     let lost = play("thread dies", &mut rig, 1, die, || {
         native.set(Act::Work);
         native.resets_panic.store(false, Ordering::Relaxed);
     });
     assert!(lost > 0);
-    assert_eq!(rig.switchboard.state(SlotId::A), SlotState::Live(Device::Native));
+    assert_eq!(rig.slot_manager.state(SlotId::A), SlotState::Live(Device::Native));
 }
 
 #[test]
 fn the_native_engine_fails_for_good_and_is_opened_anew() {
-    let (hub, native, _) = hub();
-    let mut rig = rig(hub);
+    let (services, native, _) = services();
+    let mut rig = rig(services);
     let lost = play("native engine fails", &mut rig, 3, |_| native.set(Act::Panic), || native.set(Act::Work));
     assert!(lost >= 3);
-    assert_eq!(rig.switchboard.state(SlotId::A), SlotState::Live(Device::Native));
+    assert_eq!(rig.slot_manager.state(SlotId::A), SlotState::Live(Device::Native));
 }
 
 #[test]
 fn a_native_engine_that_always_fails_is_given_up_with_its_reason() {
-    let (hub, native, _) = hub();
-    let mut rig = rig(hub);
+    let (services, native, _) = services();
+    let mut rig = rig(services);
     native.set(Act::Fail);
     for _ in 0..40 {
         rig.run(&tone(1), |_| HOP);
         std::thread::sleep(Duration::from_millis(2));
     }
     wait_for(|| {
-        rig.switchboard.attend();
+        rig.slot_manager.attend();
         rig.run(&tone(1), |_| HOP);
-        matches!(rig.switchboard.state(SlotId::A), SlotState::FellBack { .. })
+        matches!(rig.slot_manager.state(SlotId::A), SlotState::FellBack { .. })
     });
-    let SlotState::FellBack { device, reason } = rig.switchboard.state(SlotId::A) else { unreachable!() };
+    let SlotState::FellBack { device, reason } = rig.slot_manager.state(SlotId::A) else { unreachable!() };
     assert_eq!(device, Device::Native);
     assert!(reason.contains("told to"), "{reason}");
     // The user tries again when it can work.
     native.set(Act::Work);
-    rig.switchboard.retry(SlotId::A);
+    rig.slot_manager.retry(SlotId::A);
     wait_for(|| {
-        rig.switchboard.attend();
+        rig.slot_manager.attend();
         rig.run(&tone(1), |_| HOP);
-        rig.switchboard.state(SlotId::A) == SlotState::Live(Device::Native)
+        rig.slot_manager.state(SlotId::A) == SlotState::Live(Device::Native)
     });
 }
 
 #[test]
 fn one_step_of_a_device_fails() {
-    let (hub, _, torch) = hub();
-    let mut rig = on_torch(hub);
+    let (services, _, torch) = services();
+    let mut rig = on_torch(services);
     let lost =
         play("device error in one step", &mut rig, 1, |_| torch.set(Act::Fail), || torch.set(Act::Work));
     assert!((1..20).contains(&lost), "{lost}");
-    assert_eq!(rig.switchboard.state(SlotId::A), SlotState::Live(TORCH));
+    assert_eq!(rig.slot_manager.state(SlotId::A), SlotState::Live(TORCH));
 }
 
 #[test]
 fn a_device_fails_from_some_step_on() {
-    let (hub, _, torch) = hub();
-    let mut rig = on_torch(hub);
+    let (services, _, torch) = services();
+    let mut rig = on_torch(services);
     let lost = play("device fails for good", &mut rig, 1, |_| torch.set(Act::Fail), || {});
     assert!(lost >= 3, "{lost}");
-    assert!(matches!(rig.switchboard.state(SlotId::A), SlotState::FellBack { device: TORCH, .. }));
+    assert!(matches!(rig.slot_manager.state(SlotId::A), SlotState::FellBack { device: TORCH, .. }));
     torch.set(Act::Work);
 }
 
 #[test]
 fn every_processor_is_busy_with_something_else() {
-    let (hub, native, _) = hub();
+    let (services, native, _) = services();
     native.busy_us.store(2000, Ordering::Relaxed);
     let is_over = Arc::new(AtomicBool::new(false));
     let mut threads = Vec::new();
@@ -211,7 +216,9 @@ fn every_processor_is_busy_with_something_else() {
             }));
         }
     };
-    play("all processors busy for 2 s", &mut rig(hub), 200, start, || is_over.store(true, Ordering::Relaxed));
+    play("all processors busy for 2 s", &mut rig(services), 200, start, || {
+        is_over.store(true, Ordering::Relaxed)
+    });
     threads.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
@@ -220,7 +227,7 @@ fn every_processor_is_busy_with_something_else() {
 #[cfg(target_os = "linux")]
 #[test]
 fn memory_is_taken_away() {
-    let (hub, ..) = hub();
+    let (services, ..) = services();
     let page_out = |_| {
         for line in std::fs::read_to_string("/proc/self/maps").unwrap().lines() {
             let Some((range, rest)) = line.split_once(' ') else { continue };
@@ -232,14 +239,14 @@ fn memory_is_taken_away() {
             }
         }
     };
-    play("memory paged out for 1 s", &mut rig(hub), 100, page_out, || {});
+    play("memory paged out for 1 s", &mut rig(services), 100, page_out, || {});
 }
 
 #[test]
 fn the_host_stops_calling() {
-    let (hub, ..) = hub();
+    let (services, ..) = services();
     let suspend = |_| std::thread::sleep(Duration::from_secs(2));
-    let lost = play("host suspended (2 s of it)", &mut rig(hub), 1, suspend, || {});
+    let lost = play("host suspended (2 s of it)", &mut rig(services), 1, suspend, || {});
     assert_eq!(lost, 0);
 }
 

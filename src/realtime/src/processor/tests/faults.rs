@@ -14,16 +14,16 @@ struct Fault {
 impl Fault {
     /// The torch device is live in slot A.
     fn new() -> Self {
-        let (hub, _, torch) = scripted::hub(1.0);
+        let (services, _, torch) = scripted::services(1.0);
         let mut fault = Self {
-            rig: Rig::new(hub, 48e3, 1, LatencyMode::Safe),
+            rig: Rig::new(services, 48e3, 1, LatencyMode::Safe),
             torch,
             input: programme(600_000, 8),
             out: Vec::new(),
         };
         fault.rig.choose(TORCH, None);
         fault.play(96_000);
-        assert_eq!(fault.rig.switchboard.state(SlotId::A), SlotState::Live(TORCH));
+        assert_eq!(fault.rig.slot_manager.state(SlotId::A), SlotState::Live(TORCH));
         fault
     }
 
@@ -39,10 +39,10 @@ impl Fault {
     fn fall_back(&mut self, until: usize) -> String {
         self.play(until);
         wait_for(|| {
-            self.rig.switchboard.attend();
-            matches!(self.rig.switchboard.state(SlotId::A), SlotState::FellBack { .. })
+            self.rig.slot_manager.attend();
+            matches!(self.rig.slot_manager.state(SlotId::A), SlotState::FellBack { .. })
         });
-        let SlotState::FellBack { device, reason } = self.rig.switchboard.state(SlotId::A) else {
+        let SlotState::FellBack { device, reason } = self.rig.slot_manager.state(SlotId::A) else {
             unreachable!()
         };
         assert_eq!(device, TORCH);
@@ -53,11 +53,11 @@ impl Fault {
     fn retry(&mut self, until: usize) {
         self.rig.is_offline = true;
         wait_for(|| {
-            self.rig.switchboard.retry(SlotId::A);
+            self.rig.slot_manager.retry(SlotId::A);
             self.rig.is_sent(SlotId::A, Some(TORCH))
         });
         self.play(until);
-        assert_eq!(self.rig.switchboard.state(SlotId::A), SlotState::Live(TORCH));
+        assert_eq!(self.rig.slot_manager.state(SlotId::A), SlotState::Live(TORCH));
     }
 }
 
@@ -94,8 +94,8 @@ fn a_step_that_hangs_is_left_alone_until_it_comes_back() {
     assert!(reason.contains("hangs in a step") && reason.contains("restart"), "{reason}");
     fault.play(300_000);
     // Nobody gets a second thread on the device.
-    fault.rig.switchboard.retry(SlotId::A);
-    let SlotState::FellBack { reason, .. } = fault.rig.switchboard.state(SlotId::A) else {
+    fault.rig.slot_manager.retry(SlotId::A);
+    let SlotState::FellBack { reason, .. } = fault.rig.slot_manager.state(SlotId::A) else {
         panic!("it hangs")
     };
     assert!(reason.contains("hangs in a step"), "{reason}");
@@ -110,7 +110,7 @@ fn a_device_that_stays_lost_keeps_its_newest_reason_until_it_is_back() {
     fault.torch.set(Act::Fail);
     fault.fall_back(200_000);
     *fault.torch.missing.lock() = Some("libtorch finds no usable CUDA driver and device");
-    fault.rig.switchboard.retry(SlotId::A);
+    fault.rig.slot_manager.retry(SlotId::A);
     let reason = fault.fall_back(300_000);
     assert!(reason.contains("no usable CUDA driver"), "{reason}");
     // Without the user nothing is tried again.
@@ -119,34 +119,34 @@ fn a_device_that_stays_lost_keeps_its_newest_reason_until_it_is_back() {
     let n_steps = fault.torch.n_steps();
     fault.play(400_000);
     assert_eq!(fault.torch.n_steps(), n_steps);
-    assert!(matches!(fault.rig.switchboard.state(SlotId::A), SlotState::FellBack { .. }));
+    assert!(matches!(fault.rig.slot_manager.state(SlotId::A), SlotState::FellBack { .. }));
     fault.retry(500_000);
 }
 
 #[test]
 fn slot_b_that_fails_says_why_and_slot_a_plays_on() {
-    let (hub, _, torch) = scripted::hub(0.5);
-    let mut rig = Rig::new(hub, 48e3, 1, LatencyMode::Safe);
+    let (services, _, torch) = scripted::services(0.5);
+    let mut rig = Rig::new(services, 48e3, 1, LatencyMode::Safe);
     rig.choose(Device::Native, Some(TORCH));
     let input = programme(200_000, 12);
     let mut out = rig.run(&input[..96_000], |_| 480);
     torch.set(Act::Fail);
     out.extend(rig.run(&input[96_000..144_000], |_| 480));
     wait_for(|| {
-        rig.switchboard.attend();
-        matches!(rig.switchboard.state(SlotId::B), SlotState::FellBack { .. })
+        rig.slot_manager.attend();
+        matches!(rig.slot_manager.state(SlotId::B), SlotState::FellBack { .. })
     });
     out.extend(rig.run(&input[144_000..], |_| 480));
-    assert_eq!(rig.switchboard.state(SlotId::A), SlotState::Live(Device::Native));
+    assert_eq!(rig.slot_manager.state(SlotId::A), SlotState::Live(Device::Native));
     assert!(error(&out, &input, rig.latency(), 1.0, rig.latency()..200_000) < 1e-6);
 }
 
 #[test]
 fn the_transfers_alone_are_told_by_the_service() {
-    let (hub, _, torch) = scripted::hub(0.5);
+    let (services, _, torch) = scripted::services(0.5);
     torch.round_trip_us.store(70, Ordering::Relaxed);
-    let mut rig = Rig::new(hub, 48e3, 2, LatencyMode::Safe);
+    let mut rig = Rig::new(services, 48e3, 2, LatencyMode::Safe);
     rig.choose(TORCH, Some(Device::Native));
-    let told = |device| hub.reports(device).first().and_then(|report| report.round_trip_us());
+    let told = |device| services.reports(device).first().and_then(|report| report.round_trip_us());
     assert_eq!((told(TORCH), told(Device::Native)), (Some(70.0), None));
 }

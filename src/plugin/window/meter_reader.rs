@@ -5,13 +5,13 @@ use std::sync::atomic::Ordering::Relaxed;
 use tacet_model::ModelKind;
 
 use crate::device::Device;
-use crate::editor::shown::{Latency, Shown, Slot, SlotState, Stream};
 use crate::engine::native::Level;
-use crate::inference::hub::Hub;
-use crate::inference::switchboard::{N_SLOTS, SlotId, SlotState as Served};
+use crate::inference::services::Services;
+use crate::inference::slot_manager::{N_SLOTS, SlotId, SlotState as Served};
 use crate::lab::{HopTiming, Phase, Statistics};
 use crate::meters::Meters;
 use crate::meters::feed::{FeedFrame, N_FRAMES};
+use crate::panel::view_model::{LatencyTerms, Slot, SlotState, Stream, ViewModel};
 use crate::params::DeviceParam;
 
 use super::super::shared::Shared;
@@ -23,7 +23,7 @@ const EQUAL_DB: f32 = -150.0;
 
 /// What has been read so far.
 #[derive(Default)]
-pub struct Gauges {
+pub struct MeterReader {
     next_frame: u64,
     next_hops: [u64; N_SLOTS],
     statistics: [Statistics; N_SLOTS],
@@ -35,16 +35,16 @@ pub struct Gauges {
     measured: [Option<Device>; N_SLOTS],
 }
 
-impl Gauges {
+impl MeterReader {
     /// A window opens: what happened before is not shown.
     pub fn open(&mut self, meters: &Meters) {
-        let next_hops = std::array::from_fn(|slot| meters.lanes[slot].timings.n_written());
+        let next_hops = std::array::from_fn(|slot| meters.slots[slot].timings.n_written());
         *self = Self { next_frame: meters.feed.n_written(), next_hops, ..Self::default() };
     }
 
     /// Forgets all measurements, here and in the meters' counters.
     pub fn reset(&mut self, meters: &Meters) {
-        meters.lanes.iter().for_each(|lane| lane.reset());
+        meters.slots.iter().for_each(|slot| slot.reset());
         self.statistics.iter_mut().for_each(Statistics::reset);
         self.next_hops = [0; N_SLOTS];
         self.summed_s = None;
@@ -61,56 +61,56 @@ impl Gauges {
     }
 
     /// Brings everything up to date; says whether anything moves. `in_detail` asks for cold and warm hops apart.
-    pub fn read(&mut self, shared: &Shared, shown: &mut Shown, in_detail: bool, now_s: f64) -> bool {
+    pub fn read(&mut self, shared: &Shared, view_model: &mut ViewModel, in_detail: bool, now_s: f64) -> bool {
         let meters = &*shared.meters;
         let elapsed_s = (now_s - self.read_s).clamp(0.0, 1.0) as f32;
         self.read_s = now_s;
         let latency = *shared.latency.lock();
         let n_channels = (meters.n_channels.load(Relaxed) as usize).clamp(1, meters.input_peak.len());
 
-        let n_new = self.frames(meters, shown);
+        let n_new = self.frames(meters, view_model);
         for (level, peaks) in
-            [(&mut shown.input, &meters.input_peak), (&mut shown.output, &meters.output_peak)]
+            [(&mut view_model.input, &meters.input_peak), (&mut view_model.output, &meters.output_peak)]
         {
             let peaks: Vec<f32> = peaks[..n_channels].iter().map(|peak| peak.take()).collect();
             level.advance(&peaks, elapsed_s);
         }
-        shown.lsnr_db = (shown.trace.n_pushed() > 0).then(|| meters.lsnr_db.load(Relaxed));
-        shown.null_db = match meters.null_depth_db.load(Relaxed) {
+        view_model.lsnr_db = (view_model.trace.n_pushed() > 0).then(|| meters.lsnr_db.load(Relaxed));
+        view_model.null_db = match meters.null_depth_db.load(Relaxed) {
             db if db.is_nan() => None,
             db if db < EQUAL_DB => Some(f32::NEG_INFINITY),
             db => Some(db),
         };
-        shown.stream = Stream {
+        view_model.stream = Stream {
             rate_hz: latency.as_ref().map_or(0.0, |latency| latency.rate_hz),
             n_channels: if latency.is_some() { n_channels } else { 0 },
-            n_hops: meters.lanes[0].n_requests.load(Relaxed),
-            n_late: meters.lanes[0].n_late.load(Relaxed) + meters.lanes[0].n_dropped.load(Relaxed),
+            n_hops: meters.slots[0].n_requests.load(Relaxed),
+            n_late: meters.slots[0].n_late.load(Relaxed) + meters.slots[0].n_dropped.load(Relaxed),
             is_idle: meters.is_idle.load(Relaxed),
         };
-        shown.latency = latency.map_or_else(Latency::default, |latency| Latency {
+        view_model.latency = latency.map_or_else(LatencyTerms::default, |latency| LatencyTerms {
             terms: latency.terms().map(|(name, samples)| (name.to_owned(), samples)).to_vec(),
             total_samples: latency.total_samples,
         });
-        self.slots(shared, shown, in_detail, now_s);
-        n_new > 0 || shown.input.is_moving() || shown.output.is_moving()
+        self.slots(shared, view_model, in_detail, now_s);
+        n_new > 0 || view_model.input.is_moving() || view_model.output.is_moving()
     }
 
     /// Takes the spectra since the last look; returns how many.
-    fn frames(&mut self, meters: &Meters, shown: &mut Shown) -> u64 {
+    fn frames(&mut self, meters: &Meters, view_model: &mut ViewModel) -> u64 {
         let n_written = meters.feed.n_written();
         // After a long pause between two looks the oldest are gone.
         let from = self.next_frame.max((n_written + 1).saturating_sub(N_FRAMES as u64));
         for number in from..n_written {
             if meters.feed.read(number, &mut self.frame) {
-                shown.trace.push(&self.frame.input, &self.frame.output);
+                view_model.trace.push(&self.frame.input, &self.frame.output);
             }
         }
         self.next_frame = n_written;
         n_written.saturating_sub(from)
     }
 
-    fn slots(&mut self, shared: &Shared, shown: &mut Shown, in_detail: bool, now_s: f64) {
+    fn slots(&mut self, shared: &Shared, view_model: &mut ViewModel, in_detail: bool, now_s: f64) {
         let due = self.summed_s.is_none_or(|summed_s| now_s - summed_s >= SUMMARY_S);
         for id in SlotId::ALL {
             let slot = id as usize;
@@ -127,12 +127,12 @@ impl Gauges {
             }
             self.hops.clear();
             self.next_hops[slot] =
-                shared.meters.lanes[slot].timings.read(self.next_hops[slot], &mut self.hops);
+                shared.meters.slots[slot].timings.read(self.next_hops[slot], &mut self.hops);
             self.hops.iter().for_each(|&hop| self.statistics[slot].push(hop));
-            let target = &mut shown.slots[slot];
+            let target = &mut view_model.slots[slot];
             show_state(target, served);
             if due {
-                let reports = device.map(|device| Hub::global().reports(device)).unwrap_or_default();
+                let reports = device.map(|device| Services::global().reports(device)).unwrap_or_default();
                 target.probe_us = reports.iter().find_map(|report| report.round_trip_us());
                 for phase in Phase::EACH {
                     if in_detail || phase == Phase::All {
@@ -143,10 +143,10 @@ impl Gauges {
         }
         if due {
             self.summed_s = Some(now_s);
-            shown.process.version = env!("CARGO_PKG_VERSION").into();
-            shown.process.n_instances = Shared::n_instances();
-            shown.process.workers = workers();
-            shown.model = match shared.available_model() {
+            view_model.process.version = env!("CARGO_PKG_VERSION").into();
+            view_model.process.n_instances = Shared::n_instances();
+            view_model.process.workers = workers();
+            view_model.model = match shared.available_model() {
                 ModelKind::DeepFilterNet3 => "DeepFilterNet3".into(),
                 ModelKind::DeepFilterNet3Ll => "DeepFilterNet3 low latency".into(),
             };
@@ -183,7 +183,7 @@ fn show_state(target: &mut Slot, served: Served) {
 /// Every worker of the process with the streams that it serves.
 fn workers() -> Vec<(String, usize)> {
     let of = |device: Device| {
-        let reports = Hub::global().reports(device).into_iter().enumerate();
+        let reports = Services::global().reports(device).into_iter().enumerate();
         reports.map(move |(i, report)| {
             let number = if i == 0 { String::new() } else { format!(", worker {}", i + 1) };
             (device.name() + &number, report.n_streams() as usize)

@@ -3,11 +3,11 @@
 use nice_plug::context::gui::GuiContext;
 use nice_plug::prelude::*;
 
-use crate::editor::controls::{Action, Controls, ParamId};
+use crate::panel::controls::{Action, PanelParams, ParamId};
 use crate::params::TacetParams;
 
 /// Parameters behind the panel's trait, for one frame.
-pub struct Turns<'a> {
+pub struct HostParams<'a> {
     params: &'a TacetParams,
     setter: ParamSetter<'a>,
     /// What was pressed, to be done after the frame.
@@ -84,14 +84,14 @@ macro_rules! with_param {
     };
 }
 
-impl<'a> Turns<'a> {
+impl<'a> HostParams<'a> {
     /// For one frame.
     pub fn new(params: &'a TacetParams, gui: &'a GuiContext) -> Self {
         Self { params, setter: gui.param_setter(), actions: Vec::new(), devices_changed: false }
     }
 }
 
-impl Controls for Turns<'_> {
+impl PanelParams for HostParams<'_> {
     fn value(&self, id: ParamId) -> f32 {
         with_param!(self.params, id, |param| param.unmodulated_normalized_value())
     }
@@ -151,7 +151,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::editor::controls::{change, choice, choose};
+    use crate::panel::controls::{change, choice, choose};
     use nice_plug::prelude::ParamPtr;
 
     /// A host that takes every value at once and counts gestures.
@@ -188,14 +188,14 @@ mod tests {
     fn a_change_is_one_gesture_of_the_hosts() {
         let (params, host) = (TacetParams::default(), Arc::new(Host::default()));
         let gui = GuiContext::new(host.clone());
-        let mut turns = Turns::new(&params, &gui);
-        change(&mut turns, ParamId::Limit, 0.24);
+        let mut host_params = HostParams::new(&params, &gui);
+        change(&mut host_params, ParamId::Limit, 0.24);
         assert_eq!(params.limit.value(), 24.0);
         assert_eq!(*host.log.lock().unwrap(), ["begin", "set", "end"]);
-        assert!(!turns.devices_changed);
-        choose(&mut turns, ParamId::DeviceB, 3);
+        assert!(!host_params.devices_changed);
+        choose(&mut host_params, ParamId::DeviceB, 3);
         assert_eq!(
-            (params.device_b.value(), turns.devices_changed),
+            (params.device_b.value(), host_params.devices_changed),
             (crate::params::DeviceParam::TorchMps, true)
         );
     }
@@ -204,30 +204,33 @@ mod tests {
     fn texts_and_values_agree_for_every_parameter() {
         let params = TacetParams::default();
         let gui = GuiContext::new(Arc::new(Host::default()));
-        let turns = Turns::new(&params, &gui);
+        let host_params = HostParams::new(&params, &gui);
         for id in ParamId::ALL {
             for value in [0.0, 1.0] {
-                let text = turns.text(id, value);
-                let back = turns.parse(id, &text).unwrap_or_else(|| panic!("{id:?}: {text}"));
+                let text = host_params.text(id, value);
+                let back = host_params.parse(id, &text).unwrap_or_else(|| panic!("{id:?}: {text}"));
                 assert!((back - value).abs() < 1e-3, "{id:?}: {text} came back as {back}");
             }
         }
-        assert_eq!(turns.text(ParamId::Output, 0.0), "−24.0 dB");
-        assert_eq!(turns.parse(ParamId::Output, "−12,5"), turns.parse(ParamId::Output, "-12.5 dB"));
+        assert_eq!(host_params.text(ParamId::Output, 0.0), "−24.0 dB");
+        assert_eq!(
+            host_params.parse(ParamId::Output, "−12,5"),
+            host_params.parse(ParamId::Output, "-12.5 dB")
+        );
     }
 
     #[test]
     fn choices_are_those_the_panel_writes() {
         let params = TacetParams::default();
         let gui = GuiContext::new(Arc::new(Host::default()));
-        let mut turns = Turns::new(&params, &gui);
+        let mut host_params = HostParams::new(&params, &gui);
         use crate::params::{LatencyParam, LinkParam, ListenParam, ModelParam};
-        choose(&mut turns, ParamId::Listen, 3);
-        assert_eq!((params.listen.value(), choice(&turns, ParamId::Listen)), (ListenParam::B, 3));
-        choose(&mut turns, ParamId::Link, 1);
-        choose(&mut turns, ParamId::LatencyMode, 0);
-        choose(&mut turns, ParamId::Model, 1);
-        choose(&mut turns, ParamId::Bypass, 1);
+        choose(&mut host_params, ParamId::Listen, 3);
+        assert_eq!((params.listen.value(), choice(&host_params, ParamId::Listen)), (ListenParam::B, 3));
+        choose(&mut host_params, ParamId::Link, 1);
+        choose(&mut host_params, ParamId::LatencyMode, 0);
+        choose(&mut host_params, ParamId::Model, 1);
+        choose(&mut host_params, ParamId::Bypass, 1);
         assert_eq!(params.link.value(), LinkParam::Max);
         assert_eq!(params.latency_mode.value(), LatencyParam::Lowest);
         assert_eq!(params.model.value(), ModelParam::DeepFilterNet3Ll);

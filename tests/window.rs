@@ -143,7 +143,7 @@ fn the_window_draws_follows_and_leaves_nothing_behind() {
     let closed_s = cpu_s() - before_s;
 
     let parent = screen.parent(WIDTH, HEIGHT);
-    let (width, height) = instance.open_editor(parent).unwrap();
+    let (width, height) = instance.open_panel(parent).unwrap();
     assert_eq!((width, height), (860, 560));
     play(&mut instance, 150, &mut at);
     let before_s = cpu_s();
@@ -163,23 +163,23 @@ fn the_window_draws_follows_and_leaves_nothing_behind() {
     assert!(n_changed > 10_000, "only {n_changed} pixels have moved in a second of sound");
 
     // A small window shows a part, and the next one has its size.
-    instance.resize_editor(400, 300).unwrap();
+    instance.resize_panel(400, 300).unwrap();
     play(&mut instance, 50, &mut at);
     assert!(screen.picture(400, 300).iter().collect::<HashSet<_>>().len() > 50);
-    instance.close_editor().unwrap();
+    instance.close_panel().unwrap();
     screen.close(parent);
     let parent = screen.parent(WIDTH, HEIGHT);
-    assert_eq!(instance.open_editor(parent).unwrap(), (400, 300));
-    instance.resize_editor(860, 560).unwrap();
-    instance.close_editor().unwrap();
+    assert_eq!(instance.open_panel(parent).unwrap(), (400, 300));
+    instance.resize_panel(860, 560).unwrap();
+    instance.close_panel().unwrap();
     screen.close(parent);
 
     // The first openings fill caches; the others must not add to them.
     let mut cycle = || {
         let parent = screen.parent(WIDTH, HEIGHT);
-        instance.open_editor(parent).unwrap();
+        instance.open_panel(parent).unwrap();
         play(&mut instance, 2, &mut at);
-        instance.close_editor().unwrap();
+        instance.close_panel().unwrap();
         screen.close(parent);
     };
     (0..20).for_each(|_| cycle());

@@ -1,5 +1,5 @@
-//! The lanes of the two slots on the audio thread: sends every hop to each engine in use, takes the replies that are
-//! due, and swaps engines without a gap. Real-time safe.
+//! Slots A and B on the audio thread: sends every hop to each engine in use, takes the replies that are due, and swaps
+//! engines without a gap. Real-time safe.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -8,12 +8,12 @@ use tacet_model::DF_ORDER;
 
 use crate::engine::Thresholds;
 use crate::exchange::wait::Patience;
-use crate::exchange::{Outcome, Slot};
+use crate::exchange::{HopBox, Outcome};
 use crate::frame::Spectrum;
 use crate::inference::service::{Stream, StreamState};
-use crate::inference::switchboard::{Mailbox, N_SLOTS, Post, SlotId};
+use crate::inference::slot_manager::{N_SLOTS, SlotId, SlotInbox, SlotMessage};
 use crate::lab::HopTiming;
-use crate::meters::{LaneMeters, Meters};
+use crate::meters::{Meters, SlotMeters};
 
 /// Hops that a new engine hears before it takes over from one that works: its normalisation (time constant 1 s) and
 /// recurrent state have settled by then.
@@ -27,12 +27,12 @@ const TRIP_MISSES: f32 = 50.0;
 const FORGIVENESS: f32 = 0.1;
 
 /// What a reply tells the lab.
-fn timing(slot: &Slot, missed: bool) -> HopTiming {
-    HopTiming { pushed_us: slot.pushed_us(), queue_us: slot.queue_us, step: slot.timings, missed }
+fn timing(hop: &HopBox, missed: bool) -> HopTiming {
+    HopTiming { pushed_us: hop.pushed_us(), queue_us: hop.queue_us, step: hop.timings, missed }
 }
 
 /// A stream with what the audio thread remembers about it.
-struct Fed {
+struct FedStream {
     stream: Box<Stream>,
     patience: Patience,
     misses: f32,
@@ -43,13 +43,13 @@ struct Fed {
     whole_from: u64,
 }
 
-impl Fed {
+impl FedStream {
     fn new(stream: Box<Stream>) -> Self {
         Self { stream, patience: Patience::default(), misses: 0.0, n_fed: 0, first_seq: None, whole_from: 0 }
     }
 
     /// The reply for `seq` if it is there in time and holds an answer. A hop that was never sent is no miss.
-    fn reply(&mut self, seq: u64, deadline: Instant, meters: &LaneMeters) -> Option<Box<Slot>> {
+    fn reply(&mut self, seq: u64, deadline: Instant, meters: &SlotMeters) -> Option<Box<HopBox>> {
         if self.first_seq.is_none_or(|first| seq < first) {
             return None;
         }
@@ -60,23 +60,23 @@ impl Fed {
         answer
     }
 
-    fn answer(&mut self, seq: u64, deadline: Instant, meters: &LaneMeters) -> Option<Box<Slot>> {
+    fn answer(&mut self, seq: u64, deadline: Instant, meters: &SlotMeters) -> Option<Box<HopBox>> {
         let deadline = self.patience.deadline(deadline);
-        let slot = self.stream.lane.reply(seq, deadline, |stale| {
+        let hop = self.stream.exchange.reply(seq, deadline, |stale| {
             meters.n_stale.fetch_add(1, Relaxed);
             meters.timings.write(timing(stale, true));
         });
-        let Some(slot) = slot else {
+        let Some(hop) = hop else {
             meters.n_late.fetch_add(1, Relaxed);
             self.patience.lose();
             self.miss();
             return None;
         };
-        meters.timings.write(timing(&slot, false));
-        if slot.outcome == Outcome::Answered {
+        meters.timings.write(timing(&hop, false));
+        if hop.outcome == Outcome::Answered {
             self.misses = (self.misses - FORGIVENESS).max(0.0);
             if seq >= self.whole_from {
-                return Some(slot);
+                return Some(hop);
             }
         } else {
             meters.n_failed.fetch_add(1, Relaxed);
@@ -84,7 +84,7 @@ impl Fed {
             // The worker has cleared the engine's state.
             self.note_gap(seq);
         }
-        self.stream.lane.recycle(slot);
+        self.stream.exchange.recycle(hop);
         None
     }
 
@@ -108,42 +108,42 @@ impl Fed {
 
 /// One slot's streams.
 #[derive(Default)]
-struct SlotLanes {
-    current: Option<Fed>,
+struct SlotStreams {
+    current: Option<FedStream>,
     /// Hears everything and waits for its turn.
-    incoming: Option<Fed>,
+    incoming: Option<FedStream>,
 }
 
-/// All lanes of a plugin instance.
-pub struct Lanes {
-    slots: [SlotLanes; N_SLOTS],
-    mailbox: Mailbox,
+/// Both slots of a plugin instance.
+pub struct Slots {
+    slots: [SlotStreams; N_SLOTS],
+    inbox: SlotInbox,
     /// A stream that could not be given back yet.
     retired: Option<Box<Stream>>,
     /// Whether no hop has been sent since the beginning or the last reset.
     is_fresh: bool,
 }
 
-impl Lanes {
-    /// Lanes as the switchboard fills them.
-    pub fn new(mailbox: Mailbox) -> Self {
-        Self { slots: Default::default(), mailbox, retired: None, is_fresh: true }
+impl Slots {
+    /// Empty slots; the slot manager fills them.
+    pub fn new(inbox: SlotInbox) -> Self {
+        Self { slots: Default::default(), inbox, retired: None, is_fresh: true }
     }
 
-    /// Takes the switchboard's messages. Call between hops.
+    /// Takes the slot manager's messages. Call between hops.
     pub fn attend(&mut self) {
         if let Some(stream) = self.retired.take() {
-            self.retired = self.mailbox.give_back(stream);
+            self.retired = self.inbox.give_back(stream);
         }
         // One at a time where nothing can be given back.
         while self.retired.is_none() {
-            match self.mailbox.receive() {
-                Some(Post::Serve(id, stream)) => {
+            match self.inbox.receive() {
+                Some(SlotMessage::Serve(id, stream)) => {
                     let slot = &mut self.slots[id as usize];
-                    let replaced = slot.incoming.replace(Fed::new(stream));
+                    let replaced = slot.incoming.replace(FedStream::new(stream));
                     self.retire(replaced);
                 }
-                Some(Post::Leave(id)) => {
+                Some(SlotMessage::Leave(id)) => {
                     let slot = std::mem::take(&mut self.slots[id as usize]);
                     self.retire(slot.current);
                     self.retire(slot.incoming);
@@ -160,18 +160,18 @@ impl Lanes {
     fn promote(&mut self, i: usize) {
         let slot = &mut self.slots[i];
         let Some(incoming) = &slot.incoming else { return };
-        if incoming.n_fed >= WARM_HOPS || !slot.current.as_ref().is_some_and(Fed::works) {
+        if incoming.n_fed >= WARM_HOPS || !slot.current.as_ref().is_some_and(FedStream::works) {
             incoming.stream.status().set_heard();
             let replaced = std::mem::replace(&mut slot.current, slot.incoming.take());
             self.retire(replaced);
         }
     }
 
-    fn retire(&mut self, fed: Option<Fed>) {
+    fn retire(&mut self, fed: Option<FedStream>) {
         let Some(fed) = fed else { return };
-        match self.mailbox.give_back(fed.stream) {
+        match self.inbox.give_back(fed.stream) {
             Some(stream) if self.retired.is_none() => self.retired = Some(stream),
-            // The return ring is as long as the post's, and everything in it is taken at each look: a full ring with a
+            // The return ring is as long as the messages', and everything in it is taken at each look: a full ring with a
             // stream already in hand cannot be. Leaking beats freeing here.
             Some(stream) => {
                 debug_assert!(false, "no room for a retired stream");
@@ -201,9 +201,9 @@ impl Lanes {
         meters: &Meters,
     ) {
         let is_fresh = std::mem::replace(&mut self.is_fresh, false);
-        for (slot, lane_meters) in self.slots.iter_mut().zip(&meters.lanes) {
+        for (slot, slot_meters) in self.slots.iter_mut().zip(&meters.slots) {
             for fed in slot.current.iter_mut().chain(&mut slot.incoming) {
-                if fed.stream.lane.is_caught_up() {
+                if fed.stream.exchange.is_caught_up() {
                     fed.patience.restore();
                 }
                 if fed.n_fed == 0 && !is_fresh {
@@ -212,10 +212,10 @@ impl Lanes {
                 }
                 fed.n_fed += 1;
                 fed.first_seq.get_or_insert(seq);
-                if fed.stream.lane.request(seq, thresholds, noisy, now) {
-                    lane_meters.n_requests.fetch_add(1, Relaxed);
+                if fed.stream.exchange.request(seq, thresholds, noisy, now) {
+                    slot_meters.n_requests.fetch_add(1, Relaxed);
                 } else {
-                    lane_meters.n_dropped.fetch_add(1, Relaxed);
+                    slot_meters.n_dropped.fetch_add(1, Relaxed);
                     fed.note_gap(seq);
                 }
             }
@@ -223,24 +223,24 @@ impl Lanes {
     }
 
     /// The slot's reply for the hop that is due, if it is there in time. Give it back by [`Self::recycle`].
-    pub fn reply(&mut self, id: SlotId, seq: u64, deadline: Instant, meters: &Meters) -> Option<Box<Slot>> {
-        let lane_meters = &meters.lanes[id as usize];
+    pub fn reply(&mut self, id: SlotId, seq: u64, deadline: Instant, meters: &Meters) -> Option<Box<HopBox>> {
+        let slot_meters = &meters.slots[id as usize];
         let slot = &mut self.slots[id as usize];
         if let Some(incoming) = &mut slot.incoming {
             // Nobody waits for it yet; its replies only have to come home.
-            if let Some(reply) = incoming.stream.lane.reply(seq, None, |_| {}) {
-                incoming.stream.lane.recycle(reply);
+            if let Some(reply) = incoming.stream.exchange.reply(seq, None, |_| {}) {
+                incoming.stream.exchange.recycle(reply);
             }
         }
-        slot.current.as_mut()?.reply(seq, deadline, lane_meters)
+        slot.current.as_mut()?.reply(seq, deadline, slot_meters)
     }
 
-    /// Gives a slot's reply back to its lane.
-    pub fn recycle(&mut self, id: SlotId, reply: Box<Slot>) {
+    /// Gives a slot's reply back to its exchange.
+    pub fn recycle(&mut self, id: SlotId, reply: Box<HopBox>) {
         match &mut self.slots[id as usize].current {
-            Some(fed) => fed.stream.lane.recycle(reply),
+            Some(fed) => fed.stream.exchange.recycle(reply),
             None => {
-                debug_assert!(false, "the lane of a reply in use is not taken away");
+                debug_assert!(false, "the stream of a reply in use is not taken away");
                 std::mem::forget(reply);
             }
         }
@@ -250,7 +250,7 @@ impl Lanes {
     pub fn sleep(&mut self) {
         for slot in &mut self.slots {
             for fed in slot.current.iter_mut().chain(&mut slot.incoming) {
-                fed.stream.lane.drain();
+                fed.stream.exchange.drain();
                 fed.first_seq = None;
             }
         }
@@ -259,15 +259,15 @@ impl Lanes {
     /// Time that the audio thread has waited for replies since the last call.
     pub fn take_waited(&mut self) -> Duration {
         let feds = self.slots.iter_mut().flat_map(|slot| &mut slot.current);
-        feds.map(|fed| fed.stream.lane.take_waited()).sum()
+        feds.map(|fed| fed.stream.exchange.take_waited()).sum()
     }
 
-    /// A new generation on every lane.
+    /// A new generation on every exchange.
     pub fn reset(&mut self) {
         self.is_fresh = true;
         for slot in &mut self.slots {
             for fed in slot.current.iter_mut().chain(&mut slot.incoming) {
-                fed.stream.lane.next_generation();
+                fed.stream.exchange.next_generation();
                 fed.patience = Patience::default();
                 fed.first_seq = None;
             }

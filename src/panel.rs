@@ -1,7 +1,7 @@
 //! The panel: what is heard, what is taken away, and what each device costs.
 //!
-//! Drawing code alone, on the window's thread: it reads a [`Shown`] and turns parameters through [`Controls`], and knows
-//! neither the plugin framework nor the audio thread. With the window closed nothing here runs.
+//! Drawing code alone, on the window's thread: it reads a [`ViewModel`] and turns parameters through [`PanelParams`], and
+//! knows neither the plugin framework nor the audio thread. With the window closed nothing here runs.
 
 mod about;
 mod advanced;
@@ -11,12 +11,12 @@ mod colour;
 pub mod controls;
 mod denoise;
 mod devices;
-pub mod level;
+pub mod level_meter;
 mod presets;
-pub mod shown;
 mod text;
 pub mod theme;
 pub mod trace;
+pub mod view_model;
 mod widgets;
 
 use std::time::Duration;
@@ -26,10 +26,10 @@ use serde::{Deserialize, Serialize};
 
 pub use self::widgets::spectrogram::Axis;
 use self::{
-    controls::{Controls, Gesture},
-    shown::Shown,
+    controls::{Gesture, PanelParams},
     theme::{Appearance, Theme},
     trace::Which,
+    view_model::ViewModel,
     widgets::{param::Editing, spectrogram::Spectrogram},
 };
 
@@ -114,8 +114,8 @@ impl Default for Panel {
 /// What every part of the panel draws with.
 struct Cx<'a> {
     theme: &'static Theme,
-    shown: &'a mut Shown,
-    controls: &'a mut dyn Controls,
+    view_model: &'a mut ViewModel,
+    controls: &'a mut dyn PanelParams,
     settings: &'a mut Settings,
     gesture: &'a mut Gesture,
     editing: &'a mut Option<Editing>,
@@ -136,8 +136,8 @@ impl Panel {
     pub fn ui(
         &mut self,
         ui: &mut Ui,
-        shown: &mut Shown,
-        controls: &mut dyn Controls,
+        view_model: &mut ViewModel,
+        controls: &mut dyn PanelParams,
         settings: &mut Settings,
     ) {
         if self.installed != Some(settings.appearance) {
@@ -155,7 +155,7 @@ impl Panel {
         }
         let mut cx = Cx {
             theme,
-            shown,
+            view_model,
             controls,
             settings,
             gesture: &mut self.gesture,
@@ -182,7 +182,7 @@ fn contents(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     let footer = Rect::from_min_max(pos2(rect.left(), rect.bottom() - BAR), rect.max);
     let middle = Rect::from_min_max(pos2(rect.left(), header.bottom()), pos2(rect.right(), footer.top()));
     bars::header(ui, cx, header);
-    if cx.settings.view == View::Audio && cx.shown.audio.is_none() {
+    if cx.settings.view == View::Audio && cx.view_model.audio.is_none() {
         cx.settings.view = View::Denoise;
     }
     let view = cx.settings.view;

@@ -54,7 +54,7 @@ fn line(ui: &Ui, theme: &Theme, at: egui::Pos2, width: f32, name: &str, value: &
 
 fn version(ui: &Ui, cx: &Cx<'_>, at: Rect) -> f32 {
     let theme = cx.theme;
-    let shown = &*cx.shown;
+    let shown = &*cx.view_model;
     card(ui, theme, at, "Tacet", |inside| {
         let (width, mut y) = (inside.width(), inside.top());
         let workers = match shown.process.workers.as_slice() {
@@ -95,8 +95,8 @@ fn plural(n: usize) -> &'static str {
 /// The named terms in samples and milliseconds.
 fn latency(ui: &Ui, cx: &Cx<'_>, at: Rect) -> f32 {
     let theme = cx.theme;
-    let stream = &cx.shown.stream;
-    let latency = &cx.shown.latency;
+    let stream = &cx.view_model.stream;
+    let latency = &cx.view_model.latency;
     card(ui, theme, at, "Latency", |inside| {
         let mut y = inside.top();
         let painter = ui.painter();

@@ -8,9 +8,9 @@ use super::{
     Cx, View,
     controls::{Action, ParamId, choice, choose},
     presets,
-    shown::SlotState,
     text::{self, Ink, NBSP},
     theme::{self, Theme},
+    view_model::SlotState,
     widgets::{
         button, icon,
         param::{focus_ring, tooltip},
@@ -36,7 +36,7 @@ pub fn header(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     x += 14.0;
     let picker = Rect::from_min_size(pos2(x, rect.center().y - 13.0), vec2(150.0, 26.0));
     presets::picker(ui, cx, picker);
-    if cx.shown.presets.edited {
+    if cx.view_model.presets.edited {
         let at = pos2(picker.right() + 10.0, rect.center().y);
         text::draw(ui.painter(), at, Align2::LEFT_CENTER, "edited", Ink::new(theme::SMALL, theme.hint));
     }
@@ -83,7 +83,7 @@ struct Engine {
 
 fn engine_text(cx: &Cx<'_>) -> Engine {
     let theme = cx.theme;
-    let slot = &cx.shown.slots[0];
+    let slot = &cx.view_model.slots[0];
     let chosen = slot.devices.get(choice(cx.controls, ParamId::DeviceA));
     let mut name = chosen.map_or_else(|| "No device".to_owned(), |device| device.name.clone());
     let summary = &slot.summaries[Phase::All as usize];
@@ -116,7 +116,7 @@ fn engine_text(cx: &Cx<'_>) -> Engine {
 
 /// Share of hops that came late.
 fn late_share(cx: &Cx<'_>) -> f64 {
-    cx.shown.stream.n_late as f64 / cx.shown.stream.n_hops.max(1) as f64
+    cx.view_model.stream.n_late as f64 / cx.view_model.stream.n_hops.max(1) as f64
 }
 
 fn engine_chip(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, engine: &Engine) {
@@ -142,11 +142,11 @@ fn engine_chip(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, engine: &Engine) {
 }
 
 fn latency_text(cx: &Cx<'_>) -> String {
-    let stream = &cx.shown.stream;
+    let stream = &cx.view_model.stream;
     if !stream.is_active() {
         return text::DASH.into();
     }
-    format!("{:.1}{NBSP}ms", cx.shown.latency.total_samples as f64 / stream.rate_hz * 1e3)
+    format!("{:.1}{NBSP}ms", cx.view_model.latency.total_samples as f64 / stream.rate_hz * 1e3)
 }
 
 fn latency_chip(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, latency: &str) {
@@ -190,7 +190,7 @@ pub fn footer(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     ui.painter().rect_filled(rect, 0, theme.bar);
     ui.painter().hline(rect.x_range(), rect.top() + 0.5, Stroke::new(1.0, theme.border));
     let mut x = rect.left() + MARGIN;
-    for view in View::ALL.into_iter().filter(|&view| view != View::Audio || cx.shown.audio.is_some()) {
+    for view in View::ALL.into_iter().filter(|&view| view != View::Audio || cx.view_model.audio.is_some()) {
         let chosen = cx.settings.view == view;
         let ink = Ink::new(theme::BODY, if chosen { theme.value } else { theme.label });
         let galley = text::line(ui.painter(), view.name(), if chosen { ink.medium() } else { ink });
@@ -220,7 +220,7 @@ pub fn footer(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
 }
 
 fn status(cx: &Cx<'_>, theme: &Theme) -> (String, Color32) {
-    let stream = &cx.shown.stream;
+    let stream = &cx.view_model.stream;
     if !stream.is_active() {
         return ("not active: the host has not started audio".into(), theme.hint);
     }
@@ -233,7 +233,7 @@ fn status(cx: &Cx<'_>, theme: &Theme) -> (String, Color32) {
     let mut shown = format!(
         "{} · {} · {link} · {} late of {} hops",
         text::rate(stream.rate_hz),
-        cx.shown.model,
+        cx.view_model.model,
         text::grouped(stream.n_late),
         text::grouped(stream.n_hops)
     );
@@ -251,7 +251,7 @@ fn status(cx: &Cx<'_>, theme: &Theme) -> (String, Color32) {
 
 /// Draws the notice over the foot of the view.
 pub fn notice(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
-    let Some(notice) = cx.shown.notice.clone() else { return };
+    let Some(notice) = cx.view_model.notice.clone() else { return };
     let theme = cx.theme;
     let role = if notice.is_error { theme.red } else { theme.green };
     let ink = Ink::new(theme::BODY, theme.value);

@@ -1,4 +1,4 @@
-//! The panel's window: connects the drawing code of [`crate::editor`] with this instance's parameters and meters.
+//! The panel's window: connects the drawing code of [`crate::panel`] with this instance's parameters and meters.
 //!
 //! On the window's thread. While the window is open it looks at the meters at most [`MAX_FPS`] times a second; when it is
 //! closed nothing of it runs.
@@ -12,25 +12,25 @@ use nice_plug::editor::{ResizeHint, SizeConstraints};
 use nice_plug_egui::baseview::{HandlerError, WindowSize};
 use nice_plug_egui::{EguiEditor, EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier};
 
-use crate::editor::controls::Action;
-use crate::editor::shown::{Notice, Shown};
-use crate::editor::{MAX_FPS, Panel, SIZE, Settings, View};
-use crate::inference::switchboard::SlotId;
+use crate::inference::slot_manager::SlotId;
+use crate::panel::controls::Action;
+use crate::panel::view_model::{Notice, ViewModel};
+use crate::panel::{MAX_FPS, Panel, SIZE, Settings, View};
 
 use super::shared::Shared;
 
 pub mod audio;
-mod gauges;
-mod machine;
+mod csv_export;
+mod host_params;
+mod meter_reader;
 pub(super) mod preferences;
 mod presets;
-mod records;
-mod turns;
+mod system_info;
 
-use gauges::Gauges;
-use machine::Machine;
+use host_params::HostParams;
+use meter_reader::MeterReader;
 use presets::Presets;
-use turns::Turns;
+use system_info::SystemInfo;
 
 /// Smallest window, points: room for one knob and a scroll bar.
 const SMALLEST: (f32, f32) = (320.0, 240.0);
@@ -40,7 +40,7 @@ const AT_REST: Duration = Duration::from_millis(200);
 /// The panel of one instance, as the framework wants it.
 pub type Editor = EguiEditor<Window>;
 
-/// The editor of an instance.
+/// The panel of an instance as an editor of the framework.
 pub fn editor(shared: &Arc<Shared>) -> Option<Editor> {
     let (width, height) = match shared.params.extras.read().map(|extras| extras.window) {
         Ok((width, height)) if width > 0 && height > 0 => (width, height),
@@ -67,10 +67,10 @@ pub struct Window {
     shared: Arc<Shared>,
     gui: Option<GuiContext>,
     panel: Panel,
-    shown: Shown,
+    view_model: ViewModel,
     settings: Settings,
-    gauges: Gauges,
-    machine: Machine,
+    meter_reader: MeterReader,
+    system_info: SystemInfo,
     presets: Presets,
 }
 
@@ -89,10 +89,10 @@ impl Window {
             shared,
             gui: None,
             panel: Panel::default(),
-            shown: Shown::default(),
+            view_model: ViewModel::default(),
             settings: Settings::default(),
-            gauges: Gauges::default(),
-            machine: Machine::default(),
+            meter_reader: MeterReader::default(),
+            system_info: SystemInfo::default(),
             presets: Presets::default(),
         }
     }
@@ -104,18 +104,20 @@ impl Window {
                 // Opening a device may take long: not on the window's thread.
                 self.shared.ask_to_retry(SlotId::ALL[slot.min(1)]);
             }
-            Action::ResetStatistics => self.gauges.reset(&self.shared.meters),
+            Action::ResetStatistics => self.meter_reader.reset(&self.shared.meters),
             Action::ExportCsv => {
-                self.shown.notice = Some(match records::export(&self.shown, &self.gauges) {
-                    Ok(path) => {
-                        Notice { text: format!("Measurements saved to {}", path.display()), is_error: false }
-                    }
-                    Err(error) => Notice { text: error.to_string(), is_error: true },
-                });
+                self.view_model.notice =
+                    Some(match csv_export::export(&self.view_model, &self.meter_reader) {
+                        Ok(path) => Notice {
+                            text: format!("Measurements saved to {}", path.display()),
+                            is_error: false,
+                        },
+                        Err(error) => Notice { text: error.to_string(), is_error: true },
+                    });
             }
             Action::SetMpsFallback(on) => {
-                if let Err(error) = self.machine.set_mps_fallback(on) {
-                    self.shown.notice = Some(Notice { text: error.to_string(), is_error: true });
+                if let Err(error) = self.system_info.set_mps_fallback(on) {
+                    self.view_model.notice = Some(Notice { text: error.to_string(), is_error: true });
                 }
             }
             Action::RecallPreset(name) => {
@@ -133,7 +135,7 @@ impl Window {
             }
             Action::SelectInput(name) => self.restart(audio::Chosen::Input(name)),
             Action::SelectOutput(name) => self.restart(audio::Chosen::Output(name)),
-            Action::DismissNotice => self.shown.notice = None,
+            Action::DismissNotice => self.view_model.notice = None,
         }
     }
 
@@ -141,11 +143,11 @@ impl Window {
     fn restart(&mut self, chosen: audio::Chosen) {
         let reason = audio::restart(chosen, &presets::values(&self.shared.params));
         let text = format!("The audio goes on with the device it had: {reason}");
-        self.shown.notice = Some(Notice { text, is_error: true });
+        self.view_model.notice = Some(Notice { text, is_error: true });
     }
 
     fn told<E: std::fmt::Display>(&mut self, outcome: Result<(), E>, good_news: &str) {
-        self.shown.notice = Some(match outcome {
+        self.view_model.notice = Some(match outcome {
             Ok(()) => Notice { text: good_news.into(), is_error: false },
             Err(error) => Notice { text: error.to_string(), is_error: true },
         });
@@ -174,11 +176,11 @@ impl NiceEguiApp for Window {
         self.shared.meters.feed.start_watching();
         let watch = Arc::new(Watch(self.shared.clone()));
         ctx.data_mut(|data| data.insert_temp(egui::Id::unique("watch"), watch));
-        self.shown = Shown::default();
-        self.gauges.open(&self.shared.meters);
-        self.machine.open();
+        self.view_model = ViewModel::default();
+        self.meter_reader.open(&self.shared.meters);
+        self.system_info.open();
         self.presets.reload();
-        self.shown.audio = audio::shown();
+        self.view_model.audio = audio::devices();
         if let Some(values) = audio::take_values() {
             presets::apply(&self.shared.params, &gui, &values);
         }
@@ -190,14 +192,14 @@ impl NiceEguiApp for Window {
         let Some(gui) = self.gui.clone() else { return };
         let now_s = ui.input(|input| input.time);
         let in_devices = self.settings.view == View::Devices;
-        let moved = self.gauges.read(&self.shared, &mut self.shown, in_devices, now_s);
-        self.machine.show(&mut self.shown, in_devices);
-        self.presets.show(&self.shared.params, &mut self.shown.presets);
+        let moved = self.meter_reader.read(&self.shared, &mut self.view_model, in_devices, now_s);
+        self.system_info.show(&mut self.view_model, in_devices);
+        self.presets.show(&self.shared.params, &mut self.view_model.presets);
 
         let before = self.settings.clone();
-        let mut turns = Turns::new(&self.shared.params, &gui);
-        self.panel.ui(ui, &mut self.shown, &mut turns, &mut self.settings);
-        let Turns { actions, devices_changed, .. } = turns;
+        let mut host_params = HostParams::new(&self.shared.params, &gui);
+        self.panel.ui(ui, &mut self.view_model, &mut host_params, &mut self.settings);
+        let HostParams { actions, devices_changed, .. } = host_params;
         if devices_changed {
             // Also where the host does not call for audio now.
             self.shared.ask();

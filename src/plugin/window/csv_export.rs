@@ -5,14 +5,14 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::device::Device;
-use crate::editor::shown::{Shown, SlotState};
 use crate::lab::{CsvError, Row, rows, write_csv};
+use crate::panel::view_model::{SlotState, ViewModel};
 
-use super::gauges::Gauges;
+use super::meter_reader::MeterReader;
 
 /// Why there is no file.
 #[derive(Debug, thiserror::Error)]
-pub enum RecordError {
+pub enum ExportError {
     /// There is no home directory.
     #[error("the measurements were not saved: no documents folder is known; set HOME")]
     NoDirectory,
@@ -32,39 +32,42 @@ pub enum RecordError {
 /// Writes the measurements to a new file in the user's documents; returns where.
 ///
 /// # Errors
-/// [`RecordError`].
-pub fn export(shown: &Shown, gauges: &Gauges) -> Result<PathBuf, RecordError> {
-    let documents = dirs::document_dir().or_else(dirs::home_dir).ok_or(RecordError::NoDirectory)?;
-    write(&documents.join("Tacet"), &measured(shown, gauges))
+/// [`ExportError`].
+pub fn export(view_model: &ViewModel, meter_reader: &MeterReader) -> Result<PathBuf, ExportError> {
+    let documents = dirs::document_dir().or_else(dirs::home_dir).ok_or(ExportError::NoDirectory)?;
+    write(&documents.join("Tacet"), &measured(view_model, meter_reader))
 }
 
 /// The rows of the slots in use, and where they were measured.
-fn measured(shown: &Shown, gauges: &Gauges) -> Vec<Row> {
+fn measured(view_model: &ViewModel, meter_reader: &MeterReader) -> Vec<Row> {
     let environment = [
-        ("Tacet", shown.process.version.clone()),
-        ("Model", shown.model.clone()),
-        ("System", shown.system.os.clone()),
-        ("CPU level", shown.system.cpu.clone()),
-        ("libtorch", shown.system.libtorch.clone()),
-        ("Host rate in Hz", shown.stream.rate_hz.to_string()),
-        ("Channels", shown.stream.n_channels.to_string()),
-        ("Streams", shown.process.workers.iter().map(|(_, n_streams)| n_streams).sum::<usize>().to_string()),
+        ("Tacet", view_model.process.version.clone()),
+        ("Model", view_model.model.clone()),
+        ("System", view_model.system.os.clone()),
+        ("CPU level", view_model.system.cpu.clone()),
+        ("libtorch", view_model.system.libtorch.clone()),
+        ("Host rate in Hz", view_model.stream.rate_hz.to_string()),
+        ("Channels", view_model.stream.n_channels.to_string()),
+        (
+            "Streams",
+            view_model.process.workers.iter().map(|(_, n_streams)| n_streams).sum::<usize>().to_string(),
+        ),
     ];
-    let devices = [0, 1].map(|slot| gauges.device(slot).map(Device::name).unwrap_or_default());
+    let devices = [0, 1].map(|slot| meter_reader.device(slot).map(Device::name).unwrap_or_default());
     let slots: Vec<_> = ["A", "B"]
         .into_iter()
         .enumerate()
-        .filter(|&(i, _)| shown.slots[i].state != SlotState::Off)
-        .map(|(i, slot)| (slot, devices[i].as_str(), gauges.statistics(i)))
+        .filter(|&(i, _)| view_model.slots[i].state != SlotState::Off)
+        .map(|(i, slot)| (slot, devices[i].as_str(), meter_reader.statistics(i)))
         .collect();
-    rows(&environment, &slots, shown.null_db)
+    rows(&environment, &slots, view_model.null_db)
 }
 
 /// Writes rows to the first free name in a folder, which is made if it is not there.
-fn write(folder: &Path, rows: &[Row]) -> Result<PathBuf, RecordError> {
+fn write(folder: &Path, rows: &[Row]) -> Result<PathBuf, ExportError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
-        move |reason| RecordError::File { path, reason }
+        move |reason| ExportError::File { path, reason }
     };
     fs::create_dir_all(folder).map_err(failed(folder))?;
     let mut number = 1;
@@ -90,7 +93,7 @@ mod tests {
     fn a_file_is_never_written_over_and_reads_back() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("Tacet");
-        let rows = measured(&Shown::default(), &Gauges::default());
+        let rows = measured(&ViewModel::default(), &MeterReader::default());
         let names: Vec<PathBuf> = (0..2).map(|_| write(&folder, &rows).unwrap()).collect();
         assert_eq!(names, [folder.join("measurements 1.csv"), folder.join("measurements 2.csv")]);
         assert_eq!(read_csv(File::open(&names[1]).unwrap()).unwrap(), rows);

@@ -18,7 +18,7 @@ const WIDTH: f32 = 220.0;
 
 /// The button with the current preset's name, and the list below it.
 pub fn picker(ui: &Ui, cx: &mut Cx<'_>, rect: Rect) {
-    let current = cx.shown.presets.current.clone();
+    let current = cx.view_model.presets.current.clone();
     let shown = current.as_deref().unwrap_or("No preset");
     let (response, action) =
         picker::opener(ui, cx, rect, "Preset", shown, |ui, cx| list(ui, cx, current.as_deref()));
@@ -29,7 +29,7 @@ pub fn picker(ui: &Ui, cx: &mut Cx<'_>, rect: Rect) {
 }
 
 fn list(ui: &mut Ui, cx: &mut Cx<'_>, current: Option<&str>) -> Option<Action> {
-    let presets = cx.shown.presets.clone();
+    let presets = cx.view_model.presets.clone();
     let mut action = None;
     picker::heading(ui, cx, WIDTH, "Factory");
     for name in &presets.factory {

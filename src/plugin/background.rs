@@ -12,10 +12,10 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 
 use super::shared::Shared;
-use crate::exchange::Bell;
+use crate::exchange::Waker;
 
 /// The thread, as an instance holds it. Dropping the last one waits for its end: the host may unload this library then.
-pub struct Attendant {
+pub struct BackgroundThread {
     state: Arc<State>,
     thread: Option<JoinHandle<()>>,
 }
@@ -27,36 +27,36 @@ struct State {
 }
 
 /// The one that runs. Locked by those who join, never by the thread.
-static RUNNING: Mutex<Weak<Attendant>> = Mutex::new(Weak::new());
+static RUNNING: Mutex<Weak<BackgroundThread>> = Mutex::new(Weak::new());
 
-impl Attendant {
+impl BackgroundThread {
     /// Starts the thread if it does not run, and has it see to an instance.
     ///
     /// # Errors
     /// The system has no thread to give.
     pub fn join(instance: &Arc<Shared>) -> std::io::Result<Arc<Self>> {
         let mut running = RUNNING.lock();
-        let attendant = match running.upgrade() {
-            Some(attendant) => attendant,
+        let background = match running.upgrade() {
+            Some(background) => background,
             None => {
-                let attendant = Arc::new(Self::start()?);
-                *running = Arc::downgrade(&attendant);
-                attendant
+                let background = Arc::new(Self::start()?);
+                *running = Arc::downgrade(&background);
+                background
             }
         };
-        attendant.state.instances.lock().push(Arc::downgrade(instance));
-        if let Some(thread) = &attendant.thread {
-            let bell = Bell::new(thread.thread().clone());
-            instance.set_bell(bell.clone());
-            // It may have asked before there was a bell.
-            bell.ring();
+        background.state.instances.lock().push(Arc::downgrade(instance));
+        if let Some(thread) = &background.thread {
+            let waker = Waker::new(thread.thread().clone());
+            instance.set_waker(waker.clone());
+            // It may have asked before there was a waker.
+            waker.wake();
         }
-        Ok(attendant)
+        Ok(background)
     }
 
     fn start() -> std::io::Result<Self> {
         let state = Arc::new(State::default());
-        let thread = std::thread::Builder::new().name("tacet attendant".into()).spawn({
+        let thread = std::thread::Builder::new().name("tacet background".into()).spawn({
             let state = state.clone();
             move || state.run()
         })?;
@@ -64,7 +64,7 @@ impl Attendant {
     }
 }
 
-impl Drop for Attendant {
+impl Drop for BackgroundThread {
     fn drop(&mut self) {
         // Release: what was done before is seen by the thread as it ends.
         self.state.is_over.store(true, Ordering::Release);
@@ -89,7 +89,7 @@ impl State {
                 let _ = catch_unwind(AssertUnwindSafe(|| instance.attend()));
             }
             if asking.is_empty() {
-                // A ring of the bell since the last look makes this return at once.
+                // A wake-up since the last look makes this return at once.
                 std::thread::park();
             }
         }
@@ -114,7 +114,8 @@ mod tests {
     #[test]
     fn every_instance_that_asks_is_attended_to_whoever_dies_meanwhile() {
         let [stays, goes] = [(), ()].map(|()| Arc::new(Shared::default()));
-        let (first, second) = (Attendant::join(&stays).unwrap(), Attendant::join(&goes).unwrap());
+        let (first, second) =
+            (BackgroundThread::join(&stays).unwrap(), BackgroundThread::join(&goes).unwrap());
         assert!(Arc::ptr_eq(&first, &second));
         for _ in 0..100 {
             stays.ask();

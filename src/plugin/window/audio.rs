@@ -7,7 +7,7 @@ use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::editor::shown::Audio;
+use crate::panel::view_model::Audio;
 use crate::params::presets::Values;
 
 /// A device chosen in the panel.
@@ -44,7 +44,7 @@ pub(in crate::plugin) fn has_host() -> bool {
 }
 
 /// The devices of the program that runs the plugin; `None` in a host.
-pub(super) fn shown() -> Option<Audio> {
+pub(super) fn devices() -> Option<Audio> {
     Some(HOST.get()?.devices())
 }
 

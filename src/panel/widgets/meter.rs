@@ -3,7 +3,7 @@
 use egui::{Align2, Color32, Mesh, Rect, Role as Access, Sense, Shape, Stroke, Ui, WidgetInfo, lerp, pos2};
 
 use super::super::{
-    level::{FLOOR_DB, Level},
+    level_meter::{FLOOR_DB, LevelMeter},
     text::{self, Ink},
     theme::{self, Theme},
 };
@@ -28,7 +28,7 @@ pub fn y_of(rect: Rect, db: f32) -> f32 {
 }
 
 /// Draws the meter; a click forgets that it clipped.
-pub fn meter(ui: &Ui, theme: &Theme, rect: Rect, name: &str, level: &mut Level) {
+pub fn meter(ui: &Ui, theme: &Theme, rect: Rect, name: &str, level: &mut LevelMeter) {
     let response = ui.interact(rect, ui.scope_id().with((name, "meter")), Sense::CLICK);
     response.widget_info(|| {
         let shown = format!("{name}: {} dBFS", text::db(level.max_db()));
@@ -101,7 +101,7 @@ pub fn scale(ui: &Ui, theme: &Theme, rect: Rect, x: f32) {
 }
 
 /// Name and peak below a meter, centred at `x`.
-pub fn caption(ui: &Ui, theme: &Theme, x: f32, top: f32, name: &str, level: &Level) {
+pub fn caption(ui: &Ui, theme: &Theme, x: f32, top: f32, name: &str, level: &LevelMeter) {
     let painter = ui.painter();
     text::draw(painter, pos2(x, top), Align2::CENTER_TOP, name, Ink::new(theme::SMALL, theme.hint));
     let colour = if level.clipped() { theme.red.text } else { theme.value };

@@ -159,7 +159,7 @@ pub enum Action {
 ///
 /// A change is a gesture: [`begin`](Self::begin), any number of [`set`](Self::set), [`end`](Self::end). Hosts make one undo
 /// step of it.
-pub trait Controls {
+pub trait PanelParams {
     /// The value now.
     fn value(&self, id: ParamId) -> f32;
     /// The value of a fresh instance.
@@ -183,20 +183,20 @@ pub trait Controls {
 }
 
 /// A gesture of one value.
-pub fn change(controls: &mut dyn Controls, id: ParamId, value: f32) {
+pub fn change(controls: &mut dyn PanelParams, id: ParamId, value: f32) {
     controls.begin(id);
     controls.set(id, value);
     controls.end(id);
 }
 
 /// The chosen one of a parameter's choices.
-pub fn choice(controls: &dyn Controls, id: ParamId) -> usize {
+pub fn choice(controls: &dyn PanelParams, id: ParamId) -> usize {
     let steps = controls.steps(id).unwrap_or(1) as f32;
     (controls.value(id) * steps).round() as usize
 }
 
 /// Chooses one of a parameter's choices.
-pub fn choose(controls: &mut dyn Controls, id: ParamId, choice: usize) {
+pub fn choose(controls: &mut dyn PanelParams, id: ParamId, choice: usize) {
     let steps = controls.steps(id).unwrap_or(1).max(1) as f32;
     change(controls, id, choice as f32 / steps);
 }
@@ -221,18 +221,18 @@ impl Gesture {
     }
 
     /// Begins to drag.
-    pub fn grab(&mut self, controls: &mut dyn Controls, id: ParamId) {
+    pub fn grab(&mut self, controls: &mut dyn PanelParams, id: ParamId) {
         self.finish(controls);
         self.start(controls, id);
     }
 
-    fn start(&mut self, controls: &mut dyn Controls, id: ParamId) {
+    fn start(&mut self, controls: &mut dyn PanelParams, id: ParamId) {
         controls.begin(id);
         *self = Self { id: Some(id), value: controls.value(id), ends_s: None };
     }
 
     /// Moves the parameter that is being dragged.
-    pub fn drag(&mut self, controls: &mut dyn Controls, by: f32) {
+    pub fn drag(&mut self, controls: &mut dyn PanelParams, by: f32) {
         if let Some(id) = self.id {
             self.value = (self.value + by).clamp(0.0, 1.0);
             controls.set(id, self.value);
@@ -240,7 +240,7 @@ impl Gesture {
     }
 
     /// Moves a parameter by wheel or keys; the gesture ends by itself.
-    pub fn nudge(&mut self, controls: &mut dyn Controls, id: ParamId, by: f32, now_s: f64) {
+    pub fn nudge(&mut self, controls: &mut dyn PanelParams, id: ParamId, by: f32, now_s: f64) {
         if !self.turns(id) {
             self.grab(controls, id);
         }
@@ -249,14 +249,14 @@ impl Gesture {
     }
 
     /// Ends what is under way.
-    pub fn finish(&mut self, controls: &mut dyn Controls) {
+    pub fn finish(&mut self, controls: &mut dyn PanelParams) {
         if let Some(id) = self.id.take() {
             controls.end(id);
         }
     }
 
     /// Ends what is due; once per frame. Returns the seconds until the next end, to be called again then.
-    pub fn tick(&mut self, controls: &mut dyn Controls, pointer_down: bool, now_s: f64) -> Option<f64> {
+    pub fn tick(&mut self, controls: &mut dyn PanelParams, pointer_down: bool, now_s: f64) -> Option<f64> {
         match self.ends_s {
             Some(ends_s) if now_s < ends_s => return self.id.map(|_| ends_s - now_s),
             None if pointer_down => {}

@@ -8,10 +8,10 @@ use tacet_model::{LSNR_MAX_DB, LSNR_MIN_DB};
 use super::{
     Cx, advanced,
     controls::ParamId,
-    shown::Shown,
     text::{self, Ink, NBSP},
     theme::{self, Theme},
     trace::{COLUMNS_PER_S, MAX_REDUCTION_DB, N_COLUMNS},
+    view_model::ViewModel,
     widgets::{bar, button, icon, knob, meter, segmented, spectrogram},
 };
 
@@ -92,7 +92,8 @@ fn local_snr(ui: &Ui, cx: &Cx<'_>, rect: Rect) {
     let painter = ui.painter();
     let label = Ink::new(theme::SMALL, theme.hint);
     text::draw(painter, rect.left_top(), Align2::LEFT_TOP, "Local SNR", label);
-    let shown = cx.shown.lsnr_db.map_or_else(|| text::DASH.into(), |db| format!("{}{NBSP}dB", text::db(db)));
+    let shown =
+        cx.view_model.lsnr_db.map_or_else(|| text::DASH.into(), |db| format!("{}{NBSP}dB", text::db(db)));
     let value = Ink::new(theme::BODY, theme.value).medium().tabular();
     text::draw(painter, rect.right_top() - vec2(0.0, 1.0), Align2::RIGHT_TOP, &shown, value);
     let share = |db: f32| (db - LSNR_MIN_DB) / (LSNR_MAX_DB - LSNR_MIN_DB);
@@ -103,7 +104,7 @@ fn local_snr(ui: &Ui, cx: &Cx<'_>, rect: Rect) {
         .map(|id| share(cx.controls.plain(id, cx.controls.value(id))))
         .filter(|share| *share > 0.0 && *share < 1.0)
         .collect();
-    bar::reading(ui, theme, at, cx.shown.lsnr_db.map_or(0.0, share), &marks);
+    bar::reading(ui, theme, at, cx.view_model.lsnr_db.map_or(0.0, share), &marks);
     let response = ui.interact(rect, ui.scope_id().with("local snr"), Sense::HOVER);
     response.widget_info(|| WidgetInfo::labeled(Access::Meter, true, format!("Local SNR: {shown}")));
     button::hint(
@@ -139,8 +140,8 @@ fn unfold(ui: &Ui, cx: &mut Cx<'_>, rect: Rect) {
 fn pictures(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     let theme = cx.theme;
     let axis = cx.settings.axis;
-    cx.input.update(ui.ctx(), &cx.shown.trace, axis);
-    cx.output.update(ui.ctx(), &cx.shown.trace, axis);
+    cx.input.update(ui.ctx(), &cx.view_model.trace, axis);
+    cx.output.update(ui.ctx(), &cx.view_model.trace, axis);
 
     let plots = Rect::from_min_max(rect.min, rect.max - vec2(HZ_SCALE + METERS, RULER));
     let reduction_height = (plots.height() * 0.17).clamp(48.0, 110.0);
@@ -158,9 +159,12 @@ fn pictures(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
             WidgetInfo::labeled(Access::Image, true, format!("{what} spectrogram, {range}"))
         });
     }
-    if cx.shown.trace.n_pushed() == 0 {
-        let why =
-            if cx.shown.stream.is_active() { "Waiting for sound" } else { "The host has not started audio" };
+    if cx.view_model.trace.n_pushed() == 0 {
+        let why = if cx.view_model.stream.is_active() {
+            "Waiting for sound"
+        } else {
+            "The host has not started audio"
+        };
         spectrogram::plate(ui, input.center(), Align2::CENTER_CENTER, why);
     }
     crosshair(ui, cx, [input, output], reduction);
@@ -172,11 +176,11 @@ fn pictures(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     let left = rect.right() - METERS;
     let [in_bar, out_bar] = [left + 10.0, left + METERS - 18.0 - 2.0]
         .map(|x| Rect::from_min_max(pos2(x, top), pos2(x + 18.0, bottom)));
-    meter::meter(ui, theme, in_bar, "Input", &mut cx.shown.input);
-    meter::meter(ui, theme, out_bar, "Output", &mut cx.shown.output);
+    meter::meter(ui, theme, in_bar, "Input", &mut cx.view_model.input);
+    meter::meter(ui, theme, out_bar, "Output", &mut cx.view_model.output);
     meter::scale(ui, theme, in_bar, (in_bar.right() + out_bar.left()) / 2.0);
-    meter::caption(ui, theme, in_bar.center().x, bottom + 6.0, "In", &cx.shown.input);
-    meter::caption(ui, theme, out_bar.center().x, bottom + 6.0, "Out", &cx.shown.output);
+    meter::caption(ui, theme, in_bar.center().x, bottom + 6.0, "In", &cx.view_model.input);
+    meter::caption(ui, theme, out_bar.center().x, bottom + 6.0, "Out", &cx.view_model.output);
 }
 
 /// Frequency and time under the pointer, in both pictures at once.
@@ -212,8 +216,8 @@ fn curve(ui: &Ui, cx: &Cx<'_>, rect: Rect) {
     for db in [10.0, 20.0, 30.0] {
         painter.hline(inside.x_range(), y(db), Stroke::new(1.0, theme.border.gamma_multiply(0.6)));
     }
-    if cx.shown.trace.n_pushed() > 0 {
-        let points = outline(&cx.shown.trace, inside, y);
+    if cx.view_model.trace.n_pushed() > 0 {
+        let points = outline(&cx.view_model.trace, inside, y);
         hanging(&painter, &points, inside.top(), theme.green.fill.gamma_multiply(0.22));
         painter.add(Shape::line(points, Stroke::new(1.4, theme.green.fill)));
     }
@@ -229,7 +233,7 @@ fn curve(ui: &Ui, cx: &Cx<'_>, rect: Rect) {
         text::draw(ui.painter(), at, Align2::LEFT_CENTER, number, Ink::new(10.0, theme.hint));
     }
     let response = ui.interact(rect, ui.scope_id().with("reduction"), Sense::HOVER);
-    response.widget_info(|| WidgetInfo::labeled(Access::Meter, true, told(cx.shown)));
+    response.widget_info(|| WidgetInfo::labeled(Access::Meter, true, told(cx.view_model)));
     button::hint(
         response,
         cx,
@@ -238,7 +242,7 @@ fn curve(ui: &Ui, cx: &Cx<'_>, rect: Rect) {
     );
 }
 
-fn told(shown: &Shown) -> String {
+fn told(shown: &ViewModel) -> String {
     format!("Reduction: {} dB", text::db(shown.trace.reduction_db()))
 }
 

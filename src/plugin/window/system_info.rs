@@ -7,9 +7,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::device::{self, Assessment, COMPLEX_ON_MPS, Device, Facts, System, Unavailable, df_method_name};
-use crate::editor::shown::{self, Shown, Warning};
 use crate::engine::native::Level;
 use crate::engine::torch::{TorchDevice, installed, request_mps_fallback};
+use crate::panel::view_model::{self, ViewModel, Warning};
 use crate::params::DeviceParam;
 
 use super::preferences::{PreferenceError, Preferences};
@@ -21,14 +21,14 @@ static IS_LOOKING: AtomicBool = AtomicBool::new(false);
 
 /// What a window has shown of it.
 #[derive(Default)]
-pub struct Machine {
-    shown: Option<bool>,
+pub struct SystemInfo {
+    view_model: Option<bool>,
     preferences: Option<Preferences>,
 }
 
-impl Machine {
+impl SystemInfo {
     /// Fills in what is known; looks closely where `in_detail`.
-    pub fn show(&mut self, shown: &mut Shown, in_detail: bool) {
+    pub fn show(&mut self, view_model: &mut ViewModel, in_detail: bool) {
         if in_detail && FACTS.get().is_none() && !IS_LOOKING.swap(true, Ordering::Relaxed) {
             let preferences = *self.preferences();
             // A process without room for a thread shows what is known without it.
@@ -38,25 +38,25 @@ impl Machine {
             });
         }
         let is_close = FACTS.get().is_some();
-        if self.shown == Some(is_close) {
+        if self.view_model == Some(is_close) {
             return;
         }
-        self.shown = Some(is_close);
+        self.view_model = Some(is_close);
         let quick = || Facts { system: System::current(), torch: Err(from_afar()) };
         let facts = FACTS.get().cloned().unwrap_or_else(quick);
         let assessed = device::list(&facts, None);
-        shown.system = system(&facts, &assessed);
+        view_model.system = system(&facts, &assessed);
         if matches!(facts.system, System::MacOs { .. }) {
-            shown.system.mps_fallback = Some(self.preferences().mps_fallback);
+            view_model.system.mps_fallback = Some(self.preferences().mps_fallback);
         }
-        for slot in &mut shown.slots {
+        for slot in &mut view_model.slots {
             slot.devices = DeviceParam::devices().map(|device| in_picker(device, &assessed)).collect();
         }
     }
 
     /// A window opens: everything is to be shown again.
     pub fn open(&mut self) {
-        self.shown = None;
+        self.view_model = None;
     }
 
     /// Remembers the choice for the next opening of libtorch, and makes it now if it is not open.
@@ -66,7 +66,7 @@ impl Machine {
     pub fn set_mps_fallback(&mut self, on: bool) -> Result<(), PreferenceError> {
         let preferences = Preferences { mps_fallback: on };
         self.preferences = Some(preferences);
-        self.shown = None;
+        self.view_model = None;
         preferences.save()
     }
 
@@ -92,13 +92,13 @@ fn from_afar() -> String {
     }
 }
 
-fn in_picker(device: Device, assessed: &[Assessment]) -> shown::Device {
+fn in_picker(device: Device, assessed: &[Assessment]) -> view_model::Device {
     let assessment = assessed.iter().find(|assessment| assessment.device == device);
     let why_not = assessment.and_then(|assessment| assessment.unavailable.as_ref()).map(ToString::to_string);
-    shown::Device { name: device.name(), why_not }
+    view_model::Device { name: device.name(), why_not }
 }
 
-fn system(facts: &Facts, assessed: &[Assessment]) -> shown::System {
+fn system(facts: &Facts, assessed: &[Assessment]) -> view_model::System {
     // The device for whole files on this computer: the best that can be had.
     let of = |device: Device| assessed.iter().find(|assessment| assessment.device == device);
     let files = [TorchDevice::Cuda(0), TorchDevice::Mps, TorchDevice::Cpu]
@@ -113,7 +113,7 @@ fn system(facts: &Facts, assessed: &[Assessment]) -> shown::System {
         ),
         None => ("native".into(), "no libtorch device can be had".into()),
     };
-    shown::System {
+    view_model::System {
         os: facts.system.to_string(),
         cpu: Level::get().name().into(),
         libtorch: match &facts.torch {
@@ -155,20 +155,20 @@ mod tests {
         }
     }
 
-    fn shown(facts: &Facts) -> shown::System {
+    fn of(facts: &Facts) -> view_model::System {
         system(facts, &device::list(facts, None))
     }
 
     #[test]
     fn an_old_macos_is_warned_of_with_meaning_and_next_step() {
         for (major, minor) in [(12, 0), (13, 6)] {
-            let warnings = shown(&mac(major, minor)).warnings;
+            let warnings = of(&mac(major, minor)).warnings;
             assert_eq!(warnings.len(), 1);
             assert!(warnings[0].title.contains(&format!("macOS {major}.{minor}")), "{warnings:?}");
             assert!(warnings[0].title.contains("14.0") && warnings[0].next_step.contains("Native CPU"));
         }
-        assert!(shown(&mac(14, 0)).warnings.is_empty());
-        assert!(shown(&Facts { system: System::Linux, ..mac(14, 0) }).warnings.is_empty());
+        assert!(of(&mac(14, 0)).warnings.is_empty());
+        assert!(of(&Facts { system: System::Linux, ..mac(14, 0) }).warnings.is_empty());
     }
 
     #[test]

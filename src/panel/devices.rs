@@ -5,9 +5,9 @@ use egui::{Align2, Color32, Rect, Role as Access, Sense, Stroke, StrokeKind, Ui,
 use super::{
     Cx,
     controls::{Action, ParamId, choice, choose},
-    shown::{Slot, SlotState, Warning},
     text::{self, DASH, Ink, NBSP},
     theme::{self, Role, Theme},
+    view_model::{Slot, SlotState, Warning},
     widgets::{
         button, histogram, icon,
         picker::{self, Item},
@@ -36,14 +36,14 @@ pub fn view(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) -> f32 {
         *y += height + GAP;
         at
     };
-    for warning in cx.shown.system.warnings.clone() {
+    for warning in cx.view_model.system.warnings.clone() {
         let height =
             banner(ui, cx, Rect::from_min_size(pos2(rect.left(), y), vec2(rect.width(), 0.0)), &warning);
         y += height + GAP;
     }
     let width = (rect.width() - GAP) / 2.0;
     let roles = [cx.theme.green, cx.theme.blue];
-    let troubles: [f32; 2] = std::array::from_fn(|i| trouble_height(ui, cx, width, &cx.shown.slots[i]));
+    let troubles: [f32; 2] = std::array::from_fn(|i| trouble_height(ui, cx, width, &cx.view_model.slots[i]));
     let cards = row(&mut y, CARD + troubles[0].max(troubles[1]));
     for (i, &role) in roles.iter().enumerate() {
         let left = cards.left() + (width + GAP) * i as f32;
@@ -54,8 +54,8 @@ pub fn view(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) -> f32 {
 
     let phase = cx.settings.phase as usize;
     let shown: Vec<_> = (0..2)
-        .filter(|&i| cx.shown.slots[i].state != SlotState::Off)
-        .map(|i| (SLOTS[i], roles[i], &cx.shown.slots[i].summaries[phase].histogram))
+        .filter(|&i| cx.view_model.slots[i].state != SlotState::Off)
+        .map(|i| (SLOTS[i], roles[i], &cx.view_model.slots[i].summaries[phase].histogram))
         .collect();
     // The computer's lines below it fit too where nothing needs to be warned of.
     let left_over = rect.bottom() - y - COMPUTER;
@@ -106,7 +106,7 @@ fn card(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect, i: usize, role: Role) {
     let badge = Rect::from_min_size(inside.min + vec2(0.0, 3.0), vec2(20.0, 20.0));
     icon::slot(ui.painter(), badge, SLOTS[i], role, theme.window);
 
-    let state = state_text(&cx.shown.slots[i], theme, role);
+    let state = state_text(&cx.view_model.slots[i], theme, role);
     let ink = Ink::new(theme::SMALL, state.colour);
     let galley = text::elided(ui.painter(), &state.text, ink, 190.0);
     let right = pos2(inside.right(), inside.top() + 13.0);
@@ -123,7 +123,7 @@ fn card(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect, i: usize, role: Role) {
         WidgetInfo::labeled(Access::Status, true, format!("Slot {}: {}", SLOTS[i], state.text))
     });
 
-    let slot = &cx.shown.slots[i];
+    let slot = &cx.view_model.slots[i];
     let summary = &slot.summaries[cx.settings.phase as usize];
     let height = table::ROW * table::N_ROWS as f32;
     let at = Rect::from_min_size(inside.min + vec2(0.0, 36.0), vec2(inside.width(), height));
@@ -131,7 +131,7 @@ fn card(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect, i: usize, role: Role) {
     sums(ui, theme, pos2(inside.left(), at.bottom() + 6.0), inside.width(), slot, summary);
 
     // At the foot, so that the rows of both cards stay side by side.
-    if let Some(galley) = trouble(ui, cx, rect.width(), &cx.shown.slots[i]) {
+    if let Some(galley) = trouble(ui, cx, rect.width(), &cx.view_model.slots[i]) {
         let height = galley.size().y.max(button::HEIGHT);
         let middle = inside.bottom() - height / 2.0;
         text::place(ui.painter(), pos2(inside.left(), middle), Align2::LEFT_CENTER, galley);
@@ -228,7 +228,7 @@ fn state_text(slot: &Slot, theme: &Theme, role: Role) -> StateText {
 
 fn device_picker(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, i: usize) {
     let id = PARAMS[i];
-    let devices = cx.shown.slots[i].devices.clone();
+    let devices = cx.view_model.slots[i].devices.clone();
     let items: Vec<Item<'_>> = devices
         .iter()
         .map(|device| Item { text: &device.name, why_not: device.why_not.as_deref() })
@@ -259,7 +259,7 @@ fn switches(ui: &Ui, cx: &mut Cx<'_>, rect: Rect) {
     listen(ui, cx, at(x, 68.0), comparing);
 
     let x = label(ui, x + 68.0 + 16.0, "B against A") + 8.0;
-    let shown = match cx.shown.null_db.filter(|_| comparing) {
+    let shown = match cx.view_model.null_db.filter(|_| comparing) {
         Some(f32::NEG_INFINITY) => "equal".to_owned(),
         Some(db) => format!("{}{NBSP}dB", text::db(db)),
         None => DASH.into(),
@@ -323,7 +323,7 @@ fn listen(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, comparing: bool) {
 /// The computer: what it runs on, how the deep filter is computed, and why. Returns its height.
 fn computer(ui: &Ui, cx: &mut Cx<'_>, at: Rect) -> f32 {
     let theme = cx.theme;
-    let system = cx.shown.system.clone();
+    let system = cx.view_model.system.clone();
     let method = |(method, reason): &(String, String)| match reason.is_empty() {
         true => method.clone(),
         false => format!("{method}: {reason}"),

@@ -20,12 +20,12 @@ struct Channel {
 
 /// A level meter of one or two channels.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Level {
+pub struct LevelMeter {
     channels: [Channel; N_CHANNELS],
     n_channels: usize,
 }
 
-impl Default for Level {
+impl Default for LevelMeter {
     fn default() -> Self {
         let silent =
             Channel { bar_db: f32::NEG_INFINITY, hold_db: f32::NEG_INFINITY, held_s: 0.0, clipped: false };
@@ -33,7 +33,7 @@ impl Default for Level {
     }
 }
 
-impl Level {
+impl LevelMeter {
     /// Takes the largest sample per channel, linear, of the last `elapsed_s` seconds; one slice element a channel.
     pub fn advance(&mut self, peaks: &[f32], elapsed_s: f32) {
         self.n_channels = peaks.len().clamp(1, N_CHANNELS);
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn it_rises_at_once_and_falls_steadily() {
-        let mut level = Level::default();
+        let mut level = LevelMeter::default();
         level.advance(&[0.5], 0.033);
         assert!((level.bar_db(0) + 6.02).abs() < 0.01);
         level.advance(&[0.0], 0.5);
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn it_comes_to_rest() {
-        let mut level = Level::default();
+        let mut level = LevelMeter::default();
         level.advance(&[1.0, 0.2], 0.033);
         assert!(level.is_moving());
         for _ in 0..200 {
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn clipping_is_remembered_until_reset() {
-        let mut level = Level::default();
+        let mut level = LevelMeter::default();
         level.advance(&[1.0], 0.033);
         assert!(!level.clipped(), "full scale is not over");
         level.advance(&[1.01], 0.033);
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_second_channel_is_shown_only_where_there_is_one() {
-        let mut level = Level::default();
+        let mut level = LevelMeter::default();
         level.advance(&[0.1, 0.9], 0.033);
         assert_eq!((level.n_channels(), level.max_db().round()), (2, -1.0));
         level.advance(&[0.1], 0.033);

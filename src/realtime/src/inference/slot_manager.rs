@@ -1,9 +1,9 @@
 //! Which engine serves each slot of one plugin instance, and what happens when one fails.
 //!
-//! Slot A is what is heard, slot B what it is compared with. The switchboard lives off the audio thread: it connects
-//! streams, posts them to the processor through a ring once they are live, takes back what the processor has done with,
-//! and falls back to the native engine when a device fails, keeping the reason. A slot that fell back stays there until the
-//! user chooses again or retries, so that it cannot flap. The native engine itself is opened anew when it fails.
+//! Slot A is what is heard, slot B what it is compared with. The slot manager lives off the audio thread: it connects
+//! streams, hands them over to the processor through a ring once they are live, takes back what the processor has done
+//! with, and falls back to the native engine when a device fails, keeping the reason. A slot that fell back stays there
+//! until the user chooses again or retries, so that it cannot flap. The native engine itself is opened anew when it fails.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use rtrb::{Consumer, Producer, RingBuffer};
 use tacet_model::ModelKind;
 
-use super::hub::{ConnectError, Hub};
 use super::service::{Service, Stream, StreamState, StreamStatus};
+use super::services::{ConnectError, Services};
 use crate::device::Device;
 
 /// Slots: A is heard, B is compared.
@@ -40,23 +40,23 @@ impl SlotId {
 }
 
 /// A message to the processor.
-pub enum Post {
+pub enum SlotMessage {
     /// Serve the slot by this stream from now on.
     Serve(SlotId, Box<Stream>),
     /// Serve the slot no longer.
     Leave(SlotId),
 }
 
-/// The processor's end of the switchboard. Dropping it frees memory: not on the audio thread.
-pub struct Mailbox {
-    posts: Consumer<Post>,
+/// The processor's end of the slot manager. Dropping it frees memory: not on the audio thread.
+pub struct SlotInbox {
+    messages: Consumer<SlotMessage>,
     returns: Producer<Box<Stream>>,
 }
 
-impl Mailbox {
+impl SlotInbox {
     /// The next message. Real-time safe.
-    pub fn receive(&mut self) -> Option<Post> {
-        self.posts.pop().ok()
+    pub fn receive(&mut self) -> Option<SlotMessage> {
+        self.messages.pop().ok()
     }
 
     /// Gives a stream back to die elsewhere; if there is no room now, it comes back. Real-time safe.
@@ -104,39 +104,39 @@ struct Slot {
 }
 
 /// The slots of one plugin instance. Belongs to the main thread, or whoever holds its lock; never to the audio thread.
-pub struct Switchboard {
-    hub: &'static Hub,
+pub struct SlotManager {
+    services: &'static Services,
     model: ModelKind,
     n_channels: usize,
     slots: [Slot; N_SLOTS],
-    posts: Producer<Post>,
+    messages: Producer<SlotMessage>,
     returns: Consumer<Box<Stream>>,
     attention: Arc<AtomicBool>,
 }
 
-impl Switchboard {
-    /// A switchboard without streams, and the processor's end of it. `attention` is raised whenever [`Self::attend`]
+impl SlotManager {
+    /// A slot manager without streams, and the processor's end of it. `attention` is raised whenever [`Self::attend`]
     /// has something to do.
     pub fn new(
-        hub: &'static Hub,
+        services: &'static Services,
         model: ModelKind,
         n_channels: usize,
         attention: Arc<AtomicBool>,
-    ) -> (Self, Mailbox) {
-        let (posts, received) = RingBuffer::new(N_MESSAGES);
+    ) -> (Self, SlotInbox) {
+        let (messages, received) = RingBuffer::new(N_MESSAGES);
         let (returned, returns) = RingBuffer::new(N_MESSAGES);
-        let switchboard =
-            Self { hub, model, n_channels, slots: Default::default(), posts, returns, attention };
-        (switchboard, Mailbox { posts: received, returns: returned })
+        let slot_manager =
+            Self { services, model, n_channels, slots: Default::default(), messages, returns, attention };
+        (slot_manager, SlotInbox { messages: received, returns: returned })
     }
 
     /// Makes sure that slot A is served when this returns, by the native engine if nothing better is live, and that the
-    /// first message in the mailbox says so. Waits until the engine is open, at most `patience`.
+    /// first message in the inbox says so. Waits until the engine is open, at most `patience`.
     pub fn serve_at_once(&mut self, patience: Duration) {
         if let Some(stream) = self.connect(SlotId::A, Device::Native)
             && Service::wait_until_open(&stream, patience)
         {
-            self.post(SlotId::A, stream);
+            self.hand_over(SlotId::A, stream);
         }
     }
 
@@ -159,7 +159,7 @@ impl Switchboard {
         }
     }
 
-    /// Does what has become due: posts streams that are live, falls back where one failed, frees what came back.
+    /// Does what has become due: hands over streams that are live, falls back where one failed, frees what came back.
     pub fn attend(&mut self) {
         // Acquire: what raised it is seen below. Lowered first, so that nothing raised meanwhile is lost.
         self.attention.swap(false, Ordering::Acquire);
@@ -202,14 +202,14 @@ impl Switchboard {
             }
             None if slot.served.take().is_some() => {
                 // Room is certain: a handful of messages, taken at every hop.
-                let _ = self.posts.push(Post::Leave(id));
+                let _ = self.messages.push(SlotMessage::Leave(id));
             }
             None => {}
         }
     }
 
     fn connect(&mut self, id: SlotId, device: Device) -> Option<Box<Stream>> {
-        match self.hub.connect(device, self.model, self.n_channels, &self.attention) {
+        match self.services.connect(device, self.model, self.n_channels, &self.attention) {
             Ok(stream) => Some(Box::new(stream)),
             Err(error) => {
                 self.fail(id, error.to_string());
@@ -218,12 +218,12 @@ impl Switchboard {
         }
     }
 
-    fn post(&mut self, id: SlotId, stream: Box<Stream>) {
+    fn hand_over(&mut self, id: SlotId, stream: Box<Stream>) {
         let served = (stream.device(), stream.status().clone());
-        match self.posts.push(Post::Serve(id, stream)) {
+        match self.messages.push(SlotMessage::Serve(id, stream)) {
             Ok(()) => self.slots[id as usize].served = Some(served),
             // The processor does not run: keep it for the next time.
-            Err(rtrb::PushError::Full(Post::Serve(_, stream))) => {
+            Err(rtrb::PushError::Full(SlotMessage::Serve(_, stream))) => {
                 self.slots[id as usize].opening = Some(stream);
             }
             Err(_) => {}
@@ -234,7 +234,7 @@ impl Switchboard {
         if let Some(stream) = self.slots[id as usize].opening.take() {
             match stream.status().state() {
                 state if state.is_opening() => self.slots[id as usize].opening = Some(stream),
-                StreamState::Live => self.post(id, stream),
+                StreamState::Live => self.hand_over(id, stream),
                 _ => self.fail(id, stream.status().reason().unwrap_or_default()),
             }
         }
@@ -262,7 +262,7 @@ impl Switchboard {
 
     /// Why a device's replies failed to come, or were of no use.
     fn why_tripped(&self, device: Device, status: &StreamStatus) -> String {
-        let hangs = self.hub.reports(device).iter().find_map(|report| report.hangs_since());
+        let hangs = self.services.reports(device).iter().find_map(|report| report.hangs_since());
         match (hangs, status.reason()) {
             (Some(age), _) => ConnectError::Hangs { device, age }.to_string(),
             (None, Some(trouble)) => {
@@ -285,14 +285,14 @@ impl Switchboard {
         match id {
             SlotId::A if slot.wanted.is_some_and(|device| device != Device::Native) && !is_native(slot) => {
                 if let Ok(stream) =
-                    self.hub.connect(Device::Native, self.model, self.n_channels, &self.attention)
+                    self.services.connect(Device::Native, self.model, self.n_channels, &self.attention)
                 {
-                    // The worker raises the attention when it is live, which is when it gets posted.
+                    // The worker raises the attention when it is live, which is when it is handed over.
                     slot.opening = Some(Box::new(stream));
                 }
             }
             SlotId::B => {
-                let _ = self.posts.push(Post::Leave(id));
+                let _ = self.messages.push(SlotMessage::Leave(id));
             }
             SlotId::A => {}
         }

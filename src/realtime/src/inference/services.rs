@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tacet_model::ModelKind;
 
-use super::Backend;
-use super::native::NativeBackend;
+use super::EngineOpener;
+use super::native::NativeOpener;
 use super::service::{END_PATIENCE, Service, ServiceReport, Stream};
-use super::torch::TorchBackend;
+use super::torch::TorchOpener;
 use crate::device::Device;
 use crate::engine::torch::TorchDevice;
 
@@ -25,9 +25,9 @@ use crate::engine::torch::TorchDevice;
 /// real time (`cargo xtask bench hop`), so that a core three times slower, or a busy one, still keeps up.
 pub const MAX_CHANNELS_PER_WORKER: usize = 32;
 
-/// Devices with the backends that open their engines, and the services that run.
-pub struct Hub {
-    backends: HashMap<Device, Arc<dyn Backend>>,
+/// Devices with the openers that open their engines, and the services that run.
+pub struct Services {
+    openers: HashMap<Device, Arc<dyn EngineOpener>>,
     services: Mutex<HashMap<Device, Vec<Known>>>,
 }
 
@@ -40,7 +40,7 @@ struct Known {
 /// Why no stream could be had.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// No backend of this build opens the device.
+    /// No opener of this build opens the device.
     #[error("this build has no engine for {}: choose native CPU", .0.name())]
     NoBackend(Device),
     /// The system refused a thread.
@@ -68,33 +68,33 @@ pub enum ConnectError {
 }
 
 /// What opens a device's engines.
-fn backend(device: Device) -> Arc<dyn Backend> {
+fn opener(device: Device) -> Arc<dyn EngineOpener> {
     match device {
-        Device::Torch(torch) => Arc::new(TorchBackend::new(torch)),
-        native => Arc::new(NativeBackend::new(native.native_precision().unwrap_or_default())),
+        Device::Torch(torch) => Arc::new(TorchOpener::new(torch)),
+        native => Arc::new(NativeOpener::new(native.native_precision().unwrap_or_default())),
     }
 }
 
-impl Hub {
-    /// A hub of its own, for tests and tools. Plugins share [`Hub::global`].
-    pub fn new(backends: impl IntoIterator<Item = (Device, Arc<dyn Backend>)>) -> Self {
-        Self { backends: backends.into_iter().collect(), services: Mutex::default() }
+impl Services {
+    /// Services of their own, for tests and tools. Plugins share [`Services::global`].
+    pub fn new(openers: impl IntoIterator<Item = (Device, Arc<dyn EngineOpener>)>) -> Self {
+        Self { openers: openers.into_iter().collect(), services: Mutex::default() }
     }
 
-    /// The hub that every plugin instance of the process shares.
+    /// The services that every plugin instance of the process shares.
     pub fn global() -> &'static Self {
-        static HUB: OnceLock<Hub> = OnceLock::new();
-        HUB.get_or_init(|| {
+        static SERVICES: OnceLock<Services> = OnceLock::new();
+        SERVICES.get_or_init(|| {
             let torch = [TorchDevice::Cpu, TorchDevice::Mps, TorchDevice::Cuda(0)].map(Device::Torch);
             let devices = [Device::Native, Device::Native16].into_iter().chain(torch);
-            Self::new(devices.map(|device| (device, backend(device))))
+            Self::new(devices.map(|device| (device, opener(device))))
         })
     }
 
     /// Joins a stream to a device's service, which starts if it does not run. See [`Service::join`].
     ///
     /// # Errors
-    /// Where the build has no backend for the device, or the system no thread.
+    /// Where the build has no opener for the device, or the system no thread.
     pub fn connect(
         &self,
         device: Device,
@@ -140,8 +140,8 @@ impl Hub {
         if let Some(service) = running.filter(has_room).max_by_key(|service| service.n_joined()) {
             return Ok(Some(service));
         }
-        let backend = self.backends.get(&device).ok_or(ConnectError::NoBackend(device))?;
-        let service = Service::start(device, backend.clone())
+        let opener = self.openers.get(&device).ok_or(ConnectError::NoBackend(device))?;
+        let service = Service::start(device, opener.clone())
             .map_err(|error| ConnectError::NoThread { device, reason: error.to_string() })?;
         let service = Arc::new(service);
         services.push(Known { service: Arc::downgrade(&service), report: service.report().clone() });
@@ -164,24 +164,24 @@ mod tests {
 
     #[test]
     fn another_native_worker_starts_when_one_is_full_and_none_of_libtorch() {
-        let (hub, ..) = scripted::hub(1.0);
+        let (services, ..) = scripted::services(1.0);
         let attention = Arc::default();
         let join = |device: Device, n_channels: usize| {
-            hub.connect(device, ModelKind::DeepFilterNet3, n_channels, &attention).unwrap()
+            services.connect(device, ModelKind::DeepFilterNet3, n_channels, &attention).unwrap()
         };
         let torch = Device::Torch(TorchDevice::Cpu);
         let mut streams: Vec<Stream> =
             (0..MAX_CHANNELS_PER_WORKER / 2).map(|_| join(Device::Native, 2)).collect();
-        assert_eq!(hub.reports(Device::Native).len(), 1);
+        assert_eq!(services.reports(Device::Native).len(), 1);
         streams.push(join(Device::Native, 1));
-        assert_eq!(hub.reports(Device::Native).len(), 2);
+        assert_eq!(services.reports(Device::Native).len(), 2);
         // A place that becomes free is taken again before a third starts.
         streams.remove(0);
         streams.push(join(Device::Native, 2));
-        assert_eq!(hub.reports(Device::Native).len(), 2);
+        assert_eq!(services.reports(Device::Native).len(), 2);
         let others: Vec<Stream> = (0..=MAX_CHANNELS_PER_WORKER).map(|_| join(torch, 1)).collect();
-        assert_eq!(hub.reports(torch).len(), 1);
+        assert_eq!(services.reports(torch).len(), 1);
         drop((streams, others));
-        assert!(hub.reports(Device::Native).is_empty() && hub.reports(torch).is_empty());
+        assert!(services.reports(Device::Native).is_empty() && services.reports(torch).is_empty());
     }
 }

@@ -4,19 +4,19 @@
 
 use crate::lab::Summary;
 
-use super::{level::Level, trace::Trace};
+use super::{level_meter::LevelMeter, trace::Trace};
 
 /// Everything shown.
 #[derive(Default)]
-pub struct Shown {
+pub struct ViewModel {
     /// The stream that is being processed.
     pub stream: Stream,
     /// Name of the network.
     pub model: String,
     /// Input level, all channels.
-    pub input: Level,
+    pub input: LevelMeter,
     /// Output level, all channels.
-    pub output: Level,
+    pub output: LevelMeter,
     /// Local SNR of the last hop in dB; `None` before the first.
     pub lsnr_db: Option<f32>,
     /// The last seconds.
@@ -26,7 +26,7 @@ pub struct Shown {
     /// Energy of the difference of B and A against A, dB.
     pub null_db: Option<f32>,
     /// What is reported to the host.
-    pub latency: Latency,
+    pub latency: LatencyTerms,
     /// Presets by name.
     pub presets: Presets,
     /// The computer and its libtorch.
@@ -107,7 +107,7 @@ pub enum SlotState {
 
 /// The reported latency, in host samples.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Latency {
+pub struct LatencyTerms {
     /// Named terms, in the order the signal meets them.
     pub terms: Vec<(String, f64)>,
     /// Their sum as the host was told.

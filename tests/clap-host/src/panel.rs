@@ -32,7 +32,7 @@ impl Instance {
     ///
     /// # Errors
     /// The plugin has no window, or it cannot be opened.
-    pub fn open_editor(&mut self, parent: u32) -> Result<(u32, u32)> {
+    pub fn open_panel(&mut self, parent: u32) -> Result<(u32, u32)> {
         let gui = self.extension::<PluginGui>()?;
         let handle = self.plugin.plugin_handle();
         ensure!(
@@ -41,7 +41,7 @@ impl Instance {
         );
         gui.create(&handle, EMBEDDED_X11)?;
         let size = gui.get_size(&handle).context("the plugin's window has no size")?;
-        // SAFETY: the caller keeps the parent until the editor is closed.
+        // SAFETY: the caller keeps the parent until the panel is closed.
         unsafe { gui.set_parent(&handle, Window::from_x11_handle(parent.into()))? };
         gui.show(&handle)?;
         Ok((size.width, size.height))
@@ -51,7 +51,7 @@ impl Instance {
     ///
     /// # Errors
     /// The plugin refuses.
-    pub fn resize_editor(&mut self, width: u32, height: u32) -> Result<()> {
+    pub fn resize_panel(&mut self, width: u32, height: u32) -> Result<()> {
         let gui = self.extension::<PluginGui>()?;
         let handle = self.plugin.plugin_handle();
         let size = gui.adjust_size(&handle, GuiSize { width, height }).context("no size is near this one")?;
@@ -62,7 +62,7 @@ impl Instance {
     ///
     /// # Errors
     /// The plugin has none.
-    pub fn close_editor(&mut self) -> Result<()> {
+    pub fn close_panel(&mut self) -> Result<()> {
         let gui = self.extension::<PluginGui>()?;
         gui.destroy(&self.plugin.plugin_handle());
         Ok(())

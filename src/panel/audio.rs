@@ -18,7 +18,7 @@ const HEIGHT: f32 = 250.0;
 
 /// Draws the view; returns its height.
 pub fn view(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) -> f32 {
-    let Some(audio) = cx.shown.audio.clone() else { return 0.0 };
+    let Some(audio) = cx.view_model.audio.clone() else { return 0.0 };
     let theme = cx.theme;
     let width = (rect.width() - GAP) / 2.0;
     for (i, (name, chosen, devices, action)) in [
@@ -37,7 +37,7 @@ pub fn view(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) -> f32 {
         text::draw(ui.painter(), inside.min, Align2::LEFT_TOP, name, ink);
 
         let bar = Rect::from_min_max(pos2(inside.right() - 22.0, inside.top()), inside.max - vec2(4.0, 40.0));
-        let level = if i == 0 { &mut cx.shown.input } else { &mut cx.shown.output };
+        let level = if i == 0 { &mut cx.view_model.input } else { &mut cx.view_model.output };
         meter::meter(ui, theme, bar, name, level);
         meter::scale(ui, theme, bar, bar.left() - 16.0);
         meter::caption(ui, theme, bar.center().x, bar.bottom() + 6.0, "Peak", level);
@@ -60,7 +60,7 @@ pub fn view(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) -> f32 {
     let shown = format!(
         "{} · {} · {}{NBSP}samples per callback. Choosing another device restarts the audio.",
         audio.backend,
-        text::rate(cx.shown.stream.rate_hz),
+        text::rate(cx.view_model.stream.rate_hz),
         text::grouped(audio.n_period_samples as u64)
     );
     text::draw(ui.painter(), below, Align2::LEFT_TOP, &shown, Ink::new(theme::SMALL, theme.hint));

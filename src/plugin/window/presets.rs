@@ -3,7 +3,7 @@
 use nice_plug::context::gui::GuiContext;
 use nice_plug::prelude::*;
 
-use crate::editor::shown;
+use crate::panel::view_model;
 use crate::params::TacetParams;
 use crate::params::library::{Library, LibraryError};
 use crate::params::presets::{Preset, Values, factory};
@@ -27,18 +27,21 @@ impl Presets {
     }
 
     /// Fills the panel's list.
-    pub fn show(&self, params: &TacetParams, shown: &mut shown::Presets) {
+    pub fn show(&self, params: &TacetParams, view_model: &mut view_model::Presets) {
         let current = params.extras.read().ok().and_then(|extras| extras.preset.clone());
         // Names come and go seldom; the panel looks thirty times a second.
-        if shown.own.len() != self.own.len() || shown.factory.is_empty() || shown.current != current {
+        if view_model.own.len() != self.own.len()
+            || view_model.factory.is_empty()
+            || view_model.current != current
+        {
             let name = |preset: &Preset| preset.name.clone();
-            shown.factory = self.factory.iter().map(name).collect();
-            shown.own = self.own.iter().map(name).collect();
-            shown.current = current;
+            view_model.factory = self.factory.iter().map(name).collect();
+            view_model.own = self.own.iter().map(name).collect();
+            view_model.current = current;
         }
-        let saved = shown.current.as_deref().and_then(|name| self.find(name));
+        let saved = view_model.current.as_deref().and_then(|name| self.find(name));
         let now = values(params);
-        shown.edited = saved.map_or(now != Values::default(), |saved| *saved != now);
+        view_model.edited = saved.map_or(now != Values::default(), |saved| *saved != now);
     }
 
     /// Sets all parameters of a preset, each in a gesture of its own, and remembers its name.
