@@ -7,7 +7,7 @@ mod csv;
 mod distribution;
 mod window;
 
-pub use self::csv::{CsvError, Environment, Row, read_csv, rows, write_csv};
+pub use self::csv::{CsvError, Environment, Row, rows, write_csv};
 pub use self::distribution::{Distribution, Histogram, N_BUCKETS};
 pub use self::window::{COLD_HOPS, PAUSE_US, Phase, Statistics, Summary, WINDOW_HOPS};
 

@@ -34,8 +34,6 @@ pub struct SlotMeters {
     pub n_failed: AtomicU64,
     /// Hops that were concealed: late, failed, or answered from both sides of a gap in what the engine heard.
     pub n_concealed: AtomicU64,
-    /// Hops for which the audio thread waited.
-    pub n_waited: AtomicU64,
     /// The last hops' timings.
     pub timings: TimingFeed,
 }
@@ -50,7 +48,6 @@ impl SlotMeters {
             &self.n_dropped,
             &self.n_failed,
             &self.n_concealed,
-            &self.n_waited,
         ] {
             counter.store(0, Ordering::Relaxed);
         }

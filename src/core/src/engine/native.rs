@@ -48,11 +48,6 @@ impl NativeEngine {
     pub fn model(&self) -> &Arc<NativeModel> {
         &self.model
     }
-
-    /// Bytes of recurrent state that one channel of this model takes.
-    pub fn n_state_bytes(&self) -> usize {
-        Lane::new(self.model.config()).n_bytes()
-    }
 }
 
 impl Engine for NativeEngine {

@@ -1,5 +1,5 @@
 //! A ring of entries that one thread writes without waiting and any number read without a lock: a reader gets an entry
-//! whole or not at all.
+//! whole or not at all. (The rings of rtrb keep the oldest entries while nobody reads, and have one reader.)
 //!
 //! The count of entries is the sequence lock of all of them: an entry is there from when it is counted until the count
 //! says that its place is being written again.

@@ -118,11 +118,6 @@ impl Plan {
         self.rate_hz
     }
 
-    /// Whether the host's rate differs from the model's.
-    pub fn resamples(&self) -> bool {
-        self.filters.is_some()
-    }
-
     /// Host samples per 48 kHz sample.
     pub fn step(&self) -> f64 {
         self.rate_hz / f64::from(SAMPLE_RATE_HZ)

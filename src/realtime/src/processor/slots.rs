@@ -181,11 +181,6 @@ impl Slots {
         }
     }
 
-    /// Whether slot B has an engine.
-    pub fn compares(&self) -> bool {
-        self.slots[SlotId::B as usize].current.is_some()
-    }
-
     /// Whether a slot has an engine.
     pub fn serves(&self, id: SlotId) -> bool {
         self.slots[id as usize].current.is_some()

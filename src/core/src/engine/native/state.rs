@@ -72,9 +72,4 @@ impl Lane {
         self.floats().for_each(|state| state.fill(0.0));
         *self.noisy = [[Complex32::default(); N_DF_BINS]; DF_ORDER];
     }
-
-    /// Bytes of state.
-    pub fn n_bytes(&mut self) -> usize {
-        self.floats().map(|state| size_of_val(state)).sum::<usize>() + size_of_val(&*self.noisy)
-    }
 }
