@@ -10,6 +10,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+mod format;
 pub mod layout;
 pub mod names;
 pub mod pack;
@@ -54,6 +55,19 @@ pub fn run(workspace: &Workspace, options: Options) -> Result<()> {
         println!("{}", workspace.display(&path));
     }
     Ok(())
+}
+
+/// Sets up and builds the program for files alone, as part of what [`build`] makes: nothing is compiled twice.
+///
+/// # Errors
+/// Something cannot be set up or built.
+pub fn build_program(workspace: &Workspace) -> Result<PathBuf> {
+    setup::provide(workspace)?;
+    let mut cargo = shell::cargo();
+    // All packages, so that their dependencies have the features that they have together; of them this program.
+    cargo.args(["build", "--locked", "--release"]).args(PACKAGES).args(["--bin", "tacet"]);
+    shell::run(cargo.current_dir(&workspace.root))?;
+    Ok(workspace.target.join("release").join(format!("tacet{}", std::env::consts::EXE_SUFFIX)))
 }
 
 /// Sets up, builds and bundles; gives the bundles' paths in `target/bundled/`.

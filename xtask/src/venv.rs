@@ -1,4 +1,5 @@
-//! Python environments for what compares us with Python tools, below `target/` and reused.
+//! Python environments for what compares us with Python tools, and for tools that come as Python packages: below
+//! `target/`, and reused.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -58,7 +59,13 @@ impl Venv {
 
     /// A command that starts with this environment's Python.
     pub fn python(&self) -> Command {
-        Command::new(self.dir.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" }))
+        self.program("python")
+    }
+
+    /// A command that starts with a program that a package brought along.
+    pub fn program(&self, name: &str) -> Command {
+        let folder = self.dir.join(if cfg!(windows) { "Scripts" } else { "bin" });
+        Command::new(folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
     }
 
     fn install(&self, requirements: &Path, options: &[&str]) -> Result<()> {

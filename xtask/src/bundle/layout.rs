@@ -7,6 +7,8 @@ use anyhow::{Result, bail};
 use super::names::Names;
 use super::plist;
 
+pub use super::format::Format;
+
 /// A platform that we bundle for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Platform {
@@ -31,13 +33,6 @@ pub enum System {
 pub enum Processor {
     X86_64,
     Arm64,
-}
-
-impl Format {
-    /// Whether hosts load it.
-    pub fn is_plugin(self) -> bool {
-        matches!(self, Self::Clap | Self::Vst3 | Self::AudioUnit)
-    }
 }
 
 impl Platform {
@@ -70,21 +65,6 @@ impl Platform {
             (System::Windows, Processor::Arm64) => "arm64-win",
         }
     }
-}
-
-/// What a bundle is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// CLAP plugin.
-    Clap,
-    /// VST3 plugin.
-    Vst3,
-    /// Audio Unit, version 2; macOS.
-    AudioUnit,
-    /// The window on the microphone.
-    Standalone,
-    /// The program for files.
-    Program,
 }
 
 /// One bundle. Paths are relative to the directory that holds the bundles.

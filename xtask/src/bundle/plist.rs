@@ -1,6 +1,6 @@
 //! macOS property lists.
 
-use super::layout::Format;
+use super::format::Format;
 use super::names::Names;
 
 /// Why the standalone listens; macOS asks the user with this text.

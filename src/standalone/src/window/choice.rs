@@ -2,8 +2,6 @@
 
 use std::ops::RangeInclusive;
 
-use super::devices::Jack;
-
 /// Sample rate that is taken where both devices have it: the network's own.
 const RATE_HZ: u32 = 48_000;
 /// Samples per callback that are taken where both devices have them: 5 ms.
@@ -40,6 +38,19 @@ pub struct Devices {
     pub default_input: Option<String>,
     /// The system's own choice of output.
     pub default_output: Option<String>,
+}
+
+/// A JACK server that runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Jack {
+    /// Its sample rate, in hertz.
+    pub rate_hz: usize,
+    /// Its samples per callback.
+    pub buffer: u32,
+    /// Ports of sound cards that deliver sound, in order.
+    pub inputs: Vec<String>,
+    /// Ports of sound cards that take sound, in order.
+    pub outputs: Vec<String>,
 }
 
 /// What the user asks for; what is not said is chosen.

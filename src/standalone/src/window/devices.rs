@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use cpal::traits::{DeviceTrait, HostTrait};
 
 use super::AudioBackend;
-use super::choice::{Device, Devices, Format};
+use super::choice::{Device, Devices, Format, Jack};
 
 /// The system's own audio devices.
 pub struct System {
@@ -17,19 +17,6 @@ pub struct System {
     pub name: &'static str,
     /// Its devices.
     pub devices: Devices,
-}
-
-/// A JACK server that runs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Jack {
-    /// Its sample rate, in hertz.
-    pub rate_hz: usize,
-    /// Its samples per callback.
-    pub buffer: u32,
-    /// Ports of sound cards that deliver sound, in order.
-    pub inputs: Vec<String>,
-    /// Ports of sound cards that take sound, in order.
-    pub outputs: Vec<String>,
 }
 
 /// Asks the JACK server, if there is one. Starts none.

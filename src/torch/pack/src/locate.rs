@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::abi::TORCH_VERSION;
 use crate::manifest::MANIFEST_FILE;
 
-/// Names a pack's directory and overrules every other place.
-pub const DIR_VARIABLE: &str = "TACET_TORCH_DIR";
+pub use crate::manifest::DIR_VARIABLE;
 
 /// A pack's directory inside or beside a bundle.
 pub const BUNDLED_DIR: &str = "tacet-torch";

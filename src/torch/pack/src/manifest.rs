@@ -12,6 +12,8 @@ use crate::platform::Platform;
 
 /// The manifest's file name, in the pack's directory.
 pub const MANIFEST_FILE: &str = "pack.json";
+/// Names a pack's directory and overrules every other place.
+pub const DIR_VARIABLE: &str = "TACET_TORCH_DIR";
 /// The libraries' directory, in the pack's.
 pub const LIB_DIR: &str = "lib";
 
@@ -141,7 +143,7 @@ pub enum PackError {
         path: PathBuf,
     },
     /// The place was named by a path relative to wherever the program was started.
-    #[error("{} is not an absolute path; set {} to one", path.display(), crate::locate::DIR_VARIABLE)]
+    #[error("{} is not an absolute path; set {} to one", path.display(), DIR_VARIABLE)]
     Relative {
         /// The path.
         path: PathBuf,

@@ -1,0 +1,119 @@
+//! What a crate may not depend on, directly or through others, on any platform. What runs at build time alone does not
+//! count.
+
+use anyhow::{Context, Result, ensure};
+
+use super::Finding;
+use crate::shell;
+use crate::workspace::Workspace;
+
+/// The plugin framework and the panel's toolkit.
+const FRAMEWORK: [&str; 3] = ["nice-plug", "nice-plug-egui", "egui"];
+/// Audio devices.
+const AUDIO_DEVICES: [&str; 3] = ["cpal", "jack", "alsa"];
+/// What programs for the terminal and readers of files are made of.
+const PROGRAMS: [&str; 5] = ["symphonia", "clap", "png", "ab_glyph", "ctrlc"];
+/// Errors of programs: libraries have types of their own. The framework depends on it.
+const REFUSED_DIRECTLY: [&str; 1] = ["anyhow"];
+
+/// What a crate may not depend on.
+struct Ban {
+    package: &'static str,
+    /// The package's manifest, relative to the root.
+    manifest: &'static str,
+    refused: &'static [&'static [&'static str]],
+}
+
+const BANS: [Ban; 6] = [
+    Ban { package: "tacet", manifest: "Cargo.toml", refused: &[&PROGRAMS, &AUDIO_DEVICES] },
+    Ban { package: "tacet-cli", manifest: "src/cli/Cargo.toml", refused: &[&FRAMEWORK, &AUDIO_DEVICES] },
+    Ban {
+        package: "tacet-realtime",
+        manifest: "src/realtime/Cargo.toml",
+        refused: &[&FRAMEWORK, &AUDIO_DEVICES, &PROGRAMS],
+    },
+    Ban {
+        package: "tacet-core",
+        manifest: "src/core/Cargo.toml",
+        refused: &[&FRAMEWORK, &AUDIO_DEVICES, &PROGRAMS, &["dirs", "libloading", "parking_lot"]],
+    },
+    Ban {
+        package: "tacet-model",
+        manifest: "src/model/Cargo.toml",
+        refused: &[&FRAMEWORK, &AUDIO_DEVICES, &PROGRAMS, &["dirs", "libloading", "parking_lot"]],
+    },
+    Ban {
+        package: "tacet-torch-pack",
+        manifest: "src/torch/pack/Cargo.toml",
+        refused: &[&FRAMEWORK, &AUDIO_DEVICES, &PROGRAMS],
+    },
+];
+
+/// Asks cargo for each crate's tree.
+///
+/// # Errors
+/// cargo cannot be run, or does not know a crate.
+pub fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for ban in &BANS {
+        let tree = shell::cargo()
+            .args(["tree", "--locked", "--package", ban.package, "--target", "all"])
+            .args(["--edges", "normal,no-proc-macro", "--prefix", "depth", "--format", " {p}"])
+            .current_dir(&workspace.root)
+            .output()
+            .context("cargo could not be run")?;
+        ensure!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr).trim());
+        findings.extend(objections(ban, &String::from_utf8_lossy(&tree.stdout)));
+    }
+    Ok(findings)
+}
+
+/// What is wrong with a tree, a line per crate: its depth, its name, its version.
+fn objections(ban: &Ban, tree: &str) -> Vec<Finding> {
+    let is_refused = |depth: &str, name: &str| {
+        (depth == "1" && REFUSED_DIRECTLY.contains(&name))
+            || ban.refused.iter().any(|group| group.contains(&name))
+    };
+    let words = |line| str::split_whitespace(line).collect::<Vec<_>>();
+    let mut found: Vec<&str> = tree
+        .lines()
+        .filter_map(|line| match words(line)[..] {
+            [depth, name, ..] if is_refused(depth, name) => Some(name),
+            _ => None,
+        })
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    let finding = |name| Finding {
+        path: ban.manifest.to_owned(),
+        line: None,
+        text: format!("{} depends on {name}: `cargo tree -p {} -i {name}`", ban.package, ban.package),
+    };
+    found.into_iter().map(finding).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_crates_are_named_once() {
+        let tree = [
+            "0 tacet v0.1.0 (somewhere)",
+            "1 nice v1.0.0",
+            "2 clap v4.6.0",
+            "3 clap_builder v4.6.0",
+            "1 clap v4.6.0 (*)",
+        ];
+        let findings = objections(&BANS[0], &tree.join("\n"));
+        assert_eq!(findings.len(), 1);
+        assert!(findings[0].text.contains("tacet depends on clap:"), "{}", findings[0]);
+        assert_eq!(objections(&BANS[0], "0 tacet v0.1.0\n1 serde v1.0.0\n"), []);
+    }
+
+    #[test]
+    fn errors_of_programs_are_refused_only_directly() {
+        assert_eq!(objections(&BANS[0], "0 tacet v0.1.0\n1 nice v1.0.0\n2 anyhow v1.0.0\n"), []);
+        assert_eq!(objections(&BANS[0], "0 tacet v0.1.0\n1 anyhow v1.0.0\n").len(), 1);
+    }
+}
