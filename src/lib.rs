@@ -21,7 +21,7 @@
 //!   - [`meters`]: what the audio thread tells the panel.
 //!   - [`lab`]: what each device costs, measured hop by hop. Off the audio thread.
 //! - this crate: the plugin.
-//!   - [`params`]: parameters, presets and saved state.
+//!   - [`params`]: parameters, presets and saved states, made from the table in [`parameters`].
 //!   - [`plugin`]: all of it as CLAP, VST3 and Audio Unit.
 //!   - [`panel`]: the panel. On the window's thread.
 //! - `tacet_cli`: the program `tacet`, for files. `tacet_standalone`: the program `tacet-live`, this plugin in a window of
@@ -30,7 +30,7 @@
 pub use tacet_model as model;
 pub use tacet_realtime::{
     denoiser, denormals, device, engine, enhance, erb, exchange, features, frame, history, inference, lab,
-    latency, meters, models, oklab, processor, stft, weights,
+    latency, meters, models, oklab, parameters, processor, stft, weights,
 };
 
 pub mod panel;

@@ -1,18 +1,19 @@
 //! The panel: what is heard, what is taken away, and what each device costs.
 //!
-//! Drawing code alone, on the window's thread: it reads a [`ViewModel`] and turns parameters through [`PanelParams`], and
-//! knows neither the plugin framework nor the audio thread. With the window closed nothing here runs.
+//! Drawing code alone, on the window's thread: it reads a [`ViewModel`], changes parameters through [`HostParams`], and does
+//! not know the audio thread. With the window closed nothing here runs.
 
 mod about;
 mod advanced;
 mod audio;
 mod bars;
 mod colour;
-pub mod controls;
 mod denoise;
 mod devices;
+pub mod host_params;
 pub mod level_meter;
 mod presets;
+pub mod system;
 mod text;
 pub mod theme;
 pub mod trace;
@@ -26,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::widgets::spectrogram::Axis;
 use self::{
-    controls::{Gesture, PanelParams},
+    host_params::{Gesture, HostParams},
     theme::{Appearance, Theme},
     trace::Which,
     view_model::ViewModel,
@@ -115,7 +116,7 @@ impl Default for Panel {
 struct Cx<'a> {
     theme: &'static Theme,
     view_model: &'a mut ViewModel,
-    controls: &'a mut dyn PanelParams,
+    params: &'a mut HostParams,
     settings: &'a mut Settings,
     gesture: &'a mut Gesture,
     editing: &'a mut Option<Editing>,
@@ -137,7 +138,7 @@ impl Panel {
         &mut self,
         ui: &mut Ui,
         view_model: &mut ViewModel,
-        controls: &mut dyn PanelParams,
+        params: &mut HostParams,
         settings: &mut Settings,
     ) {
         if self.installed != Some(settings.appearance) {
@@ -150,13 +151,13 @@ impl Panel {
         let window = ui.max_rect();
         ui.painter().rect_filled(window, 0, theme.window);
         let (pointer_down, now_s) = ui.input(|input| (input.pointer.any_down(), input.time));
-        if let Some(ends_in_s) = self.gesture.tick(controls, pointer_down, now_s) {
+        if let Some(ends_in_s) = self.gesture.tick(params, pointer_down, now_s) {
             ui.ctx().request_repaint_after(Duration::from_secs_f64(ends_in_s));
         }
         let mut cx = Cx {
             theme,
             view_model,
-            controls,
+            params,
             settings,
             gesture: &mut self.gesture,
             editing: &mut self.editing,

@@ -1,132 +1,54 @@
-//! The parameters: identifiers for ever, ranges, units, defaults and texts, each in one place.
+//! The plugin's parameters, made from the table in [`crate::parameters`].
 //!
 //! The host owns the values; the audio thread takes a snapshot per block with [`TacetParams::controls`], real-time
 //! safe. All of them work in a host's generic view. Those that make the host restart the plugin or open devices cannot
 //! be automated.
 //!
+//! - [`access`]: any parameter, whatever its type.
 //! - [`presets`]: the factory's sets of values.
 //! - [`library`]: the user's own, as files.
-//! - [`state`]: what a saved project may hold, and what becomes of it here.
+//! - [`state`]: what a saved project may hold, and how it is read.
 
-use std::sync::{Arc, RwLock};
+use std::collections::BTreeMap;
+use std::sync::RwLock;
 
 use nice_plug::prelude::*;
 use serde::{Deserialize, Serialize};
-use tacet_model::{LSNR_MAX_DB, LSNR_MIN_DB, ModelKind};
+use tacet_model::ModelKind;
 
 use crate::device::Device;
 use crate::engine::Thresholds;
-use crate::engine::torch::TorchDevice;
-use crate::enhance::{NO_LIMIT_DB, Shaping, StereoLink};
-use crate::inference::slot_manager::SlotId;
+use crate::enhance::{Shaping, StereoLink};
 use crate::latency::LatencyMode;
+use crate::parameters::{Choice, Number, ParamId, Unit, Values};
 use crate::processor::controls::{Controls, Listen};
 
+pub mod access;
 pub mod library;
 pub mod presets;
 pub mod state;
 
-/// Largest post filter, without unit; the official range.
-pub const MAX_POST_FILTER: f32 = 0.05;
-/// Range of the output gain to both sides of 0, in dB.
-pub const MAX_GAIN_DB: f32 = 24.0;
+use access::AnyParam;
 
-/// What is heard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-pub enum ListenParam {
-    /// The denoised signal of slot A.
-    #[id = "denoised"]
-    Denoised,
-    /// What slot A took away.
-    #[id = "removed"]
-    Removed,
-    /// Slot A, in a comparison.
-    #[id = "a"]
-    A,
-    /// Slot B; slot A where nothing is compared.
-    #[id = "b"]
-    B,
-}
+/// A [`Choice`] as the framework's parameters hold it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chosen<T>(pub T);
 
-/// How the channels share their masks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-pub enum LinkParam {
-    /// Not at all.
-    #[id = "none"]
-    None,
-    /// By the larger gain.
-    #[id = "max"]
-    Max,
-    /// By the mean gain.
-    #[id = "mean"]
-    Mean,
-}
-
-/// Slack for inference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-pub enum LatencyParam {
-    /// No slack.
-    #[id = "lowest"]
-    Lowest,
-    /// One hop.
-    #[id = "safe"]
-    Safe,
-}
-
-/// The network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-pub enum ModelParam {
-    /// DeepFilterNet3.
-    #[id = "dfn3"]
-    #[name = "DeepFilterNet3"]
-    DeepFilterNet3,
-    /// Its low-latency sibling.
-    #[id = "dfn3-ll"]
-    #[name = "DeepFilterNet3 low latency"]
-    DeepFilterNet3Ll,
-}
-
-/// What a slot's network runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
-pub enum DeviceParam {
-    /// This library's own engine.
-    #[id = "native"]
-    #[name = "native CPU"]
-    Native,
-    /// The same with 16-bit weights.
-    #[id = "native-16"]
-    #[name = "native CPU 16-bit"]
-    Native16,
-    /// libtorch on the CPU.
-    #[id = "torch-cpu"]
-    #[name = "torch CPU"]
-    TorchCpu,
-    /// libtorch on Apple's GPU.
-    #[id = "torch-mps"]
-    #[name = "torch MPS"]
-    TorchMps,
-    /// libtorch on an NVIDIA GPU.
-    #[id = "torch-cuda"]
-    #[name = "torch CUDA"]
-    TorchCuda,
-}
-
-impl From<DeviceParam> for Device {
-    fn from(device: DeviceParam) -> Self {
-        match device {
-            DeviceParam::Native => Self::Native,
-            DeviceParam::Native16 => Self::Native16,
-            DeviceParam::TorchCpu => Self::Torch(TorchDevice::Cpu),
-            DeviceParam::TorchMps => Self::Torch(TorchDevice::Mps),
-            DeviceParam::TorchCuda => Self::Torch(TorchDevice::Cuda(0)),
-        }
+impl<T: Choice> Enum for Chosen<T> {
+    fn variants() -> &'static [&'static str] {
+        T::NAMES
     }
-}
 
-impl DeviceParam {
-    /// The devices in the order of the parameter's values.
-    pub fn devices() -> impl Iterator<Item = Device> {
-        (0..Self::variants().len()).map(|index| Self::from_index(index).into())
+    fn ids() -> Option<&'static [&'static str]> {
+        Some(T::IDS)
+    }
+
+    fn to_index(self) -> usize {
+        self.0.index()
+    }
+
+    fn from_index(index: usize) -> Self {
+        Self(T::ALL.get(index).copied().unwrap_or(T::ALL[0]))
     }
 }
 
@@ -152,125 +74,125 @@ impl Default for Extras {
     }
 }
 
-/// All parameters.
-#[derive(Params)]
+/// All parameters; see the [table](ParamId::spec) for what each does.
 pub struct TacetParams {
-    /// Most that may be taken away, in dB.
-    #[id = "limit"]
-    pub limit: FloatParam,
-    /// Share of the denoised signal.
-    #[id = "mix"]
-    pub mix: FloatParam,
-    /// Post filter.
-    #[id = "postf"]
-    pub post_filter: FloatParam,
-    /// Gain after everything else, in dB.
-    #[id = "gain"]
-    pub output_gain: FloatParam,
-    /// What is heard.
-    #[id = "listen"]
-    pub listen: EnumParam<ListenParam>,
-    /// The host's bypass.
-    #[id = "bypass"]
-    pub bypass: BoolParam,
-    /// Local SNR below which a frame is noise alone, in dB.
-    #[id = "minsnr"]
-    pub min_snr: FloatParam,
-    /// Local SNR above which a frame is clean, in dB.
-    #[id = "maxerb"]
-    pub max_erb: FloatParam,
-    /// Local SNR above which the mask alone works, in dB.
-    #[id = "maxdf"]
-    pub max_df: FloatParam,
-    /// Mask link between channels.
-    #[id = "link"]
-    pub link: EnumParam<LinkParam>,
-    /// Slack for inference.
-    #[id = "latenc"]
-    pub latency_mode: EnumParam<LatencyParam>,
-    /// The network.
-    #[id = "model"]
-    pub model: EnumParam<ModelParam>,
-    /// What slot A runs on.
-    #[id = "deva"]
-    pub device_a: EnumParam<DeviceParam>,
-    /// What slot B runs on.
-    #[id = "devb"]
-    pub device_b: EnumParam<DeviceParam>,
-    /// Whether slot B runs too.
-    #[id = "compar"]
-    pub compare: BoolParam,
+    limit: FloatParam,
+    mix: FloatParam,
+    post_filter: FloatParam,
+    output_gain: FloatParam,
+    listen: EnumParam<Chosen<Listen>>,
+    bypass: BoolParam,
+    min_snr: FloatParam,
+    max_erb: FloatParam,
+    max_df: FloatParam,
+    link: EnumParam<Chosen<StereoLink>>,
+    latency_mode: EnumParam<Chosen<LatencyMode>>,
+    model: EnumParam<Chosen<ModelKind>>,
+    device_a: EnumParam<Chosen<Device>>,
+    device_b: EnumParam<Chosen<Device>>,
+    compare: BoolParam,
     /// What a project saves besides.
-    #[persist = "tacet"]
-    pub extras: Arc<RwLock<Extras>>,
+    pub extras: RwLock<Extras>,
 }
 
 impl Default for TacetParams {
     fn default() -> Self {
-        let snr = |name: &str, default: f32| {
-            FloatParam::new(name, default, FloatRange::Linear { min: LSNR_MIN_DB, max: LSNR_MAX_DB })
-                .with_step_size(0.1)
-                .with_unit(" dB")
-        };
-        let thresholds = Thresholds::default();
         Self {
-            limit: FloatParam::new(
-                "Attenuation limit",
-                NO_LIMIT_DB,
-                FloatRange::Linear { min: 0.0, max: NO_LIMIT_DB },
-            )
-            .with_step_size(0.1)
-            .with_unit(" dB"),
-            mix: FloatParam::new("Mix", 1.0, FloatRange::Linear { min: 0.0, max: 1.0 })
-                .with_unit(" %")
-                .with_value_to_string(formatters::v2s_f32_percentage(1))
-                .with_string_to_value(formatters::s2v_f32_percentage()),
-            post_filter: FloatParam::new(
-                "Post filter",
-                0.0,
-                FloatRange::Linear { min: 0.0, max: MAX_POST_FILTER },
-            )
-            .with_step_size(0.001),
-            output_gain: FloatParam::new(
-                "Output gain",
-                0.0,
-                FloatRange::Linear { min: -MAX_GAIN_DB, max: MAX_GAIN_DB },
-            )
-            .with_step_size(0.1)
-            .with_unit(" dB"),
-            listen: EnumParam::new("Listen", ListenParam::Denoised),
-            bypass: BoolParam::new("Bypass", false).make_bypass(),
-            min_snr: snr("Noise below local SNR", thresholds.min_db),
-            max_erb: snr("Clean above local SNR", thresholds.max_erb_db),
-            max_df: snr("Mask only above local SNR", thresholds.max_df_db),
-            link: EnumParam::new("Stereo link", LinkParam::Mean),
-            latency_mode: EnumParam::new("Latency", LatencyParam::Safe).non_automatable(),
-            model: EnumParam::new("Model", ModelParam::DeepFilterNet3).non_automatable(),
-            device_a: EnumParam::new("Device A", DeviceParam::Native).non_automatable(),
-            device_b: EnumParam::new("Device B", DeviceParam::Native).non_automatable(),
-            compare: BoolParam::new("Compare", false).non_automatable(),
-            extras: Arc::default(),
+            limit: number(ParamId::Limit),
+            mix: number(ParamId::Mix),
+            post_filter: number(ParamId::PostFilter),
+            output_gain: number(ParamId::OutputGain),
+            listen: choice(ParamId::Listen),
+            bypass: switch(ParamId::Bypass).make_bypass(),
+            min_snr: number(ParamId::MinSnr),
+            max_erb: number(ParamId::MaxErb),
+            max_df: number(ParamId::MaxDf),
+            link: choice(ParamId::Link),
+            latency_mode: choice(ParamId::LatencyMode),
+            model: choice(ParamId::Model),
+            device_a: choice(ParamId::DeviceA),
+            device_b: choice(ParamId::DeviceB),
+            compare: switch(ParamId::Compare),
+            extras: RwLock::default(),
+        }
+    }
+}
+
+fn number(id: ParamId) -> FloatParam {
+    let Number { min, max, default, step, unit } = id.number();
+    let mut param =
+        FloatParam::new(id.spec().name, default, FloatRange::Linear { min, max }).with_unit(unit.suffix());
+    if step > 0.0 {
+        param = param.with_step_size(step);
+    }
+    if unit == Unit::Percent {
+        param = param
+            .with_value_to_string(formatters::v2s_f32_percentage(1))
+            .with_string_to_value(formatters::s2v_f32_percentage());
+    }
+    if id.spec().scope.is_automatable() { param } else { param.non_automatable() }
+}
+
+fn choice<T: Choice>(id: ParamId) -> EnumParam<Chosen<T>> {
+    let param = EnumParam::new(id.spec().name, Chosen(T::default()));
+    if id.spec().scope.is_automatable() { param } else { param.non_automatable() }
+}
+
+fn switch(id: ParamId) -> BoolParam {
+    let default = id.spec().values == (Values::Switch { default: true });
+    let param = BoolParam::new(id.spec().name, default);
+    if id.spec().scope.is_automatable() { param } else { param.non_automatable() }
+}
+
+// SAFETY: the pointers are those of the fields, and stay valid as long as the object does: the framework keeps it in an
+// `Arc`, and nothing replaces a field.
+unsafe impl Params for TacetParams {
+    fn param_map(&self) -> Vec<(String, ParamPtr, String)> {
+        ParamId::ALL.iter().map(|id| (id.spec().id.into(), self.param(*id).as_ptr(), String::new())).collect()
+    }
+
+    fn serialize_fields(&self) -> BTreeMap<String, String> {
+        let extras = self.extras.read().ok().and_then(|extras| serde_json::to_string(&*extras).ok());
+        extras.map(|text| (state::EXTRAS.into(), text)).into_iter().collect()
+    }
+
+    fn deserialize_fields(&self, saved: &BTreeMap<String, String>) {
+        let saved = saved.get(state::EXTRAS).and_then(|text| serde_json::from_str(text).ok());
+        if let (Some(saved), Ok(mut extras)) = (saved, self.extras.write()) {
+            *extras = saved;
         }
     }
 }
 
 impl TacetParams {
+    /// Any parameter, whatever its type.
+    pub fn param(&self, id: ParamId) -> &dyn AnyParam {
+        match id {
+            ParamId::Limit => &self.limit,
+            ParamId::Mix => &self.mix,
+            ParamId::PostFilter => &self.post_filter,
+            ParamId::OutputGain => &self.output_gain,
+            ParamId::Listen => &self.listen,
+            ParamId::Bypass => &self.bypass,
+            ParamId::MinSnr => &self.min_snr,
+            ParamId::MaxErb => &self.max_erb,
+            ParamId::MaxDf => &self.max_df,
+            ParamId::Link => &self.link,
+            ParamId::LatencyMode => &self.latency_mode,
+            ParamId::Model => &self.model,
+            ParamId::DeviceA => &self.device_a,
+            ParamId::DeviceB => &self.device_b,
+            ParamId::Compare => &self.compare,
+        }
+    }
+
     /// What the audio thread needs for a block. Real-time safe.
     pub fn controls(&self) -> Controls {
-        let (listen, slot) = match self.listen.value() {
-            ListenParam::Denoised | ListenParam::A => (Listen::Denoised, SlotId::A),
-            ListenParam::Removed => (Listen::Removed, SlotId::A),
-            ListenParam::B => (Listen::Denoised, SlotId::B),
-        };
         Controls {
             shaping: Shaping {
                 attenuation_limit_db: self.limit.value(),
                 post_filter_beta: self.post_filter.value(),
-                link: match self.link.value() {
-                    LinkParam::None => StereoLink::None,
-                    LinkParam::Max => StereoLink::Max,
-                    LinkParam::Mean => StereoLink::Mean,
-                },
+                link: self.link.value().0,
             },
             thresholds: Thresholds {
                 min_db: self.min_snr.value(),
@@ -279,32 +201,24 @@ impl TacetParams {
             },
             mix: self.mix.value(),
             output_gain: util::db_to_gain(self.output_gain.value()),
-            listen,
-            slot,
+            listen: self.listen.value().0,
             bypass: self.bypass.value(),
         }
     }
 
     /// The slack that is asked for; in force from the next activation on.
     pub fn latency_mode(&self) -> LatencyMode {
-        match self.latency_mode.value() {
-            LatencyParam::Lowest => LatencyMode::Lowest,
-            LatencyParam::Safe => LatencyMode::Safe,
-        }
+        self.latency_mode.value().0
     }
 
     /// The model that is asked for; in force from the next activation on.
     pub fn model(&self) -> ModelKind {
-        match self.model.value() {
-            ModelParam::DeepFilterNet3 => ModelKind::DeepFilterNet3,
-            ModelParam::DeepFilterNet3Ll => ModelKind::DeepFilterNet3Ll,
-        }
+        self.model.value().0
     }
 
     /// The devices that are asked for, B only where it is compared.
     pub fn devices(&self) -> (Device, Option<Device>) {
-        let b = self.compare.value().then(|| self.device_b.value().into());
-        (self.device_a.value().into(), b)
+        (self.device_a.value().0, self.compare.value().then(|| self.device_b.value().0))
     }
 
     /// The remote-control pages, most wanted first.
@@ -344,35 +258,56 @@ mod tests {
     use super::*;
 
     #[test]
-    fn identifiers_are_those_of_every_saved_project() {
-        let ids: Vec<String> = TacetParams::default().param_map().into_iter().map(|(id, ..)| id).collect();
-        // Never change one of these.
-        let ours =
-            "limit mix postf gain listen bypass minsnr maxerb maxdf link latenc model deva devb compar";
-        assert_eq!(ids.join(" "), ours);
+    fn defaults_are_the_processors() {
+        let params = TacetParams::default();
+        assert_eq!(params.controls(), Controls::default());
+        assert_eq!(params.devices(), (Device::Native, None));
+        assert_eq!((params.latency_mode(), params.model()), (LatencyMode::default(), ModelKind::default()));
     }
 
     #[test]
-    fn defaults_are_the_processors() {
+    fn every_parameter_is_the_tables() {
         let params = TacetParams::default();
-        let expected = Controls { ..Controls::default() };
-        assert_eq!(params.controls(), expected);
-        assert_eq!(params.devices(), (Device::Native, None));
+        for &id in ParamId::ALL {
+            let (spec, param) = (id.spec(), params.param(id));
+            assert_eq!(param.name(), spec.name);
+            match spec.values {
+                Values::Number(number) => {
+                    let plain = [0.0, param.default_value(), 1.0].map(|value| param.plain(value));
+                    assert_eq!(plain, [number.min, number.default, number.max], "{id:?}");
+                }
+                Values::Switch { .. } => assert_eq!(param.steps(), Some(1), "{id:?}"),
+                Values::Choice(texts) => {
+                    assert_eq!(param.steps(), Some(texts.len() - 1), "{id:?}");
+                    for (index, text) in texts.iter().enumerate() {
+                        let value = index as f32 / (texts.len() - 1) as f32;
+                        assert_eq!(param.text(value), text.name);
+                    }
+                }
+            }
+        }
     }
 
     #[test]
     fn texts_come_back_as_their_values() {
         let params = TacetParams::default();
-        for (id, param, _) in params.param_map() {
+        for &id in ParamId::ALL {
+            let param = params.param(id);
             for step in 0..=20 {
-                // SAFETY: `params` is alive.
-                let (text, back) = unsafe {
-                    let text = param.normalized_value_to_string(step as f32 / 20.0, true);
-                    let back = param.string_to_normalized_value(&text).expect(&text);
-                    (text, param.normalized_value_to_string(back, true))
-                };
-                assert_eq!(text, back, "{id}");
+                let text = param.text(step as f32 / 20.0);
+                let back = param.parse(&text).expect(&text);
+                assert_eq!(text, param.text(back), "{id:?}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_saved_besides_comes_back() {
+        let (params, other) = (TacetParams::default(), TacetParams::default());
+        params.extras.write().unwrap().preset = Some("Podcast".into());
+        other.deserialize_fields(&params.serialize_fields());
+        assert_eq!(*other.extras.read().unwrap(), *params.extras.read().unwrap());
+        other.deserialize_fields(&BTreeMap::from([(state::EXTRAS.into(), "nonsense".into())]));
+        assert_eq!(*other.extras.read().unwrap(), *params.extras.read().unwrap());
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nice_assert_no_alloc::assert_no_alloc;
 use tacet_realtime::device::Device;
 use tacet_realtime::inference::services::Services;
-use tacet_realtime::inference::slot_manager::{SlotId, SlotManager};
+use tacet_realtime::inference::slot_manager::SlotManager;
 use tacet_realtime::latency::LatencyMode;
 use tacet_realtime::meters::Meters;
 use tacet_realtime::model::ModelKind;
@@ -43,8 +43,11 @@ fn the_audio_thread_never_allocates() {
             }
             let controls = Controls {
                 bypass: round % 7 == 3,
-                listen: if round % 5 == 0 { Listen::Removed } else { Listen::Denoised },
-                slot: if round % 2 == 0 { SlotId::A } else { SlotId::B },
+                listen: match round % 5 {
+                    0 => Listen::Removed,
+                    1 | 3 => Listen::B,
+                    _ => Listen::Denoised,
+                },
                 mix: (round % 10) as f32 / 10.0,
                 ..Default::default()
             };

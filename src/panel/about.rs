@@ -69,12 +69,12 @@ fn version(ui: &Ui, cx: &Cx<'_>, at: Rect) -> f32 {
         for (name, value) in [
             ("Version", shown.process.version.clone()),
             ("Model", shown.model.clone()),
-            ("Instances", format!("{instances} in this process, sharing one thread per device")),
+            ("Instances", format!("{instances} in this process, one thread per device")),
             ("Threads", workers),
             ("Licence", "MIT or Apache-2.0".into()),
             (
                 "Model weights",
-                "DeepFilterNet3 by Hendrik Schröter, published beside code under MIT or Apache-2.0".into(),
+                "DeepFilterNet3 by Hendrik Schröter, published with code under MIT or Apache-2.0".into(),
             ),
             ("Typeface", "Inter, SIL Open Font License 1.1".into()),
             (
@@ -128,7 +128,7 @@ fn latency(ui: &Ui, cx: &Cx<'_>, at: Rect) -> f32 {
             row("Reported to the host", &text::grouped(total as u64), &ms(total as f64), ink);
         }
         let notice = match stream.rate_hz {
-            48e3 => format!("The network works at 48{NBSP}kHz, like this host: nothing is resampled."),
+            48e3 => format!("The network runs at 48{NBSP}kHz, like this host: nothing is resampled."),
             0.0 => "The host has not started audio yet.".into(),
             rate_hz => format!(
                 "The network works at 48{NBSP}kHz: the audio is resampled from {} and back, which costs the \
@@ -148,13 +148,13 @@ fn appearance(ui: &Ui, cx: &mut Cx<'_>, at: Rect) -> f32 {
         let segments = ["Dark", "Light"].map(|text| Segment { text, role: theme.green });
         let chosen = usize::from(cx.settings.appearance == Appearance::Light);
         let rect = Rect::from_min_size(inside.min, vec2(140.0, segmented::HEIGHT));
-        let meaning = "Colours for dark or for bright rooms.";
+        let meaning = "Dark or light colours.";
         if let Some(wanted) = segmented::switch(ui, cx, rect, "Appearance", meaning, &segments, chosen) {
             cx.settings.appearance = if wanted == 1 { Appearance::Light } else { Appearance::Dark };
         }
         let ink = Ink::new(theme::SMALL, theme.hint);
         let at = pos2(rect.right() + 12.0, rect.center().y);
-        text::draw(ui.painter(), at, Align2::LEFT_CENTER, "Ctrl or Cmd with + and − scales", ink);
+        text::draw(ui.painter(), at, Align2::LEFT_CENTER, "Ctrl or Cmd with + or − scales", ink);
         rect.bottom()
     })
 }
@@ -162,14 +162,14 @@ fn appearance(ui: &Ui, cx: &mut Cx<'_>, at: Rect) -> f32 {
 /// How the controls are used.
 fn hands(ui: &Ui, cx: &Cx<'_>, at: Rect) -> f32 {
     let theme = cx.theme;
-    card(ui, theme, at, "At hand", |inside| {
+    card(ui, theme, at, "Controls", |inside| {
         let mut y = inside.top();
         for (name, value) in [
-            ("Drag, wheel", "turns; with shift ten times finer"),
+            ("Drag, wheel", "change the value; Shift for fine steps"),
             ("Double-click", "resets to the default"),
-            ("Click a value", "types a new one"),
-            ("Tab", "goes to the next control"),
-            ("Arrows, pages", "turn it; Home and End go to its ends"),
+            ("Click a value", "opens a text field"),
+            ("Tab", "moves to the next control"),
+            ("Arrows, pages", "change the value; Home and End set the limits"),
         ] {
             y = line(ui, theme, pos2(inside.left(), y), inside.width(), name, value);
         }

@@ -4,7 +4,6 @@ use egui::{Align2, Rect, Ui, pos2, vec2};
 
 use super::{
     Axis, Cx,
-    controls::ParamId,
     text::{self, Ink},
     theme,
     widgets::{
@@ -12,6 +11,7 @@ use super::{
         segmented::{self, Segment},
     },
 };
+use crate::parameters::ParamId;
 
 /// Draws the drawer.
 pub fn drawer(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
@@ -33,21 +33,18 @@ pub fn drawer(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     for id in [ParamId::MinSnr, ParamId::MaxDf, ParamId::MaxErb] {
         bar::slider(ui, cx, id, row(&mut y, bar::SLIDER_HEIGHT));
     }
-    let mut labelled = |ui: &Ui, cx: &mut Cx<'_>, id: ParamId, texts: &[&str]| {
+    for id in [ParamId::Link, ParamId::LatencyMode, ParamId::Model] {
         let at = row(&mut y, 18.0 + segmented::HEIGHT);
         segmented::label(ui, cx, at.min, id);
-        segmented::of_param(ui, cx, Rect::from_min_max(at.min + vec2(0.0, 18.0), at.max), id, texts);
-    };
-    labelled(ui, cx, ParamId::Link, &["None", "Max", "Mean"]);
-    labelled(ui, cx, ParamId::LatencyMode, &["Lowest", "Safe"]);
-    labelled(ui, cx, ParamId::Model, &["Full", "Low latency"]);
+        segmented::of_param(ui, cx, Rect::from_min_max(at.min + vec2(0.0, 18.0), at.max), id);
+    }
 
     let at = row(&mut y, 18.0 + segmented::HEIGHT);
     let hint = Ink::new(theme::SMALL, theme.hint);
     text::draw(ui.painter(), at.min, Align2::LEFT_TOP, "Frequency axis", hint);
     let switch = Rect::from_min_max(at.min + vec2(0.0, 18.0), at.max);
     let segments = ["Octaves", "Linear"].map(|text| Segment { text, role: theme.green });
-    let meaning = "How the spectrograms show frequency: octaves equally high, or hertz.";
+    let meaning = "Frequency axis of the spectrograms: logarithmic or linear.";
     let chosen = usize::from(cx.settings.axis == Axis::Linear);
     if let Some(wanted) = segmented::switch(ui, cx, switch, "Frequency axis", meaning, &segments, chosen) {
         cx.settings.axis = if wanted == 1 { Axis::Linear } else { Axis::Logarithmic };

@@ -4,7 +4,7 @@ use egui::{Align2, Rect, Stroke, StrokeKind, Ui, pos2, vec2};
 
 use super::{
     Cx,
-    controls::Action,
+    host_params::Action,
     text::{self, Ink, NBSP},
     theme,
     widgets::{
@@ -49,7 +49,7 @@ pub fn view(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) -> f32 {
         let current = chosen.as_ref().and_then(|chosen| devices.iter().position(|device| device == chosen));
         let (_, wanted) = picker::pick(ui, cx, pick, &format!("{name} device"), &items, current);
         if let Some(wanted) = wanted {
-            cx.controls.perform(action(devices[wanted].clone()));
+            cx.params.perform(action(devices[wanted].clone()));
         }
         let advice = if i == 0 { input_advice(heard) } else { output_advice(heard) };
         let ink = Ink::new(theme::BODY, theme.label);
@@ -70,18 +70,18 @@ pub fn view(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) -> f32 {
 fn input_advice(peak_db: f32) -> &'static str {
     match peak_db {
         db if db < -60.0 => {
-            "Nothing arrives. Speak; if this stays, choose another device, or allow this program to use the microphone."
+            "No signal. Speak; if nothing appears, choose another device or allow this program to use the microphone."
         }
-        db if db < -36.0 => "Very quiet. Come closer, or turn the microphone's gain up.",
-        db if db > -3.0 => "Too loud: leave some headroom, or it will clip.",
-        _ => "A good level. Peaks between −24 and −6 dBFS are right.",
+        db if db < -36.0 => "Very quiet. Move closer or raise the microphone gain.",
+        db if db > -3.0 => "Too loud. Lower the microphone gain to avoid clipping.",
+        _ => "Good level. Aim for peaks between −24 and −6 dBFS.",
     }
 }
 
 fn output_advice(peak_db: f32) -> &'static str {
     match peak_db {
-        db if db < -60.0 => "Silence. With noise alone at the input that is what it should be.",
-        db if db > -0.1 => "At full scale: turn Output down.",
-        _ => "Sound goes out. With loudspeakers near the microphone, mind feedback.",
+        db if db < -60.0 => "Silence, as expected if the input is only noise.",
+        db if db > -0.1 => "At full scale. Lower the output gain.",
+        _ => "Playing. Use headphones to avoid feedback.",
     }
 }

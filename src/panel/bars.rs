@@ -6,7 +6,7 @@ use egui::{
 
 use super::{
     Cx, View,
-    controls::{Action, ParamId, choice, choose},
+    host_params::Action,
     presets,
     text::{self, Ink, NBSP},
     theme::{self, Theme},
@@ -16,7 +16,10 @@ use super::{
         param::{focus_ring, tooltip},
     },
 };
+use crate::device::Device;
+use crate::enhance::StereoLink;
 use crate::lab::{Phase, Quantity};
+use crate::parameters::{Choice as _, ParamId};
 
 /// Space at the sides, points.
 const MARGIN: f32 = 16.0;
@@ -84,7 +87,7 @@ struct Engine {
 fn engine_text(cx: &Cx<'_>) -> Engine {
     let theme = cx.theme;
     let slot = &cx.view_model.slots[0];
-    let chosen = slot.devices.get(choice(cx.controls, ParamId::DeviceA));
+    let chosen = slot.devices.get(cx.params.choice(ParamId::DeviceA));
     let mut name = chosen.map_or_else(|| "No device".to_owned(), |device| device.name.clone());
     let summary = &slot.summaries[Phase::All as usize];
     let total = summary.quantity(Quantity::Total);
@@ -97,19 +100,24 @@ fn engine_text(cx: &Cx<'_>) -> Engine {
     let (colour, live, tip) = match &slot.state {
         SlotState::FellBack(reason) => {
             cost = format!(" for {name}{cost}");
-            name = "Native CPU".into();
+            name = Device::Native.name();
             (theme.amber.fill, true, format!("Fell back: {reason}"))
         }
         SlotState::Live if late > 0.001 || load.is_some_and(|load| load > 100.0) => {
-            let tip = "The device does not keep up: hops come too late and pass as they are. Choose a faster device or \
-                       grant more latency.";
+            let tip = "The device does not keep up, and late hops are concealed. Choose a faster device or more latency.";
             (theme.red.fill, true, tip.into())
         }
-        SlotState::Live => (theme.green.fill, true, "The device that is heard, its median time per hop, and its load in % of the hop. A click shows more.".into()),
+        SlotState::Live => (
+            theme.green.fill,
+            true,
+            "Active device, median time per hop, and load in % of the hop. Click for details.".into(),
+        ),
         SlotState::Off => (theme.hint, false, "The plugin is not active.".into()),
-        SlotState::Loading | SlotState::Warming | SlotState::Checking => {
-            (theme.amber.fill, false, "The device is being prepared; until then the native engine plays.".into())
-        }
+        SlotState::Loading | SlotState::Warming | SlotState::Checking => (
+            theme.amber.fill,
+            false,
+            "The device is being prepared. The native engine plays meanwhile.".into(),
+        ),
     };
     Engine { name, cost, colour, live, tip }
 }
@@ -158,7 +166,7 @@ fn latency_chip(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, latency: &str) {
     let drawn = text::draw(ui.painter(), at, Align2::LEFT_CENTER, "latency ", label);
     let value = Ink::new(theme::BODY, theme.value).medium().tabular();
     text::draw(ui.painter(), pos2(drawn.right(), at.y), Align2::LEFT_CENTER, latency, value);
-    let tip = "What the host is told and compensates. A click shows its parts.";
+    let tip = "Latency reported to the host, which compensates for it. Click for its parts.";
     if button::hint(response, cx, "Latency", tip).clicked() {
         cx.settings.view = View::About;
     }
@@ -166,9 +174,10 @@ fn latency_chip(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, latency: &str) {
 
 fn bypass_button(ui: &Ui, cx: &mut Cx<'_>, rect: Rect) {
     let theme = cx.theme;
-    let bypassed = choice(cx.controls, ParamId::Bypass) == 1;
+    let bypassed = cx.params.choice(ParamId::Bypass) == 1;
     let response = ui.interact(rect, ui.scope_id().with("bypass"), Sense::click());
-    response.widget_info(|| WidgetInfo::selected(Access::Switch, true, bypassed, ParamId::Bypass.label()));
+    response
+        .widget_info(|| WidgetInfo::selected(Access::Switch, true, bypassed, ParamId::Bypass.spec().label));
     let (line, fill, sign) = if bypassed {
         (theme.amber.fill, theme.amber.wash, theme.amber.text)
     } else {
@@ -179,7 +188,7 @@ fn bypass_button(ui: &Ui, cx: &mut Cx<'_>, rect: Rect) {
     icon::power(ui.painter(), rect.center(), 5.5, sign);
     focus_ring(ui, cx, &response, rect);
     if response.clicked() {
-        choose(cx.controls, ParamId::Bypass, usize::from(!bypassed));
+        cx.params.choose(ParamId::Bypass, usize::from(!bypassed));
     }
     tooltip(response.on_hover_cursor(CursorIcon::PointingHand), cx, ParamId::Bypass, false);
 }
@@ -214,9 +223,7 @@ pub fn footer(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
         text::place(ui.painter(), pos2(rect.right() - MARGIN, rect.center().y), Align2::RIGHT_CENTER, galley);
     let response = ui.interact(at, ui.scope_id().with("status"), Sense::HOVER);
     response.widget_info(|| WidgetInfo::labeled(Access::Status, true, &shown));
-    response.on_hover_text(
-        "Host rate, network, channels, and how many hops came too late and passed as they were.",
-    );
+    response.on_hover_text("Host sample rate, network, channels, and hops that were late and concealed.");
 }
 
 fn status(cx: &Cx<'_>, theme: &Theme) -> (String, Color32) {
@@ -224,11 +231,11 @@ fn status(cx: &Cx<'_>, theme: &Theme) -> (String, Color32) {
     if !stream.is_active() {
         return ("not active: the host has not started audio".into(), theme.hint);
     }
-    let link = match (stream.n_channels, choice(cx.controls, ParamId::Link)) {
-        (1, _) => "mono",
-        (_, 0) => "stereo, not linked",
-        (_, 1) => "stereo, linked by maximum",
-        _ => "stereo, linked by mean",
+    let link = match StereoLink::ALL.get(cx.params.choice(ParamId::Link)) {
+        _ if stream.n_channels == 1 => "mono",
+        Some(StereoLink::Max) => "stereo, linked by maximum",
+        Some(StereoLink::Mean) => "stereo, linked by mean",
+        Some(StereoLink::None) | None => "stereo, not linked",
     };
     let mut shown = format!(
         "{} · {} · {link} · {} late of {} hops",
@@ -238,7 +245,7 @@ fn status(cx: &Cx<'_>, theme: &Theme) -> (String, Color32) {
         text::grouped(stream.n_hops)
     );
     if stream.is_idle {
-        shown.insert_str(0, "resting on silence · ");
+        shown.insert_str(0, "idle (silent input) · ");
     }
     let late = late_share(cx);
     let colour = match stream.n_late {
@@ -270,6 +277,6 @@ pub fn notice(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     icon::cross(ui.painter(), close.center(), if response.hovered() { theme.value } else { theme.label });
     focus_ring(ui, cx, &response, close);
     if response.on_hover_cursor(CursorIcon::PointingHand).clicked() {
-        cx.controls.perform(Action::DismissNotice);
+        cx.params.perform(Action::DismissNotice);
     }
 }

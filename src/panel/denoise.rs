@@ -7,13 +7,13 @@ use tacet_model::{LSNR_MAX_DB, LSNR_MIN_DB};
 
 use super::{
     Cx, advanced,
-    controls::ParamId,
     text::{self, Ink, NBSP},
     theme::{self, Theme},
     trace::{COLUMNS_PER_S, MAX_REDUCTION_DB, N_COLUMNS},
     view_model::ViewModel,
     widgets::{bar, button, icon, knob, meter, segmented, spectrogram},
 };
+use crate::parameters::ParamId;
 
 /// Width of the left column, points.
 const LEFT: f32 = 212.0;
@@ -65,7 +65,7 @@ fn column(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     for (i, (id, origin, role)) in [
         (ParamId::Mix, 0.0, theme.green),
         (ParamId::PostFilter, 0.0, theme.green),
-        (ParamId::Output, cx.controls.default_value(ParamId::Output), theme.blue),
+        (ParamId::OutputGain, cx.params.default_value(ParamId::OutputGain), theme.blue),
     ]
     .into_iter()
     .enumerate()
@@ -77,7 +77,8 @@ fn column(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     let listen = row(&mut y, 18.0 + segmented::HEIGHT, 14.0 + spare);
     segmented::label(ui, cx, listen.min, ParamId::Listen);
     let switch = Rect::from_min_max(listen.min + vec2(0.0, 18.0), listen.max);
-    segmented::of_param(ui, cx, switch, ParamId::Listen, &["Denoised", "Removed"]);
+    // Slots are chosen in the device view.
+    segmented::some_of_param(ui, cx, switch, ParamId::Listen, 2);
 
     local_snr(ui, cx, row(&mut y, 30.0, 10.0 + spare));
     unfold(
@@ -101,7 +102,7 @@ fn local_snr(ui: &Ui, cx: &Cx<'_>, rect: Rect) {
     // Thresholds at the ends of the scale do nothing and would only clutter it.
     let marks: Vec<f32> = [ParamId::MinSnr, ParamId::MaxDf, ParamId::MaxErb]
         .into_iter()
-        .map(|id| share(cx.controls.plain(id, cx.controls.value(id))))
+        .map(|id| share(cx.params.number(id)))
         .filter(|share| *share > 0.0 && *share < 1.0)
         .collect();
     bar::reading(ui, theme, at, cx.view_model.lsnr_db.map_or(0.0, share), &marks);
@@ -111,7 +112,7 @@ fn local_snr(ui: &Ui, cx: &Cx<'_>, rect: Rect) {
         response,
         cx,
         "Local SNR",
-        "How far speech stands above noise right now, as the network estimates it: −15 to 35 dB. Marks show the thresholds under Advanced.",
+        "Current ratio of speech to noise as estimated by the network, −15 to 35 dB. Marks show the thresholds under Advanced.",
     );
 }
 
@@ -221,7 +222,7 @@ fn curve(ui: &Ui, cx: &Cx<'_>, rect: Rect) {
         hanging(&painter, &points, inside.top(), theme.green.fill.gamma_multiply(0.22));
         painter.add(Shape::line(points, Stroke::new(1.4, theme.green.fill)));
     }
-    let limit_db = cx.controls.plain(ParamId::Limit, cx.controls.value(ParamId::Limit));
+    let limit_db = cx.params.number(ParamId::Limit);
     if limit_db < MAX_REDUCTION_DB {
         let ends = [pos2(inside.left(), y(limit_db)), pos2(inside.right(), y(limit_db))];
         painter.extend(Shape::dashed_line(&ends, Stroke::new(1.0, theme.hint), 4.0, 4.0));
@@ -234,12 +235,7 @@ fn curve(ui: &Ui, cx: &Cx<'_>, rect: Rect) {
     }
     let response = ui.interact(rect, ui.scope_id().with("reduction"), Sense::HOVER);
     response.widget_info(|| WidgetInfo::labeled(Access::Meter, true, told(cx.view_model)));
-    button::hint(
-        response,
-        cx,
-        "Reduction",
-        "How much was taken away from each hop, in dB. The dashed line is the limit.",
-    );
+    button::hint(response, cx, "Reduction", "Reduction of each hop in dB. The dashed line is the limit.");
 }
 
 fn told(shown: &ViewModel) -> String {

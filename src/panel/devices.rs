@@ -4,7 +4,7 @@ use egui::{Align2, Color32, Rect, Role as Access, Sense, Stroke, StrokeKind, Ui,
 
 use super::{
     Cx,
-    controls::{Action, ParamId, choice, choose},
+    host_params::Action,
     text::{self, DASH, Ink, NBSP},
     theme::{self, Role, Theme},
     view_model::{Slot, SlotState, Warning},
@@ -16,6 +16,8 @@ use super::{
     },
 };
 use crate::lab::{Phase, Summary};
+use crate::parameters::{Choice as _, ParamId};
+use crate::processor::controls::Listen;
 
 const GAP: f32 = 12.0;
 const SLOTS: [&str; 2] = ["A", "B"];
@@ -136,9 +138,9 @@ fn card(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect, i: usize, role: Role) {
         let middle = inside.bottom() - height / 2.0;
         text::place(ui.painter(), pos2(inside.left(), middle), Align2::LEFT_CENTER, galley);
         let retry = Rect::from_center_size(pos2(inside.right() - 32.0, middle), vec2(64.0, button::HEIGHT));
-        let tip = "Opens the device again. Until it is live the native engine plays.";
+        let tip = "Opens the device again. The native engine plays until it is live.";
         if ui.push_id(i, |ui| button::button(ui, cx, retry, "Retry", tip).clicked()).inner {
-            cx.controls.perform(Action::Retry(i));
+            cx.params.perform(Action::Retry(i));
         }
     }
 }
@@ -165,14 +167,14 @@ fn sums(ui: &Ui, theme: &Theme, at: egui::Pos2, width: f32, slot: &Slot, summary
             "Transfer overhead",
             overhead,
             theme.value,
-            "Median time of upload and download per hop, as measured, and its share of the step. Empty: the median of \
-             round trips with the same tensors and no work.",
+            "Measured median time of upload and download per hop, and its share of the step. Empty: median of round \
+             trips with the same tensors and no work.",
         ),
         (
             "Load · missed deadlines",
             load,
             load_colour,
-            "Mean time of a step in % of the hop of 10 ms, and hops since the last reset whose answer came too late.",
+            "Mean time of a step in % of a hop (10 ms), and late hops since the last reset.",
         ),
     ]
     .into_iter()
@@ -207,7 +209,7 @@ fn state_text(slot: &Slot, theme: &Theme, role: Role) -> StateText {
         SlotState::Off => {
             StateText { text: "off".into(), colour: theme.hint, dot: theme.hint, settled: false }
         }
-        SlotState::Loading => busy("loading its library"),
+        SlotState::Loading => busy("loading the library"),
         SlotState::Warming => busy("warming up"),
         SlotState::Checking => busy("self-check against native"),
         SlotState::Live if slot.detail.is_empty() => {
@@ -233,11 +235,11 @@ fn device_picker(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, i: usize) {
         .iter()
         .map(|device| Item { text: &device.name, why_not: device.why_not.as_deref() })
         .collect();
-    let chosen = choice(cx.controls, id);
-    let (response, wanted) = picker::pick(ui, cx, rect, id.label(), &items, Some(chosen));
-    button::hint(response, cx, id.label(), id.help());
+    let chosen = cx.params.choice(id);
+    let (response, wanted) = picker::pick(ui, cx, rect, id.spec().label, &items, Some(chosen));
+    button::hint(response, cx, id.spec().label, id.spec().help);
     if let Some(wanted) = wanted {
-        choose(cx.controls, id, wanted);
+        cx.params.choose(id, wanted);
     }
 }
 
@@ -252,8 +254,8 @@ fn switches(ui: &Ui, cx: &mut Cx<'_>, rect: Rect) {
     let at = |x: f32, width: f32| Rect::from_min_size(pos2(x, rect.top()), vec2(width, segmented::HEIGHT));
 
     let x = label(ui, rect.left(), "Compare") + 8.0;
-    segmented::of_param(ui, cx, at(x, 76.0), ParamId::Compare, &["Off", "On"]);
-    let comparing = choice(cx.controls, ParamId::Compare) == 1;
+    segmented::of_param(ui, cx, at(x, 76.0), ParamId::Compare);
+    let comparing = cx.params.choice(ParamId::Compare) == 1;
 
     let x = label(ui, x + 76.0 + 16.0, "Listen") + 8.0;
     listen(ui, cx, at(x, 68.0), comparing);
@@ -272,13 +274,13 @@ fn switches(ui: &Ui, cx: &mut Cx<'_>, rect: Rect) {
         response,
         cx,
         "Null depth",
-        "Level of the difference of both outputs against A's, in dB. The lower, the more alike: below −60 dB nobody hears it.",
+        "Level of the difference between both outputs relative to A, in dB. Lower is closer; below −60 dB it is inaudible.",
     );
 
     let mut right = rect.right();
     for (text, tip, action) in [
-        ("Export CSV", "Writes all numbers and the histograms to a file and says where.", Action::ExportCsv),
-        ("Reset", "Forgets all measurements and counters.", Action::ResetStatistics),
+        ("Export CSV", "Writes all figures and histograms to a file.", Action::ExportCsv),
+        ("Reset", "Clears all measurements and counters.", Action::ResetStatistics),
     ] {
         let width = button::width(ui, text);
         let at = Rect::from_min_size(
@@ -286,37 +288,34 @@ fn switches(ui: &Ui, cx: &mut Cx<'_>, rect: Rect) {
             vec2(width, button::HEIGHT),
         );
         if button::button(ui, cx, at, text, tip).clicked() {
-            cx.controls.perform(action);
+            cx.params.perform(action);
         }
         right = at.left() - 8.0;
     }
     let segments = Phase::EACH.map(|phase| Segment { text: phase.name(), role: theme.green });
     let chosen = cx.settings.phase as usize;
-    let meaning = "Which hops the numbers cover: all in the window of the last minute, only those right after a start \
-                   or a pause, when clocks and caches are cold, or all others.";
+    let meaning = "Hops covered by the figures: all of the last minute, only those right after a start or a pause, \
+                   when clocks and caches are cold, or all others.";
     let at = Rect::from_min_size(pos2(right - 144.0, rect.top()), vec2(144.0, segmented::HEIGHT));
     if let Some(wanted) = segmented::switch(ui, cx, at, "Hops", meaning, &segments, chosen) {
         cx.settings.phase = Phase::EACH[wanted];
     }
 }
 
-/// Choices of the parameter that decides what is heard: see the plugin's parameters.
-const LISTEN_A: usize = 0;
-const LISTEN_B: usize = 3;
-
 fn listen(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, comparing: bool) {
     let segments = [("A", cx.theme.green), ("B", cx.theme.blue)].map(|(text, role)| Segment { text, role });
-    let chosen = usize::from(choice(cx.controls, ParamId::Listen) == LISTEN_B);
-    let meaning =
-        "Which slot is heard. Both are aligned to the sample, and switching crossfades within one hop.";
+    let chosen = usize::from(cx.params.choice(ParamId::Listen) == Listen::B.index());
+    let meaning = "Slot that is heard. Both are aligned to the sample; switching crossfades within one hop.";
     let wanted = if comparing {
         segmented::switch(ui, cx, rect, "Listen", meaning, &segments, chosen)
     } else {
-        let why = "Which slot is heard. Switch Compare on first: slot B is not running.";
+        let why = "Slot that is heard. Turn on Compare first: slot B is not running.";
         segmented::switch(ui, cx, rect, "Listen", why, &segments, chosen).filter(|&wanted| wanted == 0)
     };
     if let Some(wanted) = wanted {
-        choose(cx.controls, ParamId::Listen, if wanted == 1 { LISTEN_B } else { LISTEN_A });
+        // Without a comparison A is simply the denoised signal.
+        let wanted = if wanted == 1 { Listen::B } else { Listen::Denoised };
+        cx.params.choose(ParamId::Listen, wanted.index());
     }
 }
 
@@ -370,11 +369,11 @@ fn mps_fallback(ui: &Ui, cx: &mut Cx<'_>, at: egui::Pos2, on: bool) -> f32 {
     let switch = Rect::from_min_size(pos2(at.x + 104.0, at.y), vec2(76.0, 24.0));
     let segments = ["Off", "On"].map(|text| Segment { text, role: theme.green });
     let meaning = "Lets operations that MPS lacks run on the CPU instead of failing (PYTORCH_ENABLE_MPS_FALLBACK). \
-                   Takes effect when libtorch is opened next.";
+                   Takes effect when libtorch is next opened.";
     if let Some(wanted) = segmented::switch(ui, cx, switch, name, meaning, &segments, usize::from(on)) {
-        cx.controls.perform(Action::SetMpsFallback(wanted == 1));
+        cx.params.perform(Action::SetMpsFallback(wanted == 1));
     }
     let when = pos2(switch.right() + 10.0, middle);
-    text::draw(ui.painter(), when, Align2::LEFT_CENTER, "when libtorch is opened next", hint);
+    text::draw(ui.painter(), when, Align2::LEFT_CENTER, "when libtorch is next opened", hint);
     switch.bottom() + 4.0
 }

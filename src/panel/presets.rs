@@ -4,7 +4,7 @@ use egui::{Align2, Key, Rect, Sense, TextEdit, Ui, WidgetInfo, pos2, vec2};
 
 use super::{
     Cx,
-    controls::Action,
+    host_params::Action,
     text::{self, Ink},
     theme,
     widgets::{
@@ -22,9 +22,9 @@ pub fn picker(ui: &Ui, cx: &mut Cx<'_>, rect: Rect) {
     let shown = current.as_deref().unwrap_or("No preset");
     let (response, action) =
         picker::opener(ui, cx, rect, "Preset", shown, |ui, cx| list(ui, cx, current.as_deref()));
-    button::hint(response, cx, "Preset", "Recalls all parameters at once, or saves them under a name.");
+    button::hint(response, cx, "Preset", "Recalls a set of parameters, or saves one under a name.");
     if let Some(action) = action {
-        cx.controls.perform(action);
+        cx.params.perform(action);
     }
 }
 
@@ -85,7 +85,7 @@ fn save(ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Action> {
             .char_limit(40)
             .margin(egui::Margin::symmetric(6, 4)),
     );
-    let response = response.accessible_name("Name of the preset");
+    let response = response.accessible_name("Preset name");
     let entered = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
     let named = name.trim().to_owned();
     *cx.saving = Some(name);

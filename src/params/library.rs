@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::presets::{Preset, Values};
+use super::presets::{Preset, PresetValues};
 
 /// Longest name of a preset, in characters.
 pub const MAX_NAME_CHARS: usize = 40;
@@ -19,7 +19,7 @@ pub enum LibraryError {
     )]
     Name(String),
     /// The name is taken.
-    #[error("`{0}` is a preset of the factory's: choose another name")]
+    #[error("`{0}` is a factory preset: choose another name")]
     Factory(String),
     /// There is no home directory.
     #[error("no per-user data directory is known: set HOME")]
@@ -67,7 +67,7 @@ impl Library {
     ///
     /// # Errors
     /// The name cannot be a file's, or the file system refuses.
-    pub fn save(&self, name: &str, values: &Values) -> Result<(), LibraryError> {
+    pub fn save(&self, name: &str, values: &PresetValues) -> Result<(), LibraryError> {
         let path = self.path(name)?;
         let preset = Preset { name: name.trim().into(), values: values.clone() };
         let write = || -> std::io::Result<()> {
@@ -117,16 +117,18 @@ fn read(path: &Path) -> Option<Preset> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parameters::ParamId;
+    use crate::params::presets::PresetValue;
 
     #[test]
     fn what_is_saved_is_listed_until_it_is_deleted() {
         let dir = tempfile::tempdir().unwrap();
         let library = Library::at(&dir.path().join("presets"));
         assert!(library.list().is_empty());
-        let values = Values { limit_db: 24.0, ..Values::default() };
-        library.save(" Studio B, (old) ", &Values::default()).unwrap();
+        let values = PresetValues::from_iter([(ParamId::Limit, PresetValue::Number(24.0))]);
+        library.save(" Studio B, (old) ", &PresetValues::default()).unwrap();
         library.save("Studio B, (old)", &values).unwrap();
-        library.save("attic", &Values::default()).unwrap();
+        library.save("attic", &PresetValues::default()).unwrap();
         fs::write(dir.path().join("presets/broken.json"), "{").unwrap();
         fs::write(dir.path().join("presets/notes.txt"), "{}").unwrap();
         let names: Vec<String> = library.list().into_iter().map(|preset| preset.name).collect();
@@ -142,7 +144,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let library = Library::at(dir.path());
         for name in ["", "  ", "../x", "a/b", "a\\b", ".hidden", "c:", "nul\0", &"x".repeat(41)] {
-            let refused = library.save(name, &Values::default());
+            let refused = library.save(name, &PresetValues::default());
             assert!(matches!(refused, Err(LibraryError::Name(_))), "{name:?}");
         }
     }
@@ -151,6 +153,7 @@ mod tests {
     fn a_preset_of_another_version_keeps_what_is_understood() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("a.json"), r#"{"name": "a", "values": {"mix": 0.5, "new": 1}}"#).unwrap();
-        assert_eq!(Library::at(dir.path()).list()[0].values, Values { mix: 0.5, ..Values::default() });
+        let understood = PresetValues::from_iter([(ParamId::Mix, PresetValue::Number(0.5))]);
+        assert_eq!(Library::at(dir.path()).list()[0].values, understood);
     }
 }

@@ -1,43 +1,119 @@
-//! The factory's presets. A preset sets what decides the sound and the delay, and leaves output gain, listening, bypass and
-//! devices as they are.
+//! Presets: sets of values that decide the sound and the delay. Output gain, listening, bypass and devices stay as they
+//! are; the [table](crate::parameters) says which parameters presets set.
 
+use std::collections::BTreeMap;
+
+use nice_plug::context::gui::GuiContext;
 use serde::{Deserialize, Serialize};
 
-/// What a preset sets, in the parameters' units.
+use super::TacetParams;
+use crate::enhance::StereoLink;
+use crate::latency::LatencyMode;
+use crate::parameters::{Choice, ParamId, Values};
+
+/// A parameter's value in a preset.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Values {
-    /// Attenuation limit, in dB, 0..=100.
-    pub limit_db: f32,
-    /// Share of the denoised signal, 0..=1.
-    pub mix: f32,
-    /// Post filter, 0..=0.05.
-    pub post_filter: f32,
-    /// Local SNR below which a frame is noise alone, in dB.
-    pub min_snr_db: f32,
-    /// Local SNR above which a frame is clean, in dB.
-    pub max_erb_db: f32,
-    /// Local SNR above which the mask alone works, in dB.
-    pub max_df_db: f32,
-    /// Mask link, as the parameter's identifier.
-    pub link: String,
-    /// Latency mode, as the parameter's identifier.
-    pub latency_mode: String,
+#[serde(untagged)]
+pub enum PresetValue {
+    /// A number in the parameter's unit.
+    Number(f32),
+    /// The identifier of a choice.
+    Choice(String),
+    /// On or off.
+    Switch(bool),
 }
 
-impl Default for Values {
-    /// The parameters' defaults.
-    fn default() -> Self {
-        Self {
-            limit_db: 100.0,
-            mix: 1.0,
-            post_filter: 0.0,
-            min_snr_db: -15.0,
-            max_erb_db: 35.0,
-            max_df_db: 35.0,
-            link: "mean".into(),
-            latency_mode: "safe".into(),
+impl PresetValue {
+    fn of(choice: impl Choice) -> Self {
+        Self::Choice(choice.choice_id().into())
+    }
+}
+
+/// What a preset sets, by the parameters' identifiers. A parameter that is missing takes its default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "BTreeMap<String, serde_json::Value>")]
+pub struct PresetValues(BTreeMap<String, PresetValue>);
+
+/// Names that the first version of presets used.
+const FORMER_NAMES: [(&str, ParamId); 6] = [
+    ("limit_db", ParamId::Limit),
+    ("post_filter", ParamId::PostFilter),
+    ("min_snr_db", ParamId::MinSnr),
+    ("max_erb_db", ParamId::MaxErb),
+    ("max_df_db", ParamId::MaxDf),
+    ("latency_mode", ParamId::LatencyMode),
+];
+
+impl From<BTreeMap<String, serde_json::Value>> for PresetValues {
+    /// Keeps what is understood: another version may have written the rest.
+    fn from(read: BTreeMap<String, serde_json::Value>) -> Self {
+        let id = |name: &str| {
+            let former = FORMER_NAMES.iter().find(|(former, _)| *former == name).map(|(_, id)| *id);
+            ParamId::from_id(name).or(former)
+        };
+        let understood = read
+            .into_iter()
+            .filter_map(|(name, value)| Some((id(&name)?, serde_json::from_value(value).ok()?)));
+        understood.collect()
+    }
+}
+
+impl FromIterator<(ParamId, PresetValue)> for PresetValues {
+    fn from_iter<I: IntoIterator<Item = (ParamId, PresetValue)>>(values: I) -> Self {
+        Self(values.into_iter().map(|(id, setting)| (id.spec().id.into(), setting)).collect())
+    }
+}
+
+impl PresetValues {
+    /// What a preset would hold of the parameters as they are.
+    pub fn of(params: &TacetParams) -> Self {
+        preset_params().map(|id| (id, setting(params, id))).collect()
+    }
+
+    /// Sets all parameters of a preset, each in a gesture of its own.
+    pub fn apply(&self, params: &TacetParams, host: &GuiContext) {
+        for id in preset_params() {
+            let (param, value) = (params.param(id), self.value(params, id));
+            // A value that is there already needs no entry in the host's history.
+            if param.value() != value {
+                param.begin(host);
+                param.set(host, value);
+                param.end(host);
+            }
         }
+    }
+
+    /// Whether the parameters are as the preset sets them.
+    pub fn is_in_force(&self, params: &TacetParams) -> bool {
+        preset_params().all(|id| params.param(id).value() == self.value(params, id))
+    }
+
+    /// The normalised value that a parameter would take.
+    fn value(&self, params: &TacetParams, id: ParamId) -> f32 {
+        let param = params.param(id);
+        let plain = match (self.0.get(id.spec().id), id.spec().values) {
+            (Some(PresetValue::Number(number)), Values::Number(_)) if number.is_finite() => Some(*number),
+            (Some(PresetValue::Switch(is_on)), Values::Switch { .. }) => Some(f32::from(u8::from(*is_on))),
+            (Some(PresetValue::Choice(chosen)), Values::Choice(texts)) => {
+                texts.iter().position(|text| text.id == chosen).map(|index| index as f32)
+            }
+            _ => None,
+        };
+        plain.map_or(param.default_value(), |plain| param.normalized(plain))
+    }
+}
+
+/// The parameters that presets set.
+fn preset_params() -> impl Iterator<Item = ParamId> {
+    ParamId::ALL.iter().copied().filter(|id| id.spec().scope.is_in_presets())
+}
+
+fn setting(params: &TacetParams, id: ParamId) -> PresetValue {
+    let plain = params.param(id).plain(params.param(id).value());
+    match id.spec().values {
+        Values::Number(_) => PresetValue::Number(plain),
+        Values::Switch { .. } => PresetValue::Switch(plain > 0.5),
+        Values::Choice(texts) => PresetValue::Choice(texts[(plain as usize).min(texts.len() - 1)].id.into()),
     }
 }
 
@@ -47,32 +123,96 @@ pub struct Preset {
     /// What the user reads.
     pub name: String,
     /// What it sets.
-    pub values: Values,
+    pub values: PresetValues,
 }
 
-/// The factory's presets.
+/// The factory's presets: what differs from the defaults.
 pub fn factory() -> Vec<Preset> {
-    let preset = |name: &str, values: Values| Preset { name: name.into(), values };
+    use PresetValue::Number;
+    let preset = |name: &str, values: &[(ParamId, PresetValue)]| Preset {
+        name: name.into(),
+        values: values.iter().cloned().collect(),
+    };
     vec![
         // Everything the network takes for noise goes; the post filter darkens what remains in the pauses.
-        preset("Podcast", Values { post_filter: 0.02, ..Values::default() }),
+        preset("Podcast", &[(ParamId::PostFilter, Number(0.02))]),
         // Room tone stays, 18 dB down: nothing pumps, and edits do not fall into a hole.
-        preset("Voice-over, gentle", Values { limit_db: 18.0, ..Values::default() }),
+        preset("Voice-over, gentle", &[(ParamId::Limit, Number(18.0))]),
         // Wind and traffic can be as loud as speech; a little of the place keeps it believable. The larger mask keeps the
         // stereo image of a moving source.
-        preset("Field recording", Values { limit_db: 30.0, link: "max".into(), ..Values::default() }),
+        preset(
+            "Field recording",
+            &[(ParamId::Limit, Number(30.0)), (ParamId::Link, PresetValue::of(StereoLink::Max))],
+        ),
         // For monitoring: no slack, and enough left for the speaker to hear the room.
-        preset("Live mic", Values { limit_db: 40.0, latency_mode: "lowest".into(), ..Values::default() }),
+        preset(
+            "Live mic",
+            &[(ParamId::Limit, Number(40.0)), (ParamId::LatencyMode, PresetValue::of(LatencyMode::Lowest))],
+        ),
         // Frames that are clean stay as they are, and the limit spares what the network takes for noise and is music.
         preset(
             "Music-safe",
-            Values {
-                limit_db: 12.0,
-                max_erb_db: 20.0,
-                max_df_db: 10.0,
-                link: "max".into(),
-                ..Values::default()
-            },
+            &[
+                (ParamId::Limit, Number(12.0)),
+                (ParamId::MaxErb, Number(20.0)),
+                (ParamId::MaxDf, Number(10.0)),
+                (ParamId::Link, PresetValue::of(StereoLink::Max)),
+            ],
         ),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_factory_preset_states_only_what_differs_and_what_presets_set() {
+        let params = TacetParams::default();
+        let mut names = std::collections::HashSet::new();
+        for Preset { name, values } in factory() {
+            for (id, setting) in &values.0 {
+                let param = ParamId::from_id(id).unwrap();
+                assert!(param.spec().scope.is_in_presets(), "{name}: {id}");
+                let (value, default) = (values.value(&params, param), params.param(param).default_value());
+                assert!(value != default, "{name}: {id} = {setting:?} is the default or not understood");
+            }
+            assert!(names.insert(name));
+        }
+    }
+
+    #[test]
+    fn the_first_versions_presets_are_understood() {
+        let text = r#"{"limit_db": 24.0, "mix": 0.5, "link": "max", "latency_mode": "lowest", "new": [1], "gain": {}}"#;
+        let expected = [
+            (ParamId::Limit, PresetValue::Number(24.0)),
+            (ParamId::Mix, PresetValue::Number(0.5)),
+            (ParamId::Link, PresetValue::of(StereoLink::Max)),
+            (ParamId::LatencyMode, PresetValue::of(LatencyMode::Lowest)),
+        ];
+        let read: PresetValues = serde_json::from_str(text).unwrap();
+        assert_eq!(read, expected.into_iter().collect());
+        let again: PresetValues = serde_json::from_str(&serde_json::to_string(&read).unwrap()).unwrap();
+        assert_eq!(again, read);
+    }
+
+    #[test]
+    fn values_that_cannot_be_take_the_default_or_the_nearest() {
+        let params = TacetParams::default();
+        let read: PresetValues =
+            serde_json::from_str(r#"{"limit": 1e9, "mix": "half", "link": "telepathy", "postf": -1}"#)
+                .unwrap();
+        let values = [ParamId::Limit, ParamId::Mix, ParamId::Link, ParamId::PostFilter];
+        assert_eq!(values.map(|id| read.value(&params, id)), [1.0, 1.0, 1.0, 0.0]);
+        assert!(read.is_in_force(&params), "all of these are the defaults");
+    }
+
+    #[test]
+    fn what_is_kept_of_the_defaults_is_in_force() {
+        let params = TacetParams::default();
+        let kept = PresetValues::of(&params);
+        assert_eq!(kept.0.len(), preset_params().count());
+        assert!(kept.is_in_force(&params) && PresetValues::default().is_in_force(&params));
+        assert!(factory().iter().all(|preset| !preset.values.is_in_force(&params)));
+    }
 }

@@ -1,7 +1,7 @@
 //! What a saved state may hold, and what becomes of it here.
 //!
 //! The framework refuses what is no state at all. What gets through is put in order before it is applied: a state
-//! without any of our parameters changes nothing; a parameter that is missing takes its default instead of keeping what
+//! without any of these parameters changes nothing; a parameter that is missing takes its default instead of keeping what
 //! it had; a value that cannot be, or that a newer version wrote, takes the nearest that can, or the default. Unknown
 //! parameters are dropped.
 //!
@@ -12,26 +12,26 @@ use nice_plug::plugin::ParamValue;
 use nice_plug::prelude::*;
 
 use super::{Extras, TacetParams};
+use crate::parameters::{ParamId, Values};
 
 /// Version of the state's meaning. Raise it when a parameter's meaning changes, and translate older states in [`tidy`].
 pub const VERSION: u32 = 1;
 /// Key of what is saved besides the parameters.
-const EXTRAS: &str = "tacet";
+pub const EXTRAS: &str = "tacet";
 
 /// Puts a state in order. Not for the audio thread.
 pub fn tidy(state: &mut PluginState) {
-    let params = TacetParams::default();
-    let map = params.param_map();
-    if !map.iter().any(|(id, ..)| state.params.contains_key(id)) {
+    if !ParamId::ALL.iter().any(|id| state.params.contains_key(id.spec().id)) {
         state.params.clear();
         state.fields.clear();
         return;
     }
-    state.params = map
+    let defaults = TacetParams::default();
+    state.params = ParamId::ALL
         .iter()
-        .map(|(id, param, _)| {
-            let saved = state.params.get(id).and_then(|value| possible(*param, value));
-            (id.clone(), saved.unwrap_or_else(|| default(*param)))
+        .map(|&id| {
+            let saved = state.params.get(id.spec().id).and_then(|value| possible(id, value));
+            (id.spec().id.into(), saved.unwrap_or_else(|| default(id, &defaults)))
         })
         .collect();
     let extras = state.fields.get(EXTRAS).and_then(|text| serde_json::from_str::<Extras>(text).ok());
@@ -43,32 +43,26 @@ pub fn tidy(state: &mut PluginState) {
 }
 
 /// A saved value as the parameter can have it; none if it is of another kind or unknown.
-fn possible(param: ParamPtr, value: &ParamValue) -> Option<ParamValue> {
-    match (param, value) {
-        (ParamPtr::FloatParam(_), ParamValue::F32(value)) if value.is_finite() => {
-            // SAFETY: the parameter belongs to the object that `tidy` holds.
-            let (min, max) = unsafe { (param.preview_plain(0.0), param.preview_plain(1.0)) };
-            Some(ParamValue::F32(value.clamp(min, max)))
+fn possible(id: ParamId, value: &ParamValue) -> Option<ParamValue> {
+    match (id.spec().values, value) {
+        (Values::Number(number), ParamValue::F32(value)) if value.is_finite() => {
+            Some(ParamValue::F32(value.clamp(number.min, number.max)))
         }
-        (ParamPtr::BoolParam(_), ParamValue::Bool(value)) => Some(ParamValue::Bool(*value)),
-        (ParamPtr::EnumParam(inner), ParamValue::String(id)) => {
-            // SAFETY: as above. The parameter is a fresh one of ours, so that setting it reaches nobody.
-            let is_known = unsafe { (*inner).set_from_id(id) };
-            is_known.then(|| ParamValue::String(id.clone()))
+        (Values::Switch { .. }, ParamValue::Bool(value)) => Some(ParamValue::Bool(*value)),
+        (Values::Choice(texts), ParamValue::String(chosen)) => {
+            texts.iter().any(|text| text.id == chosen).then(|| ParamValue::String(chosen.clone()))
         }
         _ => None,
     }
 }
 
-fn default(param: ParamPtr) -> ParamValue {
-    // SAFETY: the parameter belongs to the object that `tidy` holds.
-    unsafe {
-        match param {
-            ParamPtr::FloatParam(param) => ParamValue::F32((*param).default_plain_value()),
-            ParamPtr::IntParam(param) => ParamValue::I32((*param).default_plain_value()),
-            ParamPtr::BoolParam(param) => ParamValue::Bool((*param).default_plain_value()),
-            ParamPtr::EnumParam(param) => ParamValue::I32((*param).default_plain_value()),
-        }
+fn default(id: ParamId, defaults: &TacetParams) -> ParamValue {
+    let param = defaults.param(id);
+    let plain = param.plain(param.default_value());
+    match id.spec().values {
+        Values::Number(_) => ParamValue::F32(plain),
+        Values::Switch { default } => ParamValue::Bool(default),
+        Values::Choice(texts) => ParamValue::String(texts[(plain as usize).min(texts.len() - 1)].id.into()),
     }
 }
 
@@ -99,7 +93,7 @@ mod tests {
         assert_eq!(text(&state, "gain"), r#"{"f32":24.0}"#);
         assert_eq!(text(&state, "mix"), r#"{"f32":1.0}"#);
         assert_eq!(text(&state, "listen"), r#"{"string":"removed"}"#);
-        assert_eq!(text(&state, "link"), r#"{"i32":2}"#, "the mean");
+        assert_eq!(text(&state, "link"), r#"{"string":"mean"}"#);
         assert_eq!(text(&state, "compar"), r#"{"bool":false}"#);
         assert_eq!(text(&state, "postf"), r#"{"f32":0.0}"#);
         let extras: Extras = serde_json::from_str(&state.fields["tacet"]).unwrap();

@@ -13,21 +13,20 @@ use nice_plug_egui::baseview::{HandlerError, WindowSize};
 use nice_plug_egui::{EguiEditor, EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier};
 
 use crate::inference::slot_manager::SlotId;
-use crate::panel::controls::Action;
+use crate::panel::host_params::{Action, HostParams};
 use crate::panel::view_model::{Notice, ViewModel};
 use crate::panel::{MAX_FPS, Panel, SIZE, Settings, View};
+use crate::params::presets::PresetValues;
 
 use super::shared::Shared;
 
 pub mod audio;
 mod csv_export;
-mod host_params;
 mod meter_reader;
 pub(super) mod preferences;
 mod presets;
 mod system_info;
 
-use host_params::HostParams;
 use meter_reader::MeterReader;
 use presets::Presets;
 use system_info::SystemInfo;
@@ -127,26 +126,28 @@ impl Window {
             }
             Action::SavePreset(name) => {
                 let saved = self.presets.save(&self.shared.params, &name);
-                self.told(saved, &format!("Saved as “{name}”"));
+                self.notify(saved, &format!("Saved as “{name}”"));
             }
             Action::DeletePreset(name) => {
                 let deleted = self.presets.delete(&self.shared.params, &name);
-                self.told(deleted, &format!("“{name}” is deleted"));
+                self.notify(deleted, &format!("Deleted “{name}”"));
             }
             Action::SelectInput(name) => self.restart(audio::Chosen::Input(name)),
             Action::SelectOutput(name) => self.restart(audio::Chosen::Output(name)),
             Action::DismissNotice => self.view_model.notice = None,
+            // Also where the host does not call for audio now.
+            Action::OpenDevices => self.shared.ask(),
         }
     }
 
     /// Begins again with another audio device. Comes back only where that fails.
     fn restart(&mut self, chosen: audio::Chosen) {
-        let reason = audio::restart(chosen, &presets::values(&self.shared.params));
-        let text = format!("The audio goes on with the device it had: {reason}");
+        let reason = audio::restart(chosen, &PresetValues::of(&self.shared.params));
+        let text = format!("The audio device was not changed: {reason}");
         self.view_model.notice = Some(Notice { text, is_error: true });
     }
 
-    fn told<E: std::fmt::Display>(&mut self, outcome: Result<(), E>, good_news: &str) {
+    fn notify<E: std::fmt::Display>(&mut self, outcome: Result<(), E>, good_news: &str) {
         self.view_model.notice = Some(match outcome {
             Ok(()) => Notice { text: good_news.into(), is_error: false },
             Err(error) => Notice { text: error.to_string(), is_error: true },
@@ -182,7 +183,7 @@ impl NiceEguiApp for Window {
         self.presets.reload();
         self.view_model.audio = audio::devices();
         if let Some(values) = audio::take_values() {
-            presets::apply(&self.shared.params, &gui, &values);
+            values.apply(&self.shared.params, &gui);
         }
         self.gui = Some(gui);
         Ok(())
@@ -197,14 +198,9 @@ impl NiceEguiApp for Window {
         self.presets.show(&self.shared.params, &mut self.view_model.presets);
 
         let before = self.settings.clone();
-        let mut host_params = HostParams::new(&self.shared.params, &gui);
-        self.panel.ui(ui, &mut self.view_model, &mut host_params, &mut self.settings);
-        let HostParams { actions, devices_changed, .. } = host_params;
-        if devices_changed {
-            // Also where the host does not call for audio now.
-            self.shared.ask();
-        }
-        actions.into_iter().for_each(|action| self.perform(action));
+        let mut params = HostParams::new(self.shared.params.clone(), gui);
+        self.panel.ui(ui, &mut self.view_model, &mut params, &mut self.settings);
+        params.take_actions().into_iter().for_each(|action| self.perform(action));
         if self.settings != before {
             self.remember();
         }

@@ -3,15 +3,24 @@
 use egui_kittest::{Harness, kittest::NodeT, kittest::Queryable};
 use tacet::panel::{
     Settings, View,
-    controls::ParamId,
     view_model::{Notice, SlotState},
 };
 
-use super::fixtures::{self, Bench, Values};
+use tacet::parameters::ParamId;
+
+use super::fixtures::{self, Bench};
 
 fn open(view: View, change: impl FnOnce(&mut Bench)) -> Harness<'static, Bench> {
+    open_with(view, &[(ParamId::Limit, 24.0)], change)
+}
+
+fn open_with(
+    view: View,
+    changed: &[(ParamId, f32)],
+    change: impl FnOnce(&mut Bench),
+) -> Harness<'static, Bench> {
     let settings = Settings { view, advanced: true, ..Settings::default() };
-    let mut bench = Bench::new(fixtures::in_order(), Values::default().with(ParamId::Limit, 24.0), settings);
+    let mut bench = Bench::new(fixtures::in_order(), changed, settings);
     change(&mut bench);
     let mut harness = fixtures::window(Harness::builder().with_size([1000.0, 640.0]), bench);
     harness.run();
@@ -27,7 +36,7 @@ fn every_continuous_control_has_name_value_and_unit() {
     let harness = open(View::Denoise, |_| {});
     for (label, value) in [
         ("Reduce by at most", "24.0 dB"),
-        ("Mix", "100 %"),
+        ("Mix", "100.0 %"),
         ("Post filter", "0.000"),
         ("Output", "0.0 dB"),
         ("All noise below", "−15.0 dB"),
@@ -76,7 +85,7 @@ fn readings_are_told() {
         "Input spectrogram",
         "Output spectrogram",
         "Reduction: ",
-        "Engine: Native CPU",
+        "Engine: native CPU",
         "Latency: 50.0\u{a0}ms",
         "0 late of 61\u{202f}204 hops",
     ] {
@@ -86,10 +95,10 @@ fn readings_are_told() {
 
 #[test]
 fn the_device_view_names_everything() {
-    let harness = open(View::Devices, |bench| {
-        bench.view_model.slots[1] = fixtures::slot_b();
+    let changed = [(ParamId::DeviceB, fixtures::MPS), (ParamId::Compare, 1.0)];
+    let harness = open_with(View::Devices, &changed, |bench| {
+        fixtures::run_on_gpu(&mut bench.view_model.slots[1]);
         bench.view_model.null_db = Some(-71.8);
-        bench.values = Values::default().with(ParamId::Compare, 1.0);
     });
     for label in [
         "Device A",
@@ -105,7 +114,7 @@ fn the_device_view_names_everything() {
         "Export CSV",
         "MPS fallback: Off",
         "MPS fallback: On",
-        "Slot A: live · AVX-512 · f32",
+        "Slot A: live · NEON · 32-bit",
         "Slot B: live · real_one_step",
         "B against A: −71.8\u{a0}dB",
         "libtorch: 2.11.0",
@@ -121,7 +130,7 @@ fn the_device_view_names_everything() {
     harness.get_by_label("A Upload: p50 –, p95 –, p99 –, max – µs");
     assert_eq!(
         (value_of(&harness, "Device A"), value_of(&harness, "Device B")),
-        ("Native CPU".into(), "Torch MPS".into())
+        ("native CPU".into(), "torch MPS".into())
     );
 }
 
@@ -138,18 +147,18 @@ fn nothing_measured_shows_no_number() {
 #[test]
 fn a_device_that_cannot_be_had_says_why() {
     let mut harness = open(View::Devices, |bench| bench.view_model = fixtures::macos_13());
-    harness.get_by_label_contains("complex tensors on MPS need macOS 14");
+    harness.get_by_label_contains("complex numbers on MPS need macOS 14");
     harness.get_by_label("Device B").click();
     harness.run();
-    let items: Vec<_> = harness.get_all_by_label("Torch MPS").collect();
+    let items: Vec<_> = harness.get_all_by_label("torch MPS").collect();
     let why = items.iter().find_map(|node| node.accesskit_node().data().description().map(str::to_owned));
-    assert!(why.is_some_and(|why| why.contains("macOS 14.0") && why.contains("Native CPU")));
+    assert!(why.is_some_and(|why| why.contains("macOS 14.0") && why.contains("native engine")));
 }
 
 #[test]
 fn a_slot_that_fell_back_offers_to_retry() {
     let harness = open(View::Devices, |bench| {
-        bench.view_model.slots[1] = fixtures::slot_b();
+        fixtures::run_on_gpu(&mut bench.view_model.slots[1]);
         bench.view_model.slots[1].state = SlotState::FellBack("Out of memory. Close something.".into());
     });
     harness.get_by_label("Retry");

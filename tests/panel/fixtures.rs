@@ -1,24 +1,33 @@
-//! Fixed contents for the panel: parameters as plain values, made-up measurements, and a synthetic voice in noise.
+//! What the panel draws in the tests: the plugin's own parameters over a host that records, made-up measurements, and a
+//! synthetic voice in noise.
+
+use std::sync::{Arc, Mutex};
 
 use egui_kittest::{Harness, HarnessBuilder};
+use nice_plug::context::gui::{GuiContext, GuiContextInner};
+use nice_plug::prelude::{ParamPtr, PluginApi, PluginState};
+use tacet::device::{self, Device, Facts, System, TorchFacts, Version};
 use tacet::engine::StepTimings;
 use tacet::frame::SILENT_SPECTRUM;
 use tacet::lab::{HopTiming, Phase, Statistics};
-use tacet::model::{HOP, N_BINS};
+use tacet::latency::{Latency, LatencyMode};
+use tacet::model::{HOP, ModelKind, N_BINS};
 use tacet::panel::{
     Panel, Settings,
-    controls::{Action, PanelParams, ParamId},
-    theme,
+    host_params::{Action, HostParams},
+    system, theme,
     trace::N_COLUMNS,
-    view_model::{
-        Audio, Device, LatencyTerms, Presets, Process, Slot, SlotState, Stream, System, ViewModel, Warning,
-    },
+    view_model::{self, Audio, Process, Slot, SlotState, Stream, ViewModel},
 };
+use tacet::parameters::{Choice as _, ParamId};
+use tacet::params::{TacetParams, presets};
+use tacet::processor::resample::Plan;
 use tacet::stft::Analysis;
+use tacet_torch_pack::abi::Probe;
 
 use crate::voice::{Syllable, syllable};
 
-/// What happened to the parameters, in order.
+/// What the panel did, in order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     Begin(ParamId),
@@ -27,137 +36,69 @@ pub enum Event {
     Did(Action),
 }
 
-/// Parameters as plain values, and a record of what was done to them.
-#[derive(Default)]
-pub struct Values {
-    changed: Vec<(ParamId, f32)>,
-    pub events: Vec<Event>,
+/// A host that takes every value at once and records gestures.
+struct Host {
+    params: Arc<TacetParams>,
+    events: Mutex<Vec<Event>>,
 }
 
-/// Least and largest value, default, unit, decimals; for choices their names.
-struct Kind {
-    min: f32,
-    max: f32,
-    default: f32,
-    unit: &'static str,
-    decimals: usize,
-    choices: &'static [&'static str],
-}
-
-fn kind(id: ParamId) -> Kind {
-    let continuous =
-        |min, max, default, unit, decimals| Kind { min, max, default, unit, decimals, choices: &[] };
-    let choice = |choices: &'static [&'static str], default: usize| Kind {
-        min: 0.0,
-        max: (choices.len() - 1) as f32,
-        default: default as f32,
-        unit: "",
-        decimals: 0,
-        choices,
-    };
-    match id {
-        ParamId::Limit => continuous(0.0, 100.0, 100.0, "dB", 1),
-        ParamId::Mix => continuous(0.0, 100.0, 100.0, "%", 0),
-        ParamId::PostFilter => continuous(0.0, 0.05, 0.0, "", 3),
-        ParamId::Output => continuous(-24.0, 24.0, 0.0, "dB", 1),
-        ParamId::MinSnr => continuous(-15.0, 35.0, -15.0, "dB", 1),
-        ParamId::MaxErb | ParamId::MaxDf => continuous(-15.0, 35.0, 35.0, "dB", 1),
-        ParamId::Listen => choice(&["Denoised", "Removed", "A", "B"], 0),
-        ParamId::Link => choice(&["None", "Max", "Mean"], 2),
-        ParamId::Bypass | ParamId::Compare => choice(&["Off", "On"], 0),
-        ParamId::LatencyMode => choice(&["Lowest", "Safe"], 1),
-        ParamId::Model => choice(&["DeepFilterNet3", "DeepFilterNet3 LL"], 0),
-        ParamId::DeviceA => choice(&["Native CPU", "Torch CPU", "Torch MPS", "Torch CUDA"], 0),
-        ParamId::DeviceB => choice(&["Native CPU", "Torch CPU", "Torch MPS", "Torch CUDA"], 2),
+impl Host {
+    fn record(&self, param: ParamPtr, event: impl FnOnce(ParamId) -> Event) {
+        let id = ParamId::ALL.iter().find(|id| self.params.param(**id).as_ptr() == param).unwrap();
+        self.events.lock().unwrap().push(event(*id));
     }
 }
 
-impl Values {
-    /// Sets a parameter to a value in its unit, without a gesture.
-    pub fn with(mut self, id: ParamId, plain: f32) -> Self {
-        let Kind { min, max, .. } = kind(id);
-        self.store(id, (plain - min) / (max - min));
-        self
+impl GuiContextInner for Host {
+    fn plugin_api(&self) -> PluginApi {
+        PluginApi::Clap
     }
-
-    /// A parameter's value in its unit.
-    pub fn get(&self, id: ParamId) -> f32 {
-        self.plain(id, self.value(id))
+    unsafe fn raw_begin_set_parameter(&self, param: ParamPtr) {
+        self.record(param, Event::Begin);
     }
-
-    fn store(&mut self, id: ParamId, value: f32) {
-        self.changed.retain(|(changed, _)| *changed != id);
-        self.changed.push((id, value));
+    unsafe fn raw_set_parameter_normalized(&self, param: ParamPtr, value: f32) {
+        self.record(param, |id| Event::Set(id, value));
+        // SAFETY: the parameter is one of `self.params`: `record` has found it there.
+        unsafe { param._internal_set_normalized_value(value) };
     }
-}
-
-impl PanelParams for Values {
-    fn value(&self, id: ParamId) -> f32 {
-        self.changed
-            .iter()
-            .find(|(changed, _)| *changed == id)
-            .map_or_else(|| self.default_value(id), |c| c.1)
+    unsafe fn raw_end_set_parameter(&self, param: ParamPtr) {
+        self.record(param, Event::End);
     }
-
-    fn default_value(&self, id: ParamId) -> f32 {
-        let Kind { min, max, default, .. } = kind(id);
-        (default - min) / (max - min)
+    fn get_state(&self) -> PluginState {
+        unreachable!("the panel asks for no state")
     }
-
-    fn begin(&mut self, id: ParamId) {
-        self.events.push(Event::Begin(id));
+    fn set_state(&self, _: PluginState) {
+        unreachable!("the panel sets no state")
     }
-
-    fn set(&mut self, id: ParamId, value: f32) {
-        self.events.push(Event::Set(id, value));
-        self.store(id, value);
-    }
-
-    fn end(&mut self, id: ParamId) {
-        self.events.push(Event::End(id));
-    }
-
-    fn text(&self, id: ParamId, value: f32) -> String {
-        let Kind { unit, decimals, choices, .. } = kind(id);
-        let plain = self.plain(id, value);
-        if let Some(choice) = choices.get(plain.round() as usize).filter(|_| !choices.is_empty()) {
-            return (*choice).into();
-        }
-        let number = format!("{plain:.decimals$}").replace('-', "−");
-        if unit.is_empty() { number } else { format!("{number} {unit}") }
-    }
-
-    fn parse(&self, id: ParamId, text: &str) -> Option<f32> {
-        let Kind { min, max, unit, .. } = kind(id);
-        let number: f32 = text.replace('−', "-").trim().trim_end_matches(unit).trim().parse().ok()?;
-        Some(((number - min) / (max - min)).clamp(0.0, 1.0))
-    }
-
-    fn plain(&self, id: ParamId, value: f32) -> f32 {
-        let Kind { min, max, .. } = kind(id);
-        min + value * (max - min)
-    }
-
-    fn steps(&self, id: ParamId) -> Option<usize> {
-        kind(id).choices.len().checked_sub(1)
-    }
-
-    fn perform(&mut self, action: Action) {
-        self.events.push(Event::Did(action));
-    }
+    fn request_restart(&self) {}
 }
 
 /// A panel with everything it needs.
 pub struct Bench {
-    pub panel: Panel,
+    panel: Panel,
     pub view_model: ViewModel,
-    pub values: Values,
+    pub params: HostParams,
     pub settings: Settings,
+    host: Arc<Host>,
 }
 
 impl Bench {
-    pub fn new(view_model: ViewModel, values: Values, settings: Settings) -> Self {
-        Self { panel: Panel::default(), view_model, values, settings }
+    /// `changed` are the parameters that are not at their defaults, in their units.
+    pub fn new(view_model: ViewModel, changed: &[(ParamId, f32)], settings: Settings) -> Self {
+        let params = Arc::new(TacetParams::default());
+        for &(id, plain) in changed {
+            let param = params.param(id);
+            // SAFETY: `params` is alive.
+            unsafe { param.as_ptr()._internal_set_normalized_value(param.normalized(plain)) };
+        }
+        let host = Arc::new(Host { params: params.clone(), events: Mutex::default() });
+        let params = HostParams::new(params, GuiContext::new(host.clone()));
+        Self { panel: Panel::default(), view_model, params, settings, host }
+    }
+
+    /// What the panel has done so far.
+    pub fn events(&self) -> Vec<Event> {
+        self.host.events.lock().unwrap().clone()
     }
 }
 
@@ -170,97 +111,125 @@ pub fn window(builder: HarnessBuilder<Bench>, bench: Bench) -> Harness<'static, 
             ui.set_clip_rect(rect);
             let builder = egui::UiBuilder::new().max_rect(rect);
             ui.scope_builder(builder, |ui| {
-                bench.panel.ui(ui, &mut bench.view_model, &mut bench.values, &mut bench.settings);
+                bench.panel.ui(ui, &mut bench.view_model, &mut bench.params, &mut bench.settings);
             });
+            let done = bench.params.take_actions().into_iter().map(Event::Did);
+            bench.host.events.lock().unwrap().extend(done);
         },
         bench,
     )
 }
 
+/// Position of MPS among the devices.
+pub const MPS: f32 = 3.0;
+
 /// Everything in order: a voice in noise, the native engine live, stereo at 48 kHz.
 pub fn in_order() -> ViewModel {
+    let latency = Latency::new(2, LatencyMode::Safe, &Plan::new(48e3).unwrap());
     let mut view_model = ViewModel {
         stream: Stream { rate_hz: 48e3, n_channels: 2, n_hops: 61_204, n_late: 0, is_idle: false },
-        model: "DeepFilterNet3".into(),
+        model: ModelKind::NAMES[0].into(),
         lsnr_db: Some(11.4),
-        slots: [slot_a(), Slot { devices: devices(None), ..Slot::default() }],
-        latency: LatencyTerms {
-            terms: [
-                ("Resampling", 0.0),
-                ("Hop collection", 480.0),
-                ("Slack for inference", 480.0),
-                ("Lookahead", 960.0),
-                ("Overlap", 480.0),
-                ("Alignment", 0.0),
-            ]
-            .map(|(name, samples)| (name.to_owned(), samples))
-            .to_vec(),
-            total_samples: 2400,
-        },
-        presets: Presets {
-            factory: ["Podcast", "Voice-over, gentle", "Field recording", "Live microphone", "Music-safe"]
-                .map(str::to_owned)
-                .to_vec(),
+        slots: [slot_a(), Slot::default()],
+        latency: shown_latency(&latency),
+        presets: view_model::Presets {
+            factory: presets::factory().into_iter().map(|preset| preset.name).collect(),
             own: vec!["Studio B, air conditioning".into()],
             current: Some("Podcast".into()),
             edited: true,
         },
-        system: System {
-            os: "macOS 14.5".into(),
-            cpu: "NEON".into(),
-            libtorch: "2.11.0".into(),
-            df_op_live: ("real_one_step".into(), "live audio needs one step and no complex tensors".into()),
-            df_op_files: ("complex_strided".into(), "complex tensors work here".into()),
-            mps_fallback: Some(false),
-            warnings: Vec::new(),
+        process: Process {
+            version: "0.1.0".into(),
+            n_instances: 3,
+            workers: vec![(Device::Native.name(), 3)],
         },
-        process: Process { version: "0.1.0".into(), n_instances: 3, workers: vec![("Native CPU".into(), 3)] },
         ..ViewModel::default()
     };
+    show(&mac(14, 5), &mut view_model);
     voice_in_noise(&mut view_model);
     view_model.input.advance(&[0.25, 0.21], 0.033);
     view_model.output.advance(&[0.14, 0.11], 0.033);
     view_model
 }
 
-/// All devices; `why_not` those that cannot be had.
-pub fn devices(why_not: Option<&[(usize, &str)]>) -> Vec<Device> {
-    ["Native CPU", "Torch CPU", "Torch MPS", "Torch CUDA"]
-        .into_iter()
-        .enumerate()
-        .map(|(i, name)| Device {
-            name: name.into(),
-            why_not: why_not
-                .unwrap_or(&[(3, "This libtorch is built without CUDA. Use Torch CPU.")])
-                .iter()
-                .find(|(of, _)| *of == i)
-                .map(|(_, why)| (*why).into()),
-        })
-        .collect()
+/// A latency as the panel shows it.
+pub fn shown_latency(latency: &Latency) -> view_model::LatencyTerms {
+    view_model::LatencyTerms {
+        terms: latency.terms().map(|(name, samples)| (name.to_owned(), samples)).to_vec(),
+        total_samples: latency.total_samples,
+    }
+}
+
+/// A computer and its libtorch.
+fn facts(system: System, torch: Result<TorchFacts, String>) -> Facts {
+    Facts { system, torch }
+}
+
+/// The libtorch of a Mac with a GPU.
+fn torch_of_a_mac(has_mps: bool) -> TorchFacts {
+    let probe = |works: bool| Probe {
+        built: works.into(),
+        available: works.into(),
+        complex: works.into(),
+        n_devices: works.into(),
+    };
+    TorchFacts {
+        version: "2.11.0".into(),
+        pack: "libtorch 2.11.0".into(),
+        cpu: (probe(true), None),
+        mps: (probe(has_mps), None),
+        cuda: (probe(false), None),
+        mps_fallback: false,
+    }
+}
+
+/// A Mac of this version.
+fn mac(major: u32, minor: u32) -> Facts {
+    let version = Version::new(major, minor);
+    facts(System::MacOs { version, apple_silicon: true }, Ok(torch_of_a_mac(major >= 14)))
+}
+
+/// Linux without libtorch.
+pub fn without_torch() -> Facts {
+    facts(System::Linux, Err("no torch runtime pack is installed: run `tacet torch install`".into()))
+}
+
+/// Shows a computer.
+pub fn show(facts: &Facts, view_model: &mut ViewModel) {
+    let assessed = device::list(facts, None);
+    let is_mac = matches!(facts.system, System::MacOs { .. });
+    // The level of this machine's own processor would differ from picture to picture.
+    let cpu: String = if is_mac { "NEON" } else { "AVX-512" }.into();
+    let mps_fallback = is_mac.then_some(false);
+    if !view_model.slots[0].detail.is_empty() {
+        view_model.slots[0].detail = format!("{cpu} · 32-bit");
+    }
+    view_model.system = view_model::System { cpu, mps_fallback, ..system::system(facts, &assessed) };
+    for slot in &mut view_model.slots {
+        slot.devices = system::devices(&assessed);
+    }
 }
 
 /// Slot A: the native engine, well measured.
 pub fn slot_a() -> Slot {
     Slot {
-        devices: devices(None),
         state: SlotState::Live,
-        detail: "AVX-512 · f32".into(),
-        has_transfers: false,
+        detail: "AVX-512 · 32-bit".into(),
         summaries: measured(StepTimings { upload_us: 0.0, compute_us: 412.0, download_us: 0.0 }, 38.0, 0),
-        probe_us: None,
+        ..Slot::default()
     }
 }
 
-/// Slot B: a GPU that is slower and transfers.
-pub fn slot_b() -> Slot {
-    Slot {
-        devices: devices(None),
+/// Runs a slot on a GPU that is slower and transfers.
+pub fn run_on_gpu(slot: &mut Slot) {
+    *slot = Slot {
+        devices: std::mem::take(&mut slot.devices),
         state: SlotState::Live,
         detail: "real_one_step".into(),
         has_transfers: true,
         summaries: measured(StepTimings { upload_us: 64.0, compute_us: 3480.0, download_us: 131.0 }, 51.0, 3),
         probe_us: Some(162.0),
-    }
+    };
 }
 
 /// Summaries of hops around `typical`, with the tail that real ones have; `n_missed` of them late.
@@ -290,38 +259,20 @@ fn measured(typical: StepTimings, queue_us: f32, n_missed: u64) -> [tacet::lab::
 /// Nothing is active yet: the plugin was just inserted.
 pub fn inactive() -> ViewModel {
     let order = in_order();
-    ViewModel {
+    let mut view_model = ViewModel {
         model: order.model,
-        slots: std::array::from_fn(|_| Slot { devices: devices(None), ..Slot::default() }),
-        presets: Presets { edited: false, ..order.presets },
-        system: order.system,
+        presets: view_model::Presets { edited: false, ..order.presets },
         process: Process { n_instances: 1, workers: Vec::new(), ..order.process },
         ..ViewModel::default()
-    }
+    };
+    show(&mac(14, 5), &mut view_model);
+    view_model
 }
 
-/// A Mac with a system too old for complex tensors on its GPU.
+/// A Mac with a system too old for complex numbers on its GPU.
 pub fn macos_13() -> ViewModel {
     let mut view_model = in_order();
-    let why = "MPS needs macOS 14.0 with this libtorch (2.11.0); this is macOS 13.6. Update macOS, or use Native CPU.";
-    for slot in &mut view_model.slots {
-        slot.devices = devices(Some(&[
-            (2, why),
-            (3, "CUDA needs an NVIDIA GPU, which Macs do not have. Use Native CPU."),
-        ]));
-    }
-    view_model.slots[0].detail = "NEON · f32".into();
-    view_model.system = System {
-        os: "macOS 13.6".into(),
-        df_op_files: ("real_unfold".into(), "macOS 13.6 has no complex tensors on MPS".into()),
-        warnings: vec![Warning {
-            title: "macOS 13.6: complex tensors on MPS need macOS 14.".into(),
-            meaning: "Live audio is not affected: it runs the real one-step path. Files use real_unfold, a little slower."
-                .into(),
-            next_step: "Update to macOS 14 to use MPS, or stay with Native CPU, which is usually faster in time.".into(),
-        }],
-        ..view_model.system
-    };
+    show(&mac(13, 6), &mut view_model);
     view_model
 }
 

@@ -2,18 +2,15 @@
 
 use egui::{Key, Modifiers, PointerButton, Pos2, Vec2, vec2};
 use egui_kittest::{Harness, kittest::Queryable};
-use tacet::panel::{
-    Axis, Settings, View,
-    controls::{Action, ParamId},
-    theme::Appearance,
-};
+use tacet::panel::{Axis, Settings, View, host_params::Action, theme::Appearance};
 
-use super::fixtures::{self, Bench, Event, Values};
+use tacet::parameters::ParamId;
+
+use super::fixtures::{self, Bench, Event};
 
 fn open(view: View) -> Harness<'static, Bench> {
     let settings = Settings { view, advanced: true, ..Settings::default() };
-    let values = Values::default().with(ParamId::Limit, 24.0);
-    let bench = Bench::new(fixtures::in_order(), values, settings);
+    let bench = Bench::new(fixtures::in_order(), &[(ParamId::Limit, 24.0)], settings);
     let mut harness =
         fixtures::window(Harness::builder().with_size([1000.0, 640.0]).with_step_dt(0.05), bench);
     harness.run_steps(2);
@@ -21,7 +18,7 @@ fn open(view: View) -> Harness<'static, Bench> {
 }
 
 fn limit(harness: &Harness<'_, Bench>) -> f32 {
-    harness.state().values.get(ParamId::Limit)
+    harness.state().params.number(ParamId::Limit)
 }
 
 /// Presses at a place, goes over it by `by`, lets go.
@@ -60,7 +57,7 @@ fn dragging_up_turns_up_in_one_gesture() {
     drag(&mut harness, knob, vec2(0.0, -40.0), Modifiers::NONE);
     // 200 points are the whole range of 100 dB; the first few points tell a drag from a click.
     assert!((limit(&harness) - 44.0).abs() < 4.0, "{}", limit(&harness));
-    assert_one_gesture(&harness.state().values.events, ParamId::Limit);
+    assert_one_gesture(&harness.state().events(), ParamId::Limit);
 }
 
 #[test]
@@ -87,7 +84,7 @@ fn a_double_click_resets() {
     }
     harness.run_steps(2);
     assert_eq!(limit(&harness), 100.0);
-    assert_one_gesture(&harness.state().values.events, ParamId::Limit);
+    assert_one_gesture(&harness.state().events(), ParamId::Limit);
 }
 
 #[test]
@@ -107,7 +104,7 @@ fn the_wheel_turns_and_its_ticks_are_one_gesture() {
     }
     harness.run_steps(20);
     assert!(limit(&harness) > 25.0 && limit(&harness) < 40.0, "{}", limit(&harness));
-    assert_one_gesture(&harness.state().values.events, ParamId::Limit);
+    assert_one_gesture(&harness.state().events(), ParamId::Limit);
 }
 
 #[test]
@@ -121,7 +118,7 @@ fn keys_turn_what_has_the_focus() {
     }
     assert!((limit(&harness) - 35.0).abs() < 0.01, "{}", limit(&harness));
     harness.run_steps(20);
-    assert_one_gesture(&harness.state().values.events, ParamId::Limit);
+    assert_one_gesture(&harness.state().events(), ParamId::Limit);
     for (key, value) in [(Key::Home, 0.0), (Key::End, 100.0), (Key::Home, 0.0), (Key::Delete, 100.0)] {
         harness.key_press(key);
         harness.run_steps(2);
@@ -183,13 +180,13 @@ fn choices_are_made_by_click_and_by_arrow() {
     let mut harness = open(View::Denoise);
     harness.get_by_label("Listen to: Removed").click();
     harness.run_steps(2);
-    assert_eq!(harness.state().values.get(ParamId::Listen), 1.0);
-    assert_one_gesture(&harness.state().values.events, ParamId::Listen);
+    assert_eq!(harness.state().params.number(ParamId::Listen), 1.0);
+    assert_one_gesture(&harness.state().events(), ParamId::Listen);
     harness.get_by_label("Listen to: Removed").focus();
     harness.run_steps(2);
     harness.key_press(Key::ArrowLeft);
     harness.run_steps(2);
-    assert_eq!(harness.state().values.get(ParamId::Listen), 0.0);
+    assert_eq!(harness.state().params.number(ParamId::Listen), 0.0);
 }
 
 #[test]
@@ -198,7 +195,7 @@ fn bypass_goes_on_and_off() {
     for expected in [1.0, 0.0] {
         harness.get_by_label("Bypass").click();
         harness.run_steps(2);
-        assert_eq!(harness.state().values.get(ParamId::Bypass), expected);
+        assert_eq!(harness.state().params.number(ParamId::Bypass), expected);
     }
 }
 
@@ -222,7 +219,7 @@ fn a_drag_ends_with_the_button_even_if_the_view_has_changed() {
     harness.run_steps(2);
     harness.event(button(false));
     harness.run_steps(2);
-    assert_one_gesture(&harness.state().values.events, ParamId::Mix);
+    assert_one_gesture(&harness.state().events(), ParamId::Mix);
 }
 
 #[test]
@@ -232,38 +229,38 @@ fn presets_are_recalled_saved_and_deleted() {
     harness.run_steps(3);
     harness.get_by_label("Field recording").click();
     harness.run_steps(3);
-    assert_eq!(harness.state().values.events, [Event::Did(Action::RecallPreset("Field recording".into()))]);
+    assert_eq!(harness.state().events(), [Event::Did(Action::RecallPreset("Field recording".into()))]);
     assert!(harness.query_by_label("Music-safe").is_none(), "the list closes");
 
     harness.get_by_label("Preset").click();
     harness.run_steps(3);
-    harness.get_by_label("Name of the preset").focus();
+    harness.get_by_label("Preset name").focus();
     harness.run_steps(2);
     harness.event(egui::Event::Text("Mine".into()));
     harness.run_steps(2);
     harness.get_by_label("Save").click();
     harness.run_steps(3);
-    assert_eq!(harness.state().values.events.last(), Some(&Event::Did(Action::SavePreset("Mine".into()))));
+    assert_eq!(harness.state().events().last(), Some(&Event::Did(Action::SavePreset("Mine".into()))));
 
     harness.get_by_label("Preset").click();
     harness.run_steps(3);
     harness.get_by_label("Delete Studio B, air conditioning").click();
     harness.run_steps(3);
     let deleted = Action::DeletePreset("Studio B, air conditioning".into());
-    assert_eq!(harness.state().values.events.last(), Some(&Event::Did(deleted)));
+    assert_eq!(harness.state().events().last(), Some(&Event::Did(deleted)));
 }
 
 #[test]
 fn devices_are_chosen_and_those_that_cannot_be_had_are_not() {
     let mut harness = open(View::Devices);
-    for (name, expected) in [("Torch CUDA", 0.0), ("Torch MPS", 2.0)] {
-        if harness.query_all_by_label("Torch CPU").next().is_none() {
+    for (name, expected) in [("torch CUDA", 0.0), ("torch MPS", fixtures::MPS)] {
+        if harness.query_all_by_label("torch CPU").next().is_none() {
             harness.get_by_label("Device A").click();
             harness.run_steps(3);
         }
         harness.get_by_label(name).click();
         harness.run_steps(3);
-        assert_eq!(harness.state().values.get(ParamId::DeviceA), expected, "{name}");
+        assert_eq!(harness.state().params.number(ParamId::DeviceA), expected, "{name}");
     }
 }
 
@@ -272,15 +269,16 @@ fn b_is_heard_only_while_it_runs() {
     let mut harness = open(View::Devices);
     harness.get_by_label("Listen: B").click();
     harness.run_steps(2);
-    assert_eq!(harness.state().values.get(ParamId::Listen), 0.0);
+    assert_eq!(harness.state().params.number(ParamId::Listen), 0.0);
     harness.get_by_label("Compare: On").click();
     harness.run_steps(2);
+    assert_eq!(harness.state().events().last(), Some(&Event::Did(Action::OpenDevices)));
     harness.get_by_label("Listen: B").click();
     harness.run_steps(2);
-    assert_eq!(harness.state().values.get(ParamId::Listen), 3.0);
+    assert_eq!(harness.state().params.number(ParamId::Listen), 3.0);
     harness.get_by_label("Listen: A").click();
     harness.run_steps(2);
-    assert_eq!(harness.state().values.get(ParamId::Listen), 0.0);
+    assert_eq!(harness.state().params.number(ParamId::Listen), 0.0);
 }
 
 #[test]
@@ -289,11 +287,11 @@ fn measurements_are_exported_reset_and_retried() {
     for (label, action) in [("Export CSV", Action::ExportCsv), ("Reset", Action::ResetStatistics)] {
         harness.get_by_label(label).click();
         harness.run_steps(2);
-        assert_eq!(harness.state().values.events.last(), Some(&Event::Did(action)));
+        assert_eq!(harness.state().events().last(), Some(&Event::Did(action)));
     }
     harness.get_by_label("MPS fallback: On").click();
     harness.run_steps(2);
-    assert_eq!(harness.state().values.events.last(), Some(&Event::Did(Action::SetMpsFallback(true))));
+    assert_eq!(harness.state().events().last(), Some(&Event::Did(Action::SetMpsFallback(true))));
 }
 
 #[test]
@@ -318,7 +316,7 @@ fn settings_change_where_they_are_shown() {
 #[test]
 fn the_chips_lead_to_what_they_sum_up() {
     let mut harness = open(View::Denoise);
-    harness.get_by_label_contains("Engine: Native CPU").click();
+    harness.get_by_label_contains("Engine: native CPU").click();
     harness.run_steps(2);
     assert_eq!(harness.state().settings.view, View::Devices);
     harness.get_by_label_contains("Latency: 50.0").click();

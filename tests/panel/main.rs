@@ -4,5 +4,6 @@
 mod access;
 mod fixtures;
 mod hands;
+mod params;
 mod snapshots;
 mod voice;

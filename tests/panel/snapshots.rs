@@ -8,12 +8,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use egui_kittest::{Harness, SnapshotOptions, kittest::Queryable, wgpu::WgpuTestRenderer};
 use tacet::panel::{
     Axis, Settings, View,
-    controls::ParamId,
     theme::Appearance,
     view_model::{Notice, SlotState, ViewModel},
 };
 
-use super::fixtures::{self, Bench, Values};
+use tacet::latency::{Latency, LatencyMode};
+use tacet::parameters::ParamId;
+use tacet::processor::resample::Plan;
+
+use super::fixtures::{self, Bench};
 
 /// Fonts are rasterised on the CPU, the same everywhere; adapters differ in how they round when they blend and
 /// interpolate the spectrograms' texels.
@@ -37,7 +40,8 @@ fn renderer() -> Option<WgpuTestRenderer> {
 
 struct Picture {
     view_model: ViewModel,
-    values: Values,
+    /// Parameters that are not at their defaults, in their units.
+    changed: Vec<(ParamId, f32)>,
     settings: Settings,
     size: [f32; 2],
     scale: f32,
@@ -45,10 +49,9 @@ struct Picture {
 
 impl Default for Picture {
     fn default() -> Self {
-        let values = Values::default().with(ParamId::Limit, 24.0).with(ParamId::PostFilter, 0.01);
         Self {
             view_model: fixtures::in_order(),
-            values,
+            changed: vec![(ParamId::Limit, 24.0), (ParamId::PostFilter, 0.01)],
             settings: Settings::default(),
             size: [860.0, 560.0],
             scale: 1.0,
@@ -69,7 +72,8 @@ impl Picture {
             .with_pixels_per_point(self.scale)
             .with_render_cursor(false)
             .renderer(renderer);
-        let mut harness = fixtures::window(builder, Bench::new(self.view_model, self.values, self.settings));
+        let mut harness =
+            fixtures::window(builder, Bench::new(self.view_model, &self.changed, self.settings));
         harness.run();
         act(&mut harness);
         harness.run();
@@ -84,9 +88,9 @@ impl Picture {
 /// Both slots live and compared.
 fn comparing() -> Picture {
     let mut picture = Picture::of(View::Devices);
-    picture.view_model.slots[1] = fixtures::slot_b();
+    fixtures::run_on_gpu(&mut picture.view_model.slots[1]);
     picture.view_model.null_db = Some(-71.8);
-    picture.values = picture.values.with(ParamId::Compare, 1.0);
+    picture.changed.extend([(ParamId::DeviceB, fixtures::MPS), (ParamId::Compare, 1.0)]);
     picture
 }
 
@@ -125,8 +129,7 @@ fn advanced() {
     let mut picture = Picture::default();
     picture.settings.advanced = true;
     picture.settings.axis = Axis::Linear;
-    picture.values =
-        picture.values.with(ParamId::MinSnr, -10.0).with(ParamId::MaxDf, 20.0).with(ParamId::MaxErb, 30.0);
+    picture.changed.extend([(ParamId::MinSnr, -10.0), (ParamId::MaxDf, 20.0), (ParamId::MaxErb, 30.0)]);
     picture.matches("denoise_advanced");
 }
 
@@ -138,8 +141,8 @@ fn inactive() {
 #[test]
 fn overload() {
     let mut picture = Picture::default();
-    picture.view_model.slots[0] = fixtures::slot_b();
-    picture.values = picture.values.with(ParamId::DeviceA, 2.0);
+    fixtures::run_on_gpu(&mut picture.view_model.slots[0]);
+    picture.changed.push((ParamId::DeviceA, fixtures::MPS));
     picture.view_model.stream.n_late = 1_873;
     picture.view_model.input.advance(&[1.2, 0.9], 0.033);
     picture.matches("denoise_overload");
@@ -148,7 +151,7 @@ fn overload() {
 #[test]
 fn bypassed_with_the_presets_open() {
     let mut picture = Picture::default();
-    picture.values = picture.values.with(ParamId::Bypass, 1.0);
+    picture.changed.push((ParamId::Bypass, 1.0));
     picture.matches_after("presets", |harness| harness.get_by_label("Preset").click());
 }
 
@@ -197,7 +200,7 @@ fn devices_on_an_old_macos() {
 fn devices_after_falling_back() {
     let mut picture = comparing();
     picture.view_model.slots[1].state = SlotState::FellBack(
-        "Torch MPS missed 50 deadlines in a row (4.2 ms of 10 ms are usual). Close other programs that use the GPU, \
+        "torch MPS missed 50 deadlines in a row (4.2 ms of 10 ms are usual). Close other programs that use the GPU, \
          then press Retry."
             .into(),
     );
@@ -208,14 +211,7 @@ fn devices_after_falling_back() {
 #[test]
 fn devices_without_torch() {
     let mut picture = Picture::of(View::Devices);
-    let why = "libtorch is not installed. Run `tacet torch install`, then choose it again.";
-    for slot in &mut picture.view_model.slots {
-        slot.devices = fixtures::devices(Some(&[(1, why), (2, why), (3, why)]));
-    }
-    picture.view_model.system.os = "Debian 12".into();
-    picture.view_model.system.cpu = "AVX-512".into();
-    picture.view_model.system.libtorch = "not installed: run `tacet torch install`".into();
-    picture.view_model.system.mps_fallback = None;
+    fixtures::show(&fixtures::without_torch(), &mut picture.view_model);
     picture.matches_after("devices_no_torch", |harness| harness.get_by_label("Device A").click());
 }
 
@@ -228,11 +224,8 @@ fn about() {
 fn about_at_another_rate() {
     let mut picture = light(Picture::of(View::About));
     picture.view_model.stream.rate_hz = 44.1e3;
-    let terms = [123.87, 441.0, 441.0, 882.0, 441.0, 0.13];
-    for (term, samples) in picture.view_model.latency.terms.iter_mut().zip(terms) {
-        term.1 = samples;
-    }
-    picture.view_model.latency.total_samples = 2329;
+    let latency = Latency::new(2, LatencyMode::Safe, &Plan::new(44.1e3).unwrap());
+    picture.view_model.latency = fixtures::shown_latency(&latency);
     picture.matches("about_resampling");
 }
 
@@ -247,7 +240,7 @@ fn audio_of_the_standalone() {
 fn a_notice() {
     let mut picture = comparing();
     picture.view_model.notice = Some(Notice {
-        text: "Measurements saved to Documents/Tacet/lab 2026-11-21 14.05.csv".into(),
+        text: "Measurements saved to Documents/Tacet/measurements 1.csv".into(),
         is_error: false,
     });
     picture.matches("devices_notice");

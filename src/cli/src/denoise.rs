@@ -15,13 +15,13 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow};
-use clap::ValueEnum;
 use tacet_realtime::denoiser::{Denoiser, Settings};
 use tacet_realtime::engine::Thresholds;
-use tacet_realtime::enhance::{NO_LIMIT_DB, Shaping, StereoLink};
-use tacet_realtime::model::{LSNR_MAX_DB, LSNR_MIN_DB};
+use tacet_realtime::enhance::{Shaping, StereoLink};
+use tacet_realtime::parameters::{Choice as _, ParamId};
 
 use super::model::LoadedModel;
+use super::options::{between, help, one_of, within};
 use super::output::{self, Output};
 use super::plan::{self, Place, Task};
 use super::progress::Progress;
@@ -75,29 +75,29 @@ pub struct Args {
     #[arg(long, value_name = "METHOD", value_parser = engine::method)]
     pub df_op: Option<MethodChoice>,
 
-    /// Reduce by at most this many dB, 0 to 100; 100 is no limit
-    #[arg(long, value_name = "DB", default_value_t = NO_LIMIT_DB, allow_negative_numbers = true, value_parser = between::<0, 100>)]
+    #[arg(long, value_name = "DB", help = help(ParamId::Limit), default_value_t = ParamId::Limit.number().default,
+        allow_negative_numbers = true, value_parser = within(ParamId::Limit))]
     pub attenuation_limit: f32,
 
-    /// Strength of the post filter, 0 (off) to 0.05: attenuates very noisy bins further
-    #[arg(long, value_name = "BETA", default_value_t = 0.0, allow_negative_numbers = true, value_parser = post_filter)]
+    #[arg(long, value_name = "BETA", help = help(ParamId::PostFilter), default_value_t = ParamId::PostFilter.number().default,
+        allow_negative_numbers = true, value_parser = within(ParamId::PostFilter))]
     pub post_filter: f32,
 
-    /// Local SNR in dB below which a frame counts as noise only and becomes silence; -15 is never
-    #[arg(long, value_name = "DB", default_value_t = LSNR_MIN_DB, allow_negative_numbers = true, value_parser = between::<-100, 100>)]
+    #[arg(long, value_name = "DB", help = help(ParamId::MinSnr), default_value_t = ParamId::MinSnr.number().default,
+        allow_negative_numbers = true, value_parser = threshold)]
     pub min_db: f32,
 
-    /// Local SNR in dB above which a frame counts as clean and stays as it is; 35 is never
-    #[arg(long, value_name = "DB", default_value_t = LSNR_MAX_DB, allow_negative_numbers = true, value_parser = between::<-100, 100>)]
+    #[arg(long, value_name = "DB", help = help(ParamId::MaxErb), default_value_t = ParamId::MaxErb.number().default,
+        allow_negative_numbers = true, value_parser = threshold)]
     pub max_erb_db: f32,
 
-    /// Local SNR in dB above which the deep filter does not run, the mask alone does; 35 is never
-    #[arg(long, value_name = "DB", default_value_t = LSNR_MAX_DB, allow_negative_numbers = true, value_parser = between::<-100, 100>)]
+    #[arg(long, value_name = "DB", help = help(ParamId::MaxDf), default_value_t = ParamId::MaxDf.number().default,
+        allow_negative_numbers = true, value_parser = threshold)]
     pub max_df_db: f32,
 
-    /// How channels share their masks; whatever is chosen, the first channel's local SNR decides which stages run for all
-    #[arg(long, value_enum, default_value_t = LinkChoice::from(StereoLink::default()))]
-    pub stereo_link: LinkChoice,
+    /// How channels share their masks; in any case the first channel's local SNR decides which stages run for all
+    #[arg(long, value_parser = one_of::<StereoLink>(), default_value = StereoLink::default().choice_id())]
+    pub stereo_link: StereoLink,
 
     /// Write 32-bit float whatever the input's depth: nothing is clipped, nothing rounded
     #[arg(long)]
@@ -120,49 +120,9 @@ pub struct Args {
     pub quiet: bool,
 }
 
-/// [`StereoLink`] on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LinkChoice {
-    /// Each channel uses its own mask
-    None,
-    /// The larger gain of each band, for all channels
-    Max,
-    /// The mean gain of each band, for all channels
-    Mean,
-}
-
-impl From<StereoLink> for LinkChoice {
-    fn from(link: StereoLink) -> Self {
-        match link {
-            StereoLink::None => Self::None,
-            StereoLink::Max => Self::Max,
-            StereoLink::Mean => Self::Mean,
-        }
-    }
-}
-
-impl From<LinkChoice> for StereoLink {
-    fn from(choice: LinkChoice) -> Self {
-        match choice {
-            LinkChoice::None => Self::None,
-            LinkChoice::Max => Self::Max,
-            LinkChoice::Mean => Self::Mean,
-        }
-    }
-}
-
-fn between<const MIN: i32, const MAX: i32>(text: &str) -> Result<f32, String> {
-    match text.parse::<f32>() {
-        Ok(value) if (MIN as f32..=MAX as f32).contains(&value) => Ok(value),
-        _ => Err(format!("a number from {MIN} to {MAX} is needed")),
-    }
-}
-
-fn post_filter(text: &str) -> Result<f32, String> {
-    match text.parse::<f32>() {
-        Ok(value) if (0.0..=0.05).contains(&value) => Ok(value),
-        _ => Err("a number from 0 to 0.05 is needed".to_owned()),
-    }
+/// A threshold on the local SNR, beyond the estimate's range too: always or never.
+fn threshold(text: &str) -> Result<f32, String> {
+    between(text, -100.0, 100.0)
 }
 
 impl Args {
@@ -176,7 +136,7 @@ impl Args {
             shaping: Shaping {
                 attenuation_limit_db: self.attenuation_limit,
                 post_filter_beta: self.post_filter,
-                link: self.stereo_link.into(),
+                link: self.stereo_link,
             },
         }
     }

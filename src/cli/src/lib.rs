@@ -21,6 +21,7 @@ mod devices;
 mod encode;
 mod live;
 mod model;
+mod options;
 mod output;
 mod pipeline;
 mod plan;

@@ -13,6 +13,8 @@ use crate::frame::{Mask, SILENT_SPECTRUM, Spectrum};
 pub const NO_LIMIT_DB: f32 = 100.0;
 /// Attenuation limits below this pass the delayed noisy signal, in dB.
 pub const DRY_LIMIT_DB: f32 = 0.01;
+/// Largest strength of the post filter; the official range.
+pub const MAX_POST_FILTER: f32 = 0.05;
 
 /// How the channels of a stream share their masks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,7 +33,7 @@ pub enum StereoLink {
 pub struct Shaping {
     /// Most that may be taken away, in dB, 0..=100; 100 is no limit, 0 the delayed noisy signal.
     pub attenuation_limit_db: f32,
-    /// Strength of the post filter, 0..=0.05; 0 is off.
+    /// Strength of the post filter, 0..=[`MAX_POST_FILTER`]; 0 is off.
     pub post_filter_beta: f32,
     /// Mask link between channels.
     pub link: StereoLink,
@@ -133,7 +135,8 @@ fn post_filter(beta: f32, noisy: &[crate::frame::Complex32], enhanced: &mut [cra
     }
 }
 
-/// `sin(pi/2 x)` for 0..=1: odd Taylor polynomial to x^11, error below 6e-8, which the compiler vectorises.
+/// `sin(pi/2 x)` for 0..=1: odd Taylor polynomial to x^11, error below 1.8e-7 with that of the
+/// arithmetic (5.7e-8 without), which the compiler vectorises.
 #[inline]
 fn quarter_sine(x: f32) -> f32 {
     let t = x * FRAC_PI_2;
@@ -249,9 +252,9 @@ mod tests {
 
     #[test]
     fn quarter_sine_is_the_sine() {
-        for i in 0..=1000 {
-            let x = i as f32 / 1000.0;
-            assert!((quarter_sine(x) - (x * FRAC_PI_2).sin()).abs() < 2e-7);
-        }
+        let n = 1 << 16;
+        let error = |x: f32| f64::from(quarter_sine(x)) - (f64::from(x) * std::f64::consts::FRAC_PI_2).sin();
+        let worst = (0..=n).map(|i| error(i as f32 / n as f32).abs()).fold(0.0, f64::max);
+        assert!(worst < 1.8e-7, "{worst:e}");
     }
 }

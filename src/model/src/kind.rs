@@ -5,9 +5,10 @@ use sha2::{Digest, Sha256};
 use crate::ModelError;
 
 /// A published model, or the one that a fine-tuned model descends from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ModelKind {
     /// DeepFilterNet3: two hops of lookahead.
+    #[default]
     DeepFilterNet3,
     /// The low-latency variant: no lookahead, a larger network.
     DeepFilterNet3Ll,

@@ -4,11 +4,11 @@ use egui::{Align2, Rect, Stroke, Ui, pos2, vec2};
 
 use super::super::{
     Cx,
-    controls::ParamId,
     text::{self, Ink},
     theme::{self, Theme},
 };
 use super::param;
+use crate::parameters::ParamId;
 
 /// Height of a [`slider`], points.
 pub const SLIDER_HEIGHT: f32 = 36.0;
@@ -21,14 +21,14 @@ pub fn slider(ui: &mut Ui, cx: &mut Cx<'_>, id: ParamId, rect: Rect) {
         ui.painter(),
         top.left_center(),
         Align2::LEFT_CENTER,
-        id.label(),
+        id.spec().label,
         Ink::new(theme::BODY, theme.label),
     );
     let groove =
         Rect::from_min_max(pos2(rect.left(), rect.top() + 19.0), pos2(rect.right(), rect.top() + 35.0));
     let response = param::control(ui, cx, id, groove);
     let line = Rect::from_center_size(groove.center(), vec2(groove.width(), 3.0));
-    let handle_x = egui::lerp(line.left() + 5.0..=line.right() - 5.0, cx.controls.value(id));
+    let handle_x = egui::lerp(line.left() + 5.0..=line.right() - 5.0, cx.params.value(id));
     let painter = ui.painter();
     painter.rect_filled(line, 1.5, theme.groove);
     painter.rect_filled(Rect::from_min_max(line.min, pos2(handle_x, line.max.y)), 1.5, theme.green.fill);

@@ -63,9 +63,9 @@ pub fn histogram(ui: &Ui, theme: &Theme, rect: Rect, slots: &[(&str, Role, &Hist
 
     if slots.iter().all(|(_, _, counts)| counts.n_counted() == 0) {
         let ink = Ink::new(theme::BODY, theme.hint);
-        text::draw(painter, plot.center(), Align2::CENTER_CENTER, "No hop measured yet", ink);
+        text::draw(painter, plot.center(), Align2::CENTER_CENTER, "No measurements yet", ink);
     }
-    response.on_hover_text("How long a hop takes from the request to the reply, for the hops in the window. The axis is logarithmic; what lies beyond the dashed line is too late.");
+    response.on_hover_text("Time from request to reply of the hops in the window, on a logarithmic axis. Hops beyond the dashed line are late.");
 }
 
 /// Bars with heights on a square-root scale: a handful of late hops must not vanish beside thousands.

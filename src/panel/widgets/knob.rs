@@ -4,11 +4,11 @@ use egui::{Align2, Pos2, Rect, Shape, Stroke, Ui, Vec2, pos2, vec2};
 
 use super::super::{
     Cx,
-    controls::ParamId,
     text::{self, Ink},
     theme,
 };
 use super::{icon, param};
+use crate::parameters::ParamId;
 
 /// Where the arc begins, clockwise from the right, radians.
 const FROM: f32 = 0.75 * std::f32::consts::PI;
@@ -34,7 +34,7 @@ pub struct Look {
 pub fn dial(ui: &mut Ui, cx: &mut Cx<'_>, id: ParamId, centre: Pos2, look: Look) {
     let rect = Rect::from_center_size(centre, Vec2::splat(look.diameter));
     let response = param::control(ui, cx, id, rect);
-    let value = cx.controls.value(id);
+    let value = cx.params.value(id);
     let theme = cx.theme;
     let painter = ui.painter();
     let radius = (look.diameter - look.width) / 2.0;
@@ -70,7 +70,7 @@ fn band(painter: &egui::Painter, centre: Pos2, radius: f32, ends: [f32; 2], n_pi
 pub fn big(ui: &mut Ui, cx: &mut Cx<'_>, id: ParamId, rect: Rect) {
     let theme = cx.theme;
     let label = Ink::new(theme::BODY, theme.label);
-    text::draw(ui.painter(), rect.center_top(), Align2::CENTER_TOP, id.label(), label);
+    text::draw(ui.painter(), rect.center_top(), Align2::CENTER_TOP, id.spec().label, label);
     let diameter = (rect.height() - 26.0).min(rect.width());
     let centre = pos2(rect.center().x, rect.top() + 22.0 + diameter / 2.0);
     let look = Look { diameter, width: 9.0, cap: diameter * 0.68, origin: 0.0, role: theme.green };
@@ -93,7 +93,13 @@ pub fn small(ui: &mut Ui, cx: &mut Cx<'_>, id: ParamId, rect: Rect, origin: f32,
     let centre = pos2(rect.center().x, rect.top() + diameter / 2.0);
     dial(ui, cx, id, centre, Look { diameter, width: 4.0, cap: 26.0, origin, role });
     let label = Ink::new(theme::SMALL, theme.hint);
-    text::draw(ui.painter(), pos2(rect.center().x, rect.top() + 44.0), Align2::CENTER_TOP, id.label(), label);
+    text::draw(
+        ui.painter(),
+        pos2(rect.center().x, rect.top() + 44.0),
+        Align2::CENTER_TOP,
+        id.spec().label,
+        label,
+    );
     let value =
         Rect::from_center_size(pos2(rect.center().x, rect.top() + 68.0), vec2(rect.width() - 4.0, 18.0));
     param::value(

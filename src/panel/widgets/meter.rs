@@ -60,7 +60,9 @@ pub fn meter(ui: &Ui, theme: &Theme, rect: Rect, name: &str, level: &mut LevelMe
     }
     let lamp = Rect::from_x_y_ranges(rect.x_range(), rect.top()..=rect.top() + LAMP - 3.0);
     painter.rect_filled(lamp, 1.5, if level.clipped() { theme.red.fill } else { theme.groove });
-    response.on_hover_text("Peak level in dBFS with its hold. The lamp on top stays red once a sample was beyond full scale; a click clears it.");
+    response.on_hover_text(
+        "Peak level in dBFS with hold. The lamp turns red when a sample exceeds full scale; click to clear.",
+    );
 }
 
 /// The bar from the floor up to `top_db`.

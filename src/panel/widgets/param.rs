@@ -8,10 +8,10 @@ use egui::{
 
 use super::super::{
     Cx,
-    controls::{ParamId, change},
     text::{self, Ink},
     theme,
 };
+use crate::parameters::ParamId;
 
 /// Pointer travel from one end to the other, points.
 const TRAVEL: f32 = 200.0;
@@ -39,23 +39,23 @@ pub fn control(ui: &mut Ui, cx: &mut Cx<'_>, id: ParamId, rect: Rect) -> Respons
     let now_s = ui.input(|input| input.time);
 
     if response.drag_started() {
-        cx.gesture.grab(cx.controls, id);
+        cx.gesture.grab(cx.params, id);
     }
     if response.dragged() && cx.gesture.turns(id) {
         let delta = response.drag_delta();
-        cx.gesture.drag(cx.controls, (delta.x - delta.y) / TRAVEL * fine);
+        cx.gesture.drag(cx.params, (delta.x - delta.y) / TRAVEL * fine);
     }
     if response.double_clicked() {
-        cx.gesture.finish(cx.controls);
-        let default = cx.controls.default_value(id);
-        change(cx.controls, id, default);
+        cx.gesture.finish(cx.params);
+        let default = cx.params.default_value(id);
+        cx.params.change(id, default);
     }
     if response.hovered() {
         let scrolled = ui.input_mut(|input| std::mem::take(&mut input.smooth_scroll_delta));
         // With shift the wheel scrolls sideways.
         let along = if scrolled.y == 0.0 { scrolled.x } else { scrolled.y };
         if along != 0.0 {
-            cx.gesture.nudge(cx.controls, id, along / WHEEL_TRAVEL * fine, now_s);
+            cx.gesture.nudge(cx.params, id, along / WHEEL_TRAVEL * fine, now_s);
         }
     }
     if response.has_focus() {
@@ -77,17 +77,17 @@ fn keys(ui: &Ui, cx: &mut Cx<'_>, id: ParamId, response: &Response, fine: f32, n
     let pages = presses(Key::PageUp) - presses(Key::PageDown);
     let by = steps * KEY_STEP * fine + pages * PAGE_STEP;
     if by != 0.0 {
-        cx.gesture.nudge(cx.controls, id, by, now_s);
+        cx.gesture.nudge(cx.params, id, by, now_s);
     }
     let jump = match () {
         () if presses(Key::Home) > 0.0 => Some(0.0),
         () if presses(Key::End) > 0.0 => Some(1.0),
-        () if presses(Key::Delete) + presses(Key::Backspace) > 0.0 => Some(cx.controls.default_value(id)),
+        () if presses(Key::Delete) + presses(Key::Backspace) > 0.0 => Some(cx.params.default_value(id)),
         () => None,
     };
     if let Some(value) = jump {
-        cx.gesture.finish(cx.controls);
-        change(cx.controls, id, value);
+        cx.gesture.finish(cx.params);
+        cx.params.change(id, value);
     }
     // A digit or a sign begins a new value, Enter opens the present one.
     let typed = ui.input_mut(|input| {
@@ -117,28 +117,28 @@ fn requests(ui: &Ui, cx: &mut Cx<'_>, id: ParamId, response: &Response) {
         let wanted =
             input.accesskit_action_requests(response.id, Action::SetValue).last().and_then(|request| {
                 match &request.data {
-                    Some(ActionData::NumericValue(value)) => cx.controls.parse(id, &value.to_string()),
-                    Some(ActionData::Value(text)) => cx.controls.parse(id, text),
+                    Some(ActionData::NumericValue(value)) => cx.params.parse(id, &value.to_string()),
+                    Some(ActionData::Value(text)) => cx.params.parse(id, text),
                     _ => None,
                 }
             });
         (steps, wanted)
     });
     if steps != 0.0 {
-        let value = (cx.controls.value(id) + steps * KEY_STEP).clamp(0.0, 1.0);
-        change(cx.controls, id, value);
+        let value = (cx.params.value(id) + steps * KEY_STEP).clamp(0.0, 1.0);
+        cx.params.change(id, value);
     }
     if let Some(value) = wanted {
-        change(cx.controls, id, value);
+        cx.params.change(id, value);
     }
 }
 
 fn describe(ui: &Ui, cx: &Cx<'_>, id: ParamId, response: &Response) {
-    let value = cx.controls.value(id);
-    let plain = |value: f32| f64::from(cx.controls.plain(id, value));
-    response.widget_info(|| WidgetInfo::slider(true, plain(value), id.label()));
+    let value = cx.params.value(id);
+    let plain = |value: f32| f64::from(cx.params.plain(id, value));
+    response.widget_info(|| WidgetInfo::slider(true, plain(value), id.spec().label));
     ui.ctx().accesskit_node_builder(response.id, |node| {
-        node.set_value(cx.controls.text(id, value));
+        node.set_value(cx.params.text(id, value));
         node.set_min_numeric_value(plain(0.0));
         node.set_max_numeric_value(plain(1.0));
         for action in
@@ -172,11 +172,11 @@ pub fn tooltip(response: Response, cx: &Cx<'_>, id: ParamId, continuous: bool) -
     let theme = cx.theme;
     response.on_hover_ui(move |ui| {
         let hint = if continuous {
-            "Double-click resets · click the value to type · shift for fine steps"
+            "Double-click to reset · click the value to type · Shift for fine steps"
         } else {
             ""
         };
-        tip(ui, theme, id.label(), id.help(), hint);
+        tip(ui, theme, id.spec().label, id.spec().help, hint);
     })
 }
 
@@ -201,7 +201,7 @@ pub fn tip(ui: &mut Ui, theme: &theme::Theme, title: &str, meaning: &str, hint: 
 
 /// Opens the field to type a value in.
 fn edit(cx: &mut Cx<'_>, id: ParamId) {
-    let text = cx.controls.text(id, cx.controls.value(id));
+    let text = cx.params.text(id, cx.params.value(id));
     let end = text.rfind(|c: char| c.is_ascii_digit()).map_or(0, |at| at + 1);
     *cx.editing = Some(Editing { id, text: text[..end].to_owned(), fresh: true });
 }
@@ -211,7 +211,7 @@ pub fn value(ui: &mut Ui, cx: &mut Cx<'_>, id: ParamId, rect: Rect, align: Align
     if cx.editing.as_ref().is_some_and(|editing| editing.id == id) {
         return field(ui, cx, rect, align, ink);
     }
-    let shown = cx.controls.text(id, cx.controls.value(id));
+    let shown = cx.params.text(id, cx.params.value(id));
     let galley = text::line(ui.painter(), &shown, ink);
     let at = align.anchor_size(align.pos_in_rect(&rect), galley.size());
     let field = ui.scope_id().with((id, "value"));
@@ -244,16 +244,16 @@ fn field(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect, align: Align2, ink: Ink) {
         .align(Align2([align.x(), Align::Center]))
         .cursor_at_end(true);
     let response = ui.put(at, edit);
-    let response = response.accessible_name(editing.id.label());
+    let response = response.accessible_name(editing.id.spec().label);
     if std::mem::take(&mut editing.fresh) {
         response.request_focus();
     } else if response.lost_focus() || !response.has_focus() {
         let cancelled = ui.input(|input| input.key_pressed(Key::Escape));
-        let value = cx.controls.parse(editing.id, &editing.text);
+        let value = cx.params.parse(editing.id, &editing.text);
         let id = editing.id;
         *cx.editing = None;
         if let (false, Some(value)) = (cancelled, value) {
-            change(cx.controls, id, value);
+            cx.params.change(id, value);
         }
     }
 }

@@ -4,11 +4,11 @@ use egui::{Align2, CornerRadius, CursorIcon, Key, Rect, Role, Sense, Stroke, Str
 
 use super::super::{
     Cx,
-    controls::{ParamId, choice, choose},
     text::{self, Ink},
     theme::{self, Role as Colour},
 };
 use super::param::{focus_ring, keep_arrows, tip, tooltip};
+use crate::parameters::{ParamId, Values};
 
 /// Height, points.
 pub const HEIGHT: f32 = 28.0;
@@ -93,20 +93,30 @@ pub fn switch(
     wanted
 }
 
-/// A switch over the first choices of a parameter. Its further ones are kinds of the first, as A and B are denoised both.
-pub fn of_param(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, id: ParamId, texts: &[&str]) {
+/// A switch over the choices of a parameter.
+pub fn of_param(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, id: ParamId) {
+    some_of_param(ui, cx, rect, id, usize::MAX);
+}
+
+/// A switch over the first `n_shown` choices of a parameter; the others count as the first.
+pub fn some_of_param(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, id: ParamId, n_shown: usize) {
     let role = cx.theme.green;
-    let segments: Vec<_> = texts.iter().map(|text| Segment { text, role }).collect();
-    let chosen = Some(choice(cx.controls, id)).filter(|&chosen| chosen < texts.len()).unwrap_or(0);
-    if let Some(wanted) = switch(ui, cx, rect, id.label(), id.help(), &segments, chosen) {
-        choose(cx.controls, id, wanted);
+    let mut segments: Vec<_> = match id.spec().values {
+        Values::Choice(texts) => texts.iter().map(|text| Segment { text: text.label, role }).collect(),
+        Values::Switch { .. } => vec![Segment { text: "Off", role }, Segment { text: "On", role }],
+        Values::Number(_) => return,
+    };
+    segments.truncate(n_shown);
+    let chosen = Some(cx.params.choice(id)).filter(|&chosen| chosen < segments.len()).unwrap_or(0);
+    if let Some(wanted) = switch(ui, cx, rect, id.spec().label, id.spec().help, &segments, chosen) {
+        cx.params.choose(id, wanted);
     }
 }
 
 /// The tooltip of a parameter's switch, for a label beside it.
 pub fn label(ui: &Ui, cx: &Cx<'_>, at: egui::Pos2, id: ParamId) {
     let ink = Ink::new(theme::SMALL, cx.theme.hint);
-    let rect = text::draw(ui.painter(), at, Align2::LEFT_TOP, id.label(), ink);
+    let rect = text::draw(ui.painter(), at, Align2::LEFT_TOP, id.spec().label, ink);
     let response = ui.interact(rect, ui.scope_id().with((id, "label")), Sense::hover());
     tooltip(response, cx, id, false);
 }

@@ -62,10 +62,10 @@ fn numbers(measured: Option<Distribution>) -> [String; 4] {
 
 fn meaning(quantity: Quantity) -> &'static str {
     match quantity {
-        Quantity::QueueWait => "From handing the hop over until the worker begins its step, in microseconds.",
-        Quantity::Upload => "Copying the hop to the device, in microseconds. A CPU has nothing to copy.",
+        Quantity::QueueWait => "Time from the request until the worker begins the step, in microseconds.",
+        Quantity::Upload => "Copying the hop to the device, in microseconds. Nothing to copy on a CPU.",
         Quantity::Compute => "The network and the deep filter, in microseconds.",
-        Quantity::Download => "Copying the answer back, in microseconds. A CPU has nothing to copy.",
-        Quantity::Total => "From handing the hop over until the answer is there, in microseconds.",
+        Quantity::Download => "Copying the result back, in microseconds. Nothing to copy on a CPU.",
+        Quantity::Total => "Time from the request until the reply, in microseconds.",
     }
 }

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::panel::view_model::Audio;
-use crate::params::presets::Values;
+use crate::params::presets::PresetValues;
 
 /// A device chosen in the panel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,10 +25,10 @@ pub trait AudioHost: Send + Sync {
     fn devices(&self) -> Audio;
 
     /// The parameters to begin with, where the program was restarted.
-    fn values(&self) -> Option<Values>;
+    fn values(&self) -> Option<PresetValues>;
 
     /// Begins again with another device and these parameters. Returns only where that is not possible, with the reason.
-    fn restart(&self, chosen: Chosen, values: &Values) -> io::Error;
+    fn restart(&self, chosen: Chosen, values: &PresetValues) -> io::Error;
 }
 
 static HOST: OnceLock<Box<dyn AudioHost>> = OnceLock::new();
@@ -49,14 +49,14 @@ pub(super) fn devices() -> Option<Audio> {
 }
 
 /// The parameters that a restart carries over, once.
-pub(super) fn take_values() -> Option<Values> {
+pub(super) fn take_values() -> Option<PresetValues> {
     static IS_TAKEN: AtomicBool = AtomicBool::new(false);
     let host = HOST.get()?;
     if IS_TAKEN.swap(true, Ordering::Relaxed) { None } else { host.values() }
 }
 
 /// Begins again with another device. Returns only where that is not possible, with the reason.
-pub(super) fn restart(chosen: Chosen, values: &Values) -> io::Error {
+pub(super) fn restart(chosen: Chosen, values: &PresetValues) -> io::Error {
     match HOST.get() {
         Some(host) => host.restart(chosen, values),
         None => io::Error::other("the host chooses the audio devices"),

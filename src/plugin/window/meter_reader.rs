@@ -12,7 +12,7 @@ use crate::lab::{HopTiming, Phase, Statistics};
 use crate::meters::Meters;
 use crate::meters::feed::{FeedFrame, N_FRAMES};
 use crate::panel::view_model::{LatencyTerms, Slot, SlotState, Stream, ViewModel};
-use crate::params::DeviceParam;
+use crate::parameters::Choice as _;
 
 use super::super::shared::Shared;
 
@@ -146,10 +146,7 @@ impl MeterReader {
             view_model.process.version = env!("CARGO_PKG_VERSION").into();
             view_model.process.n_instances = Shared::n_instances();
             view_model.process.workers = workers();
-            view_model.model = match shared.available_model() {
-                ModelKind::DeepFilterNet3 => "DeepFilterNet3".into(),
-                ModelKind::DeepFilterNet3Ll => "DeepFilterNet3 low latency".into(),
-            };
+            view_model.model = ModelKind::NAMES[shared.available_model().index()].into();
         }
     }
 }
@@ -189,5 +186,5 @@ fn workers() -> Vec<(String, usize)> {
             (device.name() + &number, report.n_streams() as usize)
         })
     };
-    DeviceParam::devices().flat_map(of).collect()
+    Device::ALL.iter().copied().flat_map(of).collect()
 }

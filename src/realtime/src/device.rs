@@ -22,9 +22,10 @@ use crate::engine::native::Precision;
 use crate::engine::torch::{MPS_FALLBACK_VARIABLE, TorchBackend, TorchDevice};
 
 /// Something that can run the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Device {
     /// Tacet's own engine on the CPU, exact.
+    #[default]
     Native,
     /// The same with the large matrices' weights rounded to 16 bits: half the memory traffic.
     Native16,
@@ -33,12 +34,20 @@ pub enum Device {
 }
 
 impl Device {
-    /// For people: "native CPU", "torch MPS".
+    /// For people: "native CPU", "torch MPS", "torch CUDA 1".
     pub fn name(self) -> String {
         match self {
-            Self::Native => "native CPU".into(),
-            Self::Native16 => "native CPU 16-bit".into(),
             Self::Torch(device) => device.name(),
+            native => native.kind_name().into(),
+        }
+    }
+
+    /// The name without the number of a GPU.
+    pub const fn kind_name(self) -> &'static str {
+        match self {
+            Self::Native => "native CPU",
+            Self::Native16 => "native CPU 16-bit",
+            Self::Torch(device) => device.kind_name(),
         }
     }
 

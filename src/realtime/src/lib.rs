@@ -12,6 +12,7 @@
 //! - [`whole_file`]: many hops at a time on a device, for files.
 //! - [`meters`]: what the audio thread tells the panel.
 //! - [`lab`]: what each device costs, measured hop by hop. Off the audio thread.
+//! - [`parameters`]: the table of parameters: ranges, units, defaults, texts.
 //! - [`oklab`]: colours of pictures and panel.
 //! - [`sync`]: what the concurrent code is made of.
 
@@ -27,6 +28,7 @@ pub mod latency;
 pub mod meters;
 pub mod models;
 pub mod oklab;
+pub mod parameters;
 pub mod processor;
 pub mod sync;
 pub mod whole_file;

@@ -258,7 +258,7 @@ impl Processor {
         } else {
             self.metering.compare_nothing();
         }
-        self.metering.hop(noisy, &self.results[self.heard(controls.slot) as usize].enhanced);
+        self.metering.hop(noisy, &self.results[self.heard(controls.listen.slot()) as usize].enhanced);
     }
 
     /// The slot that is heard: B only where it runs.
@@ -267,7 +267,7 @@ impl Processor {
     }
 
     fn synthesise(&mut self, controls: &Controls) {
-        let heard = &self.results[self.heard(controls.slot) as usize].enhanced;
+        let heard = &self.results[self.heard(controls.listen.slot()) as usize].enhanced;
         for ((channel, frame), samples) in self.channels.iter_mut().zip(heard).zip(self.emitter.hop_mut()) {
             if let Ok(samples) = samples.as_mut_slice().try_into() {
                 channel.synthesis.process(frame, samples);

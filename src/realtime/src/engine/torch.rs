@@ -53,10 +53,17 @@ impl TorchDevice {
     /// For people: "torch CPU", "torch MPS", "torch CUDA", "torch CUDA 1".
     pub fn name(self) -> String {
         match self {
-            Self::Cpu => "torch CPU".into(),
-            Self::Mps => "torch MPS".into(),
-            Self::Cuda(0) => "torch CUDA".into(),
-            Self::Cuda(index) => format!("torch CUDA {index}"),
+            Self::Cuda(index) if index > 0 => format!("{} {index}", self.kind_name()),
+            _ => self.kind_name().into(),
+        }
+    }
+
+    /// The name without the number of a GPU.
+    pub const fn kind_name(self) -> &'static str {
+        match self {
+            Self::Cpu => "torch CPU",
+            Self::Mps => "torch MPS",
+            Self::Cuda(_) => "torch CUDA",
         }
     }
 }

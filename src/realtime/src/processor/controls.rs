@@ -4,14 +4,28 @@ use crate::engine::Thresholds;
 use crate::enhance::Shaping;
 use crate::inference::slot_manager::SlotId;
 
-/// What is heard.
+/// Which signal is heard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Listen {
-    /// The denoised signal.
+    /// The denoised signal of slot A.
     #[default]
     Denoised,
-    /// What was taken away: the delayed input less the denoised signal.
+    /// What slot A removed: the delayed input less the denoised signal.
     Removed,
+    /// The denoised signal of slot A, chosen in a comparison.
+    A,
+    /// The denoised signal of slot B; of slot A while B does not run.
+    B,
+}
+
+impl Listen {
+    /// The slot whose engine is heard.
+    pub fn slot(self) -> SlotId {
+        match self {
+            Self::Denoised | Self::Removed | Self::A => SlotId::A,
+            Self::B => SlotId::B,
+        }
+    }
 }
 
 /// A snapshot of the controls.
@@ -25,10 +39,8 @@ pub struct Controls {
     pub mix: f32,
     /// Linear gain at the output; not applied in bypass.
     pub output_gain: f32,
-    /// What is heard.
+    /// Which signal is heard.
     pub listen: Listen,
-    /// Which slot's engine is heard; A wherever B does not run.
-    pub slot: SlotId,
     /// Whether the input passes, delayed by the latency and otherwise untouched.
     pub bypass: bool,
 }
@@ -41,7 +53,6 @@ impl Default for Controls {
             mix: 1.0,
             output_gain: 1.0,
             listen: Listen::default(),
-            slot: SlotId::A,
             bypass: false,
         }
     }

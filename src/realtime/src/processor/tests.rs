@@ -292,7 +292,7 @@ fn switching_devices_and_slots_makes_no_step() {
     assert!(error(&out, &input, latency, 0.5, 140_000..168_000) < 1e-6, "slot A is still heard");
     // B is 1 where A is 0.5: the difference is as large as A.
     assert!(rig.meters.null_depth_db.load(Ordering::Relaxed).abs() < 0.1);
-    rig.controls.slot = SlotId::B;
+    rig.controls.listen = Listen::B;
     out.extend(rig.run(&input[168_000..216_000], |_| 480));
     assert!(error(&out, &input, latency, 1.0, 180_000..216_000) < 1e-6, "slot B is heard");
     rig.slot_manager.choose(TORCH, None);

@@ -9,7 +9,7 @@ use std::process::Command;
 use clap::ValueEnum as _;
 
 use tacet::panel::view_model::Audio;
-use tacet::params::presets::Values;
+use tacet::params::presets::PresetValues;
 use tacet::plugin::window::audio::{AudioHost, Chosen};
 
 use super::Options;
@@ -45,11 +45,11 @@ impl AudioHost for Running {
         }
     }
 
-    fn values(&self) -> Option<Values> {
+    fn values(&self) -> Option<PresetValues> {
         serde_json::from_str(self.options.values.as_deref()?).ok()
     }
 
-    fn restart(&self, chosen: Chosen, values: &Values) -> io::Error {
+    fn restart(&self, chosen: Chosen, values: &PresetValues) -> io::Error {
         let program = match std::env::current_exe() {
             Ok(program) => program,
             Err(error) => return error,
@@ -61,7 +61,7 @@ impl AudioHost for Running {
 }
 
 /// The command line of the program to be.
-fn arguments(running: &Running, chosen: Chosen, values: &Values) -> Vec<String> {
+fn arguments(running: &Running, chosen: Chosen, values: &PresetValues) -> Vec<String> {
     let Running { options, .. } = running;
     let (input, output) = match chosen {
         Chosen::Input(name) => (Some(name), running.output.clone()),
@@ -109,6 +109,9 @@ fn replace(command: &mut Command) -> io::Error {
 mod tests {
     use clap::Parser as _;
 
+    use tacet::parameters::ParamId;
+    use tacet::params::presets::PresetValue;
+
     use super::*;
 
     #[test]
@@ -123,13 +126,13 @@ mod tests {
             buffer: 0,
             options,
         };
-        let values = Values { limit_db: 24.0, ..Values::default() };
+        let values = PresetValues::from_iter([(ParamId::Limit, PresetValue::Number(24.0))]);
         let arguments = arguments(&running, Chosen::Input("USB mic".into()), &values);
         let options = Options::parse_from(std::iter::once("tacet-live".to_owned()).chain(arguments));
         assert_eq!(options.input.as_deref(), Some("USB mic"));
         assert_eq!(options.output.as_deref(), Some("Headphones, left=right"));
         assert_eq!((options.rate, options.buffer, options.scale), (Some(44_100), None, 1.5));
-        let read: Values = serde_json::from_str(&options.values.unwrap()).unwrap();
+        let read: PresetValues = serde_json::from_str(&options.values.unwrap()).unwrap();
         assert_eq!(read, values);
     }
 }

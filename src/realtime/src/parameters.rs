@@ -1,0 +1,365 @@
+//! The table of parameters: identifiers, names, ranges, units, defaults and help, each stated once.
+//!
+//! The plugin's parameters, presets and saved states, the panel and the options of `tacet denoise` are made from it.
+//! Constants only; for any thread.
+//!
+//! A new parameter is a variant of [`ParamId`] and its entry in [`ParamId::spec`]. The compiler then names the two places
+//! in the plugin that hold its value; the panel decides where it is drawn.
+
+use tacet_model::{LSNR_MAX_DB, LSNR_MIN_DB, ModelKind};
+
+use crate::device::Device;
+use crate::enhance::{MAX_POST_FILTER, NO_LIMIT_DB, StereoLink};
+use crate::latency::LatencyMode;
+use crate::processor::controls::Listen;
+
+mod choice;
+
+pub use choice::{Choice, Text};
+
+/// Largest gain and largest attenuation at the output, in dB.
+const MAX_GAIN_DB: f32 = 24.0;
+
+/// A parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::VariantArray)]
+pub enum ParamId {
+    /// Attenuation limit.
+    Limit,
+    /// Dry against wet.
+    Mix,
+    /// Post filter.
+    PostFilter,
+    /// Output gain.
+    OutputGain,
+    /// Which signal is heard.
+    Listen,
+    /// The host's bypass.
+    Bypass,
+    /// Local SNR below which a frame is silenced.
+    MinSnr,
+    /// Local SNR above which a frame is passed through.
+    MaxErb,
+    /// Local SNR above which the mask alone is applied.
+    MaxDf,
+    /// How channels share their masks.
+    Link,
+    /// Slack for inference.
+    LatencyMode,
+    /// The network.
+    Model,
+    /// Device of slot A.
+    DeviceA,
+    /// Device of slot B.
+    DeviceB,
+    /// Whether slot B runs.
+    Compare,
+}
+
+/// What is fixed about a parameter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spec {
+    /// Identifier in saved projects and presets. Never changes.
+    pub id: &'static str,
+    /// Name in the host.
+    pub name: &'static str,
+    /// Short name on the panel.
+    pub label: &'static str,
+    /// What it does, and its unit.
+    pub help: &'static str,
+    /// The values it can take.
+    pub values: Values,
+    /// Who changes it besides the user.
+    pub scope: Scope,
+}
+
+/// The values of a parameter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Values {
+    /// A number in a range.
+    Number(Number),
+    /// On or off.
+    Switch {
+        /// Whether it is on in a new instance.
+        default: bool,
+    },
+    /// One of a few; the default is that of the type behind it, a [`Choice`].
+    Choice(&'static [Text]),
+}
+
+/// A number's range.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Number {
+    /// Least value.
+    pub min: f32,
+    /// Largest value.
+    pub max: f32,
+    /// Value in a new instance.
+    pub default: f32,
+    /// Distance of the values that hosts and panel offer; 0 for none.
+    pub step: f32,
+    /// Unit of the value.
+    pub unit: Unit,
+}
+
+/// A number's unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// A plain number.
+    None,
+    /// Decibels.
+    Decibels,
+    /// A share, 0..=1, written as per cent.
+    Percent,
+}
+
+impl Unit {
+    /// What follows the number, with its space.
+    pub const fn suffix(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Decibels => " dB",
+            Self::Percent => " %",
+        }
+    }
+
+    /// The number that is written for a value of 1.
+    pub const fn scale(self) -> f32 {
+        match self {
+            Self::Percent => 100.0,
+            Self::None | Self::Decibels => 1.0,
+        }
+    }
+}
+
+/// Who changes a parameter besides the user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Presets and automation: what decides the sound.
+    Sound,
+    /// Automation alone: how it is listened to.
+    Monitoring,
+    /// Presets alone: the host restarts the plugin.
+    Restart,
+    /// Neither: what runs, and on what.
+    Setup,
+}
+
+impl Scope {
+    /// Whether presets set it.
+    pub const fn is_in_presets(self) -> bool {
+        matches!(self, Self::Sound | Self::Restart)
+    }
+
+    /// Whether hosts may automate it.
+    pub const fn is_automatable(self) -> bool {
+        matches!(self, Self::Sound | Self::Monitoring)
+    }
+}
+
+/// An entry in decibels with a step of 0.1 dB.
+const fn decibels(min: f32, max: f32, default: f32) -> Values {
+    Values::Number(Number { min, max, default, step: 0.1, unit: Unit::Decibels })
+}
+
+/// A threshold on the local SNR as the network estimates it.
+const fn local_snr(default: f32) -> Values {
+    decibels(LSNR_MIN_DB, LSNR_MAX_DB, default)
+}
+
+impl ParamId {
+    /// Every parameter, in the order of the host's list.
+    pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
+
+    /// The table.
+    pub const fn spec(self) -> Spec {
+        match self {
+            Self::Limit => Spec {
+                id: "limit",
+                name: "Attenuation limit",
+                label: "Reduce by at most",
+                help: "Most that noise is reduced by, in dB. 100 dB removes everything that the network takes for \
+                       noise, 12 to 24 dB keep some of the room and hide artefacts, 0 dB passes the input.",
+                values: decibels(0.0, NO_LIMIT_DB, NO_LIMIT_DB),
+                scope: Scope::Sound,
+            },
+            Self::Mix => Spec {
+                id: "mix",
+                name: "Mix",
+                label: "Mix",
+                help: "Share of the denoised signal in per cent. The rest is the input, delayed to match.",
+                values: Values::Number(Number {
+                    min: 0.0,
+                    max: 1.0,
+                    default: 1.0,
+                    step: 0.0,
+                    unit: Unit::Percent,
+                }),
+                scope: Scope::Sound,
+            },
+            Self::PostFilter => Spec {
+                id: "postf",
+                name: "Post filter",
+                label: "Post filter",
+                help: "Attenuates what is mostly noise further. 0 is off, 0.02 is typical; more makes speech thin.",
+                values: Values::Number(Number {
+                    min: 0.0,
+                    max: MAX_POST_FILTER,
+                    default: 0.0,
+                    step: 0.001,
+                    unit: Unit::None,
+                }),
+                scope: Scope::Sound,
+            },
+            Self::OutputGain => Spec {
+                id: "gain",
+                name: "Output gain",
+                label: "Output",
+                help: "Gain after everything else, in dB.",
+                values: decibels(-MAX_GAIN_DB, MAX_GAIN_DB, 0.0),
+                scope: Scope::Monitoring,
+            },
+            Self::Listen => Spec {
+                id: "listen",
+                name: "Listen",
+                label: "Listen to",
+                help: "Denoised is the result. Removed is what was taken out, at the same delay: speech in it means \
+                       that too much is removed.",
+                values: Values::Choice(Listen::TEXTS),
+                scope: Scope::Monitoring,
+            },
+            Self::Bypass => Spec {
+                id: "bypass",
+                name: "Bypass",
+                label: "Bypass",
+                help: "Passes the input, delayed to match, without a click.",
+                values: Values::Switch { default: false },
+                scope: Scope::Monitoring,
+            },
+            Self::MinSnr => Spec {
+                id: "minsnr",
+                name: "Noise below local SNR",
+                label: "All noise below",
+                help: "Local SNR in dB below which a frame counts as noise only and is silenced. −15 dB is never.",
+                values: local_snr(LSNR_MIN_DB),
+                scope: Scope::Sound,
+            },
+            Self::MaxErb => Spec {
+                id: "maxerb",
+                name: "Clean above local SNR",
+                label: "All clean above",
+                help: "Local SNR in dB above which a frame counts as clean and is passed through. 35 dB is never.",
+                values: local_snr(LSNR_MAX_DB),
+                scope: Scope::Sound,
+            },
+            Self::MaxDf => Spec {
+                id: "maxdf",
+                name: "Mask only above local SNR",
+                label: "Mask only above",
+                help: "Local SNR in dB above which the mask alone is applied, without the deep filter, which saves \
+                       time on good recordings. 35 dB is never.",
+                values: local_snr(LSNR_MAX_DB),
+                scope: Scope::Sound,
+            },
+            Self::Link => Spec {
+                id: "link",
+                name: "Stereo link",
+                label: "Stereo link",
+                help: "How channels share their masks, so that the stereo image stays in place: not at all, by the \
+                       larger gain, or by the mean.",
+                values: Values::Choice(StereoLink::TEXTS),
+                scope: Scope::Sound,
+            },
+            Self::LatencyMode => Spec {
+                id: "latenc",
+                name: "Latency",
+                label: "Latency",
+                help: "Safe gives inference one hop (10 ms) of time. Lowest gives it none: for monitoring, on a fast \
+                       computer. A change restarts the plugin in its host.",
+                values: Values::Choice(LatencyMode::TEXTS),
+                scope: Scope::Restart,
+            },
+            Self::Model => Spec {
+                id: "model",
+                name: "Model",
+                label: "Model",
+                help: "DeepFilterNet3 looks 20 ms ahead. Its low-latency variant does not, and sounds a little worse. \
+                       A change restarts the plugin in its host.",
+                values: Values::Choice(ModelKind::TEXTS),
+                scope: Scope::Setup,
+            },
+            Self::DeviceA => Spec {
+                id: "deva",
+                name: "Device A",
+                label: "Device A",
+                help: "What the network of slot A runs on.",
+                values: Values::Choice(Device::TEXTS),
+                scope: Scope::Setup,
+            },
+            Self::DeviceB => Spec {
+                id: "devb",
+                name: "Device B",
+                label: "Device B",
+                help: "What the network of slot B runs on.",
+                values: Values::Choice(Device::TEXTS),
+                scope: Scope::Setup,
+            },
+            Self::Compare => Spec {
+                id: "compar",
+                name: "Compare",
+                label: "Compare",
+                help: "Runs slot B on the same frames as slot A, to measure and hear both. Costs what device B costs.",
+                values: Values::Switch { default: false },
+                scope: Scope::Setup,
+            },
+        }
+    }
+
+    /// The range of a number.
+    ///
+    /// # Panics
+    /// The parameter is no number. Evaluated in a constant, this is a compile error.
+    pub const fn number(self) -> Number {
+        match self.spec().values {
+            Values::Number(number) => number,
+            Values::Switch { .. } | Values::Choice(_) => panic!("the parameter is no number"),
+        }
+    }
+
+    /// The parameter with this identifier.
+    pub fn from_id(id: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|param| param.spec().id == id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Thresholds;
+    use crate::enhance::Shaping;
+
+    #[test]
+    fn identifiers_are_those_of_every_saved_project() {
+        let ids: Vec<_> = ParamId::ALL.iter().map(|param| param.spec().id).collect();
+        // Never change one of these.
+        let saved =
+            "limit mix postf gain listen bypass minsnr maxerb maxdf link latenc model deva devb compar";
+        assert_eq!(ids.join(" "), saved);
+        assert!(ParamId::ALL.iter().all(|&param| ParamId::from_id(param.spec().id) == Some(param)));
+    }
+
+    #[test]
+    fn defaults_are_the_processors() {
+        let thresholds = Thresholds {
+            min_db: ParamId::MinSnr.number().default,
+            max_erb_db: ParamId::MaxErb.number().default,
+            max_df_db: ParamId::MaxDf.number().default,
+        };
+        assert_eq!(thresholds, Thresholds::default());
+        let shaping = Shaping {
+            attenuation_limit_db: ParamId::Limit.number().default,
+            post_filter_beta: ParamId::PostFilter.number().default,
+            ..Shaping::default()
+        };
+        assert_eq!(shaping, Shaping::default());
+    }
+}
