@@ -2,7 +2,7 @@
 //!
 //!     cargo xtask bench hop
 //!
-//! Ratios are what to quote: the machine's mood moves both sides alike. What did not pay is told in `benches/README.md`.
+//! Ratios are what to quote: the machine's mood moves both sides alike. `benches/README.md` lists what did not pay.
 
 #[path = "../tests/oracle/runtime.rs"]
 #[allow(dead_code, reason = "shared with the tests, which also change settings")]

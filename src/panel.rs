@@ -1,7 +1,7 @@
-//! The panel: what is heard, what is taken away, and what each device costs.
+//! The panel: input, output and reduction, and the cost of each device.
 //!
-//! Drawing code alone, on the window's thread: it reads a [`ViewModel`], changes parameters through [`HostParams`], and does
-//! not know the audio thread. With the window closed nothing here runs.
+//! Drawing code alone, on the window's thread: it reads a [`ViewModel`], changes parameters through [`HostParams`], and
+//! does not know the audio thread. With the window closed nothing here runs.
 
 mod about;
 mod advanced;

@@ -7,7 +7,7 @@
 //! - [`access`]: any parameter, whatever its type.
 //! - [`presets`]: the factory's sets of values.
 //! - [`library`]: the user's own, as files.
-//! - [`state`]: what a saved project may hold, and how it is read.
+//! - [`state`]: validation of what a project saved.
 
 use std::collections::BTreeMap;
 use std::sync::RwLock;

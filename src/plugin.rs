@@ -18,6 +18,7 @@ use crate::processor::resample::Plan;
 use crate::processor::{Processor, Setup};
 
 pub mod background;
+mod preferences;
 pub mod shared;
 pub mod window;
 

@@ -132,7 +132,7 @@ fn two_versions_of_the_plugin_live_in_one_process() {
         outputs[1].append(&mut block[0]);
     }
     assert!(outputs[0] == expected[..30 * HOP] && outputs[1] == expected, "they disturb each other");
-    eprintln!("| two versions in one process, one unloaded | 0 | 0 ms, equal to the bit | none |");
+    eprintln!("| two versions in one process, one unloaded | 0 | 0 ms, bit-identical | none |");
 }
 
 /// libtorch's CPU engine.

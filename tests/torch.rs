@@ -179,7 +179,7 @@ fn an_engine_takes_the_next_file_as_if_it_were_the_first() {
         output
     };
     let first = take();
-    assert!(take() == first, "to the bit");
+    assert!(take() == first, "bit-identical");
 }
 
 #[test]

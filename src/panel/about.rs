@@ -1,4 +1,4 @@
-//! Version, model, where the latency comes from, threads, appearance, licences.
+//! Version, model, latency terms, threads, appearance, licences.
 
 use egui::{Align2, Rect, Role as Access, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 

@@ -1,4 +1,4 @@
-//! Header, footer and the notice between them: which device runs, what it costs, what is reported to the host.
+//! Header, footer and notice: the active device, its cost, the reported latency.
 
 use egui::{
     Align2, Color32, CursorIcon, Rect, Role as Access, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,

@@ -1,4 +1,4 @@
-//! The main view: at the left how much and what is heard, at the right what it does.
+//! The main view: controls at the left, spectrograms, reduction and meters at the right.
 
 use egui::{
     Align2, Color32, Rect, Role as Access, Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo, lerp, pos2, vec2,

@@ -1,4 +1,4 @@
-//! The device view: two slots side by side, what each costs, and how far their outputs are apart.
+//! The device view: two slots side by side, their cost, and the difference of their outputs.
 
 use egui::{Align2, Color32, Rect, Role as Access, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 

@@ -46,7 +46,7 @@ pub struct HostParams {
 }
 
 impl HostParams {
-    /// The parameters of an instance and the host that is told of changes.
+    /// The parameters of an instance and the host that records changes.
     pub fn new(params: Arc<TacetParams>, host: GuiContext) -> Self {
         Self { params, host, actions: Vec::new() }
     }

@@ -19,7 +19,7 @@ pub fn devices(assessed: &[Assessment]) -> Vec<view_model::Device> {
 
 /// The lines about the computer and its libtorch.
 pub fn system(facts: &Facts, assessed: &[Assessment]) -> view_model::System {
-    // The device for whole files on this computer: the best that can be had.
+    // The device for whole files on this computer: the best one available.
     let of = |device: Device| assessed.iter().find(|assessment| assessment.device == device);
     let files = [TorchDevice::Cuda(0), TorchDevice::Mps, TorchDevice::Cpu]
         .into_iter()

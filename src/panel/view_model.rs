@@ -1,4 +1,4 @@
-//! What the panel shows besides parameters: plain values that the plugin fills before each frame, or a test by hand.
+//! Values that the panel shows besides parameters, filled by the plugin before each frame, or by a test.
 //!
 //! Nothing here is guessed. What was not measured is `None` and shows a dash.
 
@@ -83,7 +83,7 @@ pub struct Slot {
 pub struct Device {
     /// Its name.
     pub name: String,
-    /// Why it cannot be had, with the next step; `None` if it can.
+    /// Why it is unavailable, with the next step; `None` if it is available.
     pub why_not: Option<String>,
 }
 
@@ -110,7 +110,7 @@ pub enum SlotState {
 pub struct LatencyTerms {
     /// Named terms, in the order the signal meets them.
     pub terms: Vec<(String, f64)>,
-    /// Their sum as the host was told.
+    /// Their sum, as reported to the host.
     pub total_samples: usize,
 }
 

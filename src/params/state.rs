@@ -1,4 +1,4 @@
-//! What a saved state may hold, and what becomes of it here.
+//! Validation of saved states before they are applied.
 //!
 //! The framework refuses what is no state at all. What gets through is put in order before it is applied: a state
 //! without any of these parameters changes nothing; a parameter that is missing takes its default instead of keeping what

@@ -1,4 +1,4 @@
-//! What an instance shares with its background thread and its panel. Never locked by the audio thread.
+//! State that an instance shares with its background thread and its panel. Never locked by the audio thread.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -17,7 +17,7 @@ use crate::meters::Meters;
 use crate::params::TacetParams;
 use crate::{models, weights};
 
-use super::window::preferences::Preferences;
+use super::preferences::Preferences;
 
 /// See the module.
 #[derive(Default)]
@@ -26,7 +26,7 @@ pub struct Shared {
     pub params: Arc<TacetParams>,
     /// What the audio thread tells.
     pub meters: Arc<Meters>,
-    /// What the host was told, while the plugin is active.
+    /// The latency reported to the host, while the plugin is active.
     pub latency: Mutex<Option<Latency>>,
     /// Raised when [`Self::attend`] has something to do.
     pub attention: Arc<AtomicBool>,

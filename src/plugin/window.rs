@@ -23,7 +23,6 @@ use super::shared::Shared;
 pub mod audio;
 mod csv_export;
 mod meter_reader;
-pub(super) mod preferences;
 mod presets;
 mod system_info;
 

@@ -1,4 +1,4 @@
-//! What cannot work is said clearly, leaves nothing behind and does not stop the others.
+//! Failures: a clear message, nothing left behind, other files unaffected.
 
 use std::fs;
 use std::path::Path;
@@ -115,7 +115,7 @@ fn corrupt_files_never_crash() {
     assert!(n_good > 20 && n_bad > 5);
 }
 
-/// A file that ends before it says: what is there is denoised, and the user is told what is not.
+/// A file that ends before it says: what is there is denoised, and a warning names what is not.
 #[test]
 fn a_file_that_is_cut_off_is_denoised_with_a_warning() {
     let folder = Folder::new();
@@ -130,7 +130,7 @@ fn a_file_that_is_cut_off_is_denoised_with_a_warning() {
     assert_eq!(read_wav(&output).1[0].len(), 12_000);
 }
 
-/// One sample that is no number: it and its surroundings suffer, nothing else, and the user is told.
+/// One sample that is no number: it and its surroundings suffer, nothing else, and a warning says so.
 #[test]
 fn what_is_not_a_number_becomes_silence() {
     let folder = Folder::new();

@@ -1,4 +1,4 @@
-//! Whatever comes in goes out with its rate, channels, depth and length, at its place in time.
+//! Formats: the output keeps the input's rate, channels, depth, length and position in time.
 
 use crate::support::*;
 

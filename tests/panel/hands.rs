@@ -1,4 +1,4 @@
-//! What the controls do under pointer, wheel and keys; every change is a gesture with a begin and an end.
+//! Controls under pointer, wheel and keys: every change is a gesture with a begin and an end.
 
 use egui::{Key, Modifiers, PointerButton, Pos2, Vec2, vec2};
 use egui_kittest::{Harness, kittest::Queryable};

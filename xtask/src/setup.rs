@@ -35,7 +35,7 @@ pub fn provide(workspace: &Workspace) -> Result<()> {
 /// Installs or names prerequisites, then fetches and converts the models. Quick if nothing is missing.
 ///
 /// # Errors
-/// A prerequisite or a model cannot be had; the text says what to do.
+/// A prerequisite or a model is missing; the text says what to do.
 pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     prerequisites::provide(options.tests)?;
     models::provide(workspace, ModelKind::DeepFilterNet3)?;

@@ -15,7 +15,7 @@ use crate::workspace::Workspace;
 
 mod hosts;
 
-/// Variables that turn what a test lacks from a printed skip into a failure, where it can be had: the fetched models,
+/// Variables that turn what a test lacks from a printed skip into a failure, where it is available: the fetched models,
 /// the official runtime, a graphics adapter in software, an X server, Valgrind, libtorch.
 fn required() -> impl Iterator<Item = (&'static str, &'static str)> {
     let can_be_had = [

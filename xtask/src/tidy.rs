@@ -9,12 +9,14 @@ use anyhow::{Result, bail};
 
 use crate::workspace::Workspace;
 
+mod circles;
 mod dependencies;
 mod documents;
 mod manifests;
 mod rust;
 mod source;
 mod text;
+mod words;
 
 pub use source::Source;
 
@@ -62,6 +64,8 @@ pub fn findings(workspace: &Workspace) -> Result<Vec<Finding>> {
     let mut findings: Vec<Finding> = sources.iter().flat_map(text::check).collect();
     findings.extend(sources.iter().flat_map(rust::check));
     findings.extend(sources.iter().flat_map(manifests::check));
+    findings.extend(sources.iter().flat_map(words::check));
+    findings.extend(circles::check(&sources));
     findings.extend(documents::check(&sources));
     findings.extend(dependencies::check(workspace)?);
     findings.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));

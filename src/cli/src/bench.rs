@@ -1,4 +1,4 @@
-//! `tacet bench`: what each device costs per hop, and how fast it takes whole files.
+//! `tacet bench`: time per hop and throughput of whole files on each device.
 
 mod measure;
 mod plot;
@@ -19,7 +19,7 @@ use measure::{Measured, Throughput};
 /// streams at once; then whole files.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Only these devices: native, cpu, mps, cuda, cuda:N [default: all that are available]
+    /// Devices to measure: native, cpu, mps, cuda, cuda:N [default: all available]
     #[arg(long, value_name = "DEVICE", value_delimiter = ',')]
     pub device: Vec<Device>,
 
@@ -31,15 +31,15 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 500)]
     pub hops: usize,
 
-    /// At which pace
+    /// Pace of the hops
     #[arg(long, value_enum, default_value_t = PaceChoice::Both)]
     pub pace: PaceChoice,
 
-    /// Leave out the throughput of whole files
+    /// Skip the throughput of whole files
     #[arg(long)]
     pub no_files: bool,
 
-    /// Write everything as JSON; `-` is standard output
+    /// Write all results as JSON; `-` is standard output
     #[arg(long, value_name = "PATH")]
     pub json: Option<PathBuf>,
 
@@ -47,7 +47,7 @@ pub struct Args {
     #[arg(long, value_name = "PATH")]
     pub csv: Option<PathBuf>,
 
-    /// Draw it: a PNG or SVG, by the file's extension
+    /// Plot the results as PNG or SVG, by extension
     #[arg(long, value_name = "PATH")]
     pub plot: Option<PathBuf>,
 }
@@ -55,11 +55,11 @@ pub struct Args {
 /// Paces on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PaceChoice {
-    /// A hop every 10 ms, as live audio; a step that ends after the next hop is a miss
+    /// A hop every 10 ms, as in live audio; a step that takes longer misses its deadline
     Live,
-    /// One hop after the other
+    /// Hops back to back
     BackToBack,
-    /// First the one, then the other
+    /// Both, one after the other
     Both,
 }
 

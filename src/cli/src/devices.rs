@@ -7,7 +7,7 @@ use serde::Serialize;
 use tacet_realtime::device::{self, Assessment, Device, Facts, MPS_FLOOR, Use};
 use tacet_torch_pack::abi::TORCH_VERSION;
 
-/// Lists every device: whether it can be used, why not, and what to know.
+/// Lists every device with its availability, the reason if it is unavailable, and notes.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// Print JSON instead of text

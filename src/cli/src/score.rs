@@ -17,10 +17,10 @@ const LONGEST_SEARCH_MS: f64 = 10_000.0;
 
 /// Scores recordings against a clean reference.
 ///
-/// Prints, for every recording, its delay against the reference and, once that is taken out: STOI (Taal 2011, as
+/// For every recording, prints its delay relative to the reference and, with the delay removed: STOI (Taal 2011, as
 /// published), STOI-DF (the same as DeepFilterNet's training code computes it), ESTOI (Jensen and Taal 2016), SI-SDR in
 /// dB (Le Roux 2019), the segmental SNR in dB (each segment limited to -10..35), and the log-spectral distance in dB. For
-/// all but the last, more is better.
+/// all but the last, higher is better.
 ///
 /// A recording at another sample rate is converted to the reference's. With several channels the row of the recording
 /// is their mean; a mono reference is compared with every channel.
@@ -40,15 +40,15 @@ pub struct Args {
     #[arg(long)]
     json: bool,
 
-    /// How many samples later than the reference the recordings are, at its rate [default: found]
+    /// Delay of the recordings in samples at the reference's rate [default: estimated]
     #[arg(long, value_name = "SAMPLES", allow_negative_numbers = true)]
     delay: Option<i64>,
 
-    /// How far to search for the delay, either way, in milliseconds
+    /// Search range for the delay in both directions, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 1000.0, value_parser = search_ms, conflicts_with = "delay")]
     max_delay_ms: f64,
 
-    /// Accepted for scripts that pass it everywhere: scores are computed on the CPU
+    /// Accepted for compatibility: scores are computed on the CPU
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: String,
 }

@@ -1,4 +1,4 @@
-//! `tacet torch`: the runtime pack of the torch backend, installed, removed, looked at.
+//! `tacet torch`: installs, removes and checks the runtime pack of the torch backend.
 
 use std::path::{Path, PathBuf};
 
@@ -21,27 +21,27 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Say what is installed and whether it is whole
+    /// Show what is installed and check it
     Status {
-        /// Compare every library with its hash: seconds
+        /// Also verify the hash of every library, which takes seconds
         #[arg(long)]
         verify: bool,
     },
     /// Fetch libtorch from PyPI with pip and install it for this user
     Install(Install),
-    /// Remove what is installed for this user
+    /// Remove this user's installation
     Remove,
 }
 
 #[derive(clap::Args, Debug)]
 struct Install {
-    /// With CUDA (Linux; a download of 2.3 GB)
+    /// Include CUDA (Linux; a download of 2.3 GB)
     #[arg(long)]
     cuda: bool,
-    /// The backend's library [default: the one that came with this program]
+    /// The backend's library [default: the one shipped with this program]
     #[arg(long, value_name = "FILE")]
     backend: Option<PathBuf>,
-    /// The library that records CUDA graphs [default: beside the backend, if it is there]
+    /// The library that records CUDA graphs [default: next to the backend, if present]
     #[arg(long, value_name = "FILE", requires = "cuda")]
     cuda_graphs: Option<PathBuf>,
 }

@@ -1,7 +1,7 @@
 //! The whole pipeline in one thread, hop by hop: analysis, features, engine, enhancement, synthesis.
 //!
 //! For files, tests and measurements. The plugin runs the same stages on two threads (see the crate's map); what both
-//! put out for the same input is equal to the bit.
+//! put out for the same input is bit-identical.
 
 use tacet_model::{HOP, N_BINS};
 

@@ -87,7 +87,7 @@ pub fn enhance(
     }
 }
 
-/// `wet (1 - dry) + noisy dry` for every bin; `dry` = 1 is the noisy frame itself, to the bit.
+/// `wet (1 - dry) + noisy dry` for every bin; `dry` = 1 is bit-identical to the noisy frame.
 fn mix_dry(dry: f32, noisy: &[Spectrum], out: &mut [Spectrum]) {
     for (reference, frame) in noisy.iter().zip(out) {
         if dry == 1.0 {

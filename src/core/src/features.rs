@@ -1,4 +1,4 @@
-//! What the network hears: normalised band levels and normalised low bins, with their running normalisation.
+//! Input features of the network: band levels and low bins, with their running normalisation.
 //!
 //! One [`FeatureState`] per channel, on the inference thread. Real-time safe after `new`.
 

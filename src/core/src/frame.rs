@@ -1,4 +1,4 @@
-//! What travels between the stages: one hop's spectrum and the pieces of it that cross to an engine.
+//! Data passed between stages: one hop's spectrum and the parts of it that cross to an engine.
 
 pub use realfft::num_complex::Complex32;
 use tacet_model::{N_BANDS, N_BINS, N_DF_BINS};

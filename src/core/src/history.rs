@@ -1,4 +1,4 @@
-//! The noisy frames of the last hops: what a late result is applied to. Audio thread; real-time safe after `new`.
+//! Noisy frames of the last hops, to which late results are applied. Audio thread; real-time safe after `new`.
 
 use crate::frame::{SILENT_SPECTRUM, Spectrum};
 

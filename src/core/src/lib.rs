@@ -1,4 +1,4 @@
-//! What happens to one hop of audio, without threads, files' formats or a host: the part of Tacet whose speed matters.
+//! Processing of one hop of audio, without threads, file formats or a host: the performance-critical part of Tacet.
 //!
 //! A crate of its own so that it is always compiled for speed, and seldom. `tacet_realtime` and `tacet` re-export its
 //! modules under the same names; the map in `tacet` says who runs what on which thread.

@@ -1,4 +1,4 @@
-//! What a model's `config.ini` decides, and the check that the rest of it is what every model has.
+//! Reads a model's `config.ini`: the values that may differ, and a check of those that may not.
 
 use configparser::ini::Ini;
 

@@ -1,4 +1,4 @@
-//! Everything that can be wrong with a model file, with the next step.
+//! Errors of model files, each with the next step.
 
 use std::path::PathBuf;
 

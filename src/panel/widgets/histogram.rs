@@ -1,4 +1,4 @@
-//! Two devices' totals on one logarithmic axis, with the hop as the wall it is.
+//! Histogram of two devices' totals on one logarithmic axis, with the deadline of a hop.
 
 use egui::{Align2, Rect, Role as Access, Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo, pos2};
 

@@ -1,4 +1,4 @@
-//! The few signs the panel draws itself, so that no font needs to have them.
+//! Icons that the panel draws itself, so that no font needs to contain them.
 
 use egui::{Color32, Painter, Pos2, Rect, Shape, Stroke, pos2, vec2};
 

@@ -1,4 +1,4 @@
-//! A level meter: a bar a channel, peak hold, a scale in dB, and a lamp that remembers clipping.
+//! Level meter: one bar per channel, peak hold, a scale in dB, and a clip lamp.
 
 use egui::{Align2, Color32, Mesh, Rect, Role as Access, Sense, Shape, Stroke, Ui, WidgetInfo, lerp, pos2};
 

@@ -1,4 +1,4 @@
-//! One of many, from a list that opens below.
+//! A drop-down list.
 
 use egui::{
     Align2, Popup, PopupCloseBehavior, Rect, Response, Role, Sense, Ui, Vec2, WidgetInfo, pos2, vec2,

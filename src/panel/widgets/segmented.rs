@@ -1,4 +1,4 @@
-//! One of a few, side by side.
+//! A segmented switch.
 
 use egui::{Align2, CornerRadius, CursorIcon, Key, Rect, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo};
 

@@ -1,4 +1,4 @@
-//! The lab's measurements as a file that the user finds again.
+//! Exports the lab's measurements to a file in the user's documents.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;

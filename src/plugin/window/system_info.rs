@@ -1,4 +1,4 @@
-//! Finds out what the panel says of the computer.
+//! Gathers the facts about the computer that the panel shows.
 //!
 //! Looking closely opens libtorch, which takes time and memory: only when the device view is first shown, on a thread of
 //! its own, and never again in this process.
@@ -11,7 +11,7 @@ use crate::engine::torch::{installed, request_mps_fallback};
 use crate::panel::system;
 use crate::panel::view_model::ViewModel;
 
-use super::preferences::{PreferenceError, Preferences};
+use super::super::preferences::{PreferenceError, Preferences};
 
 /// What was found out, once per process.
 static FACTS: OnceLock<Facts> = OnceLock::new();

@@ -1,4 +1,4 @@
-//! Which devices there are, whether they can be used, and what the user should know before choosing one.
+//! Devices that can run the network, their availability, and what to know before choosing one.
 //!
 //! Facts are gathered here, at the cost of opening libtorch: on a thread of its own. What follows from them is
 //! [`assess()`] and [`choose()`], pure functions.

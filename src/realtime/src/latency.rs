@@ -5,7 +5,7 @@
 
 use tacet_model::{HOP, N_FFT};
 
-use crate::processor::resample::Plan;
+use crate::resample::Plan;
 
 /// How much time inference gets beyond the minimum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -44,7 +44,7 @@ pub struct Latency {
     pub resampling: f64,
     /// What makes the sum a whole number and covers the resamplers' uneven steps, in host samples; zero at 48 kHz.
     pub alignment: f64,
-    /// What the host is told, in host samples.
+    /// Latency reported to the host, in host samples.
     pub total_samples: usize,
 }
 

@@ -4,6 +4,7 @@
 //! The modules in the order a hop of audio meets them:
 //!
 //! - [`processor`]: the audio thread's half; [`latency`] is what it reports to the host.
+//! - [`resample`]: to 48 kHz hops and back, exact in its delay.
 //! - [`exchange`]: the way of a hop between it and the inference threads, and back.
 //! - [`inference`]: one inference thread per device, shared by every stream of the process.
 //! - [`engine`]: what runs the network; [`engine::native`] on the CPU, [`engine::torch`] on libtorch, opened on demand.
@@ -30,5 +31,6 @@ pub mod models;
 pub mod oklab;
 pub mod parameters;
 pub mod processor;
+pub mod resample;
 pub mod sync;
 pub mod whole_file;

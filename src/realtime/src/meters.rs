@@ -1,4 +1,4 @@
-//! What the audio thread tells about itself: latest values in atomics, and rings of the last hops.
+//! Measurements by the audio thread: latest values in atomics, and rings of the last hops.
 //!
 //! The audio thread only stores; whoever looks, looks without a lock and may miss values. Nothing here decides anything.
 

@@ -6,12 +6,12 @@
 //! rule](crate::exchange::wait)'s. No plugin framework is known here.
 //!
 //! - [`controls`]: what may change from block to block.
-//! - [`resample`]: to 48 kHz hops and back.
+//! - [`crate::resample`]: to 48 kHz hops and back.
 //! - [`idle`]: sleep in digital silence.
 //! - [`slots`]: the exchanges with the engines of slots A and B.
 //! - [`conceal`]: what is played where an answer is missing.
 //! - [`align`]: the dry path.
-//! - [`metering`]: what the panel is told.
+//! - [`metering`]: measurements for the panel.
 //! - [`mix`]: the output stage.
 
 use std::sync::Arc;
@@ -37,16 +37,16 @@ pub mod controls;
 pub mod idle;
 pub mod metering;
 pub mod mix;
-pub mod resample;
 pub mod slots;
 
+pub use crate::resample;
+use crate::resample::{Collector, Emitter, Plan};
 use align::DryDelay;
 use conceal::Concealer;
 use controls::Controls;
 use idle::{Gate, SilenceGate};
 use metering::Metering;
 use mix::Output;
-use resample::{Collector, Emitter, Plan};
 use slots::Slots;
 
 /// Most samples that are taken through the stages at once.

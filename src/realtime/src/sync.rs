@@ -1,4 +1,4 @@
-//! What the hand-written concurrent code is made of: the standard library's atomics and threads, wait-free rings, parking.
+//! Building blocks of the concurrent code: the standard library's atomics and threads, wait-free rings, parking.
 //!
 //! `tests/concurrency` compiles [`crate::exchange`] and [`crate::meters::ring`] with loom's primitives under the same
 //! names, and tries every interleaving and every value that the memory orderings allow.

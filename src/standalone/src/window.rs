@@ -31,25 +31,25 @@ const RESTART_PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Clone, Debug, clap::Parser)]
 #[command(name = "tacet-live", version)]
 pub struct Options {
-    /// List the audio devices and end
+    /// List the audio devices and exit
     #[arg(long)]
     pub list: bool,
-    /// Take the input from this device, as listed
+    /// Input device, as listed
     #[arg(long, value_name = "NAME")]
     pub input: Option<String>,
-    /// Play the output on this device, as listed
+    /// Output device, as listed
     #[arg(long, value_name = "NAME")]
     pub output: Option<String>,
     /// Audio system
     #[arg(long, value_enum, default_value_t)]
     pub backend: AudioBackend,
-    /// Sample rate, in hertz; JACK sets its own
+    /// Sample rate in hertz; ignored for JACK
     #[arg(long, value_name = "HZ")]
     pub rate: Option<u32>,
-    /// Samples per audio callback; JACK sets its own
+    /// Samples per audio callback; ignored for JACK
     #[arg(long, value_name = "SAMPLES")]
     pub buffer: Option<u32>,
-    /// Scale of the window, where the system does not tell
+    /// Scale of the window, if the system does not report one
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     pub scale: f64,
     /// Parameters to begin with, as the panel writes them when it restarts the program
@@ -60,14 +60,14 @@ pub struct Options {
 /// Audio systems.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum AudioBackend {
-    /// JACK or PipeWire where a server runs, else the system's own
+    /// JACK or PipeWire if a server is running, otherwise the system's own
     #[default]
     Auto,
-    /// JACK, or PipeWire in its place
+    /// JACK, or PipeWire's implementation of it
     Jack,
     /// The system's own: ALSA, CoreAudio or WASAPI
     System,
-    /// None: the window without sound
+    /// None: the window without audio
     Dummy,
 }
 

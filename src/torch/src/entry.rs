@@ -257,7 +257,7 @@ fn alone(is_metal: bool) -> Option<MutexGuard<'static, ()>> {
 static N_THREADS: AtomicI32 = AtomicI32::new(1);
 
 thread_local! {
-    /// What this thread was told; OpenMP's number is each thread's own.
+    /// The number set on this thread; OpenMP's number is each thread's own.
     static TOLD: Cell<i32> = const { Cell::new(0) };
 }
 

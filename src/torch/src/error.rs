@@ -1,4 +1,4 @@
-//! What can go wrong, and how it is told across the ABI.
+//! Errors, and how they cross the ABI.
 
 use tacet_torch_pack::abi::Status;
 use tch::TchError;
@@ -38,7 +38,7 @@ impl TorchError {
         }
     }
 
-    /// Sorts libtorch's text: its exceptions have no code, and only memory is told apart by wording.
+    /// Sorts libtorch's text: its exceptions have no code, and only memory errors can be recognised, by their wording.
     pub(crate) fn from_text(text: &str) -> Self {
         // libtorch appends a C++ backtrace after the first line.
         let first = text.lines().next().unwrap_or("libtorch reported an error without a text").to_owned();

@@ -1,4 +1,4 @@
-//! What crosses to the device for one step: one run of float32 for a whole batch.
+//! Data transferred to the device for one step: one run of float32 for a whole batch.
 //!
 //! Inputs `[rows][416]`, then the three thresholds `[3][rows]`, then row numbers `[4 + 5][rows]`: the state row to
 //! read, the one to write, the leader's place in the batch, the ring row to write, and the five ring rows to read,

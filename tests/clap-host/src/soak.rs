@@ -1,5 +1,5 @@
 //! Many instances in one process, in blocks of random sizes, with automation, for as long as one likes; every hop of every
-//! instance is compared to the bit with an offline render of another instance.
+//! instance must be bit-identical to an offline render of another instance.
 //!
 //! A frame that inference delivers too late is concealed, which makes its hops differ; whatever comes after must be equal
 //! again. So one number tells late frames, and a delay that grew, a state that went astray or a block border that is heard

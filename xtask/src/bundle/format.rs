@@ -1,4 +1,4 @@
-//! What bundles are for.
+//! The formats of bundles.
 
 /// What a bundle is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -28,7 +28,7 @@ impl Comparison {
         let latency = format!("{} samples of latency taken out", self.latency_samples);
         match self.n_different {
             0 => {
-                format!("equal to the file to the bit in a CLAP host ({} samples, {latency})", self.n_samples)
+                format!("bit-identical to the file in a CLAP host ({} samples, {latency})", self.n_samples)
             }
             n => format!("{n} of {} samples differ from the file in a CLAP host ({latency})", self.n_samples),
         }
@@ -131,8 +131,8 @@ mod tests {
     #[test]
     fn a_difference_is_not_hidden() {
         let mut comparison = Comparison { n_samples: 100, n_different: 0, latency_samples: 2400 };
-        assert!(comparison.row().contains("to the bit"));
+        assert!(comparison.row().contains("bit-identical"));
         comparison.n_different = 3;
-        assert!(comparison.row().contains("3 of 100") && !comparison.row().contains("to the bit"));
+        assert!(comparison.row().contains("3 of 100") && !comparison.row().contains("bit-identical"));
     }
 }

@@ -38,7 +38,7 @@ pub fn check(workspace: &Workspace) -> Result<()> {
         [("vst3.py", of("vst3")?), ("ardour.py", of("vst3")?), ("qtractor.py", of("clap")?)]
     {
         let mut python = venv.python();
-        // Where the workstations can be had, they are not left out.
+        // Where the workstations are available, they are not left out.
         if prerequisites::is_debian() {
             python.env("TACET_REQUIRE_DAWS", "1");
         }

@@ -2,7 +2,7 @@
 //!
 //! Weights are packed once per model and shared ([`NativeModel`]); an engine adds the state of its streams and scratch
 //! for a step. A step runs every pending channel through each stage together, so that the large matrices are read once
-//! for the whole batch, and never allocates. A channel's result is the same to the bit in any batch.
+//! for the whole batch, and never allocates. A channel's result is bit-identical in any batch.
 
 mod conv;
 mod gru;

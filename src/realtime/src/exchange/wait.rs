@@ -3,8 +3,8 @@
 //! A host that plays in real time calls at the pace of the wall clock, and waiting would cost it its own deadline: there
 //! the wait ends with the slack after the request was sent, which has passed already wherever a block is no longer than a
 //! hop, and never takes more than half of a block. A host that renders faster runs *ahead* of the wall clock, and by how
-//! much it is ahead, it can afford to wait. Measuring the lead makes renders bit-equal without depending on hosts' offline
-//! flags, which come late, or never, or always. Where the flag is there it grants what DESIGN asks for at once.
+//! much it is ahead, it can afford to wait. Measuring the lead makes renders bit-identical without depending on hosts'
+//! offline flags, which come late, or never, or always. Where the flag is set, the full patience is granted at once.
 //!
 //! Lives on the audio thread; real-time safe.
 

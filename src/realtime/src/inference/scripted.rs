@@ -1,4 +1,4 @@
-//! Engines that do what a test tells them: work, be slow, hang, fail, panic, or return what is not a number.
+//! Engines scripted by a test: they work, be slow, hang, fail, panic, or return what is not a number.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -43,7 +43,7 @@ pub struct Script {
     pub delay_us: AtomicU64,
     /// What an error says.
     pub reason: Mutex<&'static str>,
-    /// Why no engine can be had, if so.
+    /// Why opening an engine fails, if it does.
     pub missing: Mutex<Option<&'static str>>,
     /// An empty round trip in microseconds; 0 where nothing is moved.
     pub round_trip_us: AtomicU64,

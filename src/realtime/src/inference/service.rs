@@ -137,7 +137,7 @@ pub struct Stream {
     pub exchange: AudioEnd,
     status: Arc<StreamStatus>,
     n_channels: u32,
-    // Dropped after the exchange: the worker sees the exchange closed before it is told to end.
+    // Dropped after the exchange: the worker sees the exchange closed before it is asked to end.
     service: Arc<Service>,
 }
 

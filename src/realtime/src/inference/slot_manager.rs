@@ -194,7 +194,7 @@ impl SlotManager {
         slot.opening = None;
         match slot.wanted {
             Some(device) if slot.served.as_ref().is_some_and(|(served, _)| *served == device) => {}
-            // Where it cannot be had, the native engine is being opened instead.
+            // Where it is unavailable, the native engine is being opened instead.
             Some(device) => {
                 if let Some(stream) = self.connect(id, device) {
                     self.slots[id as usize].opening = Some(stream);

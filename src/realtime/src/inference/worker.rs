@@ -2,7 +2,7 @@
 //!
 //! It never touches audio state and knows the audio threads only through the exchange. An engine that fails, panics or
 //! returns what is not a number costs the hop and a reset of the streams; one that keeps failing is given up, with the
-//! reason kept, and its streams are told. The thread itself outlives every panic.
+//! reason kept, and its streams are marked as failed. The thread itself outlives every panic.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -75,7 +75,7 @@ impl Worker {
         Self { commands, report, groups: Vec::new() }
     }
 
-    /// Serves until told to end. A panic anywhere costs the streams, which are told, and not the thread: those that join
+    /// Serves until asked to end. A panic anywhere fails the streams, not the thread: those that join
     /// afterwards find it serving.
     pub fn run(mut self) {
         let _flush = FlushDenormals::new();

@@ -1,4 +1,4 @@
-//! The sliding window of hops of one device, and what it says about the device.
+//! Sliding window over the hops of one device, and its statistics.
 
 use super::{Distribution, HOP_US, Histogram, HopTiming, Quantity};
 

@@ -1,4 +1,4 @@
-//! What the last hops cost in a slot: a ring that the audio thread writes and the panel reads without a lock.
+//! Timings of a slot's last hops: a ring that the audio thread writes and the panel reads without a lock.
 
 use super::ring::Ring;
 use crate::engine::StepTimings;

@@ -1,4 +1,4 @@
-//! The dry path: the input, late by exactly what the host was told. Audio thread; real-time safe after `new`.
+//! The dry path: the input, delayed by exactly the reported latency. Audio thread; real-time safe after `new`.
 
 /// Delay lines of equal length, one per channel.
 pub struct DryDelay {
@@ -13,7 +13,7 @@ impl DryDelay {
         Self { lines: vec![vec![0.0; delay_samples + max_portion]; n_channels], delay_samples, write_idx: 0 }
     }
 
-    /// Writes the next samples of every channel. Finite samples pass to the bit, others as silence.
+    /// Writes the next samples of every channel. Finite samples pass unchanged, others as silence.
     pub fn write<C: AsRef<[f32]>>(&mut self, block: &[C], from: usize, n_samples: usize) {
         for (line, channel) in self.lines.iter_mut().zip(block) {
             let new = &channel.as_ref()[from..from + n_samples];

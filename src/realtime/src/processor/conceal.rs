@@ -1,4 +1,4 @@
-//! What is played for a frame whose answer did not come: the noisy frame under the mask that was last heard, which opens
+//! Concealment of late or missing replies: the noisy frame under the mask that was last heard, which opens
 //! to the noisy frame itself within a few hops. Audio thread; real-time safe.
 //!
 //! Overlap-add makes the transition click-free. The mask is held because noise that flashes up for a hop is more

@@ -1,4 +1,4 @@
-//! What may change from block to block, as the audio thread takes it from the parameters.
+//! Controls that may change from block to block: the audio thread's snapshot of the parameters.
 
 use crate::engine::Thresholds;
 use crate::enhance::Shaping;

@@ -117,7 +117,7 @@ impl Output {
     /// Writes one channel's output over `wet`.
     pub fn blend(&self, wet: &mut [f32], dry: &[f32]) {
         if self.is_bypassed {
-            // To the bit.
+            // Bit-identical.
             wet.copy_from_slice(dry);
             return;
         }

@@ -1,4 +1,4 @@
-//! What is taken of the machine's devices: a real input, and a short buffer that both sides have. Pure functions.
+//! Choice of audio devices: a real input, and a short buffer that both sides support. Pure functions.
 
 use std::ops::RangeInclusive;
 

@@ -1,4 +1,4 @@
-//! What audio devices the machine has.
+//! Lists the audio devices of the machine.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The standalone begins again with another device.
+//! Restarts the standalone with another device.
 //!
 //! The framework opens its audio devices once. So the program runs itself anew, with the devices that were chosen and the
 //! parameters as they stand, in a fraction of a second.

@@ -110,7 +110,7 @@ impl Pip {
         Err(AssembleError::NoPip)
     }
 
-    /// The same Python with a pip that resumes; itself, if that cannot be had.
+    /// The same Python with a pip that resumes; itself, if there is none.
     fn resuming(&self, cache: &Path) -> Self {
         if self.resumes {
             return self.clone();

@@ -1,4 +1,4 @@
-//! What Tacet and its torch backend agree on.
+//! The interface between Tacet and its torch backend.
 //!
 //! - [`abi`]: the functions of the backend, as C sees them. The backend and the loader compile the same definitions.
 //! - [`platform`]: file names and what is offered where.

@@ -1,4 +1,4 @@
-//! What one channel of a stream remembers between hops: 27 KB for DeepFilterNet3.
+//! State of one channel between hops: 27 KB for DeepFilterNet3.
 
 use tacet_model::{Config, DF_ORDER, N_BANDS, N_CONV, N_DF_BINS};
 

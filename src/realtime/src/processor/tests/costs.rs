@@ -260,7 +260,7 @@ fn the_host_stops_calling() {
     assert!(lost == 0 || !keeps_time(), "{lost}");
 }
 
-/// Minutes of suspension, and a clock that jumps: the wait rule is all that looks at a clock, and it is told the time.
+/// Minutes of suspension, and a clock that jumps: only the wait rule looks at a clock, and the test hands it the time.
 #[test]
 fn the_clock_jumps() {
     let mut now = Instant::now();

@@ -1,4 +1,4 @@
-//! What the user wants on this computer in every project: one small JSON file in the per-user data directory.
+//! Preferences of this user on this computer, for all projects: one small JSON file in the per-user data directory.
 
 use std::fs;
 use std::path::PathBuf;

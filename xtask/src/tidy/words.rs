@@ -1,0 +1,102 @@
+//! Words that the project no longer uses: names that the glossary in docs/architecture.md has replaced, and turns of phrase
+//! that no native speaker would write.
+
+use super::{Finding, Source};
+
+/// A word or phrase, and what to write instead.
+struct Retired {
+    /// In lower case; written in halves, so that this file does not hold it.
+    text: &'static str,
+    instead: &'static str,
+}
+
+const fn retired(text: &'static str, instead: &'static str) -> Retired {
+    Retired { text, instead }
+}
+
+/// Names, found as whole words and as parts of identifiers.
+const NAMES: [Retired; 5] = [
+    retired(concat!("switch", "board"), "slot manager"),
+    retired(concat!("mail", "box"), "slot inbox"),
+    retired(concat!("attend", "ant"), "background thread"),
+    retired(concat!("be", "ll"), "waker"),
+    retired(concat!("gau", "ges"), "meter reader"),
+];
+
+/// Phrases, found in comments, texts and documents.
+const PHRASES: [Retired; 8] = [
+    retired(concat!("to the ", "bit"), "bit-identical"),
+    retired(concat!("bit-", "equal"), "bit-identical"),
+    retired(concat!("of ", "ours"), "our own, or a name"),
+    retired(concat!("is ", "told"), "reported to"),
+    retired(concat!("are ", "told"), "reported to"),
+    retired(concat!("was ", "told"), "reported to"),
+    retired(concat!("can be ", "had"), "available"),
+    retired(concat!("cannot be ", "had"), "unavailable"),
+];
+
+pub fn check(source: &Source) -> Vec<Finding> {
+    if !source.has_extension("rs") && !source.has_extension("md") {
+        return Vec::new();
+    }
+    let mut findings = Vec::new();
+    for (number, line) in source.lines() {
+        let lower = line.to_lowercase();
+        let is_word = |word: &Retired| parts(line).any(|part| part.to_lowercase() == word.text);
+        let names = NAMES.iter().filter(|word| is_word(word));
+        let phrases = PHRASES.iter().filter(|phrase| has_phrase(&lower, phrase.text));
+        let text = |retired: &Retired| format!("`{}`: write {}", retired.text, retired.instead);
+        findings.extend(names.chain(phrases).map(|found| source.at(number, text(found))));
+    }
+    findings
+}
+
+/// Whether a phrase stands in a line, not as a part of longer words.
+fn has_phrase(line: &str, phrase: &str) -> bool {
+    let is_end = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
+    line.match_indices(phrase).any(|(at, _)| {
+        is_end(line[..at].chars().next_back()) && is_end(line[at + phrase.len()..].chars().next())
+    })
+}
+
+/// The words of a line, identifiers taken apart: `slot_manager` and `SlotManager` are two words each.
+fn parts(line: &str) -> impl Iterator<Item = &str> {
+    line.split(|c: char| !c.is_alphabetic()).flat_map(|word| {
+        let mut ends: Vec<usize> =
+            word.char_indices().skip(1).filter(|(_, c)| c.is_uppercase()).map(|(at, _)| at).collect();
+        ends.push(word.len());
+        let mut start = 0;
+        ends.into_iter().map(move |end| &word[std::mem::replace(&mut start, end)..end])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::source::source;
+    use super::*;
+
+    fn lines(path: &str, text: &str) -> Vec<Option<usize>> {
+        check(&source(path, text)).into_iter().map(|finding| finding.line).collect()
+    }
+
+    #[test]
+    fn names_are_found_in_identifiers_and_prose() {
+        for name in &NAMES {
+            let capital = name.text[..1].to_uppercase() + &name.text[1..];
+            let text =
+                format!("fine\nlet my_{} = New{capital}::new();\n// A {} here.\n", name.text, name.text);
+            assert_eq!(lines("a.rs", &text), [Some(2), Some(3)], "{}", name.text);
+        }
+        // Parts of other words are others.
+        assert_eq!(lines("a.md", "Labelled, below.\n"), []);
+    }
+
+    #[test]
+    fn phrases_are_found_at_the_borders_of_words() {
+        for phrase in &PHRASES {
+            assert_eq!(lines("a.md", &format!("It {}.\n", phrase.text)), [Some(1)], "{}", phrase.text);
+            assert_eq!(lines("a.md", &format!("It {}s.\n", phrase.text)), [], "{}", phrase.text);
+            assert_eq!(lines("a.py", phrase.text), []);
+        }
+    }
+}
