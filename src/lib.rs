@@ -11,7 +11,7 @@
 //!     [`engine::native`]: Tacet's own, on the CPU. [`engine::torch`]: libtorch, opened on demand.
 //!   - [`enhance`]: the engine's answer applied to the noisy frame. Audio thread.
 //!   - [`weights`]: the embedded model. Never on the audio thread.
-//!   - [`denoiser`]: all of it in one thread, for files.
+//!   - [`denoiser`]: all of it hop by hop in one thread. [`sequence`]: many hops at a time on several threads, for files.
 //!   - [`denormals`]: flushing denormals to zero, on both threads.
 //! - `tacet_realtime`: denoising while the sound plays.
 //!   - [`processor`]: the audio thread's half; [`latency`] is what it reports to the host.
@@ -30,7 +30,7 @@
 pub use tacet_model as model;
 pub use tacet_realtime::{
     denoiser, denormals, device, engine, enhance, erb, exchange, features, frame, history, inference, lab,
-    latency, meters, models, oklab, parameters, processor, stft, weights,
+    latency, meters, models, oklab, parameters, processor, sequence, stft, weights,
 };
 
 pub mod panel;

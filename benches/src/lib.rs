@@ -17,6 +17,11 @@ impl Times {
         result
     }
 
+    /// Keeps another one, or whatever else is to be ranked.
+    pub fn push(&mut self, value: f64) {
+        self.0.push(value);
+    }
+
     /// The time that a share `q` of the runs, 0..=1, did not exceed. Panics where nothing was measured.
     pub fn quantile(&mut self, q: f64) -> f64 {
         self.0.sort_by(f64::total_cmp);

@@ -87,6 +87,43 @@ fn a_reader_that_leaves_is_an_error_not_a_crash() {
     );
 }
 
+/// What a microphone has said so far comes out while it is silent: nothing waits for a chunk to fill. All but the delay of
+/// the network and of the writer's buffer, 0.1 s together.
+#[test]
+fn a_live_input_is_handed_on_while_it_lasts() {
+    use std::io::Read as _;
+    use std::time::{Duration, Instant};
+    const SPOKEN: usize = 24_000;
+    const LATE: usize = 4_800;
+    let folder = Folder::new();
+    let input = folder.path("in.wav");
+    write_wav(&input, spec(48_000, 1, 16), &[babble(2 * SPOKEN, 1)]);
+    let bytes = fs::read(&input).unwrap();
+    let mut child = tacet()
+        .args(["denoise", "-", "-o", "-", "--quiet"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let mut half = vec![0; 44 + 2 * (SPOKEN - LATE)];
+    for (from, to) in [(0, 44 + SPOKEN), (44 + SPOKEN, 44 + 2 * SPOKEN)] {
+        stdin.write_all(&bytes[from..to]).unwrap();
+        stdin.flush().unwrap();
+    }
+    // The pipe stays open: the program cannot know that nothing more will come for now.
+    let start = Instant::now();
+    stdout.read_exact(&mut half).unwrap();
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    stdin.write_all(&bytes[44 + 2 * SPOKEN..]).unwrap();
+    drop(stdin);
+    let mut rest = Vec::new();
+    stdout.read_to_end(&mut rest).unwrap();
+    assert!(child.wait().unwrap().success());
+    let whole = tacet().args(["denoise", "-"]).stdin(fs::File::open(&input).unwrap()).output().unwrap();
+    assert!([half, rest].concat() == whole.stdout, "the same as from a file");
+}
+
 /// Ctrl-C and termination while a file is half written: no trace of it, an older output untouched.
 #[cfg(unix)]
 #[test]

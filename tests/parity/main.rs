@@ -11,9 +11,10 @@ mod pipeline;
 
 use tacet_realtime::denoiser::{Denoiser, HopReport, Settings};
 use tacet_realtime::engine::Thresholds;
-use tacet_realtime::engine::native::{Level, NativeEngine, NativeModel, Precision};
+use tacet_realtime::engine::native::{Level, NativeEngine, NativeModel, NativeSequence, Precision};
 use tacet_realtime::enhance::{Shaping, StereoLink};
 use tacet_realtime::model::{HOP, Model, ModelKind};
+use tacet_realtime::sequence::{Pool, Sequence};
 use tacet_realtime::weights;
 
 /// Least ratio of an output to its difference from the oracle's, in dB. Observed: 103 for noise that all but
@@ -79,6 +80,28 @@ fn denoise(denoiser: &mut Denoiser, channels: &[&[f32]]) -> (Vec<Vec<f32>>, Vec<
         reports.push(denoiser.process(&input, &mut output).expect("the native engine does not fail"));
     }
     (outputs, reports)
+}
+
+/// Runs whole signals, one per channel, as a sequence on two threads, in chunks.
+fn denoise_sequence(model: &Model, settings: Settings, channels: &[&[f32]]) -> Vec<Vec<f32>> {
+    let model = NativeModel::new(model).expect("a checked model");
+    let pool = Pool::new(2).expect("threads");
+    let engine = NativeSequence::new(model, channels.len());
+    let mut sequence = Sequence::on(&pool, engine, settings, 4);
+    let mut outputs = vec![Vec::new(); channels.len()];
+    let mut take = |hop: &mut [[f32; HOP]]| {
+        outputs.iter_mut().zip(hop).for_each(|(output, hop)| output.extend_from_slice(hop));
+    };
+    let mut hop = vec![[0.0; HOP]; channels.len()];
+    for t in 0..channels[0].len() / HOP {
+        let input: Vec<&[f32]> = channels.iter().map(|channel| &channel[t * HOP..(t + 1) * HOP]).collect();
+        sequence.push(&input).expect("the native engine does not fail");
+        while sequence.pop(&mut hop).expect("the native engine does not fail") {
+            take(&mut hop);
+        }
+    }
+    sequence.drain(&mut hop, take).expect("the native engine does not fail");
+    outputs
 }
 
 /// Fails if `got` is not what the oracle expects; returns (SNR in dB, largest difference).

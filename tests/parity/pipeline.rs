@@ -3,7 +3,7 @@
 use tacet_realtime::engine::Thresholds;
 use tacet_realtime::model::{HOP, ModelKind};
 
-use super::{NO_STAGES, SOME_STAGES, denoise, denoiser, model, settings, signals};
+use super::{NO_STAGES, SOME_STAGES, denoise, denoise_sequence, denoiser, model, settings, signals};
 
 /// Transform and inverse of full-scale samples: some sixteen units in the last place.
 const MAX_ROUNDING: f32 = 2e-6;
@@ -134,6 +134,24 @@ fn a_reset_denoiser_equals_a_fresh_one_to_the_bit() {
             reports.iter().map(|r| r.lsnr_db).collect()
         };
         assert_eq!(lsnr(&got.1), lsnr(&expected.1), "{kind}");
+    }
+}
+
+/// What is compared with the oracles hop by hop holds for files, which go through in chunks.
+#[test]
+fn sequences_equal_the_hop_by_hop_pipeline_to_the_bit() {
+    for kind in ModelKind::ALL {
+        let Some(model) = model(kind) else { continue };
+        let second = signals::full_scale(3.0);
+        for signal in signals::all() {
+            let n = signal.samples.len().min(second.len());
+            let channels = [&signal.samples[..n], &second[..n]];
+            for settings in [settings(Thresholds::default(), 100.0, 0.0), settings(SOME_STAGES, 30.0, 0.02)] {
+                let (expected, _) = denoise(&mut denoiser(&model, 2, settings), &channels);
+                let found = denoise_sequence(&model, settings, &channels);
+                assert!(found == expected, "{kind}, {}", signal.name);
+            }
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: the benches under `benches/`, each on one core where the system can pin it, but for what has two
-//! threads.
+//! `cargo xtask bench`: the benches under `benches/`, each on one core where the system can pin it, but for what has
+//! several threads.
 //!
 //! A bench is a program that measures ours beside the baseline in one run and prints the ratio. [`plugin`] measures what
 //! the built plugin costs a host.
@@ -19,8 +19,8 @@ pub mod plugin;
 
 /// The name of the one that is no program of its own.
 const PLUGIN: &str = "plugin";
-/// The one whose two threads must not take each other's core.
-const TWO_THREADS: &str = "audio_thread";
+/// Those whose threads must not take each other's core.
+const MANY_THREADS: [&str; 2] = ["audio_thread", "sequence"];
 
 /// Which benches to run.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -54,7 +54,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     shell::run(cargo_bench(workspace, &wanted).arg("--no-run"))?;
     for name in wanted {
         let cargo = cargo_bench(workspace, &[name]);
-        let mut bench = if name == TWO_THREADS { cargo } else { pinned(&cargo) };
+        let mut bench = if MANY_THREADS.contains(&name.as_str()) { cargo } else { pinned(&cargo) };
         bench.current_dir(&workspace.root).arg("--").args(&options.arguments);
         // The pack of this working tree, where there is one, rather than what is installed.
         let pack = torch::pack_dir(workspace);

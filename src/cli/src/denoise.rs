@@ -107,6 +107,10 @@ pub struct Args {
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
 
+    /// Threads for the native engine, which all files in work share [default: the number of processor cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+
     /// Draw the spectrograms before and after; for several inputs a folder
     #[arg(long, value_name = "PNG")]
     pub spectrogram: Option<PathBuf>,
@@ -153,8 +157,8 @@ pub fn run(args: &Args) -> Result<bool> {
     let from_environment = std::env::var("TACET_MODEL").ok().filter(|name| !name.is_empty());
     let model = LoadedModel::load(args.model.as_deref().or(from_environment.as_deref()))?;
     let settings = args.settings();
-    let engines = Engines::open(args, &model)?;
-    let n_jobs = engines.n_jobs(args.jobs, tasks.len());
+    let mut engines = Engines::open(args, &model)?;
+    let n_jobs = engines.share_out(args.jobs, args.threads, tasks.len());
     let delay_samples = Denoiser::new(model.engine(), 1, settings)?.delay_samples();
 
     let progress = Progress::new(tasks.len(), args.quiet);
@@ -227,12 +231,24 @@ thread_local! {
     static IS_CAUGHT: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Does work whose panics become errors of a file.
+fn with_panics_as_errors<T>(work: impl FnOnce() -> T) -> T {
+    /// Also when the work panics.
+    struct Reset;
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            IS_CAUGHT.set(false);
+        }
+    }
+    IS_CAUGHT.set(true);
+    let _reset = Reset;
+    work()
+}
+
 /// One task, its errors and even a decoder's panic kept from the others.
 fn process(task: &Task, context: &job::Context<'_>) -> FileReport {
-    IS_CAUGHT.set(true);
-    let result = catch_unwind(AssertUnwindSafe(|| job::run(task, context)))
+    let result = catch_unwind(AssertUnwindSafe(|| with_panics_as_errors(|| job::run(task, context))))
         .unwrap_or_else(|panic| Err(anyhow!("{BROKEN} ({})", panic_text(&*panic))));
-    IS_CAUGHT.set(false);
     let progress = context.progress;
     progress.file_done();
     let outcome = match result {

@@ -1,14 +1,15 @@
 //! Takes a signal of any sample rate through a processor of 48 kHz hops and back, sample-aligned and of equal length.
 //!
 //! Input -> [`Resampler`] to 48 kHz -> hops -> processor -> its delay dropped -> [`Resampler`] back -> output. The
-//! end is not treated apart: silence is fed in at the front until as many samples have come out as went in. Runs on
-//! the thread that denoises; holds a few blocks, never the signal.
+//! processor may keep hops for as long as it likes: what comes out is numbered, not timed. The end is not treated apart:
+//! silence is fed in at the front until as many samples have come out as went in. Runs on the thread that has the file;
+//! holds a few blocks, never the signal.
 
 use std::collections::VecDeque;
 
 use anyhow::{Result, ensure};
-use tacet_realtime::denoiser::Denoiser;
 use tacet_realtime::model::{HOP, SAMPLE_RATE_HZ};
+use tacet_realtime::sequence::Sequence;
 
 use super::resample::{Resampler, n_resampled};
 
@@ -17,21 +18,57 @@ pub trait HopProcessor {
     /// Samples between an input and the same moment in the output; a multiple of [`HOP`].
     fn delay_samples(&self) -> usize;
 
-    /// Processes one hop: one slice of [`HOP`] samples at 48 kHz per channel.
+    /// Takes one hop: one slice of [`HOP`] samples at 48 kHz per channel. May wait for hops taken before.
     ///
     /// # Errors
     /// The processor's own; the pipeline is then of no further use.
-    fn process(&mut self, input: &[&[f32]], output: &mut [&mut [f32]]) -> Result<()>;
+    fn push(&mut self, input: &[&[f32]]) -> Result<()>;
+
+    /// Gives the next hop if it is ready.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    fn pop(&mut self, output: &mut [Vec<f32>]) -> Result<bool>;
+
+    /// Makes a beginning with the hops taken, as the next ones may be long in coming.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    fn flush(&mut self) -> Result<()>;
+
+    /// Whether no hop is being worked on.
+    fn is_idle(&self) -> bool;
+
+    /// Waits until some more hops are ready; false if none is being worked on.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    fn wait(&mut self) -> Result<bool>;
 }
 
-impl HopProcessor for Denoiser {
+impl<W: Send + 'static> HopProcessor for Sequence<W> {
     fn delay_samples(&self) -> usize {
-        Denoiser::delay_samples(self)
+        Sequence::delay_samples(self)
     }
 
-    fn process(&mut self, input: &[&[f32]], output: &mut [&mut [f32]]) -> Result<()> {
-        Denoiser::process(self, input, output)?;
-        Ok(())
+    fn push(&mut self, input: &[&[f32]]) -> Result<()> {
+        Ok(Sequence::push(self, input)?)
+    }
+
+    fn pop(&mut self, output: &mut [Vec<f32>]) -> Result<bool> {
+        Ok(Sequence::pop(self, output)?)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(Sequence::flush(self)?)
+    }
+
+    fn is_idle(&self) -> bool {
+        Sequence::is_idle(self)
+    }
+
+    fn wait(&mut self) -> Result<bool> {
+        Ok(Sequence::wait(self)?)
     }
 }
 
@@ -40,8 +77,24 @@ impl<P: HopProcessor + ?Sized> HopProcessor for Box<P> {
         (**self).delay_samples()
     }
 
-    fn process(&mut self, input: &[&[f32]], output: &mut [&mut [f32]]) -> Result<()> {
-        (**self).process(input, output)
+    fn push(&mut self, input: &[&[f32]]) -> Result<()> {
+        (**self).push(input)
+    }
+
+    fn pop(&mut self, output: &mut [Vec<f32>]) -> Result<bool> {
+        (**self).pop(output)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        (**self).flush()
+    }
+
+    fn is_idle(&self) -> bool {
+        (**self).is_idle()
+    }
+
+    fn wait(&mut self) -> Result<bool> {
+        (**self).wait()
     }
 }
 
@@ -62,9 +115,11 @@ pub struct Pipeline<P> {
     down: Resampler,
     /// 48 kHz samples that do not fill a hop yet.
     pending: Vec<Vec<f32>>,
-    /// Hops that are inside the processor: its delay.
-    inside: VecDeque<Vec<Vec<f32>>>,
-    n_delay_hops: usize,
+    /// Hops that are inside the processor, per channel.
+    inside: Vec<VecDeque<f32>>,
+    /// Hops still to come that belong to no input: the processor's delay.
+    n_to_drop: usize,
+    hop_before: Vec<Vec<f32>>,
     hop_out: Vec<Vec<f32>>,
     /// Samples back at the input's rate.
     ready: Vec<Vec<f32>>,
@@ -89,8 +144,9 @@ impl<P: HopProcessor> Pipeline<P> {
             processor,
             down: Resampler::new(SAMPLE_RATE_HZ, rate_hz, n_channels)?,
             pending: empty.clone(),
-            inside: VecDeque::new(),
-            n_delay_hops: delay / HOP,
+            inside: vec![VecDeque::new(); n_channels],
+            n_to_drop: delay / HOP,
+            hop_before: vec![vec![0.0; HOP]; n_channels],
             hop_out: vec![vec![0.0; HOP]; n_channels],
             ready: empty,
             n_in: 0,
@@ -119,25 +175,58 @@ impl<P: HopProcessor> Pipeline<P> {
         self.drain(sink)
     }
 
+    /// Hands on what became ready while the next block is not there yet, and lets the processor begin with what it has;
+    /// false if there is nothing to hand on before the next block.
+    ///
+    /// # Errors
+    /// The processor's or the sink's.
+    pub fn pause(&mut self, observer: &mut dyn Observer, sink: &mut Sink<'_>) -> Result<bool> {
+        self.collect(observer)?;
+        // Only then: hops that came while others were being worked on wait for these.
+        if self.processor.is_idle() {
+            self.processor.flush()?;
+            self.collect(observer)?;
+        }
+        self.drain(sink)?;
+        Ok(!self.processor.is_idle())
+    }
+
     /// Ends the signal: hands on the rest, so that as many samples have come out as went in.
     ///
     /// # Errors
     /// The processor's or the sink's.
     pub fn finish(mut self, observer: &mut dyn Observer, sink: &mut Sink<'_>) -> Result<()> {
         let silence = vec![[0.0; HOP]; self.pending.len()];
-        while self.n_out < self.n_in || self.n_observed < self.n_to_observe() {
-            self.feed(&silence, observer)?;
+        loop {
+            self.processor.flush()?;
+            while self.processor.wait()? {
+                self.collect(observer)?;
+                self.drain(sink)?;
+            }
+            self.collect(observer)?;
             self.drain(sink)?;
+            if self.n_out == self.n_in && self.n_observed >= self.n_to_observe() {
+                return Ok(());
+            }
+            // What is still missing, as far as it can be told; the resamplers have their own delays.
+            let n_missing = (self.n_in - self.n_out).div_ceil(HOP as u64).max(1);
+            for _ in 0..n_missing {
+                self.feed(&silence, observer)?;
+            }
         }
-        Ok(())
     }
 
     fn feed<C: AsRef<[f32]>>(&mut self, block: &[C], observer: &mut dyn Observer) -> Result<()> {
         self.up.process(block, &mut self.pending)?;
-        let n_pending = self.pending.first().map_or(0, Vec::len);
-        let n_hops = n_pending / HOP;
-        for index in 0..n_hops {
-            self.process_hop(index * HOP, observer)?;
+        let n_hops = self.pending.first().map_or(0, Vec::len) / HOP;
+        for hop in 0..n_hops {
+            let input: Vec<&[f32]> =
+                self.pending.iter().map(|channel| &channel[hop * HOP..(hop + 1) * HOP]).collect();
+            self.processor.push(&input)?;
+            for (inside, samples) in self.inside.iter_mut().zip(input) {
+                inside.extend(samples);
+            }
+            self.collect(observer)?;
         }
         for channel in &mut self.pending {
             channel.drain(..n_hops * HOP);
@@ -145,26 +234,28 @@ impl<P: HopProcessor> Pipeline<P> {
         Ok(())
     }
 
-    /// Processes the hop that begins at `start` of what is pending.
-    fn process_hop(&mut self, start: usize, observer: &mut dyn Observer) -> Result<()> {
-        let input: Vec<&[f32]> = self.pending.iter().map(|channel| &channel[start..start + HOP]).collect();
-        let mut output: Vec<&mut [f32]> = self.hop_out.iter_mut().map(Vec::as_mut_slice).collect();
-        self.processor.process(&input, &mut output)?;
-        self.inside.push_back(input.iter().map(|channel| channel.to_vec()).collect());
-        if self.inside.len() <= self.n_delay_hops {
-            return Ok(());
+    /// Takes what the processor has ready.
+    fn collect(&mut self, observer: &mut dyn Observer) -> Result<()> {
+        while self.processor.pop(&mut self.hop_out)? {
+            if self.n_to_drop > 0 {
+                self.n_to_drop -= 1;
+                continue;
+            }
+            for (inside, before) in self.inside.iter_mut().zip(&mut self.hop_before) {
+                before.iter_mut().zip(inside.drain(..HOP)).for_each(|(before, sample)| *before = sample);
+            }
+            // The last hop reaches past the end; what is behind it is the silence fed in to flush.
+            let n_observed = (self.n_to_observe() - self.n_observed).min(HOP as u64);
+            if n_observed > 0 {
+                observer.hop(
+                    &first(&self.hop_before, n_observed as usize),
+                    &first(&self.hop_out, n_observed as usize),
+                );
+                self.n_observed += n_observed;
+            }
+            self.down.process(&self.hop_out, &mut self.ready)?;
         }
-        let Some(before) = self.inside.pop_front() else { return Ok(()) };
-        // The last hop reaches past the end; what is behind it is the silence fed in to flush.
-        let n_observed = (self.n_to_observe() - self.n_observed).min(HOP as u64);
-        if n_observed > 0 {
-            let before: Vec<&[f32]> = before.iter().map(|channel| &channel[..n_observed as usize]).collect();
-            let after: Vec<&[f32]> =
-                self.hop_out.iter().map(|channel| &channel[..n_observed as usize]).collect();
-            observer.hop(&before, &after);
-            self.n_observed += n_observed;
-        }
-        self.down.process(&self.hop_out, &mut self.ready)
+        Ok(())
     }
 
     /// 48 kHz samples that the input so far covers.
@@ -188,35 +279,64 @@ impl<P: HopProcessor> Pipeline<P> {
     }
 }
 
+/// The first samples of every channel.
+fn first(hop: &[Vec<f32>], n_samples: usize) -> Vec<&[f32]> {
+    hop.iter().map(|channel| &channel[..n_samples]).collect()
+}
+
 /// The processors that tests put in the network's place.
 #[cfg(test)]
 pub mod testing {
     use super::*;
 
-    /// Delays by whole hops and does nothing else.
+    /// Delays by whole hops and does nothing else, some hops at a time.
     pub struct Delay {
-        hops: VecDeque<Vec<Vec<f32>>>,
+        n_hops: usize,
+        /// Taken and not given.
+        inside: VecDeque<Vec<Vec<f32>>>,
+        /// Of these the first are ready.
+        n_ready: usize,
+        chunk_hops: usize,
     }
 
     impl Delay {
-        /// A delay of `n_hops` hops.
-        pub fn new(n_hops: usize, n_channels: usize) -> Self {
-            Self { hops: vec![vec![vec![0.0; HOP]; n_channels]; n_hops].into() }
+        /// A delay of `n_hops` hops, worked on when `chunk_hops` have come together.
+        pub fn new(n_hops: usize, n_channels: usize, chunk_hops: usize) -> Self {
+            let inside = vec![vec![vec![0.0; HOP]; n_channels]; n_hops].into();
+            Self { n_hops, inside, n_ready: n_hops, chunk_hops }
         }
     }
 
     impl HopProcessor for Delay {
         fn delay_samples(&self) -> usize {
-            self.hops.len() * HOP
+            self.n_hops * HOP
         }
 
-        fn process(&mut self, input: &[&[f32]], output: &mut [&mut [f32]]) -> Result<()> {
-            self.hops.push_back(input.iter().map(|channel| channel.to_vec()).collect());
-            let hop = self.hops.pop_front().expect("just pushed");
-            for (from, to) in hop.iter().zip(output) {
-                to.copy_from_slice(from);
+        fn push(&mut self, input: &[&[f32]]) -> Result<()> {
+            self.inside.push_back(input.iter().map(|channel| channel.to_vec()).collect());
+            if self.inside.len() >= self.n_ready + self.chunk_hops { self.flush() } else { Ok(()) }
+        }
+
+        fn pop(&mut self, output: &mut [Vec<f32>]) -> Result<bool> {
+            if self.n_ready == 0 {
+                return Ok(false);
             }
+            self.n_ready -= 1;
+            output.clone_from_slice(&self.inside.pop_front().expect("as many are ready"));
+            Ok(true)
+        }
+
+        fn flush(&mut self) -> Result<()> {
+            self.n_ready = self.inside.len();
             Ok(())
+        }
+
+        fn is_idle(&self) -> bool {
+            true
+        }
+
+        fn wait(&mut self) -> Result<bool> {
+            Ok(false)
         }
     }
 
@@ -264,7 +384,8 @@ mod tests {
     }
 
     fn run(input: &[Vec<f32>], rate_hz: u32, n_hops: usize, block: usize) -> (Vec<Vec<f32>>, Notes) {
-        let mut pipeline = Pipeline::new(rate_hz, input.len(), Delay::new(n_hops, input.len())).unwrap();
+        let delay = Delay::new(n_hops, input.len(), 1 + block % 7);
+        let mut pipeline = Pipeline::new(rate_hz, input.len(), delay).unwrap();
         let mut output = vec![Vec::new(); input.len()];
         let mut notes = Notes::default();
         let mut sink = |channels: &[&[f32]]| {

@@ -3,14 +3,12 @@
 //! For files, tests and measurements. The plugin runs the same stages on two threads (see the crate's map); what both
 //! put out for the same input is bit-identical.
 
-use tacet_model::{HOP, N_BINS};
+use tacet_model::HOP;
 
 use crate::engine::{Engine, EngineError, Job, Stage, StepTimings, Thresholds};
-use crate::enhance::{Shaping, enhance};
-use crate::features::FeatureState;
-use crate::frame::{SILENT_SPECTRUM, Spectrum};
-use crate::history::History;
-use crate::stft::{Analysis, OVERLAP_DELAY_SAMPLES, Synthesis};
+use crate::enhance::Shaping;
+use crate::halves::{Analyser, Synthesiser};
+use crate::stft::OVERLAP_DELAY_SAMPLES;
 
 /// Everything that may change between hops.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -36,19 +34,12 @@ pub struct HopReport {
     pub timings: StepTimings,
 }
 
-struct Channel {
-    analysis: Analysis,
-    features: FeatureState,
-    synthesis: Synthesis,
-}
-
 /// A stream of any channel count through an engine of its own.
 pub struct Denoiser {
     engine: Box<dyn Engine>,
     settings: Settings,
-    channels: Box<[Channel]>,
-    history: History,
-    enhanced: Box<[Spectrum]>,
+    analyser: Analyser,
+    synthesiser: Synthesiser,
     jobs: [Job; 1],
 }
 
@@ -63,17 +54,10 @@ impl Denoiser {
         settings: Settings,
     ) -> Result<Self, EngineError> {
         let stream = engine.open(n_channels)?;
-        let norm_alpha = engine.norm_alpha();
-        let channel = |_| Channel {
-            analysis: Analysis::new(),
-            features: FeatureState::new(norm_alpha),
-            synthesis: Synthesis::new(),
-        };
         Ok(Self {
             settings,
-            channels: (0..n_channels).map(channel).collect(),
-            history: History::new(n_channels, engine.lookahead_hops() + 1),
-            enhanced: vec![SILENT_SPECTRUM; n_channels].into(),
+            analyser: Analyser::new(n_channels, engine.norm_alpha()),
+            synthesiser: Synthesiser::new(n_channels, engine.lookahead_hops()),
             jobs: [Job::new(stream, n_channels)],
             engine,
         })
@@ -92,12 +76,8 @@ impl Denoiser {
 
     /// Forgets everything heard.
     pub fn reset(&mut self) {
-        for channel in &mut self.channels {
-            channel.analysis.reset();
-            channel.features.reset();
-            channel.synthesis.reset();
-        }
-        self.history.reset();
+        self.analyser.reset();
+        self.synthesiser.reset();
         self.engine.reset(self.jobs[0].stream);
     }
 
@@ -111,39 +91,16 @@ impl Denoiser {
     /// # Panics
     /// If the channel count or a slice's length is another.
     pub fn process(&mut self, input: &[&[f32]], output: &mut [&mut [f32]]) -> Result<HopReport, EngineError> {
-        assert_eq!((input.len(), output.len()), (self.channels.len(), self.channels.len()), "channel count");
         let job = &mut self.jobs[0];
-        for (((channel, samples), noisy), inputs) in
-            self.channels.iter_mut().zip(input).zip(self.history.push()).zip(&mut job.input)
-        {
-            channel.analysis.process(as_hop(samples), noisy);
-            channel.features.process(noisy, inputs);
-        }
+        let n_channels = job.input.len();
+        assert_eq!((input.len(), output.len()), (n_channels, n_channels), "channel count");
+        self.analyser.process(input, self.synthesiser.noisy(), &mut job.input);
         job.thresholds = self.settings.thresholds;
         job.pending = true;
         let timings = self.engine.step(&mut self.jobs)?;
         let job = &self.jobs[0];
-        let aligned = self.history.get(self.engine.lookahead_hops());
-        enhance(&self.settings.shaping, job.stage, &job.output, aligned, &mut self.enhanced);
-        for ((channel, frame), samples) in self.channels.iter_mut().zip(&self.enhanced).zip(output) {
-            let samples: &mut [f32; HOP] = (&mut **samples).try_into().expect("a hop per channel");
-            channel.synthesis.process(frame, samples);
-        }
-        Ok(HopReport {
-            lsnr_db: job.output[0].lsnr_db,
-            stage: job.stage,
-            input_power: mean_power(aligned),
-            output_power: mean_power(&self.enhanced),
-            timings,
-        })
+        self.synthesiser.process(&self.settings.shaping, job.stage, &job.output, output);
+        let (input_power, output_power) = self.synthesiser.powers();
+        Ok(HopReport { lsnr_db: job.output[0].lsnr_db, stage: job.stage, input_power, output_power, timings })
     }
-}
-
-fn as_hop(samples: &[f32]) -> &[f32; HOP] {
-    samples.try_into().expect("a hop per channel")
-}
-
-fn mean_power(frames: &[Spectrum]) -> f32 {
-    let sum: f32 = frames.iter().flatten().map(|bin| bin.norm_sqr()).sum();
-    sum / (frames.len() * N_BINS) as f32
 }

@@ -4,6 +4,7 @@
 //! its streams; a stream's result never depends on which other streams share its step.
 
 pub mod native;
+pub mod sequence;
 
 use std::time::Instant;
 
@@ -80,7 +81,7 @@ impl Thresholds {
 }
 
 /// Which part of the network ran for a hop. A decoder that did not run keeps its state frozen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum Stage {
     /// No decoder: the frame becomes silence.

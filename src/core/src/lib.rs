@@ -1,4 +1,5 @@
-//! Processing of one hop of audio, without threads, file formats or a host: the performance-critical part of Tacet.
+//! Processing of one hop of audio, and of many at a time for recordings, without file formats or a host: the
+//! performance-critical part of Tacet.
 //!
 //! A crate of its own so that it is always compiled for speed, and seldom. `tacet_realtime` and `tacet` re-export its
 //! modules under the same names; the map in `tacet` says who runs what on which thread.
@@ -12,6 +13,8 @@ pub mod enhance;
 pub mod erb;
 pub mod features;
 pub mod frame;
+pub mod halves;
 pub mod history;
+pub mod sequence;
 pub mod stft;
 pub mod weights;

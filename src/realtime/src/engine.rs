@@ -3,6 +3,7 @@
 
 pub use tacet_core::engine::{
     ChannelIn, ChannelOut, Engine, EngineError, Job, Stage, StepTimings, StreamId, Thresholds, native,
+    sequence,
 };
 
 pub mod torch;

@@ -10,14 +10,13 @@
 //! - [`engine`]: what runs the network; [`engine::native`] on the CPU, [`engine::torch`] on libtorch, opened on demand.
 //! - [`device`]: what can run the network here, and what to know before choosing. Never on the audio thread.
 //! - [`models`]: models that are not embedded. Never on the audio thread.
-//! - [`whole_file`]: many hops at a time on a device, for files.
 //! - [`meters`]: what the audio thread tells the panel.
 //! - [`lab`]: what each device costs, measured hop by hop. Off the audio thread.
 //! - [`parameters`]: the table of parameters: ranges, units, defaults, texts.
 //! - [`oklab`]: colours of pictures and panel.
 //! - [`sync`]: what the concurrent code is made of.
 
-pub use tacet_core::{denoiser, denormals, enhance, erb, features, frame, history, stft, weights};
+pub use tacet_core::{denoiser, denormals, enhance, erb, features, frame, history, sequence, stft, weights};
 pub use tacet_model as model;
 
 pub mod device;
@@ -33,4 +32,3 @@ pub mod parameters;
 pub mod processor;
 pub mod resample;
 pub mod sync;
-pub mod whole_file;

@@ -6,14 +6,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde::Serialize;
+use tacet_realtime::denoiser::Settings;
 use tacet_realtime::device::{Assessment, Device, df_method_name};
-use tacet_realtime::engine::native::{Level, NativeEngine, NativeModel};
+use tacet_realtime::engine::native::{Level, NativeEngine, NativeModel, NativeSequence};
 use tacet_realtime::engine::torch::{TorchEngine, TorchFile, TorchOptions};
 use tacet_realtime::engine::{ChannelIn, ChannelOut, Engine, Job, StepTimings, Thresholds};
 use tacet_realtime::features::FeatureState;
 use tacet_realtime::frame::SILENT_SPECTRUM;
 use tacet_realtime::lab::{COLD_HOPS, Distribution, HOP_US, PAUSE_US};
 use tacet_realtime::model::{HOP, Model};
+use tacet_realtime::sequence::{Pool, Sequence};
 use tacet_realtime::stft::Analysis;
 
 use super::{Args, HOP_TIME, PaceChoice};
@@ -23,7 +25,7 @@ const N_INPUTS: usize = 64;
 /// Round trips without work.
 const N_ROUND_TRIPS: usize = 200;
 /// Hops of a whole-file chunk, as for files.
-const CHUNK_HOPS: usize = tacet_realtime::whole_file::CHUNK_HOPS;
+const CHUNK_HOPS: usize = tacet_realtime::engine::torch::CHUNK_HOPS;
 /// Channels of the whole-file measurement.
 const FILE_CHANNELS: [usize; 3] = [1, 2, 16];
 /// Chunks that are measured, after one that is not.
@@ -163,7 +165,7 @@ fn measure(
     })
 }
 
-/// Native files go hop by hop, on one thread; those of libtorch in chunks.
+/// Native files go hop by hop, and as sequences from samples to samples; those of libtorch in chunks.
 fn files(found: &Assessment, model: &Model) -> Result<Vec<Throughput>> {
     let (Device::Torch(device), Some(df)) = (found.device, found.df) else {
         return native_files(found, model);
@@ -223,27 +225,63 @@ fn native_files(found: &Assessment, model: &Model) -> Result<Vec<Throughput>> {
             times_real_time: audio_s / start.elapsed().as_secs_f64(),
         });
     }
+    let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
+    for (n_threads, method) in [(1, "sequence, 1 thread"), (n_cores, "sequence, all cores")] {
+        for channels in FILE_CHANNELS {
+            throughputs.push(Throughput {
+                device: found.device.name(),
+                channels,
+                df_method: method,
+                times_real_time: sequence(&packed, channels, n_threads)?,
+            });
+        }
+    }
     Ok(throughputs)
 }
 
-/// Features of white noise at -20 dBFS, which keeps every stage at work.
-fn inputs(norm_alpha: f32) -> Vec<ChannelIn> {
-    let (mut analysis, mut features) = (Analysis::new(), FeatureState::new(norm_alpha));
+/// Seconds of audio, of all channels, per second, from samples to samples.
+fn sequence(packed: &Arc<NativeModel>, channels: usize, n_threads: usize) -> Result<f64> {
+    let pool = Pool::new(n_threads)?;
+    let samples = samples();
+    let run = |n_hops: usize| -> Result<()> {
+        let engine = NativeSequence::new(packed.clone(), channels);
+        let mut sequence = Sequence::on(&pool, engine, Settings::default(), n_threads + 3);
+        let mut output = vec![[0.0; HOP]; channels];
+        for hop in samples.iter().cycle().take(n_hops) {
+            sequence.push(&vec![*hop; channels])?;
+            while sequence.pop(&mut output)? {}
+        }
+        Ok(sequence.drain(&mut output, |_| {})?)
+    };
+    run(CHUNK_HOPS)?;
+    let start = Instant::now();
+    run(N_CHUNKS * CHUNK_HOPS)?;
+    let audio_s = (N_CHUNKS * CHUNK_HOPS * channels) as f64 * f64::from(HOP_US) / 1e6;
+    Ok(audio_s / start.elapsed().as_secs_f64())
+}
+
+/// White noise at -20 dBFS, which keeps every stage at work.
+fn samples() -> Vec<[f32; HOP]> {
     // A linear congruential generator (Numerical Recipes).
     let mut state = 1_u32;
     let mut noise = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state as f32 / (1_u64 << 31) as f32 - 1.0) * 0.1
     };
+    (0..N_INPUTS).map(|_| std::array::from_fn(|_| noise())).collect()
+}
+
+/// What the network hears of that noise.
+fn inputs(norm_alpha: f32) -> Vec<ChannelIn> {
+    let (mut analysis, mut features) = (Analysis::new(), FeatureState::new(norm_alpha));
     let mut spectrum = SILENT_SPECTRUM;
-    let hop = |_| {
-        let samples: [f32; HOP] = std::array::from_fn(|_| noise());
-        analysis.process(&samples, &mut spectrum);
+    let hear = |hop: &[f32; HOP]| {
         let mut input = ChannelIn::default();
+        analysis.process(hop, &mut spectrum);
         features.process(&spectrum, &mut input);
         input
     };
-    (0..N_INPUTS).map(hop).collect()
+    samples().iter().map(hear).collect()
 }
 
 /// Sleeps most of the way and spins the rest: a sleep ends up to a millisecond late.

@@ -8,11 +8,12 @@ use std::thread;
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 use serde::Serialize;
-use tacet_realtime::denoiser::{Denoiser, Settings};
+use tacet_realtime::denoiser::Settings;
 use tacet_realtime::device::{self, Device, DfChoice, Facts, Reason, Use, Warning};
-use tacet_realtime::engine::native::{Level, NativeEngine, NativeModel, Precision};
-use tacet_realtime::engine::torch::{TorchDevice, TorchEngine, TorchFile, TorchOptions};
-use tacet_realtime::whole_file::WholeFile;
+use tacet_realtime::engine::EngineError;
+use tacet_realtime::engine::native::{Level, NativeModel, NativeSequence, Precision};
+use tacet_realtime::engine::torch::{TorchDevice, TorchEngine, TorchFile, TorchOptions, TorchSequence};
+use tacet_realtime::sequence::{Pool, Sequence};
 use tacet_torch_pack::abi::DfMethod;
 
 use super::Args;
@@ -152,12 +153,16 @@ pub struct Engines {
 }
 
 enum Kind {
-    Native(Arc<NativeModel>),
+    Native {
+        model: Arc<NativeModel>,
+        /// Threads that the files share, each with so many chunks in work at once; without, a file's own thread does it.
+        pool: Option<(Pool, usize)>,
+    },
     Torch {
         device: TorchDevice,
         df: DfChoice,
         /// Those that no file uses at the moment.
-        idle: Mutex<Vec<TorchEngine>>,
+        idle: Arc<Mutex<Vec<TorchEngine>>>,
     },
 }
 
@@ -202,7 +207,7 @@ impl Engines {
             _ => model.packed(),
         };
         let report = EngineReport { device: device.name(), df_op: None, df_op_reason: None, libtorch: None };
-        Ok(Self { kind: Kind::Native(packed), report, notes })
+        Ok(Self { kind: Kind::Native { model: packed, pool: None }, report, notes })
     }
 
     fn torch(
@@ -232,7 +237,7 @@ impl Engines {
             df_op_reason: Some(df.reason),
             libtorch: facts.torch.as_ref().ok().map(|torch| torch.pack.clone()),
         };
-        Ok(Self { kind: Kind::Torch { device, df, idle: Mutex::new(vec![first]) }, report, notes })
+        Ok(Self { kind: Kind::Torch { device, df, idle: Arc::new(Mutex::new(vec![first])) }, report, notes })
     }
 
     /// For the run's report.
@@ -245,42 +250,77 @@ impl Engines {
         &self.notes
     }
 
-    /// Threads that work on `n_files` files, of the number that the user wants. libtorch computes each file on one thread of
-    /// the CPU: sixteen gained a sixth on an idle machine (49 times real time after 42), and wait for each other on a busy one.
-    pub fn n_jobs(&self, wanted: Option<NonZeroUsize>, n_files: usize) -> usize {
+    /// Shares the processor out among `n_files` files: returns how many are in work at once, of the number that the user
+    /// wants, and starts the threads that the native engine's sequences have in common. With as many files as threads each
+    /// file has a thread of its own instead, which is cheaper.
+    ///
+    /// libtorch computes each file on one thread of the CPU: sixteen gained a sixth on an idle machine (49 times real time
+    /// after 42), and wait for each other on a busy one.
+    pub fn share_out(
+        &mut self,
+        jobs: Option<NonZeroUsize>,
+        threads: Option<NonZeroUsize>,
+        n_files: usize,
+    ) -> usize {
         let n_cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let most = match &self.kind {
             Kind::Torch { device: TorchDevice::Mps, .. } => return 1,
             Kind::Torch { device: TorchDevice::Cuda(_), .. } => n_cores.min(MAX_GPU_JOBS),
-            _ => n_cores,
+            Kind::Torch { .. } => n_cores,
+            Kind::Native { .. } => threads.map_or(n_cores, NonZeroUsize::get),
         };
-        wanted.map_or(most, NonZeroUsize::get).min(n_files).max(1)
+        let n_jobs = jobs.map_or(most, NonZeroUsize::get).min(n_files).max(1);
+        if let Kind::Native { pool, .. } = &mut self.kind {
+            let n_threads = most;
+            if n_jobs == 1 || n_jobs != n_threads {
+                // Where the system gives no thread, each file's own does all.
+                *pool = Pool::new(n_threads).ok().map(|pool| {
+                    let max_inside = (pool.n_threads() + 2).div_ceil(n_jobs) + 1;
+                    (pool, max_inside)
+                });
+            }
+        }
+        n_jobs
     }
 
     /// A processor for one file.
     ///
     /// # Errors
     /// The engine's.
-    pub fn processor<'a>(
-        &'a self,
+    pub fn processor(
+        &self,
         model: &LoadedModel,
         n_channels: usize,
         settings: Settings,
-    ) -> Result<Box<dyn HopProcessor + 'a>> {
-        let (device, df, idle) = match &self.kind {
-            Kind::Torch { device, df, idle } => (device, df, idle),
-            Kind::Native(packed) => {
-                let engine = Box::new(NativeEngine::new(packed.clone()));
-                return Ok(Box::new(Denoiser::new(engine, n_channels, settings)?));
+    ) -> Result<Box<dyn HopProcessor>> {
+        match &self.kind {
+            Kind::Native { model, pool } => {
+                let engine = NativeSequence::new(model.clone(), n_channels);
+                Ok(Box::new(match pool {
+                    Some((pool, max_inside)) => Sequence::on(pool, engine, settings, *max_inside),
+                    None => Sequence::new(engine, settings),
+                }))
             }
-        };
-        let lent = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let engine = match lent {
-            Some(engine) => engine,
-            None => make(*device, model)?,
-        };
-        let file = WholeFile::new(TorchFile::new(engine, n_channels, df.method)?, n_channels, settings);
-        Ok(Box::new(Lent { file: Some(file), idle, is_sound: true }))
+            Kind::Torch { device, df, idle } => {
+                let lent = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                let engine = match lent {
+                    Some(engine) => engine,
+                    None => make(*device, model)?,
+                };
+                let idle = idle.clone();
+                let file = TorchFile::new(engine, n_channels, df.method)?;
+                let engine = TorchSequence::new(file, move |engine| {
+                    idle.lock().unwrap_or_else(PoisonError::into_inner).push(engine);
+                });
+                Ok(Box::new(Sequence::new(engine, settings)))
+            }
+        }
+    }
+
+    /// An error of a file, with the next step where it is the device's.
+    pub fn explain(&self, error: anyhow::Error) -> anyhow::Error {
+        let is_devices = error.is::<EngineError>() && matches!(self.kind, Kind::Torch { .. });
+        if is_devices { error.context("--engine native works without the device") } else { error }
     }
 }
 
@@ -288,35 +328,6 @@ impl Engines {
 fn make(device: TorchDevice, model: &LoadedModel) -> Result<TorchEngine> {
     let options = TorchOptions { warm_up_channels: 1, graphs: false };
     Ok(TorchEngine::new(device, model.model(), &options)?)
-}
-
-/// A file on a device; its engine goes back when it is done.
-struct Lent<'a> {
-    file: Option<WholeFile>,
-    idle: &'a Mutex<Vec<TorchEngine>>,
-    is_sound: bool,
-}
-
-impl HopProcessor for Lent<'_> {
-    fn delay_samples(&self) -> usize {
-        self.file.as_ref().map_or(0, WholeFile::delay_samples)
-    }
-
-    fn process(&mut self, input: &[&[f32]], output: &mut [&mut [f32]]) -> Result<()> {
-        let Some(file) = &mut self.file else { return Ok(()) };
-        let done = file.process(input, output);
-        self.is_sound &= done.is_ok();
-        done.context("--engine native works without the device")
-    }
-}
-
-impl Drop for Lent<'_> {
-    fn drop(&mut self) {
-        if let Some(file) = self.file.take().filter(|_| self.is_sound) {
-            let engine = file.into_engine();
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(engine);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,14 @@
 //! One file from its bytes to its bytes: decode, denoise, encode, measure, draw.
+//!
+//! Two threads, so that a live input is never waited for with something left to hand on: one decodes, the other does the
+//! rest.
 
 use std::io::{self, BufWriter, Write};
+use std::panic::resume_unwind;
 use std::path::Path;
-use std::time::Instant;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use tacet_realtime::denoiser::Settings;
@@ -12,11 +18,18 @@ use crate::decode::Decoder;
 use crate::encode::{Spec, WavWriter};
 use crate::model::LoadedModel;
 use crate::output::Output;
-use crate::pipeline::{HopProcessor, Observer, Pipeline};
+use crate::pipeline::{HopProcessor, Observer, Pipeline, Sink};
 use crate::plan::{Place, Task};
 use crate::progress::{FileProgress, Progress};
 use crate::report::{Done, Level, Measured, NoiseMeter};
 use crate::spectrogram::Spectrogram;
+
+/// Blocks that are decoded ahead.
+const BLOCKS_AHEAD: usize = 8;
+/// How long the next block is waited for before what has become ready is handed on.
+const WAIT: Duration = Duration::from_millis(5);
+/// Bytes that standard output may be behind by: 21 ms of 16-bit audio in mono.
+const PIPE_BYTES: usize = 2048;
 
 /// What all files of a run share.
 pub struct Context<'a> {
@@ -51,7 +64,11 @@ pub fn run(task: &Task, context: &Context<'_>) -> Result<Done> {
 
     let (n_over, output) = match &task.output {
         Place::Standard => {
-            let mut writer = WavWriter::streaming(BufWriter::new(io::stdout().lock()), spec, length)?;
+            let mut writer = WavWriter::streaming(
+                BufWriter::with_capacity(PIPE_BYTES, io::stdout().lock()),
+                spec,
+                length,
+            )?;
             flow.run(&mut writer, &progress)?;
             let n_over = writer.n_over();
             writer.finish_streaming().context("standard output")?;
@@ -88,7 +105,8 @@ pub fn run(task: &Task, context: &Context<'_>) -> Result<Done> {
 /// A file's signal on its way, and what is measured of it.
 struct Flow<'a> {
     decoder: Decoder,
-    pipeline: Option<Pipeline<Box<dyn HopProcessor + 'a>>>,
+    pipeline: Option<Pipeline<Box<dyn HopProcessor>>>,
+    engines: &'a Engines,
     before: Level,
     after: Level,
     watch: Watch,
@@ -119,6 +137,7 @@ impl<'a> Flow<'a> {
         Ok(Self {
             decoder,
             pipeline: Some(pipeline),
+            engines: context.engines,
             before: Level::default(),
             after: Level::default(),
             watch: Watch { noise: NoiseMeter::default(), spectrogram },
@@ -128,18 +147,31 @@ impl<'a> Flow<'a> {
 
     fn run<W: Write>(&mut self, writer: &mut WavWriter<W>, progress: &FileProgress) -> Result<()> {
         let Some(mut pipeline) = self.pipeline.take() else { return Ok(()) };
-        let after = &mut self.after;
+        let Self { decoder, before, after, watch, n_samples, engines, .. } = self;
         let mut sink = |block: &[&[f32]]| {
             after.add(block);
             writer.write(block).context("cannot write the output")
         };
-        while let Some(block) = self.decoder.next_block()? {
-            self.before.add(block);
-            pipeline.push(block, &mut self.watch, &mut sink)?;
-            progress.at(pipeline.n_in());
-        }
-        self.n_samples = pipeline.n_in();
-        pipeline.finish(&mut self.watch, &mut sink)
+        thread::scope(|scope| {
+            let (to_flow, blocks) = sync_channel(BLOCKS_AHEAD);
+            let decoding = thread::Builder::new()
+                .spawn_scoped(scope, move || super::with_panics_as_errors(|| decode(decoder, &to_flow)))
+                .context("cannot start a thread")?;
+            let mut flow = || -> Result<()> {
+                while let Some(block) = next(&blocks, &mut pipeline, watch, &mut sink)? {
+                    before.add(&block);
+                    pipeline.push(&block, watch, &mut sink)?;
+                    progress.at(pipeline.n_in());
+                }
+                *n_samples = pipeline.n_in();
+                Ok(())
+            };
+            let flowed = flow();
+            // Ends the decoding where it has not ended yet.
+            drop(blocks);
+            decoding.join().unwrap_or_else(|panic| resume_unwind(panic));
+            flowed.and_then(|()| pipeline.finish(watch, &mut sink)).map_err(|error| engines.explain(error))
+        })
     }
 
     fn into_results(self) -> (Measured, Option<Spectrogram>) {
@@ -154,6 +186,46 @@ impl<'a> Flow<'a> {
         };
         (measured, self.watch.spectrogram)
     }
+}
+
+/// A block of samples, one vector per channel.
+type Block = Vec<Vec<f32>>;
+
+/// Decodes until the end, an error or nobody who listens.
+fn decode(decoder: &mut Decoder, blocks: &SyncSender<Result<Block>>) {
+    loop {
+        let block = match decoder.next_block() {
+            Ok(Some(block)) => Ok(block.to_vec()),
+            Ok(None) => return,
+            Err(error) => Err(error),
+        };
+        let is_last = block.is_err();
+        if blocks.send(block).is_err() || is_last {
+            return;
+        }
+    }
+}
+
+/// The next block; while it is not there, what the pipeline holds goes on its way.
+fn next(
+    blocks: &Receiver<Result<Block>>,
+    pipeline: &mut Pipeline<Box<dyn HopProcessor>>,
+    watch: &mut Watch,
+    sink: &mut Sink<'_>,
+) -> Result<Option<Block>> {
+    match blocks.try_recv() {
+        Ok(block) => return block.map(Some),
+        Err(TryRecvError::Disconnected) => return Ok(None),
+        Err(TryRecvError::Empty) => {}
+    }
+    while pipeline.pause(watch, sink)? {
+        match blocks.recv_timeout(WAIT) {
+            Ok(block) => return block.map(Some),
+            Err(RecvTimeoutError::Disconnected) => return Ok(None),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+    blocks.recv().ok().transpose()
 }
 
 fn draw(

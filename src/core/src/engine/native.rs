@@ -5,22 +5,27 @@
 //! for the whole batch, and never allocates. A channel's result is bit-identical in any batch.
 
 mod conv;
+mod grouped;
 mod gru;
+mod layers;
 mod math;
 mod matrix;
 mod network;
+mod sequence;
 mod simd;
 mod state;
 mod step;
+mod tile;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 pub use matrix::Precision;
 pub use network::NativeModel;
+pub use sequence::NativeSequence;
 pub use simd::Level;
 
-use state::Lane;
+use state::ChannelState;
 use step::{Row, Scratch, Step};
 
 use super::{Engine, EngineError, Job, Stage, StepTimings, StreamId};
@@ -28,7 +33,7 @@ use super::{Engine, EngineError, Job, Stage, StepTimings, StreamId};
 /// The network on the CPU for any number of streams.
 pub struct NativeEngine {
     model: Arc<NativeModel>,
-    streams: Vec<Option<Box<[Lane]>>>,
+    streams: Vec<Option<Box<[ChannelState]>>>,
     scratch: Scratch,
     n_channels: usize,
     rows: Vec<Row>,
@@ -64,12 +69,13 @@ impl Engine for NativeEngine {
     }
 
     fn open(&mut self, n_channels: usize) -> Result<StreamId, EngineError> {
-        let lanes: Box<[Lane]> = (0..n_channels).map(|_| Lane::new(self.model.config())).collect();
+        let states: Box<[ChannelState]> =
+            (0..n_channels).map(|_| ChannelState::new(self.model.config())).collect();
         let free = self.streams.iter().position(Option::is_none).unwrap_or_else(|| {
             self.streams.push(None);
             self.streams.len() - 1
         });
-        self.streams[free] = Some(lanes);
+        self.streams[free] = Some(states);
         self.n_channels += n_channels;
         if self.rows.capacity() < self.n_channels {
             self.scratch = Scratch::new(&self.model, self.n_channels);
@@ -81,14 +87,14 @@ impl Engine for NativeEngine {
     }
 
     fn close(&mut self, stream: StreamId) {
-        if let Some(lanes) = self.streams.get_mut(stream.0 as usize).and_then(Option::take) {
-            self.n_channels -= lanes.len();
+        if let Some(states) = self.streams.get_mut(stream.0 as usize).and_then(Option::take) {
+            self.n_channels -= states.len();
         }
     }
 
     fn reset(&mut self, stream: StreamId) {
-        if let Some(Some(lanes)) = self.streams.get_mut(stream.0 as usize) {
-            lanes.iter_mut().for_each(Lane::reset);
+        if let Some(Some(states)) = self.streams.get_mut(stream.0 as usize) {
+            states.iter_mut().for_each(ChannelState::reset);
         }
     }
 
@@ -97,7 +103,7 @@ impl Engine for NativeEngine {
         self.rows.clear();
         for (index, job) in jobs.iter().enumerate().filter(|(_, job)| job.pending) {
             let open = self.streams.get(job.stream.0 as usize).and_then(Option::as_ref);
-            if open.is_none_or(|lanes| lanes.len() != job.input.len()) {
+            if open.is_none_or(|states| states.len() != job.input.len()) {
                 return Err(EngineError::UnknownStream(job.stream));
             }
             let row = |channel| Row { job: index, stream: job.stream.0 as usize, channel };

@@ -14,7 +14,7 @@ use crate::model::{Model, ModelError};
 mod file;
 mod loader;
 
-pub use file::TorchFile;
+pub use file::{CHUNK_HOPS, TorchFile, TorchSequence};
 pub use loader::{
     CallError, LoadError, MPS_FALLBACK_VARIABLE, TorchBackend, installed, request_mps_fallback,
 };

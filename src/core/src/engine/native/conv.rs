@@ -3,8 +3,9 @@
 
 use tacet_model::{DF_ORDER, INPUT_KERNEL, KERNEL_F, N_CONV, N_DF_BINS};
 
+use super::grouped::Grouped;
 use super::math::{relu, sigmoid};
-use super::matrix::{Grouped, Matrix, PANEL, Precision};
+use super::matrix::{Matrix, PANEL, Precision};
 use super::simd::{Kernel, Level, Simd, run};
 
 /// Moves a history of earlier frames, oldest first, on by one frame.

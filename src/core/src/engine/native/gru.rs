@@ -49,11 +49,23 @@ impl Gru {
 
     /// Advances the hidden states `h` `[rows][H]` by the inputs `x` `[rows][I]`.
     pub fn apply(&self, level: Level, x: &[f32], h: &mut [f32], scratch: &mut GruScratch) {
-        let len = 3 * h.len();
-        self.input.apply(level, x, &mut scratch.input[..len]);
-        self.recurrent.apply(level, h, &mut scratch.recurrent[..len]);
-        let n_hidden = self.n_hidden();
-        run(level, Gates { n_hidden, input: &scratch.input[..len], recurrent: &scratch.recurrent[..len], h });
+        let GruScratch { input, recurrent } = scratch;
+        let input = &mut input[..3 * h.len()];
+        self.input_products(level, x, input);
+        self.advance(level, input, h, recurrent);
+    }
+
+    /// The half that does not depend on the state: `x` `[rows][I]` to `products` `[rows][3H]`.
+    pub fn input_products(&self, level: Level, x: &[f32], products: &mut [f32]) {
+        self.input.apply(level, x, products);
+    }
+
+    /// The other half: advances the hidden states `h` `[rows][H]` by the input products `[rows][3H]`; `recurrent` has room
+    /// for as many.
+    pub fn advance(&self, level: Level, input: &[f32], h: &mut [f32], recurrent: &mut [f32]) {
+        let recurrent = &mut recurrent[..input.len()];
+        self.recurrent.apply(level, h, recurrent);
+        run(level, Gates { n_hidden: self.n_hidden(), input, recurrent, h });
     }
 }
 

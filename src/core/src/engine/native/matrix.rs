@@ -5,11 +5,10 @@
 //! bias: the same chain for any number of rows and at any level, so batching never changes a result.
 
 use super::simd::{Kernel, Level, Simd, run};
+use super::tile::for_rows;
 
 /// Outputs per panel.
 pub const PANEL: usize = 64;
-/// Outputs that share an input in a grouped matrix.
-const CHUNK: usize = 16;
 
 /// How the weights of the large matrices are stored. Arithmetic is always `f32`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -23,24 +22,24 @@ pub enum Precision {
 }
 
 /// A slice that starts on a cache line.
-struct Aligned<T> {
+pub(super) struct Aligned<T> {
     buffer: Vec<T>,
     start: usize,
 }
 
 impl<T: Copy + Default> Aligned<T> {
-    fn new(len: usize) -> Self {
+    pub(super) fn new(len: usize) -> Self {
         let mut buffer = vec![T::default(); len + 64 / size_of::<T>()];
         let start = buffer.as_ptr().align_offset(64).min(64 / size_of::<T>());
         buffer.truncate(start + len);
         Self { buffer, start }
     }
 
-    fn get_mut(&mut self) -> &mut [T] {
+    pub(super) fn get_mut(&mut self) -> &mut [T] {
         &mut self.buffer[self.start..]
     }
 
-    fn get(&self) -> &[T] {
+    pub(super) fn get(&self) -> &[T] {
         &self.buffer[self.start..]
     }
 }
@@ -201,12 +200,14 @@ impl Product<'_> {
         while row < n_rows {
             let (left, at, w) = (n_rows - row, (panel, row), (w, span.clone()));
             // Constants first: a level compiles only the tiles it uses.
-            row += if const { S::MAX_ROWS >= 6 } && left >= 6 {
+            row += if const { S::MAX_ROWS >= 6 && S::TILE_VECTORS == 4 } && left >= 6 {
                 self.tile::<S, W, 6, 4>(s, at, w)
-            } else if const { S::MAX_ROWS >= 4 } && left >= 4 {
+            } else if const { S::MAX_ROWS >= 6 && S::TILE_VECTORS == 2 } && left >= 6 {
+                self.tile::<S, W, 6, 2>(s, at, w)
+            } else if const { S::MAX_ROWS >= 4 && S::TILE_VECTORS == 4 } && left >= 4 {
                 self.tile::<S, W, 4, 4>(s, at, w)
-            } else if const { S::MAX_ROWS == 3 } && left >= 3 {
-                self.tile::<S, W, 3, 4>(s, at, w)
+            } else if const { S::MAX_ROWS >= 4 && S::TILE_VECTORS == 2 } && left >= 4 {
+                self.tile::<S, W, 4, 2>(s, at, w)
             } else if left >= 2 {
                 self.tile::<S, W, 2, 4>(s, at, w)
             } else if const { S::N == 16 } {
@@ -238,15 +239,13 @@ impl Product<'_> {
         }
         for column in (0..PANEL).step_by(V * S::N) {
             let output = panel * PANEL + column;
-            let mut sum = [[s.splat(0.0); V]; R];
+            let mut first = [s.splat(0.0); V];
             if !matches!(weights, Weights::I16(..)) {
-                for v in 0..V {
-                    let b = s.load(&bias[output + v * S::N..]);
-                    for sums in &mut sum {
-                        sums[v] = b;
-                    }
+                for (v, first) in first.iter_mut().enumerate() {
+                    *first = s.load(&bias[output + v * S::N..]);
                 }
             }
+            let mut sum = [first; R];
             for i in 0..n_in {
                 for c in (0..V * S::N).step_by(64 / size_of::<W::T>()) {
                     s.prefetch(w, start + (i + AHEAD) * PANEL + column + c);
@@ -256,17 +255,17 @@ impl Product<'_> {
                 for v in 0..V {
                     wv[v] = W::load(s, &line[v * S::N..]);
                 }
-                for r in 0..R {
+                for_rows!(R, |r| {
                     let xv = s.splat(x[r][i]);
                     for v in 0..V {
                         sum[r][v] = s.mul_add(wv[v], xv, sum[r][v]);
                     }
-                }
+                });
             }
-            for (r, sums) in sum.iter().enumerate() {
-                let y = &mut self.y[(row + r) * n_out + output..];
-                for (v, &value) in sums.iter().enumerate() {
-                    let mut value = value;
+            for_rows!(R, |r| {
+                let y = &mut self.y[(row + r) * n_out + output..][..V * S::N];
+                for v in 0..V {
+                    let mut value = sum[r][v];
                     if let Weights::I16(_, scales) = weights {
                         let at = output + v * S::N;
                         value = s.mul_add(value, s.load(&scales[at..]), s.load(&bias[at..]));
@@ -276,147 +275,19 @@ impl Product<'_> {
                     }
                     s.store(value, &mut y[v * S::N..]);
                 }
-            }
+            });
         }
         R
     }
 }
 
-/// A block-diagonal matrix: the input is cut into groups, each with a matrix of its own, no bias.
-pub struct Grouped {
-    /// Panels of four chunks of 16 outputs.
-    weights: Aligned<f32>,
-    /// Where a chunk's inputs start, where its outputs go and how many of them are real.
-    chunks: Vec<(usize, usize, usize)>,
-    n_in_group: usize,
-    n_in: usize,
-    n_out: usize,
-}
-
-impl Grouped {
-    /// Packs `weights` of shape `[n_groups, n_in_group, n_out_group]`.
-    pub fn new(weights: &[f32], n_groups: usize, n_in_group: usize, n_out_group: usize) -> Self {
-        assert_eq!(weights.len(), n_groups * n_in_group * n_out_group, "checked with the tensors' shapes");
-        let mut chunks = Vec::new();
-        let mut sources = Vec::new();
-        for group in 0..n_groups {
-            for first in (0..n_out_group).step_by(CHUNK) {
-                chunks.push((
-                    group * n_in_group,
-                    group * n_out_group + first,
-                    CHUNK.min(n_out_group - first),
-                ));
-                sources.push((group, first));
-            }
-        }
-        let per_panel = PANEL / CHUNK;
-        while chunks.len() % per_panel != 0 {
-            chunks.push((0, 0, 0));
-            sources.push((0, n_out_group));
-        }
-        let mut packed = Aligned::new(chunks.len() * CHUNK * n_in_group);
-        for (chunk, (&(group, first), &(.., n))) in sources.iter().zip(&chunks).enumerate() {
-            let (panel, column) = (chunk / per_panel, chunk % per_panel * CHUNK);
-            for input in 0..n_in_group {
-                let from = (group * n_in_group + input) * n_out_group + first;
-                let to = (panel * n_in_group + input) * PANEL + column;
-                packed.get_mut()[to..to + n].copy_from_slice(&weights[from..from + n]);
-            }
-        }
-        Self {
-            weights: packed,
-            chunks,
-            n_in_group,
-            n_in: n_groups * n_in_group,
-            n_out: n_groups * n_out_group,
-        }
-    }
-
-    /// `y[r] = W x[r]` for every row.
-    pub fn apply(&self, level: Level, x: &[f32], y: &mut [f32]) {
-        let n_rows = x.len() / self.n_in;
-        assert!(x.len() == n_rows * self.n_in && y.len() == n_rows * self.n_out, "whole rows");
-        run(level, GroupedProduct { matrix: self, x, y });
-    }
-}
-
-struct GroupedProduct<'a> {
-    matrix: &'a Grouped,
-    x: &'a [f32],
-    y: &'a mut [f32],
-}
-
-impl Kernel for GroupedProduct<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(mut self, s: S) {
-        let n_rows = self.x.len() / self.matrix.n_in;
-        for panel in 0..self.matrix.chunks.len() * CHUNK / PANEL {
-            let mut row = 0;
-            while row + 2 <= n_rows {
-                self.tile::<S, 2>(s, panel, row);
-                row += 2;
-            }
-            if row < n_rows {
-                self.tile::<S, 1>(s, panel, row);
-            }
-        }
-    }
-}
-
-impl GroupedProduct<'_> {
-    /// `R` rows against one panel; each of its four chunks reads inputs of its own.
-    #[inline(always)]
-    fn tile<S: Simd, const R: usize>(&mut self, s: S, panel: usize, row: usize) {
-        /// Vectors of a chunk at the narrowest level.
-        const MAX_V: usize = 4;
-        let Grouped { n_in_group, n_in, n_out, chunks, weights } = self.matrix;
-        let (n_in_group, n_in, n_out) = (*n_in_group, *n_in, *n_out);
-        let per_chunk = CHUNK / S::N;
-        let chunks = chunks[panel * 4..].first_chunk::<4>().expect("whole panels");
-        let lines = &weights.get()[panel * PANEL * n_in_group..].as_chunks::<PANEL>().0[..n_in_group];
-        for pair in 0..2 {
-            let mut sum = [[[s.splat(0.0); MAX_V]; 2]; R];
-            let mut x: [[&[f32]; 2]; R] = [[&[]; 2]; R];
-            for (r, x) in x.iter_mut().enumerate() {
-                for (c, x) in x.iter_mut().enumerate() {
-                    let start = (row + r) * n_in + chunks[pair * 2 + c].0;
-                    *x = &self.x[start..start + n_in_group];
-                }
-            }
-            for i in 0..n_in_group {
-                for c in 0..2 {
-                    let line = &lines[i][(pair * 2 + c) * CHUNK..(pair * 2 + c + 1) * CHUNK];
-                    for v in 0..per_chunk {
-                        let w = s.load(&line[v * S::N..]);
-                        for r in 0..R {
-                            sum[r][c][v] = s.mul_add(w, s.splat(x[r][c][i]), sum[r][c][v]);
-                        }
-                    }
-                }
-            }
-            for (r, sums) in sum.iter().enumerate() {
-                for (c, sums) in sums.iter().enumerate() {
-                    let mut values = [0.0; CHUNK];
-                    for v in 0..per_chunk {
-                        s.store(sums[v], &mut values[v * S::N..]);
-                    }
-                    let (_, to, n) = chunks[pair * 2 + c];
-                    let to = (row + r) * n_out + to;
-                    self.y[to..to + n].copy_from_slice(&values[..n]);
-                }
-            }
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
     /// Values in -1..1 that depend on the seed alone.
-    fn noise(n: usize, seed: u32) -> Vec<f32> {
+    pub(in super::super) fn noise(n: usize, seed: u32) -> Vec<f32> {
         let mut state = seed | 1;
         (0..n)
             .map(|_| {
@@ -462,29 +333,6 @@ mod tests {
                     let mut relu = vec![0.0; n_rows * n_out];
                     matrix.apply_relu(level, &x, &mut relu);
                     prop_assert!(relu.iter().zip(&y).all(|(r, y)| *r == y.max(0.0)));
-                }
-            }
-        }
-
-        #[test]
-        fn grouped_products_match_plain_sums(
-            n_groups in 1usize..9, n_in in 1usize..20, n_out in 1usize..70, n_rows in 1usize..6, seed: u32,
-        ) {
-            let w = noise(n_groups * n_in * n_out, seed);
-            let x = noise(n_groups * n_in * n_rows, seed ^ 3);
-            let matrix = Grouped::new(&w, n_groups, n_in, n_out);
-            for level in Level::available() {
-                let mut y = vec![0.0; n_rows * n_groups * n_out];
-                matrix.apply(level, &x, &mut y);
-                for (i, value) in y.iter().enumerate() {
-                    let (row, group, o) = (i / (n_groups * n_out), i / n_out % n_groups, i % n_out);
-                    let expected: f64 = (0..n_in)
-                        .map(|k| {
-                            let input = x[row * n_groups * n_in + group * n_in + k];
-                            f64::from(input) * f64::from(w[(group * n_in + k) * n_out + o])
-                        })
-                        .sum();
-                    prop_assert!((f64::from(*value) - expected).abs() < 1e-5);
                 }
             }
         }

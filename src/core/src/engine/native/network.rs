@@ -5,8 +5,9 @@ use std::sync::Arc;
 use tacet_model::{Config, DF_GRU_LINEAR_GROUPS, DF_ORDER, Model, ModelError, N_CONV, N_DF_BINS, N_EMB};
 
 use super::conv::{FilterPathway, InputConv, MaskConv, Pathway, Separable, Transposed};
+use super::grouped::Grouped;
 use super::gru::Gru;
-use super::matrix::{Grouped, Precision};
+use super::matrix::Precision;
 use super::simd::Level;
 
 /// A grouped linear layer in front of a stack of GRUs.
@@ -20,6 +21,17 @@ impl GruStack {
     pub fn n_hidden(&self) -> usize {
         self.layers[0].n_hidden()
     }
+}
+
+/// The stacks of the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stack {
+    /// The encoder's.
+    Encoder,
+    /// The mask decoder's.
+    Erb,
+    /// The deep filter decoder's.
+    Df,
 }
 
 /// The encoder's layers.
@@ -104,6 +116,15 @@ impl NativeModel {
     /// How the GRU weights are stored.
     pub fn precision(&self) -> Precision {
         self.precision
+    }
+
+    /// The stack of that name.
+    pub(super) fn stack(&self, stack: Stack) -> &GruStack {
+        match stack {
+            Stack::Encoder => &self.encoder.gru,
+            Stack::Erb => &self.erb_decoder.gru,
+            Stack::Df => &self.df_decoder.gru,
+        }
     }
 
     /// Bytes of GRU weights that one step reads when every stage runs.

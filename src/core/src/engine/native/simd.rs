@@ -24,8 +24,11 @@ pub trait Simd: Copy {
     type F: Copy;
     /// Values per vector; divides 16.
     const N: usize;
-    /// Rows of a matrix tile, four vectors wide, that fit the registers beside their operands.
+    /// Rows of a matrix tile that fit the registers beside their operands, if it is [`TILE_VECTORS`](Self::TILE_VECTORS)
+    /// wide.
     const MAX_ROWS: usize;
+    /// Vectors across a tile of four rows and more: a row's input is loaded once for all of them.
+    const TILE_VECTORS: usize = 4;
 
     /// All values `x`.
     fn splat(self, x: f32) -> Self::F;

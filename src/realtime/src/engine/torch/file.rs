@@ -4,7 +4,8 @@ use tacet_torch_pack::abi::{self, DfMethod, MAX_CHUNK_FRAMES};
 
 use super::loader::{TorchBackend, call};
 use super::{TorchEngine, step_timings};
-use crate::engine::{ChannelIn, ChannelOut, EngineError, StepTimings, Thresholds};
+use crate::engine::sequence::{Hops, Pass, SequenceEngine};
+use crate::engine::{ChannelIn, ChannelOut, Engine as _, EngineError, StepTimings, Thresholds};
 
 /// A file being denoised on the device of an engine, whose weights it uses.
 #[derive(Debug)]
@@ -94,5 +95,97 @@ impl TorchFile {
         })
         .map_err(|error| self.engine.failed(&error))?;
         Ok(step_timings(timings))
+    }
+}
+
+/// Hops of a chunk: 2 s, long enough to keep a GPU busy and short enough for the buffers to stay small. Recordings of more
+/// than 40 channels have shorter ones, so that memory stays bounded.
+pub const CHUNK_HOPS: usize = 200;
+
+/// A recording on a device, as a network of one pass. Its result is that of the hop-by-hop path up to rounding.
+pub struct TorchSequence {
+    file: TorchFile,
+    /// Takes the engine back at the end.
+    done: Box<dyn FnOnce(TorchEngine) + Send>,
+}
+
+impl TorchSequence {
+    /// Takes a file that has not begun. When the recording ends without an error, `done` gets its engine, which can take
+    /// another.
+    pub fn new(file: TorchFile, done: impl FnOnce(TorchEngine) + Send + 'static) -> Self {
+        Self { file, done: Box::new(done) }
+    }
+}
+
+impl SequenceEngine for TorchSequence {
+    type Work = ();
+
+    fn n_channels(&self) -> usize {
+        self.file.n_channels
+    }
+
+    fn lookahead_hops(&self) -> usize {
+        self.file.engine().lookahead_hops()
+    }
+
+    fn norm_alpha(&self) -> f32 {
+        self.file.engine().norm_alpha()
+    }
+
+    fn chunk_hops(&self) -> usize {
+        CHUNK_HOPS.min(TorchFile::max_chunk_hops(self.n_channels()))
+    }
+
+    fn work(&self) {}
+
+    fn into_passes(self) -> Vec<Box<dyn Pass<()>>> {
+        let n = self.n_channels() * self.chunk_hops();
+        vec![Box::new(DevicePass {
+            inputs: vec![ChannelIn::default(); n].into(),
+            outputs: vec![ChannelOut::default(); n].into(),
+            whole: Some(self),
+        })]
+    }
+}
+
+/// All of the network at once.
+struct DevicePass {
+    /// The recording, until it fails.
+    whole: Option<TorchSequence>,
+    /// Channel after channel, as the device wants them.
+    inputs: Box<[ChannelIn]>,
+    outputs: Box<[ChannelOut]>,
+}
+
+impl Pass<()> for DevicePass {
+    fn run(&mut self, hops: &mut Hops, (): &mut ()) -> Result<(), EngineError> {
+        let failed_before = || EngineError::Failed {
+            device: "torch".to_owned(),
+            reason: "the recording failed before".to_owned(),
+        };
+        let mut whole = self.whole.take().ok_or_else(failed_before)?;
+        let (n_channels, n_hops) = (hops.n_channels(), hops.n_hops());
+        let n = n_channels * n_hops;
+        // From hop after hop to channel after channel, and back.
+        let swapped = |at: usize| at % n_hops * n_channels + at / n_hops;
+        for (at, input) in self.inputs[..n].iter_mut().enumerate() {
+            *input = hops.inputs()[swapped(at)];
+        }
+        whole.file.push(hops.thresholds(), &self.inputs[..n], &mut self.outputs[..n])?;
+        let outputs = hops.split_mut().1;
+        for (at, output) in self.outputs[..n].iter().enumerate() {
+            outputs[swapped(at)] = *output;
+        }
+        hops.decide();
+        self.whole = Some(whole);
+        Ok(())
+    }
+}
+
+impl Drop for DevicePass {
+    fn drop(&mut self) {
+        if let Some(TorchSequence { file, done }) = self.whole.take() {
+            done(file.into_engine());
+        }
     }
 }

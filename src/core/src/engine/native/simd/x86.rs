@@ -74,7 +74,8 @@ fn prefetch<T>(src: &[T], at: usize) {
 impl Simd for Avx2 {
     type F = __m256;
     const N: usize = 8;
-    const MAX_ROWS: usize = 3;
+    const MAX_ROWS: usize = 6;
+    const TILE_VECTORS: usize = 2;
 
     arithmetic! {
         add(a, b) = _mm256_add_ps;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use safetensors::SafeTensors;
 use tacet_model::{DF_ORDER, HOP, N_BANDS, N_CONV, N_DF_BINS, N_EMB};
 
-use super::COEFS_LEN;
+use crate::engine::native::layers::{C0_LEN, COEFS_LEN};
 use crate::engine::native::{Level, NativeEngine, NativeModel, Precision};
 use crate::engine::{Engine, Job};
 use crate::features::FeatureState;
@@ -77,9 +77,9 @@ fn layers_equal_the_reference(level: Level) {
         let cplx: Vec<f32> = input.cplx.iter().flat_map(|bin| [bin.re, bin.im]).collect();
         check("erb", at, &floats("erb"), &input.erb, FEATURES);
         check("cplx", at, &floats("cplx"), &cplx, FEATURES);
-        let encoded = &engine.scratch.encoded[0];
+        let encoded = &engine.scratch.bands[0];
         check("e0", at, &floats("e0"), &channels_first(&encoded.e0), ENCODER);
-        check("c0", at, &floats("c0"), &channels_first(&encoded.c0), ENCODER);
+        check("c0", at, &floats("c0"), &channels_first(&engine.scratch.c0[..C0_LEN]), ENCODER);
         check("e1", at, &floats("e1"), &channels_first(&encoded.e1), ENCODER);
         check("e2", at, &floats("e2"), &channels_first(&encoded.e2), ENCODER);
         check("e3", at, &floats("e3"), &channels_first(&encoded.e3), ENCODER);

@@ -1,0 +1,164 @@
+//! The passes against steps: the same bits for every partition, level, precision, number of channels and threshold.
+
+use std::collections::HashSet;
+use std::sync::{Arc, OnceLock};
+
+use proptest::prelude::*;
+use tacet_model::{HOP, Model};
+
+use super::{NativeSequence, Work};
+use crate::engine::native::{Level, NativeEngine, NativeModel, Precision};
+use crate::engine::sequence::{Hops, Pass, SequenceEngine};
+use crate::engine::{ChannelIn, ChannelOut, Engine, Job, Stage, Thresholds};
+use crate::frame::SILENT_SPECTRUM;
+use crate::halves::Analyser;
+
+/// Hops of the signals.
+const N_HOPS: usize = 130;
+
+fn model() -> &'static Model {
+    static MODEL: OnceLock<Model> = OnceLock::new();
+    MODEL.get_or_init(|| crate::weights::embedded().unwrap())
+}
+
+fn packed(precision: Precision, level: Level) -> Arc<NativeModel> {
+    NativeModel::with(model(), precision, level).unwrap()
+}
+
+/// What a network hears of a voice-like buzz that comes and goes in noise that does too, `[hop][channel]`: the local SNR
+/// visits its whole range.
+fn inputs(n_channels: usize, n_hops: usize, seed: u32) -> Vec<ChannelIn> {
+    let mut analyser = Analyser::new(n_channels, model().config.norm_alpha);
+    let mut state = seed | 1;
+    let mut inputs = vec![ChannelIn::default(); n_channels * n_hops];
+    for (t, inputs) in inputs.chunks_exact_mut(n_channels).enumerate() {
+        let voice = if (t / 25).is_multiple_of(2) { 0.3 } else { 0.0 };
+        let noise = [0.0, 0.0005, 0.02, 0.2][(t / 20 + seed as usize) % 4];
+        let hop = |channel: usize| -> [f32; HOP] {
+            std::array::from_fn(|i| {
+                state ^= state << 13;
+                state ^= state >> 17;
+                state ^= state << 5;
+                let at = (t * HOP + i) as f32 * (0.02 + 0.005 * channel as f32);
+                let buzz = (1..12).map(|k| (at * k as f32).sin() / k as f32).sum::<f32>();
+                voice * buzz + noise * (state as f32 / u32::MAX as f32 - 0.5)
+            })
+        };
+        let samples: Vec<[f32; HOP]> = (0..n_channels).map(hop).collect();
+        analyser.process(&samples, &mut vec![SILENT_SPECTRUM; n_channels], inputs);
+    }
+    inputs
+}
+
+/// Hop by hop.
+fn stepped(
+    model: &Arc<NativeModel>,
+    n_channels: usize,
+    inputs: &[ChannelIn],
+    thresholds: Thresholds,
+) -> Vec<(Stage, Vec<ChannelOut>)> {
+    let mut engine = NativeEngine::new(model.clone());
+    let mut jobs = [Job::new(engine.open(n_channels).unwrap(), n_channels)];
+    let hop = |inputs: &[ChannelIn]| {
+        jobs[0].input.copy_from_slice(inputs);
+        (jobs[0].thresholds, jobs[0].pending) = (thresholds, true);
+        engine.step(&mut jobs).unwrap();
+        (jobs[0].stage, jobs[0].output.to_vec())
+    };
+    inputs.chunks_exact(n_channels).map(hop).collect()
+}
+
+/// In chunks, whose lengths are taken from `lengths` in turn.
+fn in_chunks(
+    model: &Arc<NativeModel>,
+    n_channels: usize,
+    inputs: &[ChannelIn],
+    thresholds: Thresholds,
+    lengths: &[usize],
+) -> Vec<(Stage, Vec<ChannelOut>)> {
+    let sequence = NativeSequence::new(model.clone(), n_channels);
+    let (mut work, chunk_hops): (Work, usize) = (sequence.work(), sequence.chunk_hops());
+    let mut hops = Hops::new(n_channels, chunk_hops);
+    let mut passes: Vec<Box<dyn Pass<Work>>> = sequence.into_passes();
+    let (mut done, mut rest, mut lengths) = (Vec::new(), inputs, lengths.iter().cycle());
+    while !rest.is_empty() {
+        let n_hops = (*lengths.next().unwrap()).clamp(1, chunk_hops).min(rest.len() / n_channels);
+        let (chunk, others) = rest.split_at(n_hops * n_channels);
+        hops.begin(n_hops, thresholds);
+        hops.inputs_mut().copy_from_slice(chunk);
+        passes.iter_mut().for_each(|pass| pass.run(&mut hops, &mut work).unwrap());
+        let answers = hops.outputs().chunks_exact(n_channels);
+        done.extend(hops.stages().iter().copied().zip(answers.map(<[_]>::to_vec)));
+        rest = others;
+    }
+    done
+}
+
+/// What of the answers is valid, as bits.
+fn bits((stage, answers): &(Stage, Vec<ChannelOut>)) -> Vec<u32> {
+    let mut bits = vec![*stage as u32];
+    for answer in answers {
+        bits.push(answer.lsnr_db.to_bits());
+        if stage.has_mask() {
+            bits.extend(answer.mask.iter().map(|gain| gain.to_bits()));
+        }
+        if *stage == Stage::Full {
+            bits.extend(answer.filtered.iter().flat_map(|bin| [bin.re.to_bits(), bin.im.to_bits()]));
+        }
+    }
+    bits
+}
+
+fn check(
+    model: &Arc<NativeModel>,
+    n_channels: usize,
+    seed: u32,
+    thresholds: Thresholds,
+    lengths: &[usize],
+) -> HashSet<Stage> {
+    let inputs = inputs(n_channels, N_HOPS, seed);
+    let expected = stepped(model, n_channels, &inputs, thresholds);
+    let found = in_chunks(model, n_channels, &inputs, thresholds, lengths);
+    assert_eq!(found.len(), expected.len());
+    for (hop, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        assert!(bits(found) == bits(expected), "hop {hop} differs");
+    }
+    expected.iter().map(|(stage, _)| *stage).collect()
+}
+
+#[test]
+fn every_level_and_precision_gives_the_bits_of_the_steps() {
+    for level in Level::available() {
+        for precision in [Precision::F32, Precision::I16] {
+            check(&packed(precision, level), 1, 1, Thresholds::default(), &[60]);
+        }
+    }
+}
+
+#[test]
+fn frozen_decoders_see_the_hops_that_they_see_live() {
+    let model = packed(Precision::F32, Level::get());
+    let thresholds = Thresholds { min_db: -5.0, max_df_db: 5.0, max_erb_db: 15.0 };
+    for (n_channels, lengths) in [(1, [60, 7, 1]), (2, [30, 30, 30])] {
+        let stages = check(&model, n_channels, 1, thresholds, &lengths);
+        assert_eq!(stages.len(), 4, "all stages were taken: {stages:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn any_partition_gives_the_bits_of_the_steps(
+        n_channels in 1usize..5,
+        lengths in prop::collection::vec(1usize..61, 1..6),
+        seed: u32,
+        (low, middle, high) in (-20.0f32..10.0, -10.0f32..35.0, -10.0f32..40.0),
+        (level, is_exact) in (0usize..3, any::<bool>()),
+    ) {
+        let levels = Level::available();
+        let precision = if is_exact { Precision::F32 } else { Precision::I16 };
+        let thresholds =
+            Thresholds { min_db: low, max_df_db: middle.min(high), max_erb_db: middle.max(high) };
+        check(&packed(precision, levels[level % levels.len()]), n_channels, seed, thresholds, &lengths);
+    }
+}
