@@ -2,6 +2,8 @@
 
 mod engine;
 mod job;
+mod plan;
+mod report;
 
 use std::any::Any;
 use std::cell::Cell;
@@ -23,12 +25,11 @@ use tacet_realtime::parameters::{Choice as _, ParamId};
 use super::model::LoadedModel;
 use super::options::{between, help, one_of, within};
 use super::output::{self, Output};
-use super::plan::{self, Place, Task};
 use super::progress::Progress;
-use super::report::{FileReport, Outcome, RunReport};
 
-pub use engine::EngineReport;
 use engine::{DeviceChoice, EngineChoice, Engines, MethodChoice};
+use plan::{Place, Task};
+use report::{FileReport, Outcome, RunReport};
 
 /// Removes noise from recordings of speech.
 ///

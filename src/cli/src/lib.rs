@@ -3,16 +3,16 @@
 //! Each subcommand is a module of its own with its arguments and a `run`. What they share, in the order a file meets
 //! it:
 //!
-//! - [`plan`]: which files are read and written.
 //! - [`decode`]: a file's bytes to samples.
 //! - [`resample`]: to 48 kHz and back.
 //! - [`pipeline`]: hops through the network, sample-aligned.
 //! - [`encode`]: samples to WAV, into an [`output`] that appears whole or not at all.
-//! - [`report`], [`spectrogram`], [`progress`]: what the user sees of it.
+//! - [`spectrogram`], [`progress`]: what the user sees of it.
 //! - [`model`]: which network.
 //!
-//! Beside [`denoise`]: [`score`] compares recordings, [`devices`] and [`bench`] tell what can run the network and what it
-//! costs there, [`torch`] manages the optional backend's files, [`live`] starts the window on the microphone.
+//! [`denoise`] also plans which files are read and written, and reports on them. Beside it, [`score`] compares recordings,
+//! [`devices`] and [`bench`] tell what can run the network and what it costs there, [`torch`] manages the optional
+//! backend's files, [`live`] starts the window on the microphone.
 
 mod bench;
 pub mod decode;
@@ -24,9 +24,7 @@ mod model;
 mod options;
 mod output;
 mod pipeline;
-mod plan;
 mod progress;
-mod report;
 mod resample;
 mod score;
 pub mod scores;

@@ -14,14 +14,14 @@ use anyhow::{Context as _, Result};
 use tacet_realtime::denoiser::Settings;
 
 use super::engine::Engines;
+use super::plan::{Place, Task};
+use super::report::{Done, Level, Measured, NoiseMeter};
 use crate::decode::Decoder;
 use crate::encode::{Spec, WavWriter};
 use crate::model::LoadedModel;
 use crate::output::Output;
 use crate::pipeline::{HopProcessor, Observer, Pipeline, Sink};
-use crate::plan::{Place, Task};
 use crate::progress::{FileProgress, Progress};
-use crate::report::{Done, Level, Measured, NoiseMeter};
 use crate::spectrogram::Spectrogram;
 
 /// Blocks that are decoded ahead.

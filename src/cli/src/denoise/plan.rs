@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use same_file::is_same_file;
 
-use super::denoise::Args;
-use super::{refuse_other_format, usage};
+use super::Args;
+use crate::{refuse_other_format, usage};
 
 /// A path that means standard input or output.
 const STANDARD: &str = "-";
@@ -60,7 +60,7 @@ pub struct Task {
 /// The tasks that the command line asks for; makes the folders that it names.
 ///
 /// # Errors
-/// A [usage error](super::Usage): the arguments contradict each other, or an output would replace an input or another
+/// A [usage error](crate::Usage): the arguments contradict each other, or an output would replace an input or another
 /// output. A folder cannot be made.
 pub fn plan(args: &Args) -> Result<Vec<Task>> {
     let tasks = name_all(args)?;
@@ -217,7 +217,7 @@ mod tests {
 
     fn refusal(line: &[&str]) -> String {
         let error = plan_of(line).unwrap_err();
-        assert!(error.is::<super::super::Usage>(), "{error}");
+        assert!(error.is::<crate::Usage>(), "{error}");
         error.to_string()
     }
 

@@ -11,10 +11,10 @@ use std::time::Duration;
 use serde::Serialize;
 use tacet_realtime::model::{HOP, SAMPLE_RATE_HZ};
 
-use super::decode::Blemishes;
-use super::denoise::EngineReport;
-use super::encode::Spec;
-use super::pipeline::Observer;
+use super::engine::EngineReport;
+use crate::decode::Blemishes;
+use crate::encode::Spec;
+use crate::pipeline::Observer;
 
 /// Levels below count as this one, in dBFS: below the noise of 16 bits.
 const FLOOR_DB: f64 = -100.0;
@@ -267,7 +267,7 @@ fn warnings(spec: &Spec, measured: &Measured) -> Vec<String> {
         let missing_s = n_missing as f64 / f64::from(spec.rate_hz);
         warnings.push(format!("the file is cut off: {missing_s:.2} s that it announces are not there"));
     }
-    if measured.n_over > 0 && spec.depth != super::encode::Depth::Float32 {
+    if measured.n_over > 0 && spec.depth != crate::encode::Depth::Float32 {
         warnings
             .push(format!("{} samples beyond full scale were clipped; --float keeps them", measured.n_over));
     }
