@@ -22,30 +22,41 @@ struct Ban {
     /// The package's manifest, relative to the root.
     manifest: &'static str,
     refused: &'static [&'static [&'static str]],
+    /// Whether errors of programs are refused as well.
+    is_library: bool,
 }
 
 const BANS: [Ban; 6] = [
-    Ban { package: "tacet", manifest: "Cargo.toml", refused: &[&PROGRAMS, &AUDIO_DEVICES] },
-    Ban { package: "tacet-cli", manifest: "src/cli/Cargo.toml", refused: &[&FRAMEWORK, &AUDIO_DEVICES] },
+    Ban { package: "tacet", manifest: "Cargo.toml", refused: &[&PROGRAMS, &AUDIO_DEVICES], is_library: true },
+    Ban {
+        package: "tacet-cli",
+        manifest: "src/cli/Cargo.toml",
+        refused: &[&FRAMEWORK, &AUDIO_DEVICES],
+        is_library: false,
+    },
     Ban {
         package: "tacet-realtime",
         manifest: "src/realtime/Cargo.toml",
         refused: &[&FRAMEWORK, &AUDIO_DEVICES, &PROGRAMS],
+        is_library: true,
     },
     Ban {
         package: "tacet-core",
         manifest: "src/core/Cargo.toml",
         refused: &[&FRAMEWORK, &AUDIO_DEVICES, &PROGRAMS, &["dirs", "libloading", "parking_lot"]],
+        is_library: true,
     },
     Ban {
         package: "tacet-model",
         manifest: "src/model/Cargo.toml",
         refused: &[&FRAMEWORK, &AUDIO_DEVICES, &PROGRAMS, &["dirs", "libloading", "parking_lot"]],
+        is_library: true,
     },
     Ban {
         package: "tacet-torch-pack",
         manifest: "src/torch/pack/Cargo.toml",
         refused: &[&FRAMEWORK, &AUDIO_DEVICES, &PROGRAMS],
+        is_library: true,
     },
 ];
 
@@ -71,7 +82,7 @@ pub fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
 /// What is wrong with a tree, a line per crate: its depth, its name, its version.
 fn objections(ban: &Ban, tree: &str) -> Vec<Finding> {
     let is_refused = |depth: &str, name: &str| {
-        (depth == "1" && REFUSED_DIRECTLY.contains(&name))
+        (ban.is_library && depth == "1" && REFUSED_DIRECTLY.contains(&name))
             || ban.refused.iter().any(|group| group.contains(&name))
     };
     let words = |line| str::split_whitespace(line).collect::<Vec<_>>();
