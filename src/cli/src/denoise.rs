@@ -48,11 +48,11 @@ pub struct Args {
     #[arg(required = true, value_name = "IN")]
     pub inputs: Vec<PathBuf>,
 
-    /// Where to write, for one input; `-` is standard output [default: NAME-denoised.wav beside the input]
+    /// Output file, for a single input; `-` is standard output [default: NAME-denoised.wav next to the input]
     #[arg(short, long, value_name = "OUT", conflicts_with = "out_dir")]
     pub output: Option<PathBuf>,
 
-    /// Folder to write NAME.wav into, made if missing
+    /// Output folder for NAME.wav, created if missing
     #[arg(long, value_name = "DIR")]
     pub out_dir: Option<PathBuf>,
 
@@ -61,12 +61,12 @@ pub struct Args {
     #[arg(long, value_name = "NAME|PATH")]
     pub model: Option<String>,
 
-    /// What runs the network [default: native, or what --device names]
+    /// Engine that runs the network [default: native, or the engine of --device]
     #[arg(long, value_enum, value_name = "ENGINE")]
     pub engine: Option<EngineChoice>,
 
-    /// Where it runs: auto (CUDA, else MPS, else the CPU), native, native16 (16-bit weights), or libtorch's cpu, mps,
-    /// cuda, cuda:N
+    /// Device that runs the network: auto (CUDA, else MPS, else the CPU), native, native16 (16-bit weights), or libtorch's
+    /// cpu, mps, cuda, cuda:N
     /// [default: $TACET_DEVICE, else the CPU with the native engine]
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<DeviceChoice>,
@@ -112,11 +112,11 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
 
-    /// Draw the spectrograms before and after; for several inputs a folder
+    /// Write spectrograms of input and output; a folder for several inputs
     #[arg(long, value_name = "PNG")]
     pub spectrogram: Option<PathBuf>,
 
-    /// Write a report; `-` is standard output
+    /// Write a report as JSON; `-` is standard output
     #[arg(long, value_name = "PATH")]
     pub json: Option<PathBuf>,
 
