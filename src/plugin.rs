@@ -1,8 +1,8 @@
 //! The plugin as the framework sees it: CLAP, VST3, Audio Unit (through the CLAP) and the standalone window.
 //!
 //! Glue only. [`Tacet::activate`] builds a [`Processor`] on the main thread, [`Tacet::process`] hands it the block and a
-//! snapshot of the parameters, and whatever takes time goes to [`shared::Shared`] on the [`background`]'s thread.
-//! Creating an instance touches neither weights nor threads: a scan costs nothing.
+//! snapshot of the parameters, and whatever takes time goes to [`shared::Shared`] on the [background
+//! thread](BackgroundThread). Creating an instance touches neither weights nor threads: a scan costs nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,19 +10,19 @@ use std::time::Duration;
 
 use nice_plug::prelude::*;
 use tacet_model::ModelKind;
+use tacet_realtime::background::BackgroundThread;
 
 use crate::device::Device;
 use crate::latency::LatencyMode;
+use crate::models;
 use crate::params::state;
 use crate::processor::resample::Plan;
 use crate::processor::{Processor, Setup};
 
-pub mod background;
 mod preferences;
 pub mod shared;
 pub mod window;
 
-use background::BackgroundThread;
 use shared::Shared;
 
 /// How long an activation waits for the engine of slot A. Packing the weights takes a few hundredths of a second; a machine
@@ -140,7 +140,7 @@ impl Plugin for Tacet {
             return false;
         }
         let model = self.shared.available_model();
-        let lookahead_hops = shared::lookahead_hops(model);
+        let lookahead_hops = models::lookahead_hops(model);
         let setup = Setup { plan, n_channels, lookahead_hops, mode: self.shared.params.latency_mode() };
         let is_same = self.processor.as_ref().is_some_and(|processor| *processor.setup() == setup);
         if !(is_same && self.model == model) {

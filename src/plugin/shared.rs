@@ -1,21 +1,21 @@
 //! State that an instance shares with its background thread and its panel. Never locked by the audio thread.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tacet_model::ModelKind;
+use tacet_realtime::background::{AttendRequest, Attended};
 
 use crate::device::Device;
 use crate::engine::torch::TorchBackend;
-use crate::exchange::Waker;
 use crate::inference::services::Services;
 use crate::inference::slot_manager::{N_SLOTS, SlotId, SlotInbox, SlotManager, SlotState};
 use crate::latency::Latency;
 use crate::meters::Meters;
+use crate::models;
 use crate::params::TacetParams;
-use crate::{models, weights};
 
 use super::preferences::Preferences;
 
@@ -30,10 +30,8 @@ pub struct Shared {
     pub latency: Mutex<Option<Latency>>,
     /// Raised when [`Self::attend`] has something to do.
     pub attention: Arc<AtomicBool>,
-    /// Whether [`Self::attend`] was asked for and has not come yet.
-    is_asking: AtomicBool,
-    /// Wakes the background thread; set by the first activation.
-    waker: OnceLock<Waker>,
+    /// Asks the background thread for [`Attended::attend`].
+    request: AttendRequest,
     /// Slots whose device is to be tried again.
     retries: [AtomicBool; N_SLOTS],
     slot_manager: Mutex<Option<SlotManager>>,
@@ -93,39 +91,9 @@ impl Shared {
         *self.latency.lock() = None;
     }
 
-    /// Brings the slots in line with the parameters and does what has become due.
-    pub fn attend(&self) {
-        // Lowered first: what is asked for from now on is done in the next round.
-        self.is_asking.store(false, Ordering::Release);
-        if let Some(slot_manager) = &mut *self.slot_manager.lock() {
-            let (a, b) = self.devices_to_open();
-            slot_manager.choose(a, b);
-            for id in SlotId::ALL {
-                if self.retries[id as usize].swap(false, Ordering::Relaxed) {
-                    slot_manager.retry(id);
-                }
-            }
-        }
-    }
-
-    /// Asks for [`Self::attend`] on the background thread's thread; once until it comes. Real-time safe.
+    /// Asks for [`Attended::attend`] on the background thread; once until it comes. Real-time safe.
     pub fn ask(&self) {
-        if !self.is_asking.swap(true, Ordering::AcqRel)
-            && let Some(waker) = self.waker.get()
-        {
-            waker.wake();
-        }
-    }
-
-    /// Whether [`Self::attend`] was asked for and has not come yet.
-    pub fn is_asking(&self) -> bool {
-        // Acquire: what made somebody ask is seen by who attends.
-        self.is_asking.load(Ordering::Acquire)
-    }
-
-    /// Names whom to wake. An instance keeps its background thread, so that the first call lasts.
-    pub fn set_waker(&self, waker: Waker) {
-        let _ = self.waker.set(waker);
+        self.request.ask();
     }
 
     /// Asks for another try of a slot's device, after it fell back.
@@ -142,22 +110,25 @@ impl Shared {
     /// The model that is asked for, or the embedded one where that is not installed. Reads the file system: not for the audio
     /// thread.
     pub fn available_model(&self) -> ModelKind {
-        let (wanted, embedded) = (self.params.model(), embedded_kind());
-        let is_available = wanted == embedded || models::installed(wanted).is_some();
-        if is_available { wanted } else { embedded }
+        models::available(self.params.model())
     }
 }
 
-/// What kind the embedded model is: a build may embed another than the published one.
-fn embedded_kind() -> ModelKind {
-    static KIND: OnceLock<ModelKind> = OnceLock::new();
-    *KIND.get_or_init(|| weights::embedded().map_or(ModelKind::DeepFilterNet3, |model| model.config.kind))
-}
+impl Attended for Shared {
+    fn request(&self) -> &AttendRequest {
+        &self.request
+    }
 
-/// Hops of lookahead of a model.
-pub fn lookahead_hops(model: ModelKind) -> usize {
-    match model {
-        ModelKind::DeepFilterNet3 => 2,
-        ModelKind::DeepFilterNet3Ll => 0,
+    /// Brings the slots in line with the parameters and does what has become due.
+    fn attend(&self) {
+        if let Some(slot_manager) = &mut *self.slot_manager.lock() {
+            let (a, b) = self.devices_to_open();
+            slot_manager.choose(a, b);
+            for id in SlotId::ALL {
+                if self.retries[id as usize].swap(false, Ordering::Relaxed) {
+                    slot_manager.retry(id);
+                }
+            }
+        }
     }
 }

@@ -8,6 +8,8 @@
 //! - [`exchange`]: the way of a hop between it and the inference threads, and back.
 //! - [`inference`]: one inference thread per device, shared by every stream of the process.
 //! - [`engine`]: what runs the network; [`engine::native`] on the CPU, [`engine::torch`] on libtorch, opened on demand.
+//! - [`live`]: all of that as one stream, for whoever has no plugin framework around it.
+//! - [`background`]: the thread that does for every stream what the audio thread may not.
 //! - [`device`]: what can run the network here, and what to know before choosing. Never on the audio thread.
 //! - [`models`]: models that are not embedded. Never on the audio thread.
 //! - [`meters`]: what the audio thread tells the panel.
@@ -19,12 +21,14 @@
 pub use tacet_core::{denoiser, denormals, enhance, erb, features, frame, history, sequence, stft, weights};
 pub use tacet_model as model;
 
+pub mod background;
 pub mod device;
 pub mod engine;
 pub mod exchange;
 pub mod inference;
 pub mod lab;
 pub mod latency;
+pub mod live;
 pub mod meters;
 pub mod models;
 pub mod oklab;

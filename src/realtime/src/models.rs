@@ -1,8 +1,11 @@
 //! Models that are not embedded: where they lie, and reading them. Never on the audio thread.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use tacet_model::{Model, ModelError, ModelKind};
+
+use crate::weights;
 
 /// A model from a file, an official or fine-tuned archive (`*_onnx.tar.gz`) or a converted model (`*.safetensors`); the
 /// content decides, not the name.
@@ -32,6 +35,27 @@ pub fn installed(kind: ModelKind) -> Option<PathBuf> {
         .map(|name| dir.join(name))
         .into_iter()
         .find(|file| file.is_file())
+}
+
+/// The kind of the embedded model: a build may embed another than the published one.
+pub fn embedded_kind() -> ModelKind {
+    static KIND: OnceLock<ModelKind> = OnceLock::new();
+    *KIND.get_or_init(|| weights::embedded().map_or(ModelKind::DeepFilterNet3, |model| model.config.kind))
+}
+
+/// The wanted model, or the embedded one where that is not installed. Reads the file system.
+pub fn available(wanted: ModelKind) -> ModelKind {
+    let embedded = embedded_kind();
+    let is_available = wanted == embedded || installed(wanted).is_some();
+    if is_available { wanted } else { embedded }
+}
+
+/// Hops of lookahead of a model.
+pub fn lookahead_hops(model: ModelKind) -> usize {
+    match model {
+        ModelKind::DeepFilterNet3 => 2,
+        ModelKind::DeepFilterNet3Ll => 0,
+    }
 }
 
 #[cfg(test)]
