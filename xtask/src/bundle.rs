@@ -29,8 +29,12 @@ use crate::workspace::Workspace;
 /// the network's weights.
 const MAX_PLUGIN_BYTES: u64 = 20_000_000;
 
-/// cargo's words for what the bundles are made of: the plugin, the window on the microphone, the program for files.
-const PACKAGES: [&str; 6] = ["--package", "tacet", "--package", "tacet-standalone", "--package", "tacet-cli"];
+/// What the bundles are made of: the plugin, the window on the microphone, the program for files, and on Linux LADSPA.
+const PACKAGES: &[&str] = if cfg!(target_os = "linux") {
+    &["tacet", "tacet-standalone", "tacet-cli", "tacet-ladspa"]
+} else {
+    &["tacet", "tacet-standalone", "tacet-cli"]
+};
 
 /// How to build.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
@@ -80,7 +84,8 @@ pub fn build(workspace: &Workspace, options: Options) -> Result<Vec<PathBuf>> {
     setup::provide(workspace)?;
     let profile = if options.debug { "dev" } else { "release" };
     let mut cargo = shell::cargo();
-    cargo.args(["build", "--locked", "--profile", profile]).args(PACKAGES).current_dir(&workspace.root);
+    cargo.args(["build", "--locked", "--profile", profile]).current_dir(&workspace.root);
+    cargo.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
     shell::run(&mut cargo)?;
 
     // cargo's directory of the development profile is the one exception to the rule.

@@ -40,6 +40,7 @@ pub fn install(workspace: &Workspace, options: &Options) -> Result<()> {
     }
     for target in &targets {
         let source = workspace.bundle_dir().join(target.file_name().context("no file name")?);
+        keep_other(target)?;
         replace(&source, target)?;
         println!("installed {}", target.display());
     }
@@ -55,6 +56,7 @@ pub fn uninstall(workspace: &Workspace, options: &Options) -> Result<()> {
         if fs::symlink_metadata(&target).is_ok() {
             remove(&target)?;
             println!("removed {}", target.display());
+            bring_back(&target)?;
         }
     }
     Ok(())
@@ -104,6 +106,7 @@ fn user_base(system: System, format: Format) -> Result<PathBuf> {
     match (system, format) {
         (System::Linux, Format::Clap) => Ok(home()?.join(".clap")),
         (System::Linux, Format::Vst3) => Ok(home()?.join(".vst3")),
+        (System::Linux, Format::Ladspa) => Ok(home()?.join(".ladspa")),
         (System::Linux, Format::Standalone | Format::Program) | (System::MacOs, Format::Program) => {
             Ok(home()?.join(".local/bin"))
         }
@@ -122,6 +125,7 @@ fn system_base(system: System, format: Format) -> Result<PathBuf> {
     match (system, format) {
         (System::Linux, Format::Clap) => Ok("/usr/lib/clap".into()),
         (System::Linux, Format::Vst3) => Ok("/usr/lib/vst3".into()),
+        (System::Linux, Format::Ladspa) => Ok("/usr/lib/ladspa".into()),
         (System::Linux, Format::Standalone | Format::Program) | (System::MacOs, Format::Program) => {
             Ok("/usr/local/bin".into())
         }
@@ -130,6 +134,44 @@ fn system_base(system: System, format: Format) -> Result<PathBuf> {
         (System::Windows, Format::Standalone | Format::Program) => variable("ProgramFiles"),
         (System::Windows, _) => variable("CommonProgramFiles"),
         (System::Linux, Format::AudioUnit) => bail!("there are no Audio Units on Linux"),
+    }
+}
+
+/// What is added to the name of somebody else's LADSPA library while ours has its place.
+const KEPT: &str = "before-tacet";
+
+/// Where another LADSPA library of the same name is kept, which is DeepFilterNet's own. `None` for the other bundles, whose
+/// names nobody else has.
+fn kept(target: &Path) -> Option<PathBuf> {
+    (target.file_name()? == layout::LADSPA_FILE).then(|| target.with_added_extension(KEPT))
+}
+
+/// Keeps what has the place of our LADSPA library and is not ours.
+fn keep_other(target: &Path) -> Result<()> {
+    let Some(kept) = kept(target).filter(|_| target.is_file()) else { return Ok(()) };
+    let bytes = fs::read(target).with_context(|| format!("{} cannot be read", target.display()))?;
+    // Its maker, which a host shows.
+    let is_ours = bytes.windows(VENDOR.len()).any(|part| part == VENDOR);
+    if !is_ours {
+        fs::rename(target, &kept).with_context(|| format!("{} cannot be kept", target.display()))?;
+        println!("kept DeepFilterNet's own as {}; uninstall brings it back", kept.display());
+    }
+    Ok(())
+}
+
+/// What our LADSPA library holds, in every version.
+const VENDOR: &[u8] = b"Tacet contributors";
+
+/// Undoes [`keep_other`].
+fn bring_back(target: &Path) -> Result<()> {
+    match kept(target).filter(|kept| kept.is_file()) {
+        Some(kept) => {
+            fs::rename(&kept, target)
+                .with_context(|| format!("{} cannot be brought back", kept.display()))?;
+            println!("brought back {}", target.display());
+            Ok(())
+        }
+        None => Ok(()),
     }
 }
 
@@ -197,6 +239,24 @@ mod tests {
         let left: Vec<_> =
             fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["Another.clap"]);
+    }
+
+    #[test]
+    fn somebody_elses_ladspa_library_comes_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let (source, target) = (dir.path().join("built.so"), dir.path().join("x").join(layout::LADSPA_FILE));
+        fs::write(&source, "... Tacet contributors ...").unwrap();
+        fs::create_dir(target.parent().unwrap()).unwrap();
+        fs::write(&target, "another's").unwrap();
+        for _ in 0..2 {
+            keep_other(&target).unwrap();
+            replace(&source, &target).unwrap();
+        }
+        assert_eq!(fs::read(kept(&target).unwrap()).unwrap(), b"another's");
+        remove(&target).unwrap();
+        bring_back(&target).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"another's");
+        assert_eq!(kept(Path::new("Tacet.clap")), None);
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub enum Format {
     Vst3,
     /// Audio Unit, version 2; macOS.
     AudioUnit,
+    /// LADSPA plugins; Linux.
+    Ladspa,
     /// The window on the microphone.
     Standalone,
     /// The program for files.
@@ -18,6 +20,6 @@ pub enum Format {
 impl Format {
     /// Whether hosts load it.
     pub fn is_plugin(self) -> bool {
-        matches!(self, Self::Clap | Self::Vst3 | Self::AudioUnit)
+        matches!(self, Self::Clap | Self::Vst3 | Self::AudioUnit | Self::Ladspa)
     }
 }

@@ -67,6 +67,9 @@ impl Platform {
     }
 }
 
+/// The LADSPA library: the name that configurations of DeepFilterNet's plugin ask for.
+pub const LADSPA_FILE: &str = "libdeep_filter_ladspa.so";
+
 /// One bundle. Paths are relative to the directory that holds the bundles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bundle {
@@ -97,12 +100,16 @@ pub fn bundles(platform: Platform, names: &Names) -> Vec<Bundle> {
                 _ => ("libtacet.so", "so", "tacet-live", "tacet"),
             };
             let vst3 = format!("{name}.vst3/Contents/{}/{name}.{extension}", platform.vst3_folder());
-            vec![
+            let mut bundles = vec![
                 plain(Format::Clap, format!("{name}.clap"), None, library),
                 plain(Format::Vst3, format!("{name}.vst3"), Some(vst3), library),
                 plain(Format::Standalone, live.to_owned(), None, live),
                 plain(Format::Program, program.to_owned(), None, program),
-            ]
+            ];
+            if platform.system == System::Linux {
+                bundles.push(plain(Format::Ladspa, LADSPA_FILE.to_owned(), None, LADSPA_FILE));
+            }
+            bundles
         }
     }
 }
@@ -119,7 +126,7 @@ fn apple(format: Format, names: &Names) -> Bundle {
         Format::Clap => ("clap", "libtacet.dylib"),
         Format::Vst3 => ("vst3", "libtacet.dylib"),
         Format::AudioUnit => ("component", "libtacet.dylib"),
-        Format::Standalone | Format::Program => ("app", "tacet-live"),
+        Format::Standalone | Format::Program | Format::Ladspa => ("app", "tacet-live"),
     };
     let root = PathBuf::from(format!("{}.{extension}", names.name));
     let contents = root.join("Contents");
@@ -153,7 +160,8 @@ mod tests {
 
     #[test]
     fn linux_and_windows() {
-        let linux = ["Name.clap", "Name.vst3/Contents/x86_64-linux/Name.so", "tacet-live", "tacet"];
+        let vst3 = "Name.vst3/Contents/x86_64-linux/Name.so";
+        let linux = ["Name.clap", vst3, "tacet-live", "tacet", "libdeep_filter_ladspa.so"];
         assert_eq!(binaries(System::Linux, Processor::X86_64), linux);
         assert_eq!(binaries(System::Linux, Processor::Arm64)[1], "Name.vst3/Contents/aarch64-linux/Name.so");
         let windows = ["Name.clap", "Name.vst3/Contents/x86_64-win/Name.vst3", "tacet-live.exe", "tacet.exe"];

@@ -14,7 +14,7 @@ struct Packages {
 }
 
 /// Names as in Debian 12 and Ubuntu 22.04 and later.
-const DEBIAN: [Packages; 5] = [
+const DEBIAN: [Packages; 6] = [
     // The build: the standalone's audio backends, found through pkg-config.
     Packages { names: &["gcc", "pkg-config", "libasound2-dev", "libjack-jackd2-dev"], tests_only: false },
     // The panel and the standalone's window, opened when they run.
@@ -25,6 +25,20 @@ const DEBIAN: [Packages; 5] = [
     Packages { names: &["xvfb", "libgl1-mesa-dri", "valgrind"], tests_only: true },
     // Workstations that load the plugin.
     Packages { names: &["ardour", "qtractor"], tests_only: true },
+    // Programs that load the LADSPA plugins, and a sound server of the tests' own.
+    Packages {
+        names: &[
+            "ladspa-sdk",
+            "ffmpeg",
+            "sox",
+            "dbus-daemon",
+            "pipewire",
+            "pipewire-bin",
+            "libspa-0.2-modules",
+            "wireplumber",
+        ],
+        tests_only: true,
+    },
 ];
 
 /// Fetches the model; asked for only where no Python has pip, since it need not be Debian's.

@@ -1,5 +1,5 @@
-//! The built plugin in hosts of other people: pedalboard and dawdreamer load the VST3, Ardour exports a session with it,
-//! qtractor scans the CLAP.
+//! What was built in hosts of other people: pedalboard and dawdreamer load the VST3, Ardour exports a session with it,
+//! qtractor scans the CLAP, ffmpeg, sox and PipeWire run the LADSPA plugins.
 
 use std::path::{Path, PathBuf};
 
@@ -32,17 +32,22 @@ pub fn check(workspace: &Workspace) -> Result<()> {
         let found = bundles.iter().find(|path| path.extension().is_some_and(|own| own == extension));
         found.with_context(|| format!("no {extension} was bundled"))
     };
+    // The tests of the command line build it.
+    let tacet = workspace.target.join("debug/tacet");
     let scripts = workspace.root.join("tests/hosts");
     let venv = Venv::provide(workspace, &scripts)?;
-    for (script, plugin) in
-        [("vst3.py", of("vst3")?), ("ardour.py", of("vst3")?), ("qtractor.py", of("clap")?)]
-    {
+    for (script, products) in [
+        ("vst3.py", &[of("vst3")?][..]),
+        ("ardour.py", &[of("vst3")?]),
+        ("qtractor.py", &[of("clap")?]),
+        ("ladspa.py", &[of("so")?, &tacet]),
+    ] {
         let mut python = venv.python();
         // Where the workstations are available, they are not left out.
         if prerequisites::is_debian() {
             python.env("TACET_REQUIRE_DAWS", "1");
         }
-        shell::run(python.arg("-u").arg(scripts.join(script)).arg(plugin))?;
+        shell::run(python.arg("-u").arg(scripts.join(script)).args(products))?;
     }
     Ok(())
 }

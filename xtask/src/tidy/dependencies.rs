@@ -26,7 +26,7 @@ struct Ban {
     is_library: bool,
 }
 
-const BANS: [Ban; 6] = [
+const BANS: [Ban; 7] = [
     Ban { package: "tacet", manifest: "Cargo.toml", refused: &[&PROGRAMS, &AUDIO_DEVICES], is_library: true },
     Ban {
         package: "tacet-cli",
@@ -37,6 +37,12 @@ const BANS: [Ban; 6] = [
     Ban {
         package: "tacet-realtime",
         manifest: "src/realtime/Cargo.toml",
+        refused: &[&FRAMEWORK, &AUDIO_DEVICES, &PROGRAMS],
+        is_library: true,
+    },
+    Ban {
+        package: "tacet-ladspa",
+        manifest: "src/ladspa/Cargo.toml",
         refused: &[&FRAMEWORK, &AUDIO_DEVICES, &PROGRAMS],
         is_library: true,
     },
