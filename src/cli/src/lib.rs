@@ -12,7 +12,8 @@
 //!
 //! [`denoise`] also plans which files are read and written, and reports on them. Beside it, [`score`] compares recordings,
 //! [`devices`] and [`bench`] tell what can run the network and what it costs there, [`torch`] manages the optional
-//! backend's files, [`live`] starts the window on the microphone.
+//! backend's files, [`live`] starts the window on the microphone,
+//! and on Linux `mic` offers a denoised one to other programs.
 
 mod bench;
 pub mod decode;
@@ -20,6 +21,8 @@ mod denoise;
 mod devices;
 mod encode;
 mod live;
+#[cfg(target_os = "linux")]
+mod mic;
 mod model;
 mod options;
 mod output;
@@ -58,6 +61,8 @@ enum Command {
     Bench(bench::Args),
     Torch(torch::Args),
     Live(live::Args),
+    #[cfg(target_os = "linux")]
+    Mic(mic::Args),
 }
 
 /// A command line that asks for something that cannot be meant.
@@ -115,6 +120,8 @@ fn run(cli: Cli) -> Result<bool> {
         Some(Command::Bench(args)) => bench::run(&args),
         Some(Command::Torch(args)) => torch::run(&args),
         Some(Command::Live(args)) => live::run(&args),
+        #[cfg(target_os = "linux")]
+        Some(Command::Mic(args)) => mic::run(&args),
         None => live::run(&live::Args::default()),
     }
 }

@@ -1,5 +1,6 @@
 //! What was built in hosts of other people: pedalboard and dawdreamer load the VST3, Ardour exports a session with it,
-//! qtractor scans the CLAP, ffmpeg, sox and PipeWire run the LADSPA plugins.
+//! qtractor scans the CLAP, ffmpeg, sox and PipeWire run the LADSPA plugins, and a sound server runs the virtual
+//! microphone.
 
 use std::path::{Path, PathBuf};
 
@@ -41,6 +42,7 @@ pub fn check(workspace: &Workspace) -> Result<()> {
         ("ardour.py", &[of("vst3")?]),
         ("qtractor.py", &[of("clap")?]),
         ("ladspa.py", &[of("so")?, &tacet]),
+        ("mic.py", &[&tacet]),
     ] {
         let mut python = venv.python();
         // Where the workstations are available, they are not left out.

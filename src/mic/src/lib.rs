@@ -1,0 +1,55 @@
+//! A microphone that is denoised while it is used: `tacet mic`. Linux with PipeWire.
+//!
+//! Two streams on the user's sound server, linked to each other in this process: what one takes from the default source,
+//! the other offers as a source of its own, *Tacet Microphone*, which calls and recorders choose. Or the other way round
+//! (`--speakers`): a sink that callers are played to, denoised on its way to the default sink. The session manager links
+//! them, follows a changed default, and never links the two to each other.
+//!
+//! - [`pipewire`]: PipeWire's library, opened at run time, and the two streams. The server's threads.
+//! - [`settings`]: what may be changed while it runs, from any thread.
+//! - [`control`]: the socket by which `tacet mic status` and its like reach the running one.
+//! - [`run()`]: opens the streams, and opens them again after the server was away.
+//! - [`unit`]: starting with the session.
+
+pub mod control;
+pub mod pipewire;
+pub mod run;
+pub mod settings;
+pub mod unit;
+
+pub use run::{Options, run};
+
+/// Which way the sound goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From a source to a source of our own.
+    Microphone,
+    /// From a sink of our own to a sink.
+    Speakers,
+}
+
+impl Direction {
+    /// What people read in their programs' lists.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Microphone => "Tacet Microphone",
+            Self::Speakers => "Tacet Speakers",
+        }
+    }
+
+    /// What machines read: the node, the socket, the unit.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Microphone => "tacet-mic",
+            Self::Speakers => "tacet-speakers",
+        }
+    }
+
+    /// The command that starts it.
+    pub fn command(self) -> &'static str {
+        match self {
+            Self::Microphone => "tacet mic",
+            Self::Speakers => "tacet mic --speakers",
+        }
+    }
+}
