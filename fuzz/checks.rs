@@ -212,7 +212,7 @@ pub fn audio_file(data: &[u8]) -> anyhow::Result<()> {
     let path =
         DIR.with(|dir| dir.path().join("x").with_extension(EXTENSIONS[kind as usize % EXTENSIONS.len()]));
     fs::write(&path, content).expect("the folder is writable");
-    let mut decoder = tacet_cli::decode::Decoder::open(&path)?;
+    let mut decoder = tacet_cli::decode::Decoder::open(&path, &Default::default())?;
     let format = decoder.format().clone();
     assert!(format.rate_hz > 0 && format.n_channels > 0);
     let mut n_samples = 0;

@@ -1,31 +1,53 @@
 //! Opens an audio file or stream and decodes it block by block, with what the encoder added at its ends trimmed.
 //!
-//! Demuxing and decoding are symphonia's. On top of it: a format that is certain before the first block is handed
-//! out, MP4's edit list (see [`edits`]), samples that are not finite replaced by silence, damaged packets replaced by
-//! silence of the same length (so that the rest stays in place), and errors that name the next step. Runs on the
-//! thread that denoises.
+//! What a file is, is told by its first bytes. Then one of these reads it:
+//!
+//! - [`plain`]: samples in one run of bytes, behind the headers of [`riff`] (WAV, RF64, BW64, Wave64) and [`aiff`] (AIFF,
+//!   AU, CAF).
+//! - [`mpeg`]: MP3, MP2 and AAC in ADTS, frames without a table of contents.
+//! - [`ogg`]: Opus, Vorbis and FLAC in Ogg.
+//! - [`packets`]: what symphonia's readers do: MP4, Matroska, FLAC, CAF with a codec.
+//!
+//! A header's length is a claim that is held against the bytes: what a file holds is read to its end, and what it does not
+//! hold is told. A format is certain before the first block is handed out, samples that are not finite become silence,
+//! damaged packets silence of the same length (so that the rest stays in place), and errors name the next step. Runs on
+//! the thread that denoises.
 
-pub mod edits;
+mod aiff;
+mod asc;
+mod codec;
+mod conform;
+mod edits;
+mod frames;
+mod input;
+mod layout;
+pub mod metadata;
+mod mpeg;
+mod ogg;
+mod packets;
+mod pcm;
+mod plain;
+mod refusal;
+mod riff;
+mod sbr;
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Seek as _, SeekFrom};
+use std::io::{self, Cursor, Read, Seek as _, SeekFrom};
+use std::num::NonZeroUsize;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, anyhow, bail};
-use symphonia::core::audio::{Channels, GenericAudioBufferRef, Position};
-use symphonia::core::codecs::CodecParameters;
-use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions, well_known};
-use symphonia::core::errors::Error as SymphoniaError;
-use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType, well_known as formats};
-use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions, ReadOnlySource};
-use symphonia::core::meta::MetadataOptions;
-use symphonia::default::{get_codecs, get_probe};
+use anyhow::{Context as _, Result, bail};
+use symphonia::core::audio::{Channels, Position};
 
-use edits::Edit;
+use input::Input;
+use layout::{Announced, Codec, Layout};
+use metadata::Metadata;
+use mpeg::MpegSource;
+use ogg::OggSource;
+use packets::PacketSource;
+use plain::PlainSource;
 
-/// What can be read, for error texts and the help.
-pub const SUPPORTED: &str = "WAV, FLAC, MP3, Ogg Vorbis, and AAC-LC in ADTS or M4A";
+pub use refusal::SUPPORTED;
 
 /// How the samples were stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,35 +77,105 @@ pub struct Format {
     pub n_samples: Option<u64>,
 }
 
-/// What went wrong without ending the decoding.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What went wrong without ending the decoding. Samples are per channel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Blemishes {
-    /// Samples that were NaN or infinite, now silent.
+    /// Samples that were NaN or infinite, over all channels; now silent.
     pub n_not_finite: u64,
-    /// Packets that could not be decoded, now silent.
-    pub n_damaged_packets: u64,
-    /// Samples per channel that were announced and did not come.
+    /// Samples whose packets could not be decoded; now silent.
+    pub n_damaged_samples: u64,
+    /// Samples that are missing in between, by the times of what is there; now silent.
+    pub n_gap_samples: u64,
+    /// Samples that were announced and did not come.
     pub n_missing: u64,
+    /// Samples of silence in front, where the sound of a video starts after the picture.
+    pub n_lead: u64,
+    /// Anything else that the user should know, as sentences about the file.
+    pub notes: Vec<String>,
 }
+
+/// What a source found out, so far.
+#[derive(Clone, Debug, Default)]
+struct Findings {
+    n_damaged_samples: u64,
+    n_gap_samples: u64,
+    n_missing: u64,
+    notes: Vec<String>,
+}
+
+/// A container being decoded.
+trait Source: Send {
+    fn format(&self) -> &Format;
+
+    /// Samples per channel that will come, where that is certain.
+    fn exact_length(&self) -> Option<u64>;
+
+    /// The next block, one vector per channel, of equal lengths; false at the end.
+    fn read(&mut self, block: &mut Vec<Vec<f32>>) -> Result<bool>;
+
+    fn findings(&self) -> Findings;
+
+    /// What belongs into an output beside the samples; complete after the last block.
+    fn metadata(&self) -> &Metadata;
+
+    /// Samples of silence that were put in front.
+    fn lead_samples(&self) -> u64 {
+        0
+    }
+}
+
+/// Which of several audio tracks is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TrackChoice {
+    /// By its place among the audio tracks, from 1.
+    Number(NonZeroUsize),
+    /// By its language: "eng", "en", "de".
+    Language(String),
+}
+
+impl std::str::FromStr for TrackChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_language =
+            (2..=8).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphabetic() || c == '-');
+        match text.parse() {
+            Ok(number) => Ok(Self::Number(number)),
+            Err(_) if is_language => Ok(Self::Language(text.to_owned())),
+            Err(_) => Err("a number from 1 or a language (eng, de) is needed".to_owned()),
+        }
+    }
+}
+
+impl std::fmt::Display for TrackChoice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Language(language) => language.fmt(f),
+        }
+    }
+}
+
+/// How an input is opened.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The track of a container of several; `None`: the default one.
+    pub track: Option<TrackChoice>,
+}
+
+/// More channels than any recording has: a limit for the memory that a broken header can ask for.
+const MAX_CHANNELS: usize = 64;
+/// Bytes that tell what a file is.
+const HEAD: usize = 4096;
 
 /// A source being decoded.
 pub struct Decoder {
-    reader: Box<dyn FormatReader>,
-    decoder: Box<dyn AudioDecoder>,
-    track_id: u32,
-    format: Format,
-    /// The last decoded block, one vector per channel.
+    source: Box<dyn Source>,
     block: Vec<Vec<f32>>,
-    /// Whether `block` was decoded ahead, by `open`, and not handed out yet.
-    is_ahead: bool,
-    /// Samples still to be dropped from the start, by the edit list.
-    to_skip: u64,
-    /// Samples still to be handed out, by the edit list.
-    left: Option<u64>,
     n_decoded: u64,
-    /// Whether fewer samples than announced mean a truncated file, not a rough estimate.
-    is_length_exact: bool,
-    blemishes: Blemishes,
+    n_not_finite: u64,
+    /// Bytes of the file; 0 for a pipe.
+    n_bytes: u64,
 }
 
 impl Decoder {
@@ -91,258 +183,206 @@ impl Decoder {
     ///
     /// # Errors
     /// The file cannot be read, is empty, or holds no audio that is supported.
-    pub fn open(path: &Path) -> Result<Self> {
-        let mut file = File::open(path)?;
+    pub fn open(path: &Path, options: &Options) -> Result<Self> {
+        let file = File::open(path)?;
         let metadata = file.metadata()?;
         if metadata.is_dir() {
-            bail!("is a folder; name the files in it");
+            bail!("is a folder; name the files in it, or add --recursive");
         }
-        if metadata.is_file() && metadata.len() == 0 {
-            bail!("is empty (0 bytes)");
+        if !metadata.is_file() {
+            return Self::open_pipe(Box::new(file), options);
         }
-        let edits = if metadata.is_file() { edits::read(&mut file) } else { Vec::new() };
-        if metadata.is_file() {
-            file.seek(SeekFrom::Start(0))?;
+        if metadata.len() == 0 {
+            bail!("is empty (0 bytes): the recording was cut off before anything was written");
         }
-        let mut hint = Hint::new();
-        if let Some(extension) = path.extension().and_then(|extension| extension.to_str()) {
-            hint.with_extension(extension);
-        }
-        Self::new(Box::new(file), &hint, &edits)
+        Self::open_file(file, path.extension().and_then(|extension| extension.to_str()), options)
     }
 
     /// Opens standard input.
     ///
     /// # Errors
-    /// As [`Decoder::open`]; also for files that must be read from their end (M4A with its index there).
-    pub fn open_stdin() -> Result<Self> {
-        Self::new(Box::new(ReadOnlySource::new(io::stdin())), &Hint::new(), &[])
+    /// As [`Decoder::open`].
+    pub fn open_stdin(options: &Options) -> Result<Self> {
+        Self::open_pipe(Box::new(io::stdin()), options)
     }
 
-    fn new(source: Box<dyn MediaSource>, hint: &Hint, edits: &[Edit]) -> Result<Self> {
-        let stream = MediaSourceStream::new(source, MediaSourceStreamOptions::default());
-        let reader = get_probe()
-            .probe(hint, stream, FormatOptions::default(), MetadataOptions::default())
-            .map_err(|error| explain_probe(&error))?;
-        let track = reader.default_track(TrackType::Audio).ok_or_else(|| anyhow!("holds no audio track"))?;
-        let edit = edits.iter().find(|edit| edit.track_id == track.id).copied();
-        let decoder = make_decoder(track)?;
-        let container = reader.format_info();
-        let params = decoder.codec_params();
-        let depth = source_depth(params);
-        let format = Format {
-            name: format!("{}, {}", container.short_name, decoder.codec_info().short_name),
-            rate_hz: 0,
-            n_channels: 0,
-            channel_mask: None,
-            depth,
-            n_samples: match edit {
-                Some(edit) => edit.n_samples,
-                None => track.num_frames,
-            },
+    /// Plain samples stream through. Anything else is kept in a temporary file first: it is read exactly like a file,
+    /// whose end tells of its beginning.
+    fn open_pipe(mut pipe: Box<dyn Read + Send + Sync>, options: &Options) -> Result<Self> {
+        let mut head = Vec::new();
+        pipe.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
+        if head.is_empty() {
+            bail!("is empty (0 bytes)");
+        }
+        let is_plain = match plain_layout(&mut Input::pipe(Box::new(Cursor::new(head.clone())))) {
+            Ok(Some(layout)) => layout.codec != Codec::Mpeg,
+            _ => false,
         };
-        let is_length_exact = depth != SourceDepth::Lossy || container.format == formats::FORMAT_ID_ISOMP4;
-        let mut this = Self {
-            track_id: track.id,
-            format,
-            block: Vec::new(),
-            is_ahead: false,
-            to_skip: edit.map_or(0, |edit| edit.n_skip),
-            left: edit.and_then(|edit| edit.n_samples),
-            n_decoded: 0,
-            is_length_exact,
-            blemishes: Blemishes::default(),
-            reader,
-            decoder,
-        };
-        this.settle_format()?;
-        Ok(this)
-    }
-
-    /// Decodes the first block, which alone knows rate and channels for certain (AAC and MP3 state them per packet).
-    fn settle_format(&mut self) -> Result<()> {
-        if self.decode_packet()? {
-            let spec = self.decoder.last_decoded().spec().clone();
-            self.format.rate_hz = spec.rate();
-            self.format.n_channels = spec.channels().count();
-            self.format.channel_mask = wave_mask(spec.channels());
-            self.is_ahead = true;
-        } else {
-            // No packet at all: a file of no samples, if it says so itself.
-            if self.blemishes.n_damaged_packets > 0 {
-                bail!(
-                    "none of its {} packets can be decoded: the file is damaged",
-                    self.blemishes.n_damaged_packets
-                );
+        if is_plain {
+            let mut input = Input::pipe(Box::new(Cursor::new(head).chain(pipe)));
+            if let Some(layout) = plain_layout(&mut input)? {
+                return Self::new(Box::new(PlainSource::new(input, layout)?), 0);
             }
-            let params = self.decoder.codec_params();
-            let channels = params.channels.clone().unwrap_or_default();
-            self.format.rate_hz = params.sample_rate.unwrap_or(0);
-            self.format.n_channels = channels.count();
-            self.format.channel_mask = wave_mask(&channels);
+            bail!("cannot be read");
         }
-        if self.format.rate_hz == 0 || self.format.n_channels == 0 {
-            bail!("states neither sample rate nor channels and holds no samples");
+        let mut file = tempfile::tempfile().context("cannot make a temporary file for standard input")?;
+        io::copy(&mut Cursor::new(head).chain(pipe), &mut file).context(
+            "cannot be kept in a temporary file (is there space in the folder for temporary files?)",
+        )?;
+        Self::open_file(file, None, options)
+    }
+
+    fn open_file(mut file: File, extension: Option<&str>, options: &Options) -> Result<Self> {
+        let n_bytes = file.seek(SeekFrom::End(0))?;
+        let mut input = Input::file(file.try_clone()?)?;
+        let source = open_source(&mut input, file, extension, options)?;
+        Self::new(source, n_bytes)
+    }
+
+    fn new(source: Box<dyn Source>, n_bytes: u64) -> Result<Self> {
+        let format = source.format();
+        if format.n_channels > MAX_CHANNELS {
+            bail!(
+                "has {} channels; at most {MAX_CHANNELS} can be denoised: split it first",
+                format.n_channels
+            );
         }
-        if self.format.n_channels > MAX_CHANNELS {
-            bail!("has {} channels; at most {MAX_CHANNELS} can be denoised", self.format.n_channels);
-        }
-        Ok(())
+        Ok(Self { source, block: Vec::new(), n_decoded: 0, n_not_finite: 0, n_bytes })
     }
 
     /// What is known of the source.
     pub fn format(&self) -> &Format {
-        &self.format
+        self.source.format()
     }
 
-    /// Samples per channel that will come, where the source is exact about it (an MP3 without a header is not).
+    /// Samples per channel that will come, where the source is exact about it.
     pub fn exact_length(&self) -> Option<u64> {
-        self.format.n_samples.filter(|_| self.is_length_exact)
+        self.source.exact_length()
     }
 
     /// What went wrong so far; complete after the last block.
     pub fn blemishes(&self) -> Blemishes {
-        let announced = self.exact_length().unwrap_or(0);
-        Blemishes { n_missing: announced.saturating_sub(self.n_decoded), ..self.blemishes }
+        let findings = self.source.findings();
+        Blemishes {
+            n_not_finite: self.n_not_finite,
+            n_damaged_samples: findings.n_damaged_samples,
+            n_gap_samples: findings.n_gap_samples,
+            n_missing: findings.n_missing,
+            n_lead: self.source.lead_samples(),
+            notes: findings.notes,
+        }
+    }
+
+    /// What belongs into an output beside the samples. Complete after the last block; of a file, from the start.
+    pub fn metadata(&self) -> &Metadata {
+        self.source.metadata()
     }
 
     /// The next block, one vector per channel, all of one length of at least 1; `None` at the end.
     ///
     /// # Errors
-    /// The source cannot be read any more, or changes its rate or channels on the way.
+    /// The source cannot be read any more, or ended without a single sample although it holds something.
     pub fn next_block(&mut self) -> Result<Option<&[Vec<f32>]>> {
         loop {
-            if !std::mem::take(&mut self.is_ahead) && (self.left == Some(0) || !self.decode_packet()?) {
+            if !self.source.read(&mut self.block)? {
+                if self.n_decoded == 0 && self.n_bytes > 0 && self.exact_length() != Some(0) {
+                    bail!(
+                        "yields no sound, although it holds {} bytes: it is damaged or cut off",
+                        self.n_bytes
+                    );
+                }
                 return Ok(None);
             }
-            self.trim();
-            if self.block[0].is_empty() {
+            if self.block.first().is_none_or(Vec::is_empty) {
                 continue;
             }
             self.n_decoded += self.block[0].len() as u64;
             for sample in self.block.iter_mut().flatten().filter(|sample| !sample.is_finite()) {
                 *sample = 0.0;
-                self.blemishes.n_not_finite += 1;
+                self.n_not_finite += 1;
             }
             return Ok(Some(&self.block));
         }
     }
+}
 
-    /// Applies the edit list to `block`.
-    fn trim(&mut self) {
-        let n_samples = self.block[0].len() as u64;
-        let skip = self.to_skip.min(n_samples);
-        self.to_skip -= skip;
-        let keep = self.left.unwrap_or(u64::MAX).min(n_samples - skip);
-        self.left = self.left.map(|left| left - keep);
-        for channel in &mut self.block {
-            channel.truncate((skip + keep) as usize);
-            channel.drain(..skip as usize);
-        }
-    }
-
-    /// Decodes the next packet of the track into `block`; false at the end of the source.
-    fn decode_packet(&mut self) -> Result<bool> {
-        loop {
-            let packet = match self.reader.next_packet() {
-                Ok(Some(packet)) => packet,
-                Ok(None) => return Ok(false),
-                // A file cut off in the middle of a packet: its last whole packet was the end.
-                Err(SymphoniaError::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => {
-                    return Ok(false);
-                }
-                Err(SymphoniaError::ResetRequired) => {
-                    // A chained Ogg stream: the next link begins.
-                    let track = self
-                        .reader
-                        .default_track(TrackType::Audio)
-                        .ok_or_else(|| anyhow!("lost its track"))?;
-                    self.track_id = track.id;
-                    self.decoder = make_decoder(track)?;
-                    continue;
-                }
-                Err(error) => return Err(anyhow!(error).context("cannot be read further")),
-            };
-            if packet.track_id != self.track_id {
-                continue;
-            }
-            match self.decoder.decode(&packet) {
-                Ok(buffer) if buffer.frames() == 0 => {}
-                Ok(buffer) => {
-                    check_unchanged(&self.format, &buffer)?;
-                    buffer.copy_to_vecs_planar(&mut self.block);
-                    return Ok(true);
-                }
-                Err(SymphoniaError::DecodeError(_) | SymphoniaError::IoError(_)) => {
-                    self.blemishes.n_damaged_packets += 1;
-                    // Before the first good packet nothing is known that could stand in its place.
-                    if !self.block.is_empty() {
-                        let n_samples = usize::try_from(packet.dur.get()).unwrap_or(0).min(MAX_PATCH);
-                        self.block.iter_mut().for_each(|channel| {
-                            channel.clear();
-                            channel.resize(n_samples, 0.0);
-                        });
-                        return Ok(true);
-                    }
-                }
-                Err(error) => return Err(anyhow!(error).context("cannot be decoded further")),
-            }
-        }
+/// The header of a container of plain samples, if it is one. The input then stands at its data.
+fn plain_layout(input: &mut Input) -> Result<Option<Layout>> {
+    let head = input.peek(16)?.to_vec();
+    if riff::is_riff(&head) {
+        riff::read(input).map(Some)
+    } else if aiff::is_aiff(&head) {
+        aiff::read_aiff(input).map(Some)
+    } else if aiff::is_au(&head) {
+        aiff::read_au(input).map(Some)
+    } else if aiff::is_caf(&head) {
+        aiff::read_caf(input)
+    } else {
+        Ok(None)
     }
 }
 
-/// More channels than any recording has: a limit for the memory that a broken header can ask for.
-const MAX_CHANNELS: usize = 64;
-/// The longest packet that silence stands in for, in samples: FLAC's largest block.
-const MAX_PATCH: usize = 65_535;
-
-fn check_unchanged(format: &Format, buffer: &GenericAudioBufferRef<'_>) -> Result<()> {
-    let (rate_hz, n_channels) = (buffer.spec().rate(), buffer.spec().channels().count());
-    let is_first = format.rate_hz == 0;
-    if !is_first && (rate_hz, n_channels) != (format.rate_hz, format.n_channels) {
-        bail!(
-            "changes from {} Hz, {} channels to {rate_hz} Hz, {n_channels} channels on the way; split it there first",
-            format.rate_hz,
-            format.n_channels
-        );
-    }
-    Ok(())
-}
-
-fn make_decoder(track: &Track) -> Result<Box<dyn AudioDecoder>> {
-    let Some(CodecParameters::Audio(params)) = &track.codec_params else {
-        bail!("holds audio in a codec that is not supported (supported: {SUPPORTED}); convert it first");
-    };
-    get_codecs().make_audio_decoder(params, &AudioDecoderOptions::default()).map_err(|error| match error {
-        SymphoniaError::Unsupported(what) if params.codec == well_known::CODEC_ID_OPUS => {
-            anyhow!("holds Opus, which is not supported ({what}); convert it first, for example to FLAC")
+/// The reader for what a file begins with.
+fn open_source(
+    input: &mut Input,
+    file: File,
+    extension: Option<&str>,
+    options: &Options,
+) -> Result<Box<dyn Source>> {
+    // Shares its position with `file`: of the two, the one made last is read.
+    let again = || Input::file(file.try_clone()?).context("cannot be rewound");
+    let head = input.peek(HEAD)?.to_vec();
+    if let Some(layout) = plain_layout(input)? {
+        let at = input.at();
+        let mut input = again()?;
+        if layout.codec != Codec::Mpeg {
+            input.seek(at)?;
+            return Ok(Box::new(PlainSource::new(input, layout)?));
         }
-        SymphoniaError::Unsupported(what) => {
-            anyhow!("is not supported ({what}; supported: {SUPPORTED}); convert it first")
-        }
-        error => anyhow!(error).context("cannot be decoded"),
-    })
-}
-
-fn source_depth(params: &symphonia::core::codecs::audio::AudioCodecParameters) -> SourceDepth {
-    use well_known::*;
-    match params.codec {
-        CODEC_ID_PCM_F32LE | CODEC_ID_PCM_F32BE => SourceDepth::Float(32),
-        CODEC_ID_PCM_F64LE | CODEC_ID_PCM_F64BE => SourceDepth::Float(64),
-        CODEC_ID_PCM_U8 | CODEC_ID_PCM_S8 => SourceDepth::Int(8),
-        // Companded to 8 bits; 16 hold all their values.
-        CODEC_ID_PCM_ALAW | CODEC_ID_PCM_MULAW => SourceDepth::Int(16),
-        CODEC_ID_FLAC => SourceDepth::Int(params.bits_per_sample.unwrap_or(24)),
-        _ => match params.bits_per_sample {
-            Some(bits) if is_pcm(params.codec) => SourceDepth::Int(bits),
-            _ => SourceDepth::Lossy,
-        },
+        let end = match layout.announced {
+            Announced::Bytes(bytes) if bytes > 0 => at.saturating_add(bytes),
+            _ => u64::MAX,
+        };
+        return match MpegSource::open(input, at, end, Some(layout.container), layout.metadata)? {
+            Some(source) => Ok(Box::new(source)),
+            None => bail!("holds no MPEG frame, although it says so: it is damaged"),
+        };
+    }
+    // What stands behind a tag in front decides.
+    let start = tag_len(&head);
+    let mut input = again()?;
+    input.seek(start.min(input.len().unwrap_or(0)))?;
+    let inner = input.peek(HEAD)?.to_vec();
+    let is_mp4 =
+        matches!(inner.get(4..8), Some(b"ftyp" | b"moov" | b"mdat" | b"wide" | b"free" | b"skip" | b"pnot"));
+    let is_matroska = inner.starts_with(&[0x1a, 0x45, 0xdf, 0xa3]);
+    if inner.starts_with(b"OggS") {
+        let metadata = Metadata::of_file(&file, extension);
+        return Ok(Box::new(OggSource::open(again()?, metadata)?));
+    }
+    if is_mp4 || is_matroska || inner.starts_with(b"fLaC") || aiff::is_caf(&inner) {
+        return Ok(Box::new(PacketSource::open(file, extension, options)?));
+    }
+    if refusal::container(&inner).is_some() {
+        return Err(refusal::unknown(&inner));
+    }
+    let metadata = Metadata::of_file(&file, extension);
+    let n_bytes = input.len().unwrap_or(0);
+    match MpegSource::open(again()?, 0, u64::MAX, None, metadata)? {
+        // Rubbish in which a few frames are found by chance is no recording.
+        Some(source) if source.n_foreign() * 2 < n_bytes => Ok(Box::new(source)),
+        _ => Err(refusal::unknown(&inner)),
     }
 }
 
-fn is_pcm(codec: symphonia::core::codecs::audio::AudioCodecId) -> bool {
-    use well_known::*;
-    (CODEC_ID_PCM_S32LE..=CODEC_ID_PCM_F64BE_PLANAR).contains(&codec)
+/// The length of an ID3v2 tag at the start; 0 if there is none.
+fn tag_len(head: &[u8]) -> u64 {
+    match head.first_chunk::<10>() {
+        Some([b'I', b'D', b'3', _, _, _, size @ ..]) => {
+            10 + size.iter().fold(0, |size, byte| size << 7 | u64::from(byte & 0x7f))
+        }
+        _ => 0,
+    }
 }
 
 /// The channels as a WAVE_FORMAT_EXTENSIBLE mask; `None` where the source names no positions it could express.
@@ -350,25 +390,10 @@ fn wave_mask(channels: &Channels) -> Option<u32> {
     /// The 18 positions that WAVE knows.
     const STANDARD: u64 = (1 << 18) - 1;
     match channels {
-        // What symphonia takes a plain mono WAV for.
+        // What symphonia takes any mono for.
         Channels::Positioned(Position::FRONT_LEFT) => None,
         Channels::Positioned(positions) if positions.bits() & !STANDARD == 0 => Some(positions.bits() as u32),
         _ => None,
-    }
-}
-
-/// A probe's error as a sentence with the next step; the file's name comes from the caller.
-fn explain_probe(error: &SymphoniaError) -> anyhow::Error {
-    match error {
-        SymphoniaError::Unsupported("isomp4: missing moov atom") => {
-            anyhow!(
-                "is an MP4 whose index is missing, or stands at its end and the input cannot be rewound; pass a file"
-            )
-        }
-        SymphoniaError::IoError(error) if error.kind() != ErrorKind::UnexpectedEof => {
-            anyhow!("cannot be read: {error}")
-        }
-        error => anyhow!("is no audio that is supported ({SUPPORTED}): {error}"),
     }
 }
 
@@ -377,7 +402,7 @@ fn explain_probe(error: &SymphoniaError) -> anyhow::Error {
 /// # Errors
 /// As [`Decoder::open`] and [`Decoder::next_block`].
 pub fn decode_all(path: &Path) -> Result<(Format, Vec<Vec<f32>>)> {
-    let mut decoder = Decoder::open(path).with_context(|| path.display().to_string())?;
+    let mut decoder = Decoder::open(path, &Options::default()).with_context(|| path.display().to_string())?;
     let mut channels = vec![Vec::new(); decoder.format().n_channels];
     while let Some(block) = decoder.next_block().with_context(|| path.display().to_string())? {
         for (all, block) in channels.iter_mut().zip(block) {

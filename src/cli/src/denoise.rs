@@ -22,6 +22,7 @@ use tacet_realtime::engine::Thresholds;
 use tacet_realtime::enhance::{Shaping, StereoLink};
 use tacet_realtime::parameters::{Choice as _, ParamId};
 
+use super::decode;
 use super::model::LoadedModel;
 use super::options::{between, help, one_of, within};
 use super::output::{self, Output};
@@ -104,6 +105,11 @@ pub struct Args {
     #[arg(long)]
     pub float: bool,
 
+    /// The audio track to read of a file with several: its number from 1, or its language (eng, de) [default: the one that the
+    /// file names, else the first]
+    #[arg(long, value_name = "N|LANGUAGE")]
+    pub track: Option<decode::TrackChoice>,
+
     /// Files in work at once [default: the number of processor cores; on CUDA at most 4, on MPS always 1]
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
@@ -164,11 +170,13 @@ pub fn run(args: &Args) -> Result<bool> {
 
     let progress = Progress::new(tasks.len(), args.quiet);
     engines.notes().iter().for_each(|note| progress.say(note));
+    let input = decode::Options { track: args.track.clone() };
     let context = job::Context {
         model: &model,
         engines: &engines,
         settings,
         is_float: args.float,
+        input: &input,
         progress: &progress,
     };
     let files = process_all(&tasks, n_jobs, &context);

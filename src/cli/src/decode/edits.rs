@@ -1,28 +1,42 @@
-//! Reads which part of an MP4's audio track is meant to be heard.
+//! Reads which parts of an MP4's audio track are meant to be heard, and when.
 //!
-//! An AAC encoder begins with 1024 to 2112 samples of priming and fills up its last packet. MP4 says so in the track's
-//! edit list (ISO/IEC 14496-12, 8.6.6), which symphonia 0.6 does not apply; without it a denoised M4A would come out
-//! some 20 to 45 ms late and longer than what every player plays.
+//! An AAC encoder begins with 1024 to 2112 samples of priming and fills up its last packet; a camera starts its sound later
+//! than its picture; an editor cuts without encoding anew. MP4 says so in the track's edit list (ISO/IEC 14496-12, 8.6.6),
+//! which symphonia 0.6 does not apply; without it a denoised track would come out late, long, or with what was cut.
 
 use std::io::{Read, Seek, SeekFrom};
 
-/// The part of one track that is presented.
+/// A part of what is presented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Edit {
+pub enum Edit {
+    /// Nothing, for this long.
+    Gap(u64),
+    /// The media from `start`.
+    Media {
+        /// Where it begins.
+        start: u64,
+        /// How long it is; `None`: to the end.
+        length: Option<u64>,
+    },
+}
+
+/// What is presented of one track, in units of its own timescale.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrackEdits {
     /// The track, as its header names it.
     pub track_id: u32,
-    /// Samples to drop from the start.
-    pub n_skip: u64,
-    /// Samples to present after them; `None`: all.
-    pub n_samples: Option<u64>,
+    /// Units per second: for audio mostly the sample rate.
+    pub timescale: u32,
+    /// The parts, one after the other.
+    pub edits: Vec<Edit>,
 }
 
 /// Boxes this deep and this many are read before a file is taken for malformed.
 const MAX_BOXES: usize = 10_000;
 
-/// The edits of all tracks of an MP4. Empty for any other file, or one whose boxes make no sense: then nothing is
-/// trimmed, and the decoder reports what is wrong.
-pub fn read(file: &mut (impl Read + Seek)) -> Vec<Edit> {
+/// The edits of all tracks of an MP4 that have some. Empty for any other file, or one whose boxes make no sense: then nothing
+/// is trimmed, and the decoder reports what is wrong.
+pub fn read(file: &mut (impl Read + Seek)) -> Vec<TrackEdits> {
     Movie::read(file).map(|movie| movie.edits()).unwrap_or_default()
 }
 
@@ -113,33 +127,46 @@ impl Movie {
         Some(())
     }
 
-    fn edits(&self) -> Vec<Edit> {
-        self.tracks.iter().filter_map(|track| track.edit(self.timescale)).collect()
+    fn edits(&self) -> Vec<TrackEdits> {
+        self.tracks.iter().filter_map(|track| track.edits(self.timescale)).collect()
     }
 }
 
 impl TrackBoxes {
-    /// The first edit that shows media. Its length is stated in the movie's units, often milliseconds: where it agrees
-    /// with the media's own length to within one such unit, the media's is exact.
-    fn edit(&self, movie_timescale: u32) -> Option<Edit> {
-        let &(start, length) = self.list.iter().find(|(start, _)| *start >= 0)?;
-        let n_skip = start.unsigned_abs();
-        let rest = self.duration.saturating_sub(n_skip);
-        if movie_timescale == 0 {
+    /// The list, its lengths converted from the movie's units, which are often milliseconds.
+    fn edits(&self, movie_timescale: u32) -> Option<TrackEdits> {
+        if movie_timescale == 0 || self.timescale == 0 || self.list.is_empty() {
             return None;
         }
-        let stated = u128::from(length) * u128::from(self.timescale) / u128::from(movie_timescale);
-        let stated = u64::try_from(stated).ok()?;
-        let unit = u64::from(self.timescale.div_ceil(movie_timescale));
-        // Fragmented files list no samples here, and state no length.
-        let n_samples = match (rest, stated) {
-            (0, 0) => None,
-            (rest, 0) => Some(rest),
-            (0, stated) => Some(stated),
-            (rest, stated) if rest.abs_diff(stated) <= unit => Some(rest),
-            (rest, stated) => Some(rest.min(stated)),
+        let convert = |length: u64| -> Option<u64> {
+            let scaled = u128::from(length) * u128::from(self.timescale) + u128::from(movie_timescale) / 2;
+            u64::try_from(scaled / u128::from(movie_timescale)).ok()
         };
-        Some(Edit { track_id: self.id, n_skip, n_samples })
+        let unit = u64::from(self.timescale.div_ceil(movie_timescale));
+        let mut edits = Vec::new();
+        for &(start, length) in &self.list {
+            let stated = convert(length)?;
+            let Ok(start) = u64::try_from(start) else {
+                edits.push(Edit::Gap(stated));
+                continue;
+            };
+            let rest = self.duration.saturating_sub(start);
+            let length = match (rest, stated) {
+                // Fragmented files list no samples here, and state no length.
+                (0, 0) => None,
+                (rest, 0) => Some(rest),
+                (0, stated) => Some(stated),
+                // Where it agrees with the media's own length to within one unit, the media's is exact.
+                (rest, stated) if rest.abs_diff(stated) <= unit => Some(rest),
+                (rest, stated) => Some(rest.min(stated)),
+            };
+            edits.push(Edit::Media { start, length });
+        }
+        // Nothing behind the last sound: it ends there.
+        while matches!(edits.last(), Some(Edit::Gap(_))) {
+            edits.pop();
+        }
+        (!edits.is_empty()).then_some(TrackEdits { track_id: self.id, timescale: self.timescale, edits })
     }
 }
 
@@ -218,30 +245,41 @@ mod tests {
             .concat()
     }
 
+    fn edits_of(file: Vec<u8>) -> Vec<Edit> {
+        let [track] = &read(&mut Cursor::new(file))[..] else { panic!("one track") };
+        assert_eq!((track.track_id, track.timescale), (7, 44_100));
+        track.edits.clone()
+    }
+
     #[test]
     fn priming_and_padding_are_found() {
         // 10 packets; the last holds 500 samples; the edit says so, rounded to milliseconds.
         let file = movie(1000, &[0, 1, 198, 1024, 0x1_0000], &[0, 2, 9, 1024, 1, 500]);
-        let edit = Edit { track_id: 7, n_skip: 1024, n_samples: Some(9 * 1024 + 500 - 1024) };
-        assert_eq!(read(&mut Cursor::new(file)), [edit]);
+        assert_eq!(edits_of(file), [Edit::Media { start: 1024, length: Some(9 * 1024 + 500 - 1024) }]);
     }
 
     #[test]
     fn an_edit_shorter_than_the_media_wins() {
         let file = movie(44_100, &[0, 1, 5_000, 2112, 0x1_0000], &[0, 1, 10, 1024]);
-        assert_eq!(
-            read(&mut Cursor::new(file))[0],
-            Edit { track_id: 7, n_skip: 2112, n_samples: Some(5_000) }
-        );
+        assert_eq!(edits_of(file), [Edit::Media { start: 2112, length: Some(5_000) }]);
     }
 
     #[test]
-    fn an_empty_edit_is_passed_over() {
+    fn an_empty_edit_is_silence_before_the_sound() {
         let file = movie(1000, &[0, 2, 50, u32::MAX, 0x1_0000, 0, 1024, 0x1_0000], &[0, 1, 10, 1024]);
-        assert_eq!(
-            read(&mut Cursor::new(file))[0],
-            Edit { track_id: 7, n_skip: 1024, n_samples: Some(9 * 1024) }
-        );
+        assert_eq!(edits_of(file), [Edit::Gap(2205), Edit::Media { start: 1024, length: Some(9 * 1024) }]);
+    }
+
+    #[test]
+    fn all_parts_are_kept_in_their_order() {
+        let list = [0, 3, 100, 5_000, 0x1_0000, 10, u32::MAX, 0x1_0000, 50, 0, 0x1_0000];
+        let file = movie(1000, &list, &[0, 1, 10, 1024]);
+        let expected = [
+            Edit::Media { start: 5_000, length: Some(4_410) },
+            Edit::Gap(441),
+            Edit::Media { start: 0, length: Some(2_205) },
+        ];
+        assert_eq!(edits_of(file), expected);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use tacet_realtime::denoiser::Settings;
 use super::engine::Engines;
 use super::plan::{Place, Task};
 use super::report::{Done, Level, Measured, NoiseMeter};
-use crate::decode::Decoder;
+use crate::decode::{self, Decoder};
 use crate::encode::{Spec, WavWriter};
 use crate::model::LoadedModel;
 use crate::output::Output;
@@ -41,6 +41,8 @@ pub struct Context<'a> {
     pub settings: Settings,
     /// Whether to write floating point whatever the input's depth.
     pub is_float: bool,
+    /// How inputs are opened.
+    pub input: &'a decode::Options,
     /// Where progress shows.
     pub progress: &'a Progress,
 }
@@ -52,8 +54,8 @@ pub struct Context<'a> {
 pub fn run(task: &Task, context: &Context<'_>) -> Result<Done> {
     let start = Instant::now();
     let decoder = match &task.input {
-        Place::Standard => Decoder::open_stdin()?,
-        Place::File(path) => Decoder::open(path)?,
+        Place::Standard => Decoder::open_stdin(context.input)?,
+        Place::File(path) => Decoder::open(path, context.input)?,
     };
     let format = decoder.format().clone();
     let spec = Spec::of_source(&format, context.is_float)?;

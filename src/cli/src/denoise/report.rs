@@ -256,15 +256,25 @@ impl Done {
 
 fn warnings(spec: &Spec, measured: &Measured) -> Vec<String> {
     let mut warnings = Vec::new();
-    let Blemishes { n_not_finite, n_damaged_packets, n_missing } = measured.blemishes;
-    if n_not_finite > 0 {
-        warnings.push(format!("{n_not_finite} samples were not finite numbers and became silence"));
+    let blemishes = &measured.blemishes;
+    let seconds = |n_samples: u64| n_samples as f64 / f64::from(spec.rate_hz);
+    warnings.extend(blemishes.notes.iter().cloned());
+    if blemishes.n_not_finite > 0 {
+        warnings
+            .push(format!("{} samples were not finite numbers and became silence", blemishes.n_not_finite));
     }
-    if n_damaged_packets > 0 {
-        warnings.push(format!("{n_damaged_packets} packets were damaged and became silence"));
+    if blemishes.n_damaged_samples > 0 {
+        let damaged_s = seconds(blemishes.n_damaged_samples);
+        warnings.push(format!("{damaged_s:.2} s of it are damaged and became silence"));
     }
-    if n_missing > 0 {
-        let missing_s = n_missing as f64 / f64::from(spec.rate_hz);
+    if blemishes.n_gap_samples > 0 {
+        let gap_s = seconds(blemishes.n_gap_samples);
+        warnings.push(format!(
+            "{gap_s:.2} s are missing in between and became silence, so that the rest stays in place"
+        ));
+    }
+    if blemishes.n_missing > 0 {
+        let missing_s = seconds(blemishes.n_missing);
         warnings.push(format!("the file is cut off: {missing_s:.2} s that it announces are not there"));
     }
     if measured.n_over > 0 && spec.depth != crate::encode::Depth::Float32 {

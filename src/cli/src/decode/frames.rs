@@ -1,0 +1,341 @@
+//! Finds the frames of MPEG audio (ISO/IEC 11172-3, 13818-3: layers 1, 2, 3) and of AAC in ADTS (13818-7) in a run of
+//! bytes, whatever lies between them: tags, pieces of other files, damage.
+
+use std::io;
+
+use super::input::Input;
+
+/// The longest frame, in bytes: ADTS has 13 bits for it.
+const MAX_FRAME: usize = 1 << 13;
+
+/// The family of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// MPEG audio of this layer, 1 to 3.
+    Layer(u8),
+    /// AAC of this profile: the audio object type.
+    Adts(u8),
+}
+
+/// What a frame's header says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Layer or profile.
+    pub family: Family,
+    /// 1 for MPEG-1, 2 for MPEG-2 and 2.5.
+    pub version: u8,
+    /// Sample rate in Hz.
+    pub rate_hz: u32,
+    /// Channels; 0 if the frame's content says so.
+    pub n_channels: usize,
+    /// Bytes of the frame, this header included.
+    pub len: usize,
+    /// Bytes of the header, with its checksum.
+    pub header_len: usize,
+    /// Samples per channel.
+    pub n_samples: u64,
+}
+
+impl Header {
+    /// Reads a header from the first bytes of a frame (7 suffice).
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        if *bytes.first()? != 0xff || *bytes.get(1)? & 0xe0 != 0xe0 {
+            return None;
+        }
+        if bytes[1] & 0xf6 == 0xf0 { Self::read_adts(bytes) } else { Self::read_mpeg(bytes) }
+    }
+
+    fn read_mpeg(bytes: &[u8]) -> Option<Self> {
+        /// kbit/s by index, for MPEG-1 layers 1, 2, 3, then MPEG-2 layer 1, and layers 2 and 3.
+        const KBITS: [[u16; 14]; 5] = [
+            [32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448],
+            [32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384],
+            [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320],
+            [32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256],
+            [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160],
+        ];
+        let bytes = bytes.first_chunk::<4>()?;
+        let version_bits = bytes[1] >> 3 & 3;
+        let layer = 4 - (bytes[1] >> 1 & 3);
+        let (bitrate, rate) = (usize::from(bytes[2] >> 4), usize::from(bytes[2] >> 2 & 3));
+        // Reserved values, and streams of a free rate, whose frames do not say how long they are.
+        if version_bits == 1 || layer == 4 || !(1..15).contains(&bitrate) || rate == 3 || bytes[3] & 3 == 2 {
+            return None;
+        }
+        let rate_hz = [44_100, 48_000, 32_000][rate] >> [2, 0, 1, 0][usize::from(version_bits)];
+        let is_first_version = version_bits == 3;
+        let row = match (is_first_version, layer) {
+            (true, layer) => usize::from(layer) - 1,
+            (false, 1) => 3,
+            (false, _) => 4,
+        };
+        let bits_per_s = u32::from(KBITS[row][bitrate - 1]) * 1000;
+        let padding = u32::from(bytes[2] >> 1 & 1);
+        let (len, n_samples) = match (layer, is_first_version) {
+            (1, _) => ((12 * bits_per_s / rate_hz + padding) * 4, 384),
+            (3, false) => (72 * bits_per_s / rate_hz + padding, 576),
+            _ => (144 * bits_per_s / rate_hz + padding, 1152),
+        };
+        Some(Self {
+            family: Family::Layer(layer),
+            version: if is_first_version { 1 } else { 2 },
+            rate_hz,
+            n_channels: if bytes[3] >> 6 == 3 { 1 } else { 2 },
+            len: len as usize,
+            header_len: 4,
+            n_samples,
+        })
+    }
+
+    fn read_adts(bytes: &[u8]) -> Option<Self> {
+        /// ISO/IEC 14496-3, table 1.18.
+        const RATES_HZ: [u32; 13] = [
+            96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000,
+            7_350,
+        ];
+        let bytes = bytes.first_chunk::<7>()?;
+        let rate_hz = *RATES_HZ.get(usize::from(bytes[2] >> 2 & 15))?;
+        let len = usize::from(bytes[3] & 3) << 11 | usize::from(bytes[4]) << 3 | usize::from(bytes[5] >> 5);
+        let header_len = if bytes[1] & 1 == 1 { 7 } else { 9 };
+        let n_blocks = u64::from(bytes[6] & 3) + 1;
+        let n_channels = match bytes[2] << 2 & 4 | bytes[3] >> 6 {
+            7 => 8,
+            n => usize::from(n),
+        };
+        (len > header_len).then_some(Self {
+            family: Family::Adts((bytes[2] >> 6) + 1),
+            version: 1,
+            rate_hz,
+            n_channels,
+            len,
+            header_len,
+            n_samples: n_blocks * 1024,
+        })
+    }
+
+    /// Whether two frames are of one stream, for one decoder.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.is_near(other) && self.n_channels == other.n_channels
+    }
+
+    /// Whether two frames can follow each other: the number of channels may change.
+    fn is_near(&self, other: &Self) -> bool {
+        (self.family, self.version, self.rate_hz) == (other.family, other.version, other.rate_hz)
+    }
+}
+
+/// Walks from frame to frame.
+pub struct Frames {
+    input: Input,
+    end: u64,
+    last: Option<Header>,
+    /// Bytes that belong to no frame and no tag.
+    n_foreign: u64,
+}
+
+impl Frames {
+    /// Frames in the bytes of a file from `start` to `end`.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn new(mut input: Input, start: u64, end: u64) -> io::Result<Self> {
+        input.seek(start)?;
+        let end = end.min(input.len().unwrap_or(end));
+        Ok(Self { input, end, last: None, n_foreign: 0 })
+    }
+
+    /// Back to `start`.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn rewind(&mut self, start: u64) -> io::Result<()> {
+        self.input.seek(start)?;
+        (self.last, self.n_foreign) = (None, 0);
+        Ok(())
+    }
+
+    /// Bytes so far that belong to no frame and no tag.
+    pub fn n_foreign(&self) -> u64 {
+        self.n_foreign
+    }
+
+    /// The next frame, its bytes in `frame`; `None` at the end.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn next(&mut self, frame: &mut Vec<u8>) -> io::Result<Option<Header>> {
+        loop {
+            let left = self.end.saturating_sub(self.input.at());
+            if left < 4 {
+                self.n_foreign += left;
+                self.input.skip(left)?;
+                return Ok(None);
+            }
+            let n_tag = self.tag_len(left)?;
+            if n_tag > 0 {
+                self.input.skip(n_tag.min(left))?;
+                continue;
+            }
+            let header = Header::read(self.input.peek(7)?);
+            let is_next = match (header, self.last) {
+                (Some(header), Some(last)) if header.is_like(&last) => true,
+                (Some(header), _) => self.is_followed(&header, left)?,
+                (None, _) => false,
+            };
+            let Some(header) = header.filter(|_| is_next) else {
+                self.resync(left)?;
+                continue;
+            };
+            if header.len as u64 > left {
+                // Cut off: a piece of a frame is none.
+                self.input.skip(left)?;
+                return Ok(None);
+            }
+            frame.resize(header.len, 0);
+            self.input.read(frame)?;
+            self.last = Some(header);
+            return Ok(Some(header));
+        }
+    }
+
+    /// Whether behind a frame comes another, a tag or the end: four bytes alone make a header too easily.
+    fn is_followed(&mut self, header: &Header, left: u64) -> io::Result<bool> {
+        let bytes = self.input.peek(MAX_FRAME + 16)?;
+        let Some(behind) = bytes.get(header.len..) else { return Ok(false) };
+        let n_behind = left.saturating_sub(header.len as u64);
+        if header.len as u64 > left {
+            return Ok(false);
+        }
+        Ok(n_behind < 4 || is_tag(behind) || Header::read(behind).is_some_and(|next| next.is_near(header)))
+    }
+
+    /// Passes bytes up to where a frame could begin.
+    fn resync(&mut self, left: u64) -> io::Result<()> {
+        let bytes = self.input.peek(MAX_FRAME)?;
+        let n_seen = bytes.len().min(left as usize);
+        let is_start = |window: &[u8]| {
+            window[0] == 0xff && window[1] & 0xe0 == 0xe0 || matches!(window, b"ID" | b"TA" | b"AP" | b"LY")
+        };
+        let found = bytes[..n_seen].windows(2).skip(1).position(is_start);
+        let n = found.map_or(n_seen.saturating_sub(1).max(1), |position| position + 1) as u64;
+        self.n_foreign += n;
+        self.input.skip(n)?;
+        Ok(())
+    }
+
+    /// The length of a tag that begins here; 0 if none does.
+    fn tag_len(&mut self, left: u64) -> io::Result<u64> {
+        let head = self.input.peek(32)?;
+        let size = |bytes: &[u8]| bytes.iter().fold(0_u64, |size, byte| size << 7 | u64::from(byte & 0x7f));
+        if head.len() >= 10 && head.starts_with(b"ID3") && head[3] < 0xff {
+            let n_footer = if head[5] & 0x10 != 0 { 10 } else { 0 };
+            return Ok(10 + size(&head[6..10]) + n_footer);
+        }
+        if head.len() >= 32 && head.starts_with(b"APETAGEX") {
+            // Without the header if this is one, which is as long as a footer; items follow a header only.
+            let n_items = u64::from(u32::from_le_bytes([head[12], head[13], head[14], head[15]]));
+            let is_header = head[23] & 0x20 != 0;
+            return Ok(if is_header { 32 + n_items } else { 32 });
+        }
+        if head.starts_with(b"TAG") && left <= 128 + 227 + 32 {
+            return Ok(if head.starts_with(b"TAG+") { 227 } else { 128 });
+        }
+        if head.starts_with(b"TAG") {
+            // Between joined files.
+            let behind = self.input.peek(132)?;
+            let is_tag = behind.len() > 131
+                && (Header::read(&behind[128..]).is_some() || behind[128..].starts_with(b"ID3"));
+            return Ok(if is_tag { 128 } else { 0 });
+        }
+        if head.starts_with(b"LYRICSBEGIN") {
+            let bytes = self.input.peek(super::input::MAX_PEEK)?;
+            let end = bytes.windows(9).position(|end| matches!(end, b"LYRICS200" | b"LYRICSEND"));
+            return Ok(end.map_or(11, |end| end as u64 + 9));
+        }
+        Ok(0)
+    }
+}
+
+fn is_tag(bytes: &[u8]) -> bool {
+    [&b"ID3"[..], b"TAG", b"APETAGEX", b"LYRICSBEGIN"].iter().any(|tag| bytes.starts_with(tag))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    /// MPEG-1 layer 3, 128 kbit/s, 44.1 kHz, stereo: 417 bytes.
+    const STEREO: [u8; 4] = [0xff, 0xfb, 0x90, 0x00];
+
+    fn frame(header: [u8; 4]) -> Vec<u8> {
+        let mut frame = header.to_vec();
+        frame.resize(Header::read(&[&header[..], &[0; 3]].concat()).unwrap().len, 0);
+        frame
+    }
+
+    fn walk(bytes: &[u8]) -> (Vec<Header>, u64) {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        let mut frames = Frames::new(Input::file(file).unwrap(), 0, u64::MAX).unwrap();
+        let (mut headers, mut bytes) = (Vec::new(), Vec::new());
+        while let Some(header) = frames.next(&mut bytes).unwrap() {
+            assert_eq!(bytes.len(), header.len);
+            headers.push(header);
+        }
+        (headers, frames.n_foreign())
+    }
+
+    #[test]
+    fn headers_say_what_the_standard_says() {
+        let header = Header::read(&STEREO).unwrap();
+        assert_eq!((header.len, header.n_samples, header.rate_hz, header.n_channels), (417, 1152, 44_100, 2));
+        // MPEG-2 layer 3, 64 kbit/s, 24 kHz, mono.
+        let header = Header::read(&[0xff, 0xf3, 0x84, 0xc0]).unwrap();
+        assert_eq!((header.len, header.n_samples, header.rate_hz, header.n_channels), (192, 576, 24_000, 1));
+        // AAC-LC, 44.1 kHz, mono, 371 bytes.
+        let header = Header::read(&[0xff, 0xf1, 0x50, 0x40, 0x2e, 0x7f, 0xfc]).unwrap();
+        assert_eq!((header.family, header.len, header.n_channels), (Family::Adts(2), 371, 1));
+        for nonsense in
+            [[0xff, 0xeb, 0x90, 0], [0xff, 0xfb, 0xf0, 0], [0xff, 0xfb, 0x9c, 0], [0xff, 0xf9, 0x00, 0]]
+        {
+            assert_eq!(Header::read(&nonsense), None, "{nonsense:?}");
+        }
+    }
+
+    #[test]
+    fn tags_and_rubbish_between_frames_are_passed() {
+        let tag = [&b"ID3\x03\0\0\0\0\0\x05"[..], &[0xff; 5]].concat();
+        let file = [
+            &tag[..],
+            &frame(STEREO),
+            &frame(STEREO),
+            &[b"TAG"[..].to_vec(), vec![0; 125]].concat(),
+            &tag,
+            &frame(STEREO),
+            &[1, 2, 0xff, 0xfb, 3],
+            &frame(STEREO),
+            &frame(STEREO),
+            &[b"TAG"[..].to_vec(), vec![0x20; 125]].concat(),
+        ]
+        .concat();
+        let (headers, n_foreign) = walk(&file);
+        assert_eq!((headers.len(), n_foreign), (5, 5));
+    }
+
+    #[test]
+    fn a_change_on_the_way_is_followed_and_a_cut_frame_dropped() {
+        let mono = [0xff, 0xfb, 0x90, 0xc0];
+        let other = [0xff, 0xfb, 0x94, 0x00];
+        let file =
+            [frame(STEREO), frame(STEREO), frame(mono), frame(mono), frame(other), frame(other)].concat();
+        let (headers, n_foreign) = walk(&file);
+        assert_eq!(
+            headers.iter().map(|h| (h.n_channels, h.rate_hz)).collect::<Vec<_>>(),
+            [(2, 44_100), (2, 44_100), (1, 44_100), (1, 44_100), (2, 48_000), (2, 48_000)]
+        );
+        assert_eq!(n_foreign, 0);
+        assert_eq!(walk(&file[..file.len() - 1]), (headers[..5].to_vec(), 0));
+    }
+}

@@ -1,0 +1,78 @@
+//! What a container of plain samples says: codec, shape, where the data begin and how long they are said to be.
+
+use super::SourceDepth;
+use super::metadata::Metadata;
+use super::pcm::Encoding;
+
+/// How samples lie in the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Codec {
+    /// One after the other.
+    Pcm(Encoding),
+    /// Blocks of Microsoft's ADPCM.
+    AdpcmMs,
+    /// Blocks of IMA ADPCM.
+    AdpcmIma,
+    /// MPEG audio frames: layers 1, 2 and 3.
+    Mpeg,
+}
+
+impl Codec {
+    /// What the output's depth follows.
+    pub fn depth(self) -> SourceDepth {
+        match self {
+            Self::Pcm(encoding) => encoding.depth(),
+            Self::AdpcmMs | Self::AdpcmIma | Self::Mpeg => SourceDepth::Lossy,
+        }
+    }
+}
+
+/// The length that a header states for its data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Announced {
+    /// This many bytes.
+    Bytes(u64),
+    /// None, or the placeholder of a writer that could not know it: to the end.
+    Open,
+}
+
+/// What may follow the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tail {
+    /// Chunks with a four-letter name and 32 bits of length in this byte order, at even positions.
+    Chunks {
+        /// Whether the length is big-endian.
+        is_big_endian: bool,
+    },
+    /// Chunks of Sony Wave64: 16 bytes of name and 64 bits of length, at multiples of 8.
+    Wave64,
+    /// Chunks of CAF: a four-letter name and 64 bits of length, big-endian.
+    Caf,
+    /// Nothing.
+    Nothing,
+}
+
+/// A header that was read; the input stands at the first byte of the data.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// The container, for people.
+    pub container: &'static str,
+    /// How samples lie in the data.
+    pub codec: Codec,
+    /// Byte order of the samples.
+    pub is_big_endian: bool,
+    /// Sample rate in Hz.
+    pub rate_hz: u32,
+    /// Channels, at least 1.
+    pub n_channels: usize,
+    /// Speaker positions as WAVE_FORMAT_EXTENSIBLE has them, where they are stated.
+    pub channel_mask: Option<u32>,
+    /// Bytes per sample of all channels, or per block of a codec.
+    pub block_align: usize,
+    /// The stated length of the data.
+    pub announced: Announced,
+    /// What may follow.
+    pub tail: Tail,
+    /// What was read on the way and belongs into an output.
+    pub metadata: Metadata,
+}

@@ -1,0 +1,188 @@
+//! What an input says about its recording, beside the samples: chunks of WAV as they are, and tags by name.
+
+use std::fs::File;
+use std::io::{Seek as _, SeekFrom};
+
+use anyhow::Result;
+use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::{FormatOptions, FormatReader};
+use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
+use symphonia::core::meta::{MetadataOptions, RawValue, StandardTag, Tag};
+
+use super::input::Input;
+
+/// The most bytes of a chunk that is kept.
+const MAX_CHUNK: u64 = 1 << 24;
+/// The most bytes of all chunks.
+const MAX_CHUNKS: u64 = 1 << 26;
+
+/// What belongs into an output beside the samples.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Metadata {
+    /// Chunks of a RIFF, name and content, in their order: bext, iXML, cue points and the like.
+    pub chunks: Vec<([u8; 4], Vec<u8>)>,
+    /// Tags by the names that Vorbis comments have for them, in capitals: TITLE, ARTIST.
+    pub tags: Vec<(String, String)>,
+    /// Pictures: none is kept.
+    pub n_pictures: usize,
+    /// Names of what was there and is not kept.
+    pub lost: Vec<String>,
+}
+
+/// What a chunk is to an output of the same length and rate.
+enum Use {
+    /// Stays true: kept as it is.
+    Keep,
+    /// About the bytes of the input: dropped without a word.
+    Drop,
+}
+
+fn use_of(name: [u8; 4]) -> Use {
+    match &name {
+        // Lengths, padding, peaks and overviews of the samples as they were; the loudness chunks likewise.
+        b"fact" | b"JUNK" | b"junk" | b"PAD " | b"FLLR" | b"PEAK" | b"levl" | b"ds64" | b"fmt " | b"data"
+        | b"minf" | b"elm1" | b"regn" | b"umid" | b"DGDA" | b"LGWV" | b"\0\0\0\0" => Use::Drop,
+        _ => Use::Keep,
+    }
+}
+
+impl Metadata {
+    /// Reads, or passes over, the content of a RIFF chunk.
+    ///
+    /// # Errors
+    /// Those of the input.
+    pub fn read_chunk(&mut self, input: &mut Input, name: [u8; 4], len: u64) -> Result<()> {
+        let n_kept: u64 = self.chunks.iter().map(|(_, content)| content.len() as u64).sum();
+        if matches!(use_of(name), Use::Drop) || len == 0 {
+            input.skip(len)?;
+            return Ok(());
+        }
+        if len > MAX_CHUNK || n_kept + len > MAX_CHUNKS || input.left().is_some_and(|left| len > left) {
+            self.lost.push(format!("{} chunk", String::from_utf8_lossy(&name).trim_end()));
+            input.skip(len)?;
+            return Ok(());
+        }
+        // Not allocated by what the header says alone: a pipe may hold less.
+        let mut content = Vec::new();
+        let mut part = vec![0; 8192.min(len as usize)];
+        while (content.len() as u64) < len {
+            let wanted = part.len().min(len as usize - content.len());
+            let n_read = input.read(&mut part[..wanted])?;
+            content.extend_from_slice(&part[..n_read]);
+            if n_read < wanted {
+                break;
+            }
+        }
+        self.chunks.push((name, content));
+        Ok(())
+    }
+
+    /// The tags of a file, if symphonia finds some.
+    pub(super) fn of_file(file: &File, extension: Option<&str>) -> Self {
+        let mut this = Self::default();
+        let Ok(mut file) = file.try_clone() else { return this };
+        if file.seek(SeekFrom::Start(0)).is_err() {
+            return this;
+        }
+        let mut hint = Hint::new();
+        if let Some(extension) = extension {
+            hint.with_extension(extension);
+        }
+        let stream = MediaSourceStream::new(Box::new(file), MediaSourceStreamOptions::default());
+        let probe = symphonia::default::get_probe();
+        if let Ok(mut reader) =
+            probe.probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
+        {
+            this.read_tags(&mut *reader);
+        }
+        this
+    }
+
+    /// Takes over the tags that a reader found.
+    pub(super) fn read_tags(&mut self, reader: &mut dyn FormatReader) {
+        let mut log = reader.metadata();
+        loop {
+            if let Some(revision) = log.current() {
+                let media = &revision.media;
+                let per_track = revision.per_track.iter().map(|track| &track.metadata);
+                for container in std::iter::once(media).chain(per_track) {
+                    self.n_pictures += container.visuals.len();
+                    container.tags.iter().for_each(|tag| self.add_tag(tag));
+                }
+            }
+            if log.pop().is_none() {
+                break;
+            }
+        }
+    }
+
+    fn add_tag(&mut self, tag: &Tag) {
+        let Some((name, value)) = named(tag) else { return };
+        let value = value.trim_matches(['\0', ' ']).to_owned();
+        let entry = (name, value);
+        if !entry.1.is_empty() && !self.tags.contains(&entry) {
+            self.tags.push(entry);
+        }
+    }
+}
+
+/// A tag under the name that Vorbis comments have for it. Tags about the encoding that is undone here are none.
+fn named(tag: &Tag) -> Option<(String, String)> {
+    use StandardTag as S;
+    let text = match &tag.raw.value {
+        RawValue::String(text) => text.to_string(),
+        RawValue::UnsignedInt(value) => value.to_string(),
+        RawValue::SignedInt(value) => value.to_string(),
+        RawValue::StringList(list) => list.join("; "),
+        RawValue::Float(value) => value.to_string(),
+        _ => String::new(),
+    };
+    let name = match tag.std.as_ref()? {
+        S::TrackTitle(_) => "TITLE",
+        S::Artist(_) | S::Author(_) => "ARTIST",
+        S::Album(_) => "ALBUM",
+        S::AlbumArtist(_) => "ALBUMARTIST",
+        S::Comment(_) => "COMMENT",
+        S::Description(_) => "DESCRIPTION",
+        S::Composer(_) => "COMPOSER",
+        S::Performer(_) => "PERFORMER",
+        S::Genre(_) => "GENRE",
+        S::Copyright(_) => "COPYRIGHT",
+        S::License(_) => "LICENSE",
+        S::Language(_) => "LANGUAGE",
+        S::Lyrics(_) => "LYRICS",
+        S::EncodedBy(_) => "ENCODED-BY",
+        S::IdentIsrc(_) => "ISRC",
+        S::Label(_) => "ORGANIZATION",
+        S::RecordingLocation(_) => "LOCATION",
+        S::TrackNumber(number) => return Some(("TRACKNUMBER".to_owned(), number.to_string())),
+        S::TrackTotal(number) => return Some(("TRACKTOTAL".to_owned(), number.to_string())),
+        S::DiscNumber(number) => return Some(("DISCNUMBER".to_owned(), number.to_string())),
+        S::RecordingDate(_) | S::ReleaseDate(_) => "DATE",
+        S::RecordingYear(year) | S::ReleaseYear(year) => return Some(("DATE".to_owned(), year.to_string())),
+        _ => return None,
+    };
+    (!text.is_empty()).then(|| (name.to_owned(), text))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    #[test]
+    fn chunks_about_the_recording_are_kept_and_those_about_the_bytes_not() {
+        let mut input = Input::pipe(Box::new(Cursor::new(vec![7; 20])));
+        let mut metadata = Metadata::default();
+        metadata.read_chunk(&mut input, *b"bext", 4).unwrap();
+        metadata.read_chunk(&mut input, *b"PEAK", 4).unwrap();
+        metadata.read_chunk(&mut input, *b"iXML", 4).unwrap();
+        assert_eq!(metadata.chunks, [(*b"bext", vec![7; 4]), (*b"iXML", vec![7; 4])]);
+        // One that claims more than there is costs what there is.
+        metadata.read_chunk(&mut input, *b"cue ", 1 << 20).unwrap();
+        assert_eq!(metadata.chunks[2].1.len(), 8);
+        metadata.read_chunk(&mut input, *b"cue ", 1 << 40).unwrap();
+        assert_eq!(metadata.lost, ["cue chunk"]);
+    }
+}

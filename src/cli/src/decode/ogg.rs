@@ -1,0 +1,500 @@
+//! Ogg (RFC 3533): Opus (RFC 7845), Vorbis and FLAC, chained streams one after the other.
+//!
+//! symphonia's reader trims every packet by its page's position, and takes a page without one (-1, which is legal and what
+//! streaming programs write) for the end. Here positions are held against what was decoded: the start is trimmed by the
+//! stream's header, the end by the last page, and what is missing in between is filled so that the rest stays in place.
+
+use anyhow::{Result, bail};
+use symphonia::core::codecs::audio::AudioCodecParameters;
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_FLAC, CODEC_ID_OPUS, CODEC_ID_VORBIS};
+
+use super::codec::{OPUS_RATE_HZ, Outcome, PacketDecoder};
+use super::conform::Conform;
+use super::input::Input;
+use super::metadata::Metadata;
+use super::{Findings, Format, Source, refusal};
+use crate::resample::n_resampled;
+
+/// The longest packet that is put together, in bytes.
+const MAX_PACKET: usize = 1 << 24;
+/// A hole shorter than this is rounding or a codec's own, in seconds.
+const MIN_GAP_S: f64 = 0.05;
+/// A hole longer than this is a position that makes no sense, in seconds.
+const MAX_GAP_S: f64 = 600.0;
+
+/// A page's header; its content follows in the input.
+struct Page {
+    is_continued: bool,
+    is_first: bool,
+    is_last: bool,
+    /// Samples up to the end of the last packet that ends here; `None`: none does, or it is not said.
+    position: Option<u64>,
+    serial: u32,
+    /// Lengths of the pieces of packets.
+    lacing: Vec<u8>,
+}
+
+impl Page {
+    /// The next page, wherever it begins; `None` at the end.
+    fn read(input: &mut Input, n_foreign: &mut u64) -> Result<Option<Self>> {
+        loop {
+            let head = input.peek(27)?;
+            if head.len() < 27 {
+                *n_foreign += head.len() as u64;
+                return Ok(None);
+            }
+            if head.starts_with(b"OggS") && head[4] == 0 {
+                break;
+            }
+            let bytes = input.peek(4096)?;
+            let next = bytes[1..].windows(4).position(|window| window == b"OggS");
+            let n = next.map_or(bytes.len() - 3, |at| at + 1) as u64;
+            *n_foreign += n;
+            input.skip(n)?;
+        }
+        let Some(head) = input.take::<27>()? else { return Ok(None) };
+        let position = i64::from_le_bytes([6, 7, 8, 9, 10, 11, 12, 13].map(|i| head[i]));
+        let serial = u32::from_le_bytes([head[14], head[15], head[16], head[17]]);
+        let mut lacing = vec![0; usize::from(head[26])];
+        if input.read(&mut lacing)? < lacing.len() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            is_continued: head[5] & 1 != 0,
+            is_first: head[5] & 2 != 0,
+            is_last: head[5] & 4 != 0,
+            position: u64::try_from(position).ok(),
+            serial,
+            lacing,
+        }))
+    }
+
+    fn n_bytes(&self) -> u64 {
+        self.lacing.iter().map(|&n| u64::from(n)).sum()
+    }
+}
+
+/// A stream's codec and shape, by its first packet.
+#[derive(Clone, Debug)]
+struct Head {
+    codec: Kind,
+    rate_hz: u32,
+    n_channels: usize,
+    pre_skip: u64,
+    packet: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Opus,
+    Vorbis,
+    Flac,
+}
+
+impl Head {
+    /// `None` for a stream that is no sound.
+    fn read(packet: &[u8]) -> Result<Option<Self>> {
+        let long = |at: usize| packet.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        let (codec, rate_hz, n_channels, pre_skip) = if packet.starts_with(b"OpusHead") && packet.len() >= 19
+        {
+            let pre_skip = u64::from(u16::from_le_bytes([packet[10], packet[11]]));
+            (Kind::Opus, OPUS_RATE_HZ, packet[9], pre_skip)
+        } else if packet.starts_with(b"\x01vorbis") && packet.len() >= 30 {
+            (Kind::Vorbis, long(12).unwrap_or(0), packet[11], 0)
+        } else if packet.starts_with(b"\x7fFLAC") && packet.len() >= 51 {
+            let rate = u32::from(packet[27]) << 12 | u32::from(packet[28]) << 4 | u32::from(packet[29] >> 4);
+            (Kind::Flac, rate, (packet[29] >> 1 & 7) + 1, 0)
+        } else if packet.starts_with(b"Speex   ") {
+            return Err(refusal::codec("ogg", "Speex"));
+        } else {
+            return Ok(None);
+        };
+        if rate_hz == 0 || n_channels == 0 {
+            bail!("states {n_channels} channels at {rate_hz} Hz: its header is damaged");
+        }
+        Ok(Some(Self { codec, rate_hz, n_channels: n_channels.into(), pre_skip, packet: packet.to_vec() }))
+    }
+
+    /// Packets before the first of sound, this one included.
+    fn n_header_packets(&self) -> usize {
+        match self.codec {
+            Kind::Opus => 2,
+            Kind::Vorbis => 3,
+            // Says how many follow, 0 if it does not know; blocks are told by their first byte.
+            Kind::Flac => 1,
+        }
+    }
+
+    fn is_header(&self, index: usize, packet: &[u8]) -> bool {
+        match self.codec {
+            Kind::Flac => index == 0 || packet.first() != Some(&0xff),
+            _ => index < self.n_header_packets(),
+        }
+    }
+
+    /// The decoder, given the stream's third packet (Vorbis: codebooks).
+    fn decoder(&self, setup: &[u8]) -> Result<PacketDecoder> {
+        let mut params = AudioCodecParameters::new();
+        params.with_sample_rate(self.rate_hz);
+        let data = match self.codec {
+            Kind::Opus => self.packet.clone(),
+            Kind::Vorbis => [&self.packet[..], setup].concat(),
+            Kind::Flac => self.packet[17..51].to_vec(),
+        };
+        let id = match self.codec {
+            Kind::Opus => CODEC_ID_OPUS,
+            Kind::Vorbis => CODEC_ID_VORBIS,
+            Kind::Flac => CODEC_ID_FLAC,
+        };
+        params.for_codec(id).with_extra_data(data.into_boxed_slice());
+        if self.codec == Kind::Flac {
+            let bits = (u32::from(self.packet[29] & 1) << 4 | u32::from(self.packet[30] >> 4)) + 1;
+            params.with_bits_per_sample(bits);
+        }
+        PacketDecoder::new(&params, "ogg")
+    }
+}
+
+/// What the first walk over the pages found of one stream.
+#[derive(Clone, Debug)]
+struct Link {
+    serial: u32,
+    head: Head,
+    /// The last position that is said.
+    end: Option<u64>,
+    /// Whether its last page is there, which may end within its last packet.
+    is_ended: bool,
+}
+
+/// An Ogg file.
+pub struct OggSource {
+    input: Input,
+    format: Format,
+    links: Vec<Link>,
+    link_idx: usize,
+    decoder: Option<PacketDecoder>,
+    conform: Conform,
+    n_packets: usize,
+    setup: Vec<u8>,
+    /// A packet that goes on in the next page.
+    partial: Vec<u8>,
+    /// Samples of this link decoded, dropped ones included, and how far its positions are ahead of them.
+    n_decoded: u64,
+    offset: Option<i64>,
+    to_skip: u64,
+    /// Blocks of a page that were decoded, and are not handed out yet; the last is handed out first.
+    ready: Vec<Vec<Vec<f32>>>,
+    is_over: bool,
+    n_damaged_samples: u64,
+    n_gap_samples: u64,
+    n_foreign: u64,
+    metadata: Metadata,
+}
+
+impl OggSource {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// It cannot be read, or holds no sound that is supported.
+    pub fn open(mut input: Input, metadata: Metadata) -> Result<Self> {
+        let links = scan(&mut input)?;
+        let Some(first) = links.first() else {
+            bail!("holds no sound that Tacet reads (Opus, Vorbis or FLAC in Ogg); {}", refusal::CONVERT)
+        };
+        input.seek(0)?;
+        let rate_hz = first.head.rate_hz;
+        let n_channels = links.iter().map(|link| link.head.n_channels).max().unwrap_or(1);
+        let length = |link: &Link| {
+            let end = link.end?.checked_sub(link.head.pre_skip)?;
+            Some(n_resampled(end, link.head.rate_hz, rate_hz))
+        };
+        let n_samples = links.iter().map(length).sum();
+        let kind = match first.head.codec {
+            Kind::Opus => "opus",
+            Kind::Vorbis => "vorbis",
+            Kind::Flac => "flac",
+        };
+        let depth = first.head.decoder(&[]).map_or(super::SourceDepth::Lossy, |decoder| decoder.depth());
+        let format = Format {
+            name: format!("ogg, {kind}"),
+            rate_hz,
+            n_channels,
+            channel_mask: None,
+            depth,
+            n_samples,
+        };
+        let mut this = Self {
+            input,
+            format,
+            to_skip: first.head.pre_skip,
+            links,
+            link_idx: 0,
+            decoder: None,
+            conform: Conform::new(rate_hz, n_channels),
+            n_packets: 0,
+            setup: Vec::new(),
+            partial: Vec::new(),
+            n_decoded: 0,
+            offset: None,
+            ready: Vec::new(),
+            is_over: false,
+            n_damaged_samples: 0,
+            n_gap_samples: 0,
+            n_foreign: 0,
+            metadata,
+        };
+        // The first page tells of speaker positions.
+        while this.ready.is_empty() && this.page()? {}
+        this.format.channel_mask = this.decoder.as_ref().and_then(PacketDecoder::channel_mask);
+        Ok(this)
+    }
+
+    /// Works through the next page; false at the end of the file.
+    fn page(&mut self) -> Result<bool> {
+        let Some(page) = Page::read(&mut self.input, &mut self.n_foreign)? else {
+            self.is_over = true;
+            return Ok(false);
+        };
+        let next = self.links.get(self.link_idx + 1);
+        if page.is_first && next.is_some_and(|link| link.serial == page.serial) && self.n_packets > 0 {
+            self.begin_link()?;
+        }
+        if self.links.get(self.link_idx).is_none_or(|link| link.serial != page.serial) {
+            self.input.skip(page.n_bytes())?;
+            return Ok(true);
+        }
+        let packets = self.packets(&page)?;
+        self.decode_page(&page, packets)?;
+        Ok(true)
+    }
+
+    fn begin_link(&mut self) -> Result<()> {
+        let mut block = Vec::new();
+        if self.conform.end_part(&mut block)? {
+            self.ready.insert(0, block);
+        }
+        self.link_idx += 1;
+        self.decoder = None;
+        (self.n_packets, self.n_decoded, self.offset) = (0, 0, None);
+        self.partial.clear();
+        self.to_skip = self.links[self.link_idx].head.pre_skip;
+        Ok(())
+    }
+
+    /// The packets that end in a page.
+    fn packets(&mut self, page: &Page) -> Result<Vec<Vec<u8>>> {
+        let mut packets = Vec::new();
+        if !page.is_continued {
+            self.partial.clear();
+        }
+        // Whose beginning is lost.
+        let mut is_rest = page.is_continued && self.partial.is_empty();
+        let mut piece = [0; 255];
+        for &n_bytes in &page.lacing {
+            let piece = &mut piece[..usize::from(n_bytes)];
+            let n_read = self.input.read(piece)?;
+            self.partial.extend_from_slice(&piece[..n_read]);
+            if self.partial.len() > MAX_PACKET {
+                bail!("has a packet of more than {MAX_PACKET} bytes: it is damaged");
+            }
+            if n_read < piece.len() {
+                self.is_over = true;
+                break;
+            }
+            if n_bytes < 255 {
+                let packet = std::mem::take(&mut self.partial);
+                if !std::mem::take(&mut is_rest) {
+                    packets.push(packet);
+                }
+            }
+        }
+        Ok(packets)
+    }
+
+    fn decode_page(&mut self, page: &Page, packets: Vec<Vec<u8>>) -> Result<()> {
+        let link = self.links[self.link_idx].clone();
+        let mut blocks = Vec::new();
+        let n_before = self.n_decoded;
+        for packet in packets {
+            let index = self.n_packets;
+            self.n_packets += 1;
+            if link.head.is_header(index, &packet) {
+                if index == 2 && link.head.codec == Kind::Vorbis {
+                    self.setup = packet;
+                }
+                continue;
+            }
+            if self.decoder.is_none() {
+                self.decoder = Some(link.head.decoder(&self.setup)?);
+            }
+            let Some(decoder) = &mut self.decoder else { continue };
+            let mut block = Vec::new();
+            let (outcome, _) = decoder.decode(&packet, 0, &mut block)?;
+            if outcome == Outcome::Damaged {
+                // Filled below, by the page's position.
+                continue;
+            }
+            let n_samples = block.first().map_or(0, Vec::len);
+            if n_samples > 0 && block.len() == link.head.n_channels {
+                self.n_decoded += n_samples as u64;
+                blocks.push(block);
+            }
+        }
+        let n_page = self.n_decoded - n_before;
+        if let Some(position) = page.position.filter(|_| n_page > 0 || self.offset.is_some()) {
+            self.place(&link, page, position, n_page, &mut blocks);
+        }
+        for mut block in blocks {
+            let skip = self.to_skip.min(block[0].len() as u64);
+            self.to_skip -= skip;
+            block.iter_mut().for_each(|channel| drop(channel.drain(..skip as usize)));
+            if block[0].is_empty() {
+                continue;
+            }
+            self.conform.block(link.head.rate_hz, &mut block)?;
+            if !block[0].is_empty() {
+                self.ready.insert(0, block);
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds a page's position against what was decoded.
+    fn place(
+        &mut self,
+        link: &Link,
+        page: &Page,
+        position: u64,
+        n_page: u64,
+        blocks: &mut Vec<Vec<Vec<f32>>>,
+    ) {
+        let ahead = position as i64 - self.n_decoded as i64;
+        let Some(offset) = self.offset else {
+            if ahead < 0 && !(page.is_last && link.is_ended) {
+                // Vorbis: what was before the start.
+                self.to_skip = self.to_skip.max(ahead.unsigned_abs());
+            }
+            // A piece of a longer stream starts later: its own start is its start. A single page is trimmed at its end.
+            self.offset = Some(if page.is_last && ahead < 0 { 0 } else { ahead });
+            if page.is_last && ahead < 0 {
+                drop_end(blocks, ahead.unsigned_abs());
+            }
+            return;
+        };
+        let gap = ahead - offset;
+        let rate = f64::from(link.head.rate_hz);
+        if gap < 0 && page.is_last {
+            // A last page may end within its last packet.
+            drop_end(blocks, gap.unsigned_abs().min(n_page));
+        } else if gap as f64 > MIN_GAP_S * rate && (gap as f64) < MAX_GAP_S * rate {
+            let n_gap = gap as usize;
+            blocks.insert(0, vec![vec![0.0; n_gap]; link.head.n_channels]);
+            self.n_decoded += gap as u64;
+            self.n_gap_samples += n_resampled(gap as u64, link.head.rate_hz, self.format.rate_hz);
+        } else if gap as f64 >= MAX_GAP_S * rate {
+            self.offset = Some(ahead);
+        }
+    }
+}
+
+/// Drops `n` samples from the end of some blocks.
+fn drop_end(blocks: &mut Vec<Vec<Vec<f32>>>, mut n: u64) {
+    while n > 0 {
+        let Some(last) = blocks.last_mut() else { return };
+        let n_samples = last.first().map_or(0, Vec::len) as u64;
+        if n_samples > n {
+            last.iter_mut().for_each(|channel| channel.truncate((n_samples - n) as usize));
+            return;
+        }
+        n -= n_samples;
+        blocks.pop();
+    }
+}
+
+impl Source for OggSource {
+    fn format(&self) -> &Format {
+        &self.format
+    }
+
+    fn exact_length(&self) -> Option<u64> {
+        // Positions are claims; and streams cut out of longer ones begin later.
+        None
+    }
+
+    fn read(&mut self, block: &mut Vec<Vec<f32>>) -> Result<bool> {
+        loop {
+            if let Some(next) = self.ready.pop() {
+                *block = next;
+                return Ok(true);
+            }
+            if self.is_over {
+                return self.conform.end_part(block);
+            }
+            self.page()?;
+        }
+    }
+
+    fn findings(&self) -> Findings {
+        let mut notes = Vec::new();
+        let first = &self.links[0].head;
+        if self.links.iter().any(|link| link.head.rate_hz != first.rate_hz) {
+            notes.push(format!(
+                "its sample rate changes on the way: all of it was converted to {} Hz",
+                first.rate_hz
+            ));
+        }
+        if self.links.iter().any(|link| link.head.n_channels != first.n_channels) {
+            let n_channels = self.format.n_channels;
+            notes.push(format!("its number of channels changes on the way: all of it has {n_channels} now"));
+        }
+        if self.n_foreign > 0 {
+            notes.push(format!("{} bytes in it are no sound and were passed over", self.n_foreign));
+        }
+        Findings {
+            n_missing: 0,
+            n_damaged_samples: self.n_damaged_samples,
+            n_gap_samples: self.n_gap_samples,
+            notes,
+        }
+    }
+
+    fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+}
+
+/// Walks over all pages: the streams of sound, one after the other. Of several at once, the first.
+fn scan(input: &mut Input) -> Result<Vec<Link>> {
+    let mut links: Vec<Link> = Vec::new();
+    let mut n_foreign = 0;
+    let mut is_within = false;
+    while let Some(page) = Page::read(input, &mut n_foreign)? {
+        let after = input.at() + page.n_bytes();
+        if page.is_first && !is_within {
+            let n_first =
+                page.lacing.iter().position(|&n| n < 255).map_or(page.lacing.len(), |last| last + 1);
+            let n_bytes: usize = page.lacing[..n_first].iter().map(|&n| usize::from(n)).sum();
+            let mut packet = vec![0; n_bytes];
+            let n_read = input.read(&mut packet)?;
+            if let Some(head) = Head::read(&packet[..n_read])? {
+                links.push(Link { serial: page.serial, head, end: None, is_ended: false });
+                is_within = true;
+            }
+        } else if let Some(link) = links.last_mut().filter(|link| link.serial == page.serial) {
+            link.end = page.position.or(link.end);
+            // Without a last page, the first page of another stream ends it.
+            link.is_ended |= page.is_last;
+            is_within &= !page.is_last;
+        } else if page.is_first && links.last().is_some_and(|link| link.end.is_some_and(|end| end > 0)) {
+            is_within = false;
+            let at = input.at() - 27 - page.lacing.len() as u64;
+            input.seek(at)?;
+            continue;
+        }
+        if page.is_last && links.last().is_some_and(|link| link.serial == page.serial) {
+            is_within = false;
+        }
+        input.seek(after.min(input.len().unwrap_or(after)))?;
+    }
+    Ok(links)
+}

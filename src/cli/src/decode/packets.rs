@@ -1,0 +1,589 @@
+//! Containers of packets, read by symphonia: MP4, MOV and M4A, Matroska and WebM, FLAC, and CAF with a codec.
+//!
+//! On top of symphonia's readers: a choice of the track, edit lists, sound that starts after the picture, holes in the
+//! packets' times filled so that the rest stays in place, AAC's half band told.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{ErrorKind, Seek as _, SeekFrom};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use symphonia::core::codecs::CodecParameters;
+use symphonia::core::codecs::audio::AudioCodecParameters;
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_OPUS};
+use symphonia::core::errors::Error as SymphoniaError;
+use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType, well_known as formats};
+use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
+use symphonia::core::meta::MetadataOptions;
+use symphonia::core::units::TimeBase;
+use symphonia::default::get_probe;
+
+use super::codec::{Outcome, PacketDecoder, opus_duration};
+use super::conform::spread;
+use super::edits::{self, Edit};
+use super::metadata::Metadata;
+use super::sbr::{SbrMeter, lost_band};
+use super::{Findings, Format, Options, Source, SourceDepth, TrackChoice, asc, refusal};
+
+/// The longest packet that silence stands in for, in samples: FLAC's largest block.
+const MAX_PATCH: u64 = 65_535;
+/// A hole in the times of packets shorter than this is rounding, in seconds; Matroska counts in milliseconds.
+const MIN_GAP_S: f64 = 0.05;
+/// A hole longer than this is a time that makes no sense, in seconds.
+const MAX_GAP_S: f64 = 3_600.0;
+/// Packets to look at for the start of the picture.
+const MAX_LOOK: usize = 2_000;
+/// Samples per channel of a block of silence.
+const BLOCK: u64 = 4_096;
+/// A second and third pass over the packets, for edits that go back, at most.
+const MAX_REWINDS: u32 = 1_000;
+
+/// A part of what is handed out, in samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Silence(u64),
+    Media { start: u64, left: Option<u64> },
+}
+
+/// A container being read.
+pub struct PacketSource {
+    file: File,
+    hint: Option<String>,
+    reader: Box<dyn FormatReader>,
+    decoder: PacketDecoder,
+    params: AudioCodecParameters,
+    track_id: u32,
+    time_base: Option<TimeBase>,
+    /// Whether the packets' times tell of holes.
+    has_times: bool,
+    format: Format,
+    is_length_exact: bool,
+    parts: VecDeque<Part>,
+    /// Blocks that were decoded and not used up, and where in the media the first begins.
+    queue: VecDeque<Vec<Vec<f32>>>,
+    queue_at: u64,
+    /// Where the packets read so far end, dropped ones included.
+    media_end: u64,
+    first_pts: Option<i64>,
+    n_rewinds: u32,
+    n_handed_out: u64,
+    n_packets: u64,
+    n_damaged_packets: u64,
+    n_damaged_samples: u64,
+    n_gap_samples: u64,
+    /// Samples of silence in front, because the sound starts later than the picture.
+    n_lead: u64,
+    is_over: bool,
+    sbr: SbrMeter,
+    is_he_aac: bool,
+    notes: Vec<String>,
+    metadata: Metadata,
+}
+
+impl PacketSource {
+    /// Opens a file that symphonia reads.
+    ///
+    /// # Errors
+    /// It cannot be read, or holds no sound that is supported, or not the track that is asked for.
+    pub fn open(mut file: File, extension: Option<&str>, options: &Options) -> Result<Self> {
+        file.seek(SeekFrom::Start(0))?;
+        let track_edits = edits::read(&mut file);
+        file.seek(SeekFrom::Start(0))?;
+        let mut reader = probe(&file, extension)?;
+        let container = reader.format_info().short_name;
+        let format_id = reader.format_info().format;
+        let is_mp4 = format_id == formats::FORMAT_ID_ISOMP4;
+        let is_mkv = format_id == formats::FORMAT_ID_MKV;
+        let mut notes = Vec::new();
+        let track = choose(&*reader, options, &mut notes)?.clone();
+        let Some(CodecParameters::Audio(params)) = &track.codec_params else {
+            bail!("holds a codec that is not known here (in {container}); {}", refusal::CONVERT);
+        };
+        let mut params = params.clone();
+        let is_he_aac = params.codec == CODEC_ID_AAC && asc::reduce_to_core(&mut params)?;
+        let decoder = PacketDecoder::new(&params, container)?;
+        let depth = decoder.depth();
+        let mut metadata = Metadata::default();
+        metadata.read_tags(&mut *reader);
+        let mut this = Self {
+            format: Format {
+                name: format!("{container}, {}", decoder.name()),
+                rate_hz: 0,
+                n_channels: 0,
+                channel_mask: None,
+                depth,
+                n_samples: None,
+            },
+            file,
+            hint: extension.map(str::to_owned),
+            reader,
+            decoder,
+            params,
+            track_id: track.id,
+            time_base: track.time_base,
+            has_times: is_mkv || format_id == formats::FORMAT_ID_FLAC,
+            is_length_exact: depth != SourceDepth::Lossy || is_mp4,
+            parts: VecDeque::new(),
+            queue: VecDeque::new(),
+            queue_at: 0,
+            media_end: 0,
+            first_pts: None,
+            n_rewinds: 0,
+            n_handed_out: 0,
+            n_packets: 0,
+            n_damaged_packets: 0,
+            n_damaged_samples: 0,
+            n_gap_samples: 0,
+            n_lead: 0,
+            is_over: false,
+            sbr: SbrMeter::default(),
+            is_he_aac,
+            notes,
+            metadata,
+        };
+        let picture_starts = if is_mkv { this.fill_to_first()? } else { None };
+        this.settle_format()?;
+        let rate_hz = this.format.rate_hz;
+        let edits = track_edits.into_iter().find(|edits| edits.track_id == track.id);
+        this.parts = match edits {
+            Some(track) => track.edits.iter().map(|edit| part(*edit, track.timescale, rate_hz)).collect(),
+            None => this.plain_parts(picture_starts),
+        };
+        if let Some(Part::Silence(n)) = this.parts.front() {
+            this.n_lead = *n;
+        }
+        this.format.n_samples = this.length(&track, is_mkv);
+        Ok(this)
+    }
+
+    /// Everything from the start, without what the encoder was late by, behind what the picture is early by.
+    fn plain_parts(&self, picture_starts: Option<f64>) -> VecDeque<Part> {
+        let seconds = |pts: i64| {
+            self.time_base
+                .map_or(0.0, |base| pts as f64 * f64::from(base.numer.get()) / f64::from(base.denom.get()))
+        };
+        let rate = f64::from(self.format.rate_hz);
+        let start_s = seconds(self.first_pts.unwrap_or(0));
+        let skip = match &self.decoder {
+            PacketDecoder::Opus(stream) => stream.pre_skip,
+            _ if self.has_times => (-start_s * rate).round().max(0.0) as u64,
+            _ => 0,
+        };
+        let sound_starts = start_s.max(start_s + skip as f64 / rate);
+        let lead = picture_starts.map_or(0.0, |picture| sound_starts - picture);
+        let mut parts = VecDeque::new();
+        if (0.001..MAX_GAP_S).contains(&lead) {
+            parts.push_back(Part::Silence((lead * rate).round() as u64));
+        }
+        parts.push_back(Part::Media { start: skip, left: None });
+        parts
+    }
+
+    /// Samples per channel that will come, if it is said.
+    fn length(&self, track: &Track, is_mkv: bool) -> Option<u64> {
+        let whole = if is_mkv { None } else { self.media_length(track) };
+        self.parts
+            .iter()
+            .map(|part| match *part {
+                Part::Silence(n) => Some(n),
+                Part::Media { left: Some(n), .. } => Some(n),
+                Part::Media { start, left: None } => whole.map(|whole| whole.saturating_sub(start)),
+            })
+            .sum()
+    }
+
+    fn media_length(&self, track: &Track) -> Option<u64> {
+        let rate_hz = u128::from(self.format.rate_hz);
+        match (track.num_frames.or(track.duration.map(|duration| duration.get())), track.time_base) {
+            (Some(n), Some(base)) => {
+                let scaled =
+                    u128::from(n) * u128::from(base.numer.get()) * rate_hz / u128::from(base.denom.get());
+                u64::try_from(scaled).ok()
+            }
+            (n, None) => n,
+            (None, _) => None,
+        }
+        .filter(|&n| n > 0 || track.num_frames == Some(0))
+    }
+
+    /// Decodes the first block, which alone knows rate and channels for certain.
+    fn settle_format(&mut self) -> Result<()> {
+        while self.queue.is_empty() && self.fill()? {}
+        if self.format.rate_hz == 0 {
+            if self.n_damaged_packets > 0 {
+                bail!("none of its {} packets can be decoded: the file is damaged", self.n_damaged_packets);
+            }
+            let channels = self.params.channels.clone().unwrap_or_default();
+            self.format.rate_hz = self.params.sample_rate.unwrap_or(0);
+            self.format.n_channels = channels.count();
+            self.format.channel_mask = super::wave_mask(&channels);
+        }
+        if self.format.rate_hz == 0 || self.format.n_channels == 0 {
+            bail!("states neither sample rate nor channels and holds no samples: it is cut off or damaged");
+        }
+        Ok(())
+    }
+
+    /// Reads up to the first packet of the track: when the first picture is shown, in seconds, if one comes before.
+    fn fill_to_first(&mut self) -> Result<Option<f64>> {
+        let mut first: Option<f64> = None;
+        for _ in 0..MAX_LOOK {
+            let packet = match self.reader.next_packet() {
+                Ok(Some(packet)) => packet,
+                Ok(None) | Err(_) => break,
+            };
+            if packet.track_id == self.track_id {
+                break;
+            }
+            let track = self.reader.tracks().iter().find(|track| track.id == packet.track_id);
+            let is_picture =
+                track.is_some_and(|track| matches!(track.codec_params, Some(CodecParameters::Video(_))));
+            if let Some(base) = track.and_then(|track| track.time_base).filter(|_| is_picture) {
+                let s = packet.pts.get() as f64 * f64::from(base.numer.get()) / f64::from(base.denom.get());
+                first = Some(first.map_or(s, |first| first.min(s)));
+            }
+        }
+        self.reader = probe(&self.file, self.hint.as_deref())?;
+        Ok(first)
+    }
+
+    /// Decodes the next packet into the queue; false at the end of the source.
+    fn fill(&mut self) -> Result<bool> {
+        let packet = loop {
+            match self.reader.next_packet() {
+                Ok(Some(packet)) if packet.track_id == self.track_id => break packet,
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(false),
+                // A file cut off in the middle of a packet: its last whole packet was the end.
+                Err(SymphoniaError::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => {
+                    return Ok(false);
+                }
+                Err(SymphoniaError::ResetRequired) => {
+                    bail!("changes its tracks on the way: split it there first")
+                }
+                // What is behind cannot be found again.
+                Err(SymphoniaError::DecodeError(_)) if self.n_packets > 0 => {
+                    self.notes
+                        .push("the file is damaged: what is behind the damage cannot be found".to_owned());
+                    return Ok(false);
+                }
+                Err(error) => return Err(anyhow!(error).context("cannot be read further")),
+            }
+        };
+        self.n_packets += 1;
+        if self.params.codec == CODEC_ID_AAC {
+            self.sbr.add(&packet.data);
+        }
+        let pts = packet.pts.get();
+        let first_pts = *self.first_pts.get_or_insert(pts);
+        let mut block = Vec::new();
+        let (outcome, rate_hz) = self.decoder.decode(&packet.data, packet.block_dur().get(), &mut block)?;
+        if let Some(rate_hz) = rate_hz.filter(|_| !block.is_empty() && !block[0].is_empty()) {
+            self.check_unchanged(rate_hz, block.len())?;
+        }
+        if self.format.rate_hz > 0 {
+            self.fill_gap(pts - first_pts);
+        }
+        if outcome == Outcome::Damaged {
+            self.n_damaged_packets += 1;
+            let n = match self.params.codec {
+                CODEC_ID_OPUS => opus_duration(&packet.data),
+                _ => self.in_samples(packet.block_dur().get() as i64).unwrap_or(0),
+            };
+            // Before the first good packet nothing is known that could stand in its place.
+            if self.format.rate_hz == 0 || n > MAX_PATCH {
+                return Ok(true);
+            }
+            self.n_damaged_samples += n;
+            block = vec![vec![0.0; n as usize]; self.format.n_channels];
+        }
+        let n_samples = block.first().map_or(0, Vec::len);
+        if n_samples > 0 {
+            spread(&mut block, self.format.n_channels);
+            self.media_end += n_samples as u64;
+            self.queue.push_back(block);
+        }
+        Ok(true)
+    }
+
+    /// A time of the track in samples.
+    fn in_samples(&self, time: i64) -> Option<u64> {
+        let base = self.time_base?;
+        let scaled = i128::from(time) * i128::from(base.numer.get()) * i128::from(self.format.rate_hz)
+            / i128::from(base.denom.get());
+        u64::try_from(scaled).ok()
+    }
+
+    /// Silence where the packets' times leave a hole.
+    fn fill_gap(&mut self, time: i64) {
+        let Some(at) = self.in_samples(time).filter(|_| self.has_times) else { return };
+        let gap = at.saturating_sub(self.media_end);
+        let gap_s = gap as f64 / f64::from(self.format.rate_hz);
+        if !(MIN_GAP_S..MAX_GAP_S).contains(&gap_s) {
+            return;
+        }
+        self.n_gap_samples += gap;
+        self.media_end += gap;
+        let mut left = gap;
+        while left > 0 {
+            let n = left.min(BLOCK);
+            left -= n;
+            self.queue.push_back(vec![vec![0.0; n as usize]; self.format.n_channels]);
+        }
+    }
+
+    fn check_unchanged(&mut self, rate_hz: u32, n_channels: usize) -> Result<()> {
+        let format = &mut self.format;
+        if format.rate_hz == 0 {
+            (format.rate_hz, format.n_channels) = (rate_hz, n_channels);
+            format.channel_mask = self.decoder.channel_mask();
+        } else if rate_hz != format.rate_hz || n_channels > format.n_channels {
+            bail!(
+                "changes from {} Hz, {} channels to {rate_hz} Hz, {n_channels} channels on the way; split it there first",
+                format.rate_hz,
+                format.n_channels
+            );
+        }
+        Ok(())
+    }
+
+    /// Begins again at the start of the media, for an edit that goes back.
+    fn rewind(&mut self) -> Result<()> {
+        self.n_rewinds += 1;
+        if self.n_rewinds > MAX_REWINDS {
+            bail!("has an edit list that goes back more than {MAX_REWINDS} times: it is damaged");
+        }
+        self.reader = probe(&self.file, self.hint.as_deref())?;
+        self.decoder = PacketDecoder::new(&self.params, self.reader.format_info().short_name)?;
+        self.queue.clear();
+        (self.queue_at, self.media_end) = (0, 0);
+        Ok(())
+    }
+
+    /// The next block of the media from `start`, at most `left`; `None` at its end.
+    fn media(&mut self, start: u64, left: Option<u64>) -> Result<Option<Vec<Vec<f32>>>> {
+        if start < self.queue_at {
+            self.rewind()?;
+        }
+        loop {
+            let Some(block) = self.queue.front_mut() else {
+                if self.fill()? {
+                    continue;
+                }
+                return Ok(None);
+            };
+            let n_samples = block[0].len() as u64;
+            let skip = start.saturating_sub(self.queue_at);
+            if skip >= n_samples {
+                self.queue_at += n_samples;
+                self.queue.pop_front();
+                continue;
+            }
+            let n = left.unwrap_or(u64::MAX).min(n_samples - skip);
+            let (from, to) = (skip as usize, (skip + n) as usize);
+            let part = block.iter().map(|channel| channel[from..to].to_vec()).collect();
+            if to as u64 == n_samples {
+                self.queue_at += n_samples;
+                self.queue.pop_front();
+            }
+            return Ok(Some(part));
+        }
+    }
+}
+
+impl Source for PacketSource {
+    fn format(&self) -> &Format {
+        &self.format
+    }
+
+    fn exact_length(&self) -> Option<u64> {
+        self.format.n_samples.filter(|_| self.is_length_exact)
+    }
+
+    fn read(&mut self, block: &mut Vec<Vec<f32>>) -> Result<bool> {
+        while let Some(part) = self.parts.front().copied() {
+            match part {
+                Part::Silence(0) | Part::Media { left: Some(0), .. } => {
+                    self.parts.pop_front();
+                }
+                Part::Silence(n) => {
+                    let n_now = n.min(BLOCK);
+                    *block = vec![vec![0.0; n_now as usize]; self.format.n_channels];
+                    self.parts[0] = Part::Silence(n - n_now);
+                    self.n_handed_out += n_now;
+                    return Ok(true);
+                }
+                Part::Media { start, left } => {
+                    let Some(next) = self.media(start, left)? else {
+                        self.parts.pop_front();
+                        self.is_over = true;
+                        continue;
+                    };
+                    let n = next[0].len() as u64;
+                    *block = next;
+                    self.parts[0] = Part::Media { start: start + n, left: left.map(|left| left - n) };
+                    self.n_handed_out += n;
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn findings(&self) -> Findings {
+        let mut notes = self.notes.clone();
+        if self.is_he_aac || self.sbr.is_present() {
+            notes.push(lost_band(self.format.rate_hz));
+        }
+        Findings {
+            n_missing: self.exact_length().unwrap_or(0).saturating_sub(self.n_handed_out),
+            n_damaged_samples: self.n_damaged_samples,
+            n_gap_samples: self.n_gap_samples,
+            notes,
+        }
+    }
+
+    fn lead_samples(&self) -> u64 {
+        self.n_lead
+    }
+
+    fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+}
+
+fn part(edit: Edit, timescale: u32, rate_hz: u32) -> Part {
+    let convert = |n: u64| {
+        let scaled = u128::from(n) * u128::from(rate_hz) + u128::from(timescale) / 2;
+        u64::try_from(scaled / u128::from(timescale)).unwrap_or(u64::MAX)
+    };
+    match edit {
+        Edit::Gap(n) => Part::Silence(convert(n)),
+        Edit::Media { start, length } => Part::Media { start: convert(start), left: length.map(convert) },
+    }
+}
+
+/// Opens a file from its start.
+fn probe(file: &File, extension: Option<&str>) -> Result<Box<dyn FormatReader>> {
+    let mut file = file.try_clone().context("cannot be opened again")?;
+    file.seek(SeekFrom::Start(0))?;
+    let mut hint = Hint::new();
+    if let Some(extension) = extension {
+        hint.with_extension(extension);
+    }
+    let stream = MediaSourceStream::new(Box::new(file), MediaSourceStreamOptions::default());
+    get_probe()
+        .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
+        .map_err(|error| explain_probe(&error))
+}
+
+/// A probe's error as a sentence with the next step; the file's name comes from the caller.
+fn explain_probe(error: &SymphoniaError) -> anyhow::Error {
+    match error {
+        SymphoniaError::Unsupported("isomp4: missing moov atom") => anyhow!(
+            "is an MP4 whose index is missing: the recording was cut off before it was written; a repair program (untrunc) can \
+             make one with the help of a whole recording of the same device"
+        ),
+        SymphoniaError::IoError(error) if error.kind() != ErrorKind::UnexpectedEof => {
+            anyhow!("cannot be read: {error}")
+        }
+        error => anyhow!(
+            "cannot be read ({error}): it is cut off, damaged, or no audio; if a player opens it, {}",
+            refusal::CONVERT
+        ),
+    }
+}
+
+/// The track that is asked for, else the default one; several are told.
+fn choose<'a>(reader: &'a dyn FormatReader, options: &Options, notes: &mut Vec<String>) -> Result<&'a Track> {
+    let is_audio = |track: &&Track| matches!(track.codec_params, Some(CodecParameters::Audio(_)));
+    let tracks: Vec<&Track> = reader.tracks().iter().filter(is_audio).collect();
+    if tracks.is_empty() {
+        let what = if reader.tracks().is_empty() { "no track" } else { "no audio track" };
+        bail!("holds {what} that Tacet reads; {}", refusal::CONVERT);
+    }
+    let list = || {
+        let name = |(index, track): (usize, &&Track)| match track.language.as_deref() {
+            Some(language) if !language.is_empty() && language != "und" => {
+                format!("{} ({language})", index + 1)
+            }
+            _ => format!("{}", index + 1),
+        };
+        tracks.iter().enumerate().map(name).collect::<Vec<_>>().join(", ")
+    };
+    let found = match &options.track {
+        None => {
+            let track = reader.default_track(TrackType::Audio).or(tracks.first().copied());
+            let track = track.ok_or_else(|| anyhow!("holds no audio track"))?;
+            if tracks.len() > 1 {
+                let index = tracks.iter().position(|other| other.id == track.id).map_or(1, |index| index + 1);
+                notes.push(format!(
+                    "holds {} audio tracks ({}): track {index} was read; --track chooses another",
+                    tracks.len(),
+                    list()
+                ));
+            }
+            Some(track)
+        }
+        Some(TrackChoice::Number(number)) => tracks.get(number.get() - 1).copied(),
+        Some(TrackChoice::Language(language)) => tracks
+            .iter()
+            .copied()
+            .find(|track| is_language(track.language.as_deref().unwrap_or(""), language)),
+    };
+    found.ok_or_else(|| {
+        let wanted = options.track.as_ref().map(ToString::to_string).unwrap_or_default();
+        anyhow!("has no audio track {wanted}; it has {}", list())
+    })
+}
+
+/// Whether a track's language is the one asked for: "eng" is also "en" and "en-US", "deu" and "ger" are one.
+fn is_language(of_track: &str, wanted: &str) -> bool {
+    /// Languages whose codes of two and three letters do not begin alike, or that have two of three letters.
+    const SAME: [[&str; 3]; 12] = [
+        ["de", "deu", "ger"],
+        ["es", "spa", "spa"],
+        ["fr", "fra", "fre"],
+        ["zh", "zho", "chi"],
+        ["nl", "nld", "dut"],
+        ["el", "ell", "gre"],
+        ["cs", "ces", "cze"],
+        ["ja", "jpn", "jpn"],
+        ["pt", "por", "por"],
+        ["pl", "pol", "pol"],
+        ["sv", "swe", "swe"],
+        ["tr", "tur", "tur"],
+    ];
+    let base = |code: &str| code.split(['-', '_']).next().unwrap_or("").to_lowercase();
+    let (of_track, wanted) = (base(of_track), base(wanted));
+    if of_track.is_empty() || wanted.is_empty() {
+        return false;
+    }
+    let is_same = SAME.iter().any(|codes| codes.contains(&&*of_track) && codes.contains(&&*wanted));
+    of_track == wanted || is_same || of_track.len() != wanted.len() && of_track.get(..2) == wanted.get(..2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn languages_by_their_common_codes() {
+        for (of_track, wanted) in
+            [("eng", "en"), ("en", "eng"), ("ger", "de"), ("deu", "ger"), ("en-US", "en"), ("jpn", "ja")]
+        {
+            assert!(is_language(of_track, wanted), "{of_track} {wanted}");
+        }
+        for (of_track, wanted) in [("eng", "de"), ("und", "en"), ("", ""), ("est", "spa")] {
+            assert!(!is_language(of_track, wanted), "{of_track} {wanted}");
+        }
+    }
+
+    #[test]
+    fn edits_become_samples() {
+        assert_eq!(part(Edit::Gap(600), 600, 24_000), Part::Silence(24_000));
+        let edit = Edit::Media { start: 2048, length: Some(48_000) };
+        assert_eq!(part(edit, 48_000, 24_000), Part::Media { start: 1024, left: Some(24_000) });
+    }
+}

@@ -1,0 +1,434 @@
+//! The samples of a container whose data are one run of bytes: WAV and its relatives, AIFF, AU, CAF.
+//!
+//! The length that the header states is a claim. It is held against the bytes: data that go on behind it are read (a
+//! recorder that lost power has not written the length, or an old one), data that end before it are reported, and chunks
+//! behind it are never taken for sound.
+
+use anyhow::{Result, anyhow, bail};
+use symphonia::core::audio::Channels;
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_ADPCM_IMA_WAV, CODEC_ID_ADPCM_MS};
+use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
+use symphonia::core::packet::Packet;
+use symphonia::core::units::{Duration, Timestamp};
+
+use super::input::Input;
+use super::layout::{Announced, Codec, Layout, Tail};
+use super::metadata::Metadata;
+use super::riff::{chunk_header, pass_padding};
+use super::{Findings, Format, Source};
+
+/// Samples per channel of a block, about: what a hop of a high rate needs.
+const BLOCK: usize = 4096;
+/// Bytes of a block at most, whatever the channels.
+const MAX_BYTES: usize = 1 << 20;
+/// Bytes behind the data that tell what follows: padding and a chunk's header.
+const LOOK: usize = 32;
+/// The longest chunk that is believed to follow the data of a pipe.
+const MAX_PIPED_CHUNK: u64 = 1 << 30;
+
+/// A file or pipe of plain samples.
+pub struct PlainSource {
+    input: Input,
+    layout: Layout,
+    format: Format,
+    decoder: Unit,
+    /// Where the data begin.
+    data_at: u64,
+    /// Bytes still to be read; `None`: to the end.
+    left: Option<u64>,
+    /// Whether what follows the data was read when the file was opened.
+    has_tail: bool,
+    n_samples: u64,
+    n_missing: u64,
+    /// Whether the data went on behind their stated length.
+    is_longer: bool,
+    bytes: Vec<u8>,
+}
+
+/// What makes samples of the smallest part that can be decoded alone.
+enum Unit {
+    /// A sample of every channel.
+    Plain,
+    /// A block of ADPCM.
+    Block { decoder: Box<dyn AudioDecoder>, n_samples: usize },
+}
+
+impl PlainSource {
+    /// The samples behind a header that was just read.
+    ///
+    /// # Errors
+    /// The input cannot be read, or its blocks make no sense.
+    pub fn new(input: Input, layout: Layout) -> Result<Self> {
+        let decoder = Unit::new(&layout)?;
+        let codec = match layout.codec {
+            Codec::Pcm(encoding) => encoding.name(layout.is_big_endian),
+            Codec::AdpcmMs => "adpcm_ms".to_owned(),
+            Codec::AdpcmIma => "adpcm_ima_wav".to_owned(),
+            Codec::Mpeg => bail!("MPEG audio has a reader of its own"),
+        };
+        let format = Format {
+            name: format!("{}, {codec}", layout.container),
+            rate_hz: layout.rate_hz,
+            n_channels: layout.n_channels,
+            channel_mask: layout.channel_mask,
+            depth: layout.codec.depth(),
+            n_samples: None,
+        };
+        let data_at = input.at();
+        let left = match layout.announced {
+            Announced::Bytes(bytes) => Some(bytes),
+            Announced::Open => None,
+        };
+        let mut this = Self {
+            input,
+            layout,
+            format,
+            decoder,
+            data_at,
+            left,
+            has_tail: false,
+            n_samples: 0,
+            n_missing: 0,
+            is_longer: false,
+            bytes: Vec::new(),
+        };
+        this.look_behind()?;
+        let n_bytes = match (this.left, this.input.left()) {
+            (Some(left), Some(rest)) => Some(left.min(rest)),
+            (None, rest) => rest,
+            // A pipe of no bytes is one whose length was never written.
+            (left, None) => left.filter(|&left| left > 0),
+        };
+        this.format.n_samples = n_bytes.map(|n_bytes| n_bytes / this.unit_bytes() * this.unit_samples());
+        Ok(this)
+    }
+
+    /// Reads what follows the data of a file, ahead of them.
+    fn look_behind(&mut self) -> Result<()> {
+        let (Some(left), Some(rest)) = (self.left, self.input.left()) else { return Ok(()) };
+        if left >= rest {
+            return Ok(());
+        }
+        self.input.seek(self.data_at + left)?;
+        if self.is_more_data(left)? {
+            self.left = None;
+            self.is_longer = true;
+        } else {
+            self.read_tail()?;
+        }
+        self.has_tail = true;
+        self.input.seek(self.data_at)?;
+        Ok(())
+    }
+
+    /// Whether what follows the stated data (of `n_bytes`), where the input stands, is further data.
+    fn is_more_data(&mut self, n_bytes: u64) -> Result<bool> {
+        let tail = self.layout.tail;
+        let left = self.input.left();
+        // Chunks begin at even positions, in Wave64 at multiples of 8: behind zeros.
+        let n_padding = match tail {
+            Tail::Wave64 => n_bytes.next_multiple_of(8) - n_bytes,
+            Tail::Chunks { .. } => n_bytes % 2,
+            Tail::Caf | Tail::Nothing => 0,
+        } as usize;
+        let head = self.input.peek(LOOK)?;
+        if head.is_empty() || is_tag(head) || begins_chunk(head, tail, left) {
+            return Ok(false);
+        }
+        let (padding, behind) = head.split_at(n_padding.min(head.len()));
+        let is_padded = padding.iter().all(|&byte| byte == 0) && n_padding > 0;
+        if is_padded && (behind.is_empty() || begins_chunk(behind, tail, left)) {
+            self.input.skip(n_padding as u64)?;
+            return Ok(false);
+        }
+        // Less than a sample is no sound.
+        Ok(head.len() as u64 >= self.unit_bytes().min(LOOK as u64))
+    }
+
+    /// Reads the chunks behind the data.
+    fn read_tail(&mut self) -> Result<()> {
+        let Tail::Chunks { is_big_endian } = self.layout.tail else { return Ok(()) };
+        if self.layout.container.starts_with("aiff") {
+            return Ok(());
+        }
+        while !is_tag(self.input.peek(LOOK)?)
+            && let Some((name, len)) = chunk_header(&mut self.input, is_big_endian)?
+        {
+            if !is_name(&name) {
+                break;
+            }
+            self.layout.metadata.read_chunk(&mut self.input, name, len.into())?;
+            pass_padding(&mut self.input, len.into())?;
+        }
+        Ok(())
+    }
+
+    fn unit_bytes(&self) -> u64 {
+        self.layout.block_align as u64
+    }
+
+    fn unit_samples(&self) -> u64 {
+        match &self.decoder {
+            Unit::Plain => 1,
+            Unit::Block { n_samples, .. } => *n_samples as u64,
+        }
+    }
+
+    /// At the end of the stated data: whether there is more.
+    fn goes_on(&mut self) -> Result<bool> {
+        if self.has_tail {
+            return Ok(false);
+        }
+        self.has_tail = true;
+        let Announced::Bytes(n_bytes) = self.layout.announced else { return Ok(false) };
+        self.is_longer = self.is_more_data(n_bytes)?;
+        if self.is_longer {
+            self.left = None;
+        } else {
+            self.read_tail()?;
+        }
+        Ok(self.is_longer)
+    }
+
+    /// Data that ended before their stated length.
+    fn note_missing(&mut self, left: u64) {
+        // Lengths that count the header in, or all of the file but its first 8 bytes: nothing is missing.
+        let is_file_size = left == self.data_at || left + 8 == self.data_at;
+        if !is_file_size {
+            self.n_missing = left / self.unit_bytes() * self.unit_samples();
+        }
+    }
+}
+
+impl Source for PlainSource {
+    fn format(&self) -> &Format {
+        &self.format
+    }
+
+    fn exact_length(&self) -> Option<u64> {
+        self.format.n_samples
+    }
+
+    fn read(&mut self, block: &mut Vec<Vec<f32>>) -> Result<bool> {
+        if self.left.is_some_and(|left| left < self.unit_bytes()) && !self.goes_on()? {
+            return Ok(false);
+        }
+        let unit = self.layout.block_align;
+        let n_units = match self.decoder {
+            Unit::Plain => BLOCK.min(MAX_BYTES / unit).max(1),
+            Unit::Block { .. } => 1,
+        };
+        let n_wanted = (n_units * unit) as u64;
+        let n_wanted = self.left.map_or(n_wanted, |left| n_wanted.min(left / unit as u64 * unit as u64));
+        self.bytes.resize(n_wanted as usize, 0);
+        let n_read = self.input.read(&mut self.bytes)?;
+        if (n_read as u64) < n_wanted {
+            if let Some(left) = self.left {
+                self.note_missing(left - n_read as u64);
+            }
+            self.left = Some(0);
+            self.has_tail = true;
+        } else {
+            self.left = self.left.map(|left| left - n_wanted);
+        }
+        let n_read = n_read / unit * unit;
+        if n_read == 0 {
+            return Ok(false);
+        }
+        block.resize_with(self.layout.n_channels, Vec::new);
+        self.decoder.decode(&self.layout, &self.bytes[..n_read], block)?;
+        self.n_samples += block[0].len() as u64;
+        Ok(true)
+    }
+
+    fn findings(&self) -> Findings {
+        let mut notes = Vec::new();
+        let seconds = |n_samples: u64| n_samples as f64 / f64::from(self.format.rate_hz);
+        if self.is_longer {
+            let held_s = seconds(self.n_samples);
+            notes.push(match self.layout.announced {
+                Announced::Bytes(bytes) if bytes > 0 => {
+                    let announced_s = seconds(bytes / self.unit_bytes() * self.unit_samples());
+                    format!(
+                        "its header announces {announced_s:.2} s, it holds {held_s:.2} s: all of it was read"
+                    )
+                }
+                _ => format!(
+                    "its header states no length (the recording was cut off before it was written): \
+                     all {held_s:.2} s were read"
+                ),
+            });
+        }
+        Findings { n_missing: self.n_missing, notes, ..Findings::default() }
+    }
+
+    fn metadata(&self) -> &Metadata {
+        &self.layout.metadata
+    }
+}
+
+impl Unit {
+    fn new(layout: &Layout) -> Result<Self> {
+        let (n_channels, block) = (layout.n_channels, layout.block_align);
+        // Header and first samples of every channel, then 4 bits per sample.
+        let (id, n_head, n_first) = match layout.codec {
+            Codec::AdpcmMs => (CODEC_ID_ADPCM_MS, 7 * n_channels, 2),
+            Codec::AdpcmIma => (CODEC_ID_ADPCM_IMA_WAV, 4 * n_channels, 1),
+            _ => return Ok(Self::Plain),
+        };
+        if !(1..=2).contains(&n_channels) || block <= n_head {
+            bail!("has {n_channels} channels of ADPCM in blocks of {block} bytes: its header is damaged");
+        }
+        let n_samples = (block - n_head) * 2 / n_channels + n_first;
+        let mut params = AudioCodecParameters::new();
+        params
+            .for_codec(id)
+            .with_sample_rate(layout.rate_hz)
+            .with_channels(Channels::Discrete(n_channels as u16))
+            .with_max_frames_per_packet(n_samples as u64)
+            .with_frames_per_block(n_samples as u64);
+        let decoder = symphonia::default::get_codecs()
+            .make_audio_decoder(&params, &AudioDecoderOptions::default())
+            .map_err(|error| anyhow!(error).context("its ADPCM cannot be decoded"))?;
+        Ok(Self::Block { decoder, n_samples })
+    }
+
+    fn decode(&mut self, layout: &Layout, bytes: &[u8], block: &mut Vec<Vec<f32>>) -> Result<()> {
+        match (self, layout.codec) {
+            (Self::Plain, Codec::Pcm(encoding)) => encoding.decode(bytes, layout.is_big_endian, block),
+            (Self::Plain, _) => {}
+            (Self::Block { decoder, n_samples }, _) => {
+                let packet = Packet::new(0, Timestamp::ZERO, Duration::new(*n_samples as u64), bytes);
+                match decoder.decode(&packet) {
+                    Ok(buffer) => buffer.copy_to_vecs_planar(block),
+                    // A damaged block is as long as any.
+                    Err(_) => block.iter_mut().for_each(|channel| {
+                        channel.clear();
+                        channel.resize(*n_samples, 0.0);
+                    }),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether four bytes can be a chunk's name: letters, digits, spaces and a few signs.
+fn is_name(name: &[u8]) -> bool {
+    name.len() == 4 && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b" _-.()".contains(byte))
+}
+
+/// Whether a chunk begins here, before `left` bytes of a file.
+fn begins_chunk(head: &[u8], tail: Tail, left: Option<u64>) -> bool {
+    /// Chunks that follow data in the wild: believed even if the file ends within them.
+    const KNOWN: [&[u8; 4]; 22] = [
+        b"LIST", b"bext", b"iXML", b"cue ", b"id3 ", b"ID3 ", b"smpl", b"inst", b"fact", b"PEAK", b"JUNK",
+        b"junk", b"PAD ", b"FLLR", b"afsp", b"umid", b"levl", b"axml", b"chna", b"acid", b"_PMX", b"cart",
+    ];
+    let Some(name) = head.get(..4) else { return false };
+    let number = |range: std::ops::Range<usize>, is_big_endian: bool| -> Option<u64> {
+        let bytes = head.get(range)?.iter();
+        let fold = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
+        Some(if is_big_endian { bytes.fold(0, fold) } else { bytes.rev().fold(0, fold) })
+    };
+    let fits = |len: Option<u64>, n_header: u64| {
+        let len = len.and_then(|len| len.checked_add(n_header));
+        len.is_some_and(|len| len <= left.unwrap_or(MAX_PIPED_CHUNK))
+    };
+    match tail {
+        Tail::Nothing => false,
+        Tail::Chunks { is_big_endian } => {
+            KNOWN.iter().any(|known| name == *known) || is_name(name) && fits(number(4..8, is_big_endian), 8)
+        }
+        Tail::Wave64 => is_name(name) && fits(number(16..24, false), 0),
+        Tail::Caf => is_name(name) && fits(number(4..12, true), 12),
+    }
+}
+
+/// Whether a tag for MP3 players begins here, which some programs append to anything.
+fn is_tag(head: &[u8]) -> bool {
+    head.starts_with(b"ID3") && head.get(3).is_some_and(|&version| version < 5)
+        || head.starts_with(b"APETAGEX")
+        || head.starts_with(b"TAG") && head.get(3).is_some_and(|byte| !byte.is_ascii_control())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write as _};
+
+    use super::*;
+    use crate::decode::riff;
+
+    /// A mono WAV of 16 bits at 8 kHz that announces `announced` bytes and holds 1000 samples, then `tail`.
+    fn wav(announced: u32, tail: &[u8]) -> Vec<u8> {
+        let mut bytes = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0".to_vec();
+        bytes.extend(8_000_u32.to_le_bytes());
+        bytes.extend(16_000_u32.to_le_bytes());
+        bytes.extend([2, 0, 16, 0]);
+        bytes.extend(b"data");
+        bytes.extend(announced.to_le_bytes());
+        bytes.extend((0..1000_i16).flat_map(|i| (i * 29 - 15_000).to_le_bytes()));
+        bytes.extend(tail);
+        bytes
+    }
+
+    /// Samples, missing ones, notes and metadata, the same from a file and a pipe.
+    fn read(bytes: &[u8]) -> (usize, u64, Vec<String>, Metadata) {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        let inputs = [Input::file(file).unwrap(), Input::pipe(Box::new(Cursor::new(bytes.to_vec())))];
+        let [from_file, from_pipe] = inputs.map(|mut input| {
+            let layout = riff::read(&mut input).unwrap();
+            let mut source = PlainSource::new(input, layout).unwrap();
+            let (mut samples, mut block) = (Vec::new(), Vec::new());
+            while source.read(&mut block).unwrap() {
+                samples.extend_from_slice(&block[0]);
+            }
+            let findings = source.findings();
+            (samples, findings.n_missing, findings.notes, source.metadata().clone())
+        });
+        assert_eq!(from_file, from_pipe);
+        (from_file.0.len(), from_file.1, from_file.2, from_file.3)
+    }
+
+    #[test]
+    fn the_bytes_decide_how_long_a_recording_is() {
+        let list = b"LIST\x04\0\0\0INFO";
+        for (announced, tail, expected) in [
+            (2_000, &b""[..], (1000, 0, 0)),
+            // Chunks behind the data are no sound, nor are tags.
+            (2_000, list, (1000, 0, 0)),
+            (2_000, b"TAGtitle", (1000, 0, 0)),
+            (2_000, b"xyzw\x02\0\0\0ab", (1000, 0, 0)),
+            // Placeholders.
+            (u32::MAX, b"", (1000, 0, 0)),
+            (0x8000_0000, b"", (1000, 0, 0)),
+            // Never written, or written before the end.
+            (0, b"", (1000, 0, 1)),
+            (500, b"", (1000, 0, 1)),
+            // The file's own length, and that less 8.
+            (2_044, b"", (1000, 0, 0)),
+            (2_036, b"", (1000, 0, 0)),
+            // Cut off.
+            (6_000, b"", (1000, 2_000, 0)),
+        ] {
+            let (n_samples, n_missing, notes, _) = read(&wav(announced, tail));
+            assert_eq!((n_samples, n_missing, notes.len()), expected, "{announced} {tail:?} {notes:?}");
+        }
+    }
+
+    #[test]
+    fn chunks_on_either_side_are_kept() {
+        let (_, _, _, metadata) = read(&wav(2_000, b"bext\x02\0\0\0abLIST\x04\0\0\0INFO"));
+        assert_eq!(metadata.chunks, [(*b"bext", b"ab".to_vec()), (*b"LIST", b"INFO".to_vec())]);
+    }
+
+    #[test]
+    fn an_empty_recording_before_a_chunk_is_empty() {
+        let mut bytes = wav(0, b"");
+        bytes.truncate(44);
+        assert_eq!(read(&bytes).0, 0);
+        bytes.extend(b"LIST\x04\0\0\0INFO");
+        assert_eq!(read(&bytes).0, 0);
+    }
+}

@@ -1,0 +1,91 @@
+//! The words for what is not read: the codec's name and the command that converts it.
+
+use anyhow::{Error, anyhow};
+
+/// What can be read, for error texts and the help.
+pub const SUPPORTED: &str = "WAV, RF64, BW64, Wave64, AIFF, AU, CAF, FLAC, MP3, Ogg Vorbis and Opus, AAC-LC and ALAC in \
+    M4A, MP4 and MOV, and Matroska and WebM";
+
+/// The command that makes any other input readable, for the file that the message names in front of it.
+pub const CONVERT: &str =
+    "convert it first: ffmpeg -i INPUT -vn -c:a flac OUTPUT.flac (or let --ffmpeg do so)";
+
+/// The error for a codec, by the name that people know it by.
+pub fn codec(container: &str, codec: &str) -> Error {
+    anyhow!("holds {codec} (in {container}), which Tacet does not decode; {CONVERT}")
+}
+
+/// The name of a codec in a WAV, by its number in the registry of RFC 2361 and its successors.
+pub fn wave_codec(code: u16) -> String {
+    let name = match code {
+        0x0016 | 0x0045 | 0x0064 | 0x0065 | 0x0014 => "G.726 ADPCM",
+        0x0010 => "OKI ADPCM",
+        0x0017 => "Dialogic ADPCM",
+        0x0020 => "Yamaha ADPCM",
+        0x0022 => "TrueSpeech",
+        0x0031 | 0x0032 => "GSM 6.10",
+        0x0042 => "G.723.1",
+        0x0083 => "G.729",
+        0x0092 | 0x2000 => "AC-3",
+        0x2001 => "DTS",
+        0x00ff | 0x1600 | 0x1601 | 0x1602 | 0x1610 | 0x706d | 0xa106 => "AAC",
+        0x0160..=0x0163 => "Windows Media Audio",
+        0x028f => "G.722",
+        0x0270 => "ATRAC3",
+        0x674f..=0x6751 | 0x676f..=0x6771 => "Ogg Vorbis",
+        0x704f => "Opus",
+        0xa109 => "Speex",
+        0xf1ac => "FLAC",
+        0x5756 => "WavPack",
+        _ => return format!("the codec {code:#06x}"),
+    };
+    name.to_owned()
+}
+
+/// The name of the container that a file of these first bytes is, where it is one that is known and not read.
+pub fn container(head: &[u8]) -> Option<&'static str> {
+    let at = |from: usize, magic: &[u8]| head.get(from..from + magic.len()) == Some(magic);
+    let known: [(usize, &[u8], &str); 18] = [
+        (8, b"AVI ", "AVI video"),
+        (0, &[0x30, 0x26, 0xb2, 0x75, 0x8e, 0x66, 0xcf, 0x11], "Windows Media (ASF: WMA or WMV)"),
+        (0, b"#!AMR", "AMR speech"),
+        (0, b"wvpk", "WavPack"),
+        (0, b"MAC ", "Monkey's Audio"),
+        (0, b"TTA1", "True Audio"),
+        (0, b"TTA2", "True Audio"),
+        (0, b"MPCK", "Musepack"),
+        (0, b"MP+", "Musepack"),
+        (0, b"DSD ", "DSD"),
+        (0, b"FRM8", "DSD (DSDIFF)"),
+        (0, b"FLV", "Flash video"),
+        (0, b"#!SILK", "SILK speech"),
+        (1, b"#!SILK", "SILK speech"),
+        (0, b".RMF", "RealMedia"),
+        (0, b"2BIT", "an AVR recording"),
+        (0, b"NIST_1A", "NIST SPHERE"),
+        (0, &[0x0b, 0x77], "AC-3"),
+    ];
+    let by_magic = known.iter().find(|(from, magic, _)| at(*from, magic)).map(|(_, _, name)| *name);
+    // Transport streams repeat their sync byte every 188 bytes.
+    by_magic.or_else(|| (at(0, b"G") && at(188, b"G") && at(376, b"G")).then_some("an MPEG transport stream"))
+}
+
+/// The error for a file that no reader takes.
+pub fn unknown(head: &[u8]) -> Error {
+    match container(head) {
+        Some(name) => anyhow!("is {name}, which Tacet does not read; {CONVERT}"),
+        None => anyhow!("is no audio that Tacet reads ({SUPPORTED}); if a player opens it, {CONVERT}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_containers_are_named() {
+        assert!(unknown(b"RIFF\0\0\0\0AVI LIST").to_string().contains("AVI video"));
+        assert!(unknown(b"hello").to_string().contains("no audio"));
+        assert_eq!(container(b""), None);
+    }
+}
