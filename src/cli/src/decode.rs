@@ -24,6 +24,7 @@ mod layout;
 pub mod metadata;
 mod mpeg;
 mod ogg;
+mod opus;
 mod packets;
 mod pcm;
 mod plain;

@@ -1,21 +1,14 @@
 //! Decodes one packet at a time: Opus by a decoder of its own, everything else by symphonia's.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use anyhow::{Result, anyhow, bail};
-use opus_decoder::OpusMultistreamDecoder;
-use symphonia::core::codecs::audio::well_known::{self as ids, CODEC_ID_AAC, CODEC_ID_OPUS};
+use anyhow::{Result, anyhow};
+use symphonia::core::codecs::audio::well_known::{self as ids, CODEC_ID_AAC, CODEC_ID_OPUS, CODEC_ID_VORBIS};
 use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, Timestamp};
 
+use super::opus::{OpusStream, RATE_HZ as OPUS_RATE_HZ};
 use super::{SourceDepth, refusal, wave_mask};
-
-/// Opus always runs at this rate.
-pub const OPUS_RATE_HZ: u32 = 48_000;
-/// The longest Opus packet, in samples: 120 ms.
-const OPUS_MAX: usize = 5760;
 
 /// What was decoded from a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +36,13 @@ impl PacketDecoder {
         if params.codec == CODEC_ID_OPUS {
             let head = params.extra_data.as_deref().unwrap_or_default();
             return Ok(Self::Opus(Box::new(OpusStream::new(head)?)));
+        }
+        if params.codec == CODEC_ID_VORBIS {
+            // symphonia 0.6.1 decodes coupled channels of more than two wrongly.
+            let n_channels = params.extra_data.as_deref().and_then(|data| data.get(11)).copied().unwrap_or(0);
+            if n_channels > 2 {
+                return Err(refusal::codec(container, &format!("Vorbis with {n_channels} channels")));
+            }
         }
         symphonia::default::get_codecs()
             .make_audio_decoder(params, &AudioDecoderOptions::default())
@@ -108,115 +108,6 @@ impl PacketDecoder {
     }
 }
 
-/// An Opus stream (RFC 7845).
-pub struct OpusStream {
-    decoder: OpusMultistreamDecoder,
-    n_channels: usize,
-    /// Samples that the encoder was late: to be dropped.
-    pub pre_skip: u64,
-    gain: f32,
-    /// For each output channel, the decoder's.
-    order: &'static [usize],
-    interleaved: Vec<f32>,
-}
-
-impl OpusStream {
-    /// A stream by its identification header.
-    ///
-    /// # Errors
-    /// The header makes no sense, or is of a mapping without speaker positions.
-    pub fn new(head: &[u8]) -> Result<Self> {
-        /// The order of channels in Vorbis (and Opus) for WAV's: RFC 7845, 5.1.1.2.
-        const ORDER: [&[usize]; 8] = [
-            &[0],
-            &[0, 1],
-            &[0, 2, 1],
-            &[0, 1, 2, 3],
-            &[0, 2, 1, 3, 4],
-            &[0, 2, 1, 5, 3, 4],
-            &[0, 2, 1, 6, 5, 3, 4],
-            &[0, 2, 1, 7, 5, 6, 3, 4],
-        ];
-        let Some(fixed) = head.first_chunk::<19>().filter(|head| head.starts_with(b"OpusHead")) else {
-            bail!("has no description of its Opus stream: it is damaged");
-        };
-        let n_channels = usize::from(fixed[9]);
-        let pre_skip = u64::from(u16::from_le_bytes([fixed[10], fixed[11]]));
-        let gain_db = f32::from(i16::from_le_bytes([fixed[16], fixed[17]])) / 256.0;
-        let (n_streams, n_coupled, mapping) = match (fixed[18], n_channels) {
-            (0, 1) => (1, 0, vec![0]),
-            (0, 2) => (1, 1, vec![0, 1]),
-            (1, 1..=8) => {
-                let Some(table) = head.get(19..21 + n_channels) else {
-                    bail!("has no channel mapping for its Opus stream: it is damaged");
-                };
-                (usize::from(table[0]), usize::from(table[1]), table[2..].to_vec())
-            }
-            (family, n) => {
-                return Err(refusal::codec("ogg", &format!("Opus with {n} channels of mapping {family}")));
-            }
-        };
-        let decoder = OpusMultistreamDecoder::new(OPUS_RATE_HZ, n_channels, n_streams, n_coupled, &mapping)
-            .map_err(|error| {
-            anyhow!("has an Opus stream that makes no sense ({error}): it is damaged")
-        })?;
-        Ok(Self {
-            decoder,
-            n_channels,
-            pre_skip,
-            gain: 10_f32.powf(gain_db / 20.0),
-            order: ORDER[n_channels - 1],
-            interleaved: vec![0.0; OPUS_MAX * n_channels],
-        })
-    }
-
-    /// Speaker positions as WAV has them, for more than two channels.
-    pub fn channel_mask(&self) -> Option<u32> {
-        [None, None, Some(0x7), Some(0x33), Some(0x37), Some(0x3f), Some(0x70f), Some(0x63f)]
-            [self.n_channels - 1]
-    }
-
-    fn decode(&mut self, data: &[u8], block: &mut Vec<Vec<f32>>) -> Outcome {
-        block.resize_with(self.n_channels, Vec::new);
-        block.iter_mut().for_each(Vec::clear);
-        if data.is_empty() {
-            return Outcome::Damaged;
-        }
-        let (decoder, interleaved) = (&mut self.decoder, &mut self.interleaved);
-        // A damaged packet must not cost the file: some of the decoder's checks are assertions.
-        let result = catch_unwind(AssertUnwindSafe(|| decoder.decode_float(data, interleaved, false)));
-        let Ok(Ok(n_samples)) = result else {
-            if result.is_err() {
-                self.decoder.reset();
-            }
-            return Outcome::Damaged;
-        };
-        for (channel, &from) in block.iter_mut().zip(self.order) {
-            let samples =
-                self.interleaved[..n_samples * self.n_channels].iter().skip(from).step_by(self.n_channels);
-            channel.extend(samples.map(|sample| sample * self.gain));
-        }
-        Outcome::Decoded
-    }
-}
-
-/// Samples of an Opus packet (RFC 6716, 3.1 and 3.2), 0 if it makes no sense.
-pub fn opus_duration(packet: &[u8]) -> u64 {
-    let Some(&toc) = packet.first() else { return 0 };
-    let frame = match toc >> 3 {
-        config @ 0..12 => [480, 960, 1920, 2880][usize::from(config & 3)],
-        config @ 12..16 => [480, 960][usize::from(config & 1)],
-        config => [120, 240, 480, 960][usize::from(config & 3)],
-    };
-    let n_frames = match toc & 3 {
-        0 => 1,
-        1 | 2 => 2,
-        _ => u64::from(packet.get(1).copied().unwrap_or(0) & 63),
-    };
-    let n_samples = frame * n_frames;
-    if n_samples <= OPUS_MAX as u64 { n_samples } else { 0 }
-}
-
 /// A codec's name for people.
 pub fn codec_name(params: &AudioCodecParameters) -> String {
     let name = match params.codec {
@@ -254,35 +145,4 @@ fn source_depth(params: &AudioCodecParameters) -> SourceDepth {
 
 fn is_pcm(codec: AudioCodecId) -> bool {
     (ids::CODEC_ID_PCM_S32LE..=ids::CODEC_ID_PCM_F64BE_PLANAR).contains(&codec)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_of_opus_packets() {
-        assert_eq!(opus_duration(&[]), 0);
-        // SILK 20 ms, one frame; CELT 2.5 ms, two; hybrid 10 ms, three; too many.
-        assert_eq!(opus_duration(&[1 << 3]), 960);
-        assert_eq!(opus_duration(&[16 << 3 | 1]), 240);
-        assert_eq!(opus_duration(&[12 << 3 | 3, 3]), 1440);
-        assert_eq!(opus_duration(&[3 << 3 | 3, 63]), 0);
-    }
-
-    #[test]
-    fn headers_of_opus_streams() {
-        let head = |n_channels: u8, family: u8, more: &[u8]| {
-            let fixed = [&b"OpusHead\x01"[..], &[n_channels, 0x38, 1, 0, 0, 0, 0, 0, 0, family]].concat();
-            OpusStream::new(&[fixed, more.to_vec()].concat())
-        };
-        assert_eq!(head(2, 0, &[]).unwrap().pre_skip, 312);
-        assert_eq!(head(6, 1, &[4, 2, 0, 4, 1, 2, 3, 5]).unwrap().channel_mask(), Some(0x3f));
-        for (n_channels, family, more) in
-            [(0, 0, &[][..]), (3, 0, &[]), (6, 1, &[4, 2, 0]), (2, 1, &[1, 0, 9, 9]), (4, 3, &[])]
-        {
-            assert!(head(n_channels, family, more).is_err(), "{n_channels} {family}");
-        }
-        assert!(OpusStream::new(b"OpusHead").is_err());
-    }
 }

@@ -6,6 +6,11 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
+use symphonia::core::codecs::audio::AudioCodecId;
+use symphonia::core::codecs::audio::well_known::{
+    CODEC_ID_PCM_F32BE, CODEC_ID_PCM_F64BE, CODEC_ID_PCM_S24BE, CODEC_ID_PCM_S32BE,
+};
+
 /// A part of what is presented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edit {
@@ -27,14 +32,20 @@ pub struct TrackEdits {
     pub track_id: u32,
     /// Units per second: for audio mostly the sample rate.
     pub timescale: u32,
-    /// The parts, one after the other.
+    /// The parts, one after the other; none where nothing is said.
     pub edits: Vec<Edit>,
+    /// The codec of a QuickTime track whose byte order symphonia does not look for.
+    pub pcm: Option<AudioCodecId>,
+    /// The codec's name in the file.
+    pub codec: [u8; 4],
 }
 
 /// Boxes this deep and this many are read before a file is taken for malformed.
 const MAX_BOXES: usize = 10_000;
+/// The most bytes of a description of samples that are read.
+const MAX_STSD: u64 = 1 << 16;
 
-/// The edits of all tracks of an MP4 that have some. Empty for any other file, or one whose boxes make no sense: then nothing
+/// What an MP4's tracks present. Empty for any other file, or one whose boxes make no sense: then nothing
 /// is trimmed, and the decoder reports what is wrong.
 pub fn read(file: &mut (impl Read + Seek)) -> Vec<TrackEdits> {
     Movie::read(file).map(|movie| movie.edits()).unwrap_or_default()
@@ -54,6 +65,8 @@ struct TrackBoxes {
     timescale: u32,
     /// Length of all samples, in media units.
     duration: u64,
+    pcm: Option<AudioCodecId>,
+    codec: [u8; 4],
     /// Start in media units (-1: an empty edit) and length in movie units.
     list: Vec<(i64, u64)>,
 }
@@ -116,6 +129,14 @@ impl Movie {
                     self.tracks.last_mut()?.duration =
                         read_time_to_sample(file, (at + size).saturating_sub(content + 8) / 8)?
                 }
+                b"stsd" => {
+                    let mut entry = vec![0; (at + size - content).min(MAX_STSD) as usize];
+                    file.read_exact(&mut entry).ok()?;
+                    let track = self.tracks.last_mut()?;
+                    track.pcm = pcm_codec(&entry);
+                    track.codec =
+                        entry.get(12..16).and_then(|codec| codec.try_into().ok()).unwrap_or_default();
+                }
                 b"elst" => {
                     self.tracks.last_mut()?.list =
                         read_edit_list(file, (at + size).saturating_sub(content + 8) / 12)?
@@ -135,7 +156,7 @@ impl Movie {
 impl TrackBoxes {
     /// The list, its lengths converted from the movie's units, which are often milliseconds.
     fn edits(&self, movie_timescale: u32) -> Option<TrackEdits> {
-        if movie_timescale == 0 || self.timescale == 0 || self.list.is_empty() {
+        if movie_timescale == 0 || self.timescale == 0 {
             return None;
         }
         let convert = |length: u64| -> Option<u64> {
@@ -166,8 +187,59 @@ impl TrackBoxes {
         while matches!(edits.last(), Some(Edit::Gap(_))) {
             edits.pop();
         }
-        (!edits.is_empty()).then_some(TrackEdits { track_id: self.id, timescale: self.timescale, edits })
+        let (track_id, timescale) = (self.id, self.timescale);
+        Some(TrackEdits { track_id, timescale, edits, pcm: self.pcm, codec: self.codec })
     }
+}
+
+/// QuickTime's formats of 24 bits and more are big-endian unless a box `enda` says 1; symphonia 0.6 takes all for
+/// little-endian.
+fn pcm_codec(stsd: &[u8]) -> Option<AudioCodecId> {
+    let little = stsd.windows(6).any(|window| window.starts_with(b"enda") && window[4..] == [0, 1]);
+    Some(match (stsd.get(12..16)?, little) {
+        (b"in24", false) => CODEC_ID_PCM_S24BE,
+        (b"in32", false) => CODEC_ID_PCM_S32BE,
+        (b"fl32", false) => CODEC_ID_PCM_F32BE,
+        (b"fl64", false) => CODEC_ID_PCM_F64BE,
+        _ => return None,
+    })
+}
+
+/// What the outer boxes of an MP4 say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outline {
+    /// Where the last box ends by its own words, if that is behind the end of the file.
+    pub cut_end: Option<u64>,
+    /// Whether there is an index.
+    pub has_index: bool,
+}
+
+/// Looks over an MP4's outer boxes; `None` for anything else.
+pub fn outline(file: &mut (impl Read + Seek)) -> Option<Outline> {
+    let end = file.seek(SeekFrom::End(0)).ok()?;
+    let mut at = 0;
+    let mut outline = Outline { cut_end: None, has_index: false };
+    for _ in 0..MAX_BOXES {
+        if at + 8 > end {
+            break;
+        }
+        file.seek(SeekFrom::Start(at)).ok()?;
+        let mut size = u64::from(read_u32(file)?);
+        let kind = read_u32(file)?.to_be_bytes();
+        if at == 0 && &kind != b"ftyp" {
+            return None;
+        }
+        outline.has_index |= matches!(&kind, b"moov" | b"moof");
+        match size {
+            0 => size = end - at,
+            1 => size = read_u64(file)?,
+            _ => {}
+        }
+        at = at.checked_add(size).filter(|_| size >= 8)?;
+    }
+    // Nobody seeks further than that.
+    outline.cut_end = Some(at).filter(|&at| at > end && at < 1 << 62);
+    Some(outline)
 }
 
 /// `mvhd` and `mdhd` begin alike: version, flags, two dates, timescale.

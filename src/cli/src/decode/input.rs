@@ -178,7 +178,7 @@ mod tests {
             let mut rest = vec![0; 50_000];
             assert_eq!(input.read(&mut rest).unwrap(), 29_995);
             assert_eq!(rest[..29_995], bytes[70_005..]);
-            assert_eq!(input.peek(1).unwrap(), []);
+            assert!(input.peek(1).unwrap().is_empty());
             assert_eq!(input.take::<1>().unwrap(), None);
             assert_eq!(input.skip(1).unwrap(), 0);
         }

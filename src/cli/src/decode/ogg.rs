@@ -8,10 +8,11 @@ use anyhow::{Result, bail};
 use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::codecs::audio::well_known::{CODEC_ID_FLAC, CODEC_ID_OPUS, CODEC_ID_VORBIS};
 
-use super::codec::{OPUS_RATE_HZ, Outcome, PacketDecoder};
+use super::codec::{Outcome, PacketDecoder};
 use super::conform::Conform;
 use super::input::Input;
 use super::metadata::Metadata;
+use super::opus::RATE_HZ as OPUS_RATE_HZ;
 use super::{Findings, Format, Source, refusal};
 use crate::resample::n_resampled;
 

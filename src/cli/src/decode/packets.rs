@@ -5,26 +5,28 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{ErrorKind, Seek as _, SeekFrom};
+use std::io::{self, ErrorKind, Read, Seek as _, SeekFrom};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::AudioCodecParameters;
+use symphonia::core::codecs::audio::CODEC_ID_NULL_AUDIO;
 use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_OPUS};
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType, well_known as formats};
-use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
+use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::units::TimeBase;
 use symphonia::default::get_probe;
 
-use super::codec::{Outcome, PacketDecoder, opus_duration};
+use super::codec::{Outcome, PacketDecoder};
 use super::conform::spread;
 use super::edits::{self, Edit};
 use super::metadata::Metadata;
+use super::opus;
 use super::sbr::{SbrMeter, lost_band};
-use super::{Findings, Format, Options, Source, SourceDepth, TrackChoice, asc, refusal};
+use super::{Findings, Format, Options, Source, TrackChoice, asc, refusal};
 
 /// The longest packet that silence stands in for, in samples: FLAC's largest block.
 const MAX_PATCH: u64 = 65_535;
@@ -89,6 +91,12 @@ impl PacketSource {
     pub fn open(mut file: File, extension: Option<&str>, options: &Options) -> Result<Self> {
         file.seek(SeekFrom::Start(0))?;
         let track_edits = edits::read(&mut file);
+        if edits::outline(&mut file).is_some_and(|outline| !outline.has_index) {
+            bail!(
+                "is an MP4 without an index: the recording was cut off before it was written; a repair program such as untrunc \
+                 can make one with the help of a whole recording of the same device"
+            );
+        }
         file.seek(SeekFrom::Start(0))?;
         let mut reader = probe(&file, extension)?;
         let container = reader.format_info().short_name;
@@ -101,7 +109,23 @@ impl PacketSource {
             bail!("holds a codec that is not known here (in {container}); {}", refusal::CONVERT);
         };
         let mut params = params.clone();
+        if let Some(codec) =
+            track_edits.iter().find(|edits| edits.track_id == track.id).and_then(|edits| edits.pcm)
+        {
+            params.for_codec(codec);
+        }
         let is_he_aac = params.codec == CODEC_ID_AAC && asc::reduce_to_core(&mut params)?;
+        if params.codec == CODEC_ID_NULL_AUDIO {
+            let name =
+                match track_edits.iter().find(|edits| edits.track_id == track.id).map(|edits| edits.codec) {
+                    Some([0, ..]) | None => "a codec that is not known here".to_owned(),
+                    Some(codec) if &codec == b"alac" => "ALAC in QuickTime's way".to_owned(),
+                    Some(codec) => {
+                        format!("the codec \"{}\"", String::from_utf8_lossy(&codec).escape_default())
+                    }
+                };
+            return Err(refusal::codec(container, &name));
+        }
         let decoder = PacketDecoder::new(&params, container)?;
         let depth = decoder.depth();
         let mut metadata = Metadata::default();
@@ -123,7 +147,7 @@ impl PacketSource {
             track_id: track.id,
             time_base: track.time_base,
             has_times: is_mkv || format_id == formats::FORMAT_ID_FLAC,
-            is_length_exact: depth != SourceDepth::Lossy || is_mp4,
+            is_length_exact: is_mp4 || format_id == formats::FORMAT_ID_FLAC,
             parts: VecDeque::new(),
             queue: VecDeque::new(),
             queue_at: 0,
@@ -147,8 +171,10 @@ impl PacketSource {
         let rate_hz = this.format.rate_hz;
         let edits = track_edits.into_iter().find(|edits| edits.track_id == track.id);
         this.parts = match edits {
-            Some(track) => track.edits.iter().map(|edit| part(*edit, track.timescale, rate_hz)).collect(),
-            None => this.plain_parts(picture_starts),
+            Some(track) if !track.edits.is_empty() => {
+                track.edits.iter().map(|edit| part(*edit, track.timescale, rate_hz)).collect()
+            }
+            _ => this.plain_parts(picture_starts),
         };
         if let Some(Part::Silence(n)) = this.parts.front() {
             this.n_lead = *n;
@@ -204,7 +230,7 @@ impl PacketSource {
             (n, None) => n,
             (None, _) => None,
         }
-        .filter(|&n| n > 0 || track.num_frames == Some(0))
+        .filter(|&n| n > 0)
     }
 
     /// Decodes the first block, which alone knows rate and channels for certain.
@@ -288,7 +314,7 @@ impl PacketSource {
         if outcome == Outcome::Damaged {
             self.n_damaged_packets += 1;
             let n = match self.params.codec {
-                CODEC_ID_OPUS => opus_duration(&packet.data),
+                CODEC_ID_OPUS => opus::duration(&packet.data),
                 _ => self.in_samples(packet.block_dur().get() as i64).unwrap_or(0),
             };
             // Before the first good packet nothing is known that could stand in its place.
@@ -472,19 +498,63 @@ fn probe(file: &File, extension: Option<&str>) -> Result<Box<dyn FormatReader>> 
     if let Some(extension) = extension {
         hint.with_extension(extension);
     }
-    let stream = MediaSourceStream::new(Box::new(file), MediaSourceStreamOptions::default());
+    let source = CutFile::new(file).context("cannot be measured")?;
+    let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
     get_probe()
         .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
         .map_err(|error| explain_probe(&error))
 }
 
+/// A file that is as long as its boxes say when symphonia asks: it would refuse a recording that is cut off, of which it reads
+/// what is there.
+struct CutFile {
+    file: File,
+    n_bytes: u64,
+    /// Where the boxes end, if the file ends before.
+    cut_end: Option<u64>,
+}
+
+impl CutFile {
+    fn new(mut file: File) -> io::Result<Self> {
+        let n_bytes = file.seek(SeekFrom::End(0))?;
+        let cut_end = edits::outline(&mut file).and_then(|outline| outline.cut_end);
+        file.seek(SeekFrom::Start(0))?;
+        Ok(Self { file, n_bytes, cut_end })
+    }
+}
+
+impl Read for CutFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read(buffer)
+    }
+}
+
+impl io::Seek for CutFile {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match (to, self.cut_end) {
+            (SeekFrom::End(offset), Some(end)) => {
+                let to = end.checked_add_signed(offset).ok_or(ErrorKind::InvalidInput)?;
+                self.file.seek(SeekFrom::Start(to))
+            }
+            (to, _) => self.file.seek(to),
+        }
+    }
+}
+
+impl MediaSource for CutFile {
+    fn is_seekable(&self) -> bool {
+        true
+    }
+
+    fn byte_len(&self) -> Option<u64> {
+        // Where this is not known, no tags are looked for at the end.
+        self.cut_end.is_none().then_some(self.n_bytes)
+    }
+}
+
 /// A probe's error as a sentence with the next step; the file's name comes from the caller.
 fn explain_probe(error: &SymphoniaError) -> anyhow::Error {
     match error {
-        SymphoniaError::Unsupported("isomp4: missing moov atom") => anyhow!(
-            "is an MP4 whose index is missing: the recording was cut off before it was written; a repair program (untrunc) can \
-             make one with the help of a whole recording of the same device"
-        ),
         SymphoniaError::IoError(error) if error.kind() != ErrorKind::UnexpectedEof => {
             anyhow!("cannot be read: {error}")
         }

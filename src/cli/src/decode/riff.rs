@@ -47,7 +47,7 @@ fn no_data() -> anyhow::Error {
 
 fn read_riff(input: &mut Input, head: &[u8]) -> Result<Layout> {
     let is_big_endian = head.starts_with(b"RIFX");
-    let container = match &head[..4] {
+    let container = match head.get(..4).unwrap_or_default() {
         b"RF64" => "rf64",
         b"BW64" => "bw64",
         b"RIFX" => "rifx",

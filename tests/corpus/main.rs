@@ -1,0 +1,225 @@
+//! Every container, codec, header variant and damage of `make.py`, decoded and held against what it was made from and
+//! against ffmpeg's decoder. Prints the table of what differs; `docs/formats.md` holds the one of what is read.
+//!
+//! Run by `cargo xtask test corpus`. `TACET_CORPUS` names a folder that keeps the files; they are made there if it holds none.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tacet_cli::decode::{Blemishes, Decoder, Options};
+
+/// Samples by which a lossy codec without a word about its delay may be late or long.
+const MAX_LAG: i64 = 2_400;
+/// Samples by which the phase of a low bit rate may seem to move.
+const MAX_PHASE: i64 = 3;
+/// A length that is not exact is true within this, in seconds: a packet or two.
+const MAX_OFF_S: f64 = 0.06;
+
+/// A line of `cases.tsv`.
+struct Case {
+    name: String,
+    group: String,
+    expect: String,
+    reference: String,
+    tolerance: f64,
+    notes: String,
+    why: String,
+    n_ffmpeg: i64,
+}
+
+impl Case {
+    fn read(line: &str) -> Self {
+        let [name, group, expect, reference, tolerance, notes, why, n_ffmpeg] =
+            line.split('\t').collect::<Vec<_>>()[..]
+        else {
+            panic!("{line}")
+        };
+        Self {
+            name: name.to_owned(),
+            group: group.to_owned(),
+            expect: expect.to_owned(),
+            reference: reference.to_owned(),
+            tolerance: tolerance.parse().unwrap(),
+            notes: notes.to_owned(),
+            why: why.to_owned(),
+            n_ffmpeg: n_ffmpeg.parse().unwrap(),
+        }
+    }
+}
+
+/// What came out of a file.
+struct Decoded {
+    rate_hz: u32,
+    channels: Vec<Vec<f32>>,
+    words: String,
+    name: String,
+}
+
+fn decode(path: &Path) -> anyhow::Result<Decoded> {
+    let mut decoder = Decoder::open(path, &Options::default())?;
+    let format = decoder.format().clone();
+    let exact = decoder.exact_length();
+    let mut channels = vec![Vec::new(); format.n_channels];
+    while let Some(block) = decoder.next_block()? {
+        for (all, block) in channels.iter_mut().zip(block) {
+            all.extend_from_slice(block);
+        }
+    }
+    let Blemishes { n_damaged_samples, n_gap_samples, n_missing, notes, .. } = decoder.blemishes();
+    let n_samples = channels[0].len() as u64;
+    if n_missing == 0
+        && let Some(exact) = exact
+    {
+        assert_eq!(exact, n_samples, "{}: an exact length that is none", path.display());
+    }
+    let mut words = notes.join("; ");
+    for (n, word) in [(n_damaged_samples, "became silence"), (n_gap_samples, "became silence"), (n_missing, "cut off")] {
+        if n > 0 {
+            words += &format!("; {n} samples {word}");
+        }
+    }
+    Ok(Decoded { rate_hz: format.rate_hz, channels, words, name: format.name })
+}
+
+fn folder() -> Option<PathBuf> {
+    let kept = std::env::var_os("TACET_CORPUS").map(PathBuf::from);
+    let folder = kept.unwrap_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("corpus"));
+    if folder.join("cases.tsv").is_file() {
+        return Some(folder);
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/corpus/make.py");
+    let tools = ["ffmpeg", "ffprobe", "sox", "lame", "opusenc", "oggenc"];
+    let lacks = tools.iter().find(|tool| Command::new(tool).arg("-version").output().is_err());
+    if let Some(tool) = lacks {
+        assert!(std::env::var_os("TACET_REQUIRE_FFMPEG").is_none(), "{tool} is required");
+        println!("skipped: {tool} is not installed");
+        return None;
+    }
+    let status = Command::new("python3").arg(script).arg(&folder).status().expect("python3");
+    assert!(status.success(), "the corpus could not be made");
+    Some(folder)
+}
+
+/// Samples by which `signal` is behind `reference`, by their middles.
+fn lag(reference: &[f32], signal: &[f32], reach: i64) -> i64 {
+    let middle = &reference[reference.len() / 4..(reference.len() / 4 + 3_000).min(reference.len() * 3 / 4)];
+    let from = (reference.len() / 4) as i64;
+    // By the least difference: the signal's level moves, and correlation alone prefers the louder places.
+    let difference = |lag: i64| -> f32 {
+        let start = usize::try_from(from + lag).unwrap_or(usize::MAX);
+        let Some(signal) = signal.get(start..start.saturating_add(middle.len())) else { return f32::MAX };
+        middle.iter().zip(signal).map(|(a, b)| (a - b) * (a - b)).sum()
+    };
+    (-reach..=reach).min_by(|&a, &b| difference(a).total_cmp(&difference(b))).unwrap()
+}
+
+/// What is wrong with a file, if anything.
+fn verdict(
+    case: &Case,
+    decoded: anyhow::Result<Decoded>,
+    folder: &Path,
+    references: &mut BTreeMap<String, Decoded>,
+) -> Result<String, String> {
+    let decoded = match decoded {
+        Err(error) => {
+            let words = format!("{error:#}");
+            if case.expect != "refused" {
+                return Err(format!("refused: {words}"));
+            }
+            let is_named = words.contains(&case.notes);
+            return if is_named { Ok("refused".to_owned()) } else { Err(format!("refused, but says: {words}")) };
+        }
+        Ok(_) if case.expect == "refused" => return Err("is read".to_owned()),
+        Ok(decoded) => decoded,
+    };
+    let is_told = match case.notes.as_str() {
+        "quiet" => decoded.words.is_empty(),
+        word => decoded.words.contains(word),
+    };
+    if !is_told {
+        return Err(format!("expected to say \"{}\", says \"{}\"", case.notes, decoded.words));
+    }
+    let n_samples = decoded.channels[0].len() as i64;
+    if case.expect == "part" {
+        return if n_samples > 1_000 { Ok(decoded.name) } else { Err(format!("{n_samples} samples only")) };
+    }
+    if case.expect == "length" {
+        // Negative: where a packet ends decides, or where a file was cut.
+        let expected = case.tolerance.abs() as i64;
+        let off = (expected - n_samples).abs();
+        let allowed = if case.tolerance < 0.0 { MAX_OFF_S * f64::from(decoded.rate_hz) } else { 1.0 };
+        return if off as f64 <= allowed { Ok(decoded.name) } else { Err(format!("{n_samples} samples, not {expected}")) };
+    }
+    let reference = references.entry(case.reference.clone()).or_insert_with(|| {
+        decode(&folder.join(&case.reference)).unwrap_or_else(|error| panic!("{}: {error:#}", case.reference))
+    });
+    let n_expected = reference.channels[0].len() as i64;
+    if decoded.rate_hz != reference.rate_hz || decoded.channels.len() != reference.channels.len() {
+        return Err(format!("{} Hz, {} channels", decoded.rate_hz, decoded.channels.len()));
+    }
+    for (index, (channel, expected)) in decoded.channels.iter().zip(&reference.channels).enumerate() {
+        match case.expect.as_str() {
+            "equal" => {
+                if n_samples != n_expected {
+                    return Err(format!("{n_samples} samples, not {n_expected}"));
+                }
+                let off = channel.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                if f64::from(off) > case.tolerance {
+                    return Err(format!("channel {index} is off by {off}"));
+                }
+            }
+            "aligned" => {
+                let n_more = n_samples - n_expected;
+                if n_more.abs() > case.tolerance as i64 || n_more < 0 {
+                    return Err(format!("{n_samples} samples, not {n_expected}"));
+                }
+                let lag = lag(expected, channel, 700);
+                if lag.abs() > MAX_PHASE {
+                    return Err(format!("channel {index} is {lag} samples late"));
+                }
+            }
+            "late" => {
+                let lag = lag(expected, channel, MAX_LAG);
+                let n_more = n_samples - n_expected;
+                if !(0..=MAX_LAG).contains(&lag) || n_more < 0 || n_more as f64 > case.tolerance {
+                    return Err(format!("{n_more} samples more, {lag} late"));
+                }
+            }
+            other => panic!("{other}"),
+        }
+    }
+    Ok(decoded.name)
+}
+
+#[test]
+#[ignore = "makes and decodes 250 files: run by `cargo xtask test corpus`"]
+fn every_recording_is_read_whole() {
+    let Some(folder) = folder() else { return };
+    let list = std::fs::read_to_string(folder.join("cases.tsv")).unwrap();
+    let cases: Vec<Case> = list.lines().map(Case::read).collect();
+    assert!(cases.len() >= 150, "{}", cases.len());
+    let mut references = BTreeMap::new();
+    let mut failures = Vec::new();
+    let mut groups: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    println!("| file | kind | Tacet | ffmpeg | why they differ |\n|---|---|---|---|---|");
+    for case in &cases {
+        let decoded = decode(&folder.join(&case.name));
+        let n_samples = decoded.as_ref().map_or(-1, |decoded| decoded.channels[0].len() as i64);
+        let verdict = verdict(case, decoded, &folder, &mut references);
+        let count = groups.entry(&case.group).or_default();
+        count.0 += 1;
+        if n_samples != case.n_ffmpeg {
+            println!("| {} | {} | {n_samples} | {} | {} |", case.name, case.group, case.n_ffmpeg, case.why);
+        }
+        if let Err(words) = verdict {
+            count.1 += 1;
+            failures.push(format!("{} ({}): {words}", case.name, case.group));
+        }
+    }
+    println!("\n| kind | files | wrong |\n|---|---|---|");
+    for (group, (n_files, n_wrong)) in groups {
+        println!("| {group} | {n_files} | {n_wrong} |");
+    }
+    assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), cases.len(), failures.join("\n"));
+}

@@ -1,0 +1,549 @@
+#!/usr/bin/env python3
+"""Makes the corpus: files of every container, codec, header variant and damage, and what is expected of each.
+
+    tests/corpus/make.py FOLDER
+
+writes the files and FOLDER/cases.tsv. Needs ffmpeg, sox, lame, flac, opusenc and oggenc, as Debian has them. What a program
+of them does not make is built here byte by byte. The signal is a sum of sines under a moving level: no two moments are alike.
+"""
+
+import array
+import math
+import os
+import struct
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+SECONDS = 1.25
+OUT = sys.argv[1]
+os.makedirs(OUT, exist_ok=True)
+jobs, cases = [], []
+
+
+def path(name):
+    return os.path.join(OUT, name)
+
+
+def signal(rate, channels, seconds=SECONDS):
+    """Interleaved samples within -1..1, different in every channel."""
+    frames = int(rate * seconds) + 7
+    lists = []
+    for channel in range(channels):
+        partials = [(70.0 + 37 * channel + 113.0 * k * (1 + 0.11 * k), 0.3 / (k + 1)) for k in range(5)]
+        partials = [(hz, level) for hz, level in partials if hz < rate * 0.4]
+        one = []
+        for i in range(frames):
+            t = i / rate
+            level = 0.55 + 0.45 * math.sin(2 * math.pi * (1.7 * t + 0.9 * t * t))
+            one.append(level * sum(a * math.sin(2 * math.pi * hz * (t + 0.013 * t * t)) for hz, a in partials))
+        lists.append(one)
+    return [lists[c][i] for i in range(frames) for c in range(channels)]
+
+
+signals = {}
+
+
+def reference(rate, channels):
+    """The name of the signal's file, 24 bits, and its samples."""
+    key = (rate, channels)
+    if key not in signals:
+        samples = signal(rate, channels)
+        name = f"reference-{rate}-{channels}.wav"
+        data = pcm(samples, 24)
+        with open(path(name), "wb") as file:
+            file.write(riff(fmt(1, channels, rate, 24), data))
+        signals[key] = (name, samples)
+    return signals[key]
+
+
+def pcm(samples, bits, container=None, big=False):
+    """Integers at the upper end of their containers."""
+    container = container or (bits + 7) // 8
+    shift = 8 * container - bits
+    scale = 2 ** (bits - 1)
+    out = bytearray()
+    for sample in samples:
+        value = max(-scale, min(scale - 1, round(sample * scale))) << shift
+        if container == 1 and not big:
+            value += 128
+            out.append(value & 255)
+        else:
+            out += (value & (256**container - 1)).to_bytes(container, "big" if big else "little")
+    return bytes(out)
+
+
+def fmt(code, channels, rate, bits, align=None, more=b""):
+    align = align if align is not None else channels * ((bits + 7) // 8)
+    return struct.pack("<HHIIHH", code, channels, rate, rate * align, align, bits) + more
+
+
+def extensible(channels, rate, bits, valid, mask):
+    guid = bytes([1, 0, 0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71])
+    return fmt(0xFFFE, channels, rate, bits, more=struct.pack("<HHI", 22, valid, mask) + guid)
+
+
+def chunk(name, content, pad=True):
+    return name + struct.pack("<I", len(content)) + content + (b"\0" if pad and len(content) % 2 else b"")
+
+
+def riff(fmt_chunk, data, size=None, data_size=None, before=b"", behind=b"", magic=b"RIFF", pad=True):
+    head = b"WAVE" + before + chunk(b"fmt ", fmt_chunk)
+    data_size = len(data) if data_size is None else data_size
+    body = head + b"data" + struct.pack("<I", data_size) + data + (b"\0" if pad and len(data) % 2 else b"") + behind
+    size = len(body) if size is None else size
+    return magic + struct.pack("<I", size) + body
+
+
+def case(name, group, expect, ref="-", tolerance=0, notes="quiet", why=""):
+    """expect: `equal` (samples of ref), `aligned` and `late` (lossy), `length`, `part` or `refused`. notes: `quiet`, or a word."""
+    cases.append((name, group, expect, ref, str(tolerance), notes, why))
+
+
+def write(name, content, *args, **more):
+    with open(path(name), "wb") as file:
+        file.write(content)
+    case(name, *args, **more)
+
+
+def run(*words):
+    jobs.append([str(word) for word in words])
+
+
+def ffmpeg(source, name, *words):
+    run("ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-bitexact", "-i", path(source), *words, path(name))
+
+
+def flush():
+    """Runs what was collected, two at a time; jobs of one flush do not need each other."""
+    def one(job):
+        done = subprocess.run(job, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"{' '.join(job)}\n{done.stderr}")
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(one, jobs))
+    jobs.clear()
+
+
+def read(name):
+    with open(path(name), "rb") as file:
+        return file.read()
+
+
+def plain():
+    """Uncompressed containers as programs write them."""
+    ref, _ = reference(44100, 2)
+    for codec in ["pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le", "pcm_alaw", "pcm_mulaw"]:
+        for kind, words in [("wav", []), ("rf64", ["-f", "wav", "-rf64", "always"]), ("w64", [])]:
+            name = f"{codec}.{kind}"
+            ffmpeg(ref, name, *words, "-c:a", codec)
+            case(name, f"{kind} PCM", "equal", ref, tolerance_of(codec))
+    for codec in ["pcm_s8", "pcm_s16be", "pcm_s24be", "pcm_s32be", "pcm_f32be", "pcm_f64be", "pcm_alaw", "pcm_mulaw"]:
+        for kind in ["aiff", "au", "caf"]:
+            name = f"{codec}.{kind}"
+            ffmpeg(ref, name, "-c:a", codec)
+            case(name, f"{kind} PCM", "equal", ref, tolerance_of(codec))
+    for codec in ["pcm_s16le", "pcm_s24le", "pcm_f32le"]:
+        ffmpeg(ref, f"{codec}.caf", "-c:a", codec)
+        case(f"{codec}.caf", "caf PCM", "equal", ref, tolerance_of(codec))
+    ffmpeg(ref, "sowt.aifc", "-f", "aiff", "-c:a", "pcm_s16le")
+    case("sowt.aifc", "aiff PCM", "equal", ref, tolerance_of("pcm_s16le"))
+    for codec in ["adpcm_ms", "adpcm_ima_wav"]:
+        ffmpeg(ref, f"{codec}.wav", "-c:a", codec)
+        case(f"{codec}.wav", "wav ADPCM", "aligned", ref, 2100, why="whole blocks")
+
+
+def tolerance_of(codec):
+    bits = {"u8": 8, "s8": 8, "16": 16, "24": 24, "32": 24, "64": 24}
+    if "law" in codec:
+        return 0.02
+    return next(1.01 / 2 ** (value - 1) for key, value in bits.items() if key in codec)
+
+
+def headers():
+    """WAV headers as they are found, most of them wrong."""
+    rate = 44100
+    ref, mono = reference(rate, 1)
+    data = pcm(mono, 16)
+    one = 1.01 / 32768
+    plain_fmt = fmt(1, 1, rate, 16)
+
+    def wav(name, content, notes="quiet", expect="equal", why="", tolerance=one, ref=ref):
+        write(name + ".wav", content, "wav headers", expect, ref, tolerance, notes, why)
+
+    for n_more in [2, 4, 8, 24, 34, 48]:
+        wav(f"fmt{16 + n_more}", riff(plain_fmt + bytes(n_more), data))
+    wav("both_zero", riff(plain_fmt, data, size=0, data_size=0), "states no length")
+    wav("data_zero", riff(plain_fmt, data, size=36, data_size=0), "states no length")
+    for size in [0xFFFFFFFF, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF - 36, 0x7FFFF000 - 36]:
+        wav(f"placeholder_{size:x}", riff(plain_fmt, data, size=size, data_size=size))
+    whole = 44 + len(data)
+    wav("data_is_filesize", riff(plain_fmt, data, data_size=whole))
+    wav("data_is_filesize_8", riff(plain_fmt, data, data_size=whole - 8))
+    wav("riff_minus8", riff(plain_fmt, data, size=whole - 16))
+    wav("riff_zero", riff(plain_fmt, data, size=0))
+    wav("riff_huge", riff(plain_fmt, data, size=0xFFFFFF00))
+    wav("stale", riff(plain_fmt, data, size=36 + len(data) // 4 * 2, data_size=len(data) // 4 * 2), "all of it was read")
+    wav("cut", riff(plain_fmt, data)[: 44 + len(data) // 2 + 1], "cut off", "length", tolerance=len(data) // 4)
+    behind = {
+        "list": chunk(b"LIST", b"INFOINAM\x05\0\0\0Talk\0\0"),
+        "unknown": chunk(b"xyz1", b"abc"),
+        "id3v1": b"TAG" + b"Title".ljust(125, b" "),
+        "id3v2": b"ID3\x03\0\0\0\0\0\x0a" + bytes(10),
+        "bext": chunk(b"bext", bytes(602)),
+        "cut_list": chunk(b"LIST", b"INFOINAM\x05\0\0\0Talk\0\0")[:11],
+    }
+    for name, tail in behind.items():
+        wav(f"behind_{name}", riff(plain_fmt, data, behind=tail))
+    wav("junk_before", riff(plain_fmt, data, before=chunk(b"JUNK", bytes(28)) + chunk(b"bext", bytes(601))))
+    wav("odd_chunk_unpadded", riff(plain_fmt, data, before=chunk(b"iXML", b"<a/>1", pad=False)))
+    mono8 = pcm(mono, 8)
+    odd = mono8 if len(mono8) % 2 else mono8[:-1]
+    wav("odd_data", riff(fmt(1, 1, rate, 8), odd, behind=behind["list"]), "quiet", "length", tolerance=len(odd))
+    wav("odd_data_unpadded", riff(fmt(1, 1, rate, 8), odd, behind=behind["list"], pad=False), "quiet", "length",
+        tolerance=len(odd))
+    for bits, container in [(12, 2), (20, 3), (24, 4), (18, 4)]:
+        content = riff(fmt(1, 1, rate, bits, align=container), pcm(mono, bits, container))
+        wav(f"plain{bits}in{8 * container}", content, tolerance=1.01 / 2 ** (bits - 1))
+    wav("extensible20", riff(extensible(1, rate, 24, 20, 4), pcm(mono, 20, 3)), tolerance=1.01 / 2**19)
+    wav("extensible_short", riff(fmt(0xFFFE, 1, rate, 16), data))
+    wav("no_align", riff(fmt(1, 1, rate, 16, align=0), data))
+    ds64 = lambda size: chunk(b"ds64", struct.pack("<QQQI", whole + 28, size, len(mono), 0))
+    for magic in [b"RF64", b"BW64"]:
+        name = magic.decode().lower()
+        full = riff(plain_fmt, data, 0xFFFFFFFF, 0xFFFFFFFF, before=ds64(len(data)), magic=magic)
+        wav(f"{name}_built", full)
+        wav(f"{name}_never_written", riff(plain_fmt, data, 0xFFFFFFFF, 0xFFFFFFFF, before=ds64(0), magic=magic))
+    swapped = struct.pack(">HHIIHH", 1, 1, rate, rate * 2, 2, 16)
+    big = b"RIFX" + struct.pack(">I", 36 + len(data)) + b"WAVEfmt " + struct.pack(">I", 16) + swapped
+    wav("rifx", big + b"data" + struct.pack(">I", len(data)) + pcm(mono, 16, big=True))
+    write("no_data.wav", riff(plain_fmt, b"")[:36], "wav headers", "refused", notes="no data chunk")
+    write("empty_recording.wav", riff(plain_fmt, b""), "wav headers", "length", "-", 0)
+    for channels, mask in [(3, 7), (6, 0x3F), (8, 0x63F), (16, 0), (28, 0), (32, 0), (64, 0), (6, 0x60F)]:
+        few = [0.9 * math.sin(0.01 * i * (1 + i % channels)) for i in range(200 * channels)]
+        content = riff(extensible(channels, 48000, 16, 16, mask), pcm(few, 16))
+        write(f"channels{channels}_{mask:x}.wav", content, "wav channels", "length", "-", 200)
+    # AIFF, AU and CAF likewise.
+    rate80 = struct.pack(">HQ", 0x3FFF + 15, rate << 48)
+    comm = b"COMM" + struct.pack(">IHIH", 18, 1, len(mono), 16) + rate80
+    big_data = pcm(mono, 16, big=True)
+
+    def ssnd(size):
+        return b"SSND" + struct.pack(">III", size, 0, 0) + big_data
+
+    def form(*parts):
+        body = b"AIFF" + b"".join(parts)
+        return b"FORM" + struct.pack(">I", len(body)) + body
+
+    size = len(big_data) + 8
+    write("early_ssnd.aiff", form(ssnd(size), comm), "aiff headers", "equal", ref, one)
+    write("ssnd_zero.aiff", form(comm, ssnd(8)), "aiff headers", "equal", ref, one, "states no length")
+    write("ssnd_cut.aiff", form(comm, ssnd(size))[:-20000], "aiff headers", "length", "-", len(mono) - 10000, "cut off")
+    for name, magic, order in [("big", b".snd", ">"), ("little", b"dns.", "<")]:
+        for length_name, length in [("open", 0xFFFFFFFF), ("zero", 0), ("right", len(data))]:
+            content = magic + struct.pack(order + "5I", 32, length, 3, rate, 1) + bytes(8)
+            content += big_data if order == ">" else data
+            notes = "states no length" if length == 0 else "quiet"
+            write(f"{name}_{length_name}.au", content, "au headers", "equal", ref, one, notes)
+    desc = b"desc" + struct.pack(">qd4sIIIII", 32, rate, b"lpcm", 2, 2, 1, 1, 16)
+    for name, length in [("open", -1), ("right", len(data) + 4), ("zero", 4)]:
+        notes = "states no length" if name == "zero" else "quiet"
+        content = b"caff\0\1\0\0" + desc + b"data" + struct.pack(">qI", length, 0) + data
+        write(f"{name}.caf", content, "caf headers", "equal", ref, one, notes)
+
+
+def mpeg():
+    """MP3 and its kin."""
+    for rate, words in [(44100, ["-b", "128"]), (48000, ["-V", "2"]), (32000, ["--abr", "96"]), (24000, ["-V", "4"]),
+                        (22050, ["-b", "64"]), (16000, ["-V", "5"]), (11025, ["-b", "32"]), (8000, ["-b", "32"])]:
+        for channels in [1, 2]:
+            ref, _ = reference(rate, channels)
+            name = f"lame{rate}x{channels}.mp3"
+            run("lame", "--quiet", "--resample", rate / 1000, *words, path(ref), path(name))
+            case(name, "mp3", "aligned", ref, 0)
+    ref, _ = reference(48000, 2)
+    mono, _ = reference(48000, 1)
+    slow, _ = reference(24000, 1)
+    for name, words in [("noxing_cbr", ["-t", "-b", "96", "--resample", "48"]), ("noxing_vbr", ["-t", "-V", "3"])]:
+        run("lame", "--quiet", *words, path(ref), path(name + ".mp3"))
+        case(name + ".mp3", "mp3", "late", ref, 2400, why="no encoder header: its delay and padding are kept")
+    ffmpeg(ref, "libmp3lame.mp3", "-c:a", "libmp3lame", "-q:a", "3", "-metadata", "title=Talk")
+    case("libmp3lame.mp3", "mp3", "aligned", ref, 0)
+    for layer in ["mp2"]:
+        ffmpeg(ref, f"{layer}.{layer}", "-c:a", layer)
+        case(f"{layer}.{layer}", "mp2", "late", ref, 2400, why="mp2 says nothing of its delay")
+    ffmpeg(ref, "mp3.wav", "-c:a", "libmp3lame")
+    case("mp3.wav", "wav MP3", "late", ref, 2400, why="says nothing of its delay")
+    for kind in ["mp4", "mkv", "mov"]:
+        ffmpeg(ref, f"mp3.{kind}", "-c:a", "libmp3lame")
+        case(f"mp3.{kind}", f"{kind} MP3", "late", ref, 2400, why="its delay is not said in every container")
+    flush()
+    whole = read("lame48000x2.mp3")
+    half = read("lame48000x1.mp3")
+    slower = read("lame24000x1.mp3")
+    frames = len(signals[(48000, 2)][1]) // 2
+    id3v2 = b"ID3\x03\0\0\0\0\x01\x00" + bytes(128)
+    id3v1 = b"TAG" + b"Title".ljust(125, b" ")
+    ape = b"APETAGEX" + struct.pack("<IIII", 2000, 32, 0, 0) + bytes(8)
+    tagged = {"id3v2": id3v2 + whole, "id3v1": whole + id3v1, "both": id3v2 + whole + id3v1, "ape": whole + ape,
+              "ape_id3v1": whole + ape + id3v1, "zeros_behind": whole + bytes(2000)}
+    for name, content in tagged.items():
+        notes = "no sound" if name == "zeros_behind" else "quiet"
+        write(f"{name}.mp3", content, "mp3 tags", "aligned", ref, 0, notes)
+    write("joined.mp3", whole + whole, "mp3 joined", "length", "-", 2 * frames)
+    write("joined_tags.mp3", id3v2 + whole + id3v1 + id3v2 + whole, "mp3 joined", "length", "-", 2 * frames)
+    write("mono_stereo.mp3", half + whole, "mp3 joined", "length", "-", 2 * frames, "channels changes")
+    write("rate_change.mp3", whole + slower, "mp3 joined", "length", "-", frames + 2 * (len(signals[(24000, 1)][1])),
+          "rate changes")
+    at = whole.find(b"Xing") if b"Xing" in whole[:200] else whole.find(b"Info")
+    count = struct.unpack(">I", whole[at + 8 : at + 12])[0]
+    for name, value, expect, notes in [("zero", 0, "aligned", "quiet"), ("stale", count // 3, "late", "quiet"),
+                                       ("too_many", count * 2, "late", "cut off")]:
+        content = whole[: at + 8] + struct.pack(">I", value) + whole[at + 12 :]
+        write(f"xing_{name}.mp3", content, "mp3 Xing", expect, ref, 0 if expect == "aligned" else 1152, notes)
+    write("cut.mp3", whole[: len(whole) // 2], "mp3 damage", "length", "-", -frames // 2, "cut off")
+    middle = len(whole) // 2
+    write("rubbish.mp3", whole[:middle] + bytes(range(256)) * 4 + whole[middle:], "mp3 damage", "length", "-", -frames, "no sound")
+    write("start_cut.mp3", whole[middle:], "mp3 damage", "length", "-", -frames // 2, "no sound")
+
+
+def aac():
+    """AAC and ALAC in their containers, edit lists."""
+    for rate, channels in [(44100, 2), (48000, 1), (16000, 1), (96000, 2)]:
+        ref, _ = reference(rate, channels)
+        ffmpeg(ref, f"aac{rate}x{channels}.m4a", "-c:a", "aac", "-b:a", "96k" if rate > 16000 else "32k")
+        case(f"aac{rate}x{channels}.m4a", "m4a AAC", "aligned", ref, 0)
+        ffmpeg(ref, f"aac{rate}x{channels}.aac", "-c:a", "aac", "-b:a", "96k" if rate > 16000 else "32k")
+        case(f"aac{rate}x{channels}.aac", "adts AAC", "late", ref, 2100, why="ADTS says nothing of its delay")
+    ref, samples = reference(48000, 2)
+    frames = len(samples) // 2
+    for name, words in [("faststart.m4a", ["-movflags", "+faststart"]), ("aac.mov", []), ("aac.mp4", []), ("aac.mkv", [])]:
+        ffmpeg(ref, name, "-c:a", "aac", *words)
+        late = name.endswith("mkv")
+        case(name, f"{name[-3:]} AAC", "late" if late else "aligned", ref, 2100 if late else 0,
+             why="this ffmpeg says nothing of the delay in Matroska" if late else "")
+    ffmpeg(ref, "fragmented.mp4", "-c:a", "aac", "-movflags", "+frag_keyframe+empty_moov", "-frag_duration", "300000")
+    case("fragmented.mp4", "mp4 AAC", "late", ref, 2100, why="fragments end with whole packets")
+    for bits, form in [(16, "s16p"), (24, "s32p")]:
+        for kind in ["m4a", "caf", "mov", "mkv"]:
+            ffmpeg(ref, f"alac{bits}.{kind}", "-c:a", "alac", "-sample_fmt", form)
+            if kind == "mov":
+                case(f"alac{bits}.mov", "refused", "refused", notes="ALAC in QuickTime")
+            else:
+                case(f"alac{bits}.{kind}", f"{kind} ALAC", "equal", ref, 1.01 / 2 ** (bits - 1))
+    for kind, codecs in [("mov", ["pcm_s16le", "pcm_s24be", "pcm_f32le"]), ("mkv", ["pcm_s16le", "pcm_s24le", "pcm_f32le"])]:
+        for codec in codecs:
+            ffmpeg(ref, f"{codec}.{kind}", "-c:a", codec)
+            case(f"{codec}.{kind}", f"{kind} PCM", "equal", ref, tolerance_of(codec))
+    picture = ["-f", "lavfi", "-i", "color=size=32x32:rate=25:duration=2"]
+    for name, words in [("video.mp4", ["-c:a", "aac"]), ("video.mkv", ["-c:a", "aac"]), ("video.mov", ["-c:a", "pcm_s16le"]),
+                        ("video.webm", ["-c:v", "libvpx", "-c:a", "libopus"])]:
+        run("ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-bitexact", "-i", path(ref), *picture, *words, path(name))
+        late = name == "video.mkv"
+        case(name, f"{name[-4:].strip('.')} video", "late" if late else "aligned", ref, 2100 if late else 960,
+             why="whole packets" if late else "")
+    run("ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-bitexact", *picture, "-itsoffset", "0.678", "-i", path(ref),
+        "-c:a", "aac", path("late_sound.mp4"))
+    case("late_sound.mp4", "mp4 edits", "length", "-", -(frames + int(0.678 * 48000)), why="silence before the sound")
+    run("ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-bitexact", *picture, "-itsoffset", "0.678", "-i", path(ref),
+        "-c:a", "libopus", path("late_sound.mkv"))
+    case("late_sound.mkv", "mkv edits", "length", "-", -(frames + int(0.678 * 48000)), why="silence before the sound")
+    run("ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-bitexact", "-i", path(ref), "-i", path(reference(48000, 1)[0]),
+        "-map", "0:a", "-map", "1:a", "-c:a", "aac", path("two_tracks.mp4"))
+    case("two_tracks.mp4", "mp4 tracks", "aligned", ref, 0, "--track")
+    flush()
+    base = read("aac.mp4")
+    for name, edits in {
+        "two_parts": [(400, 1024), (300, 30000)],
+        "with_gap": [(400, 1024), (200, -1), (300, 25000)],
+        "empty_first": [(150, -1), (500, 1024)],
+        "goes_back": [(300, 30000), (300, 1024)],
+        "three_gaps": [(100, -1), (100, 2000), (100, -1), (100, 9000), (100, -1), (100, 1024)],
+    }.items():
+        total = sum(length for length, _ in edits) * 48
+        write(f"{name}.m4a", with_edits(base, edits), "mp4 edits", "length", "-", total)
+    write("cut.m4a", base[: len(base) // 2], "mp4 damage", "refused", notes="index")
+    fast = read("faststart.m4a")
+    write("cut_faststart.m4a", fast[: len(fast) * 2 // 3], "mp4 damage", "part", "-", 0, "cut off")
+
+
+def boxes(data, start, end):
+    while start + 8 <= end:
+        size = struct.unpack(">I", data[start : start + 4])[0]
+        yield data[start + 4 : start + 8], start, start + size
+        start += size
+
+
+def with_edits(data, edits):
+    """An MP4 whose index is its last box, with another edit list (movie timescale 1000)."""
+    moov = next(box for box in boxes(data, 0, len(data)) if box[0] == b"moov")
+    trak = next(box for box in boxes(data, moov[1] + 8, moov[2]) if box[0] == b"trak")
+    edts = next(box for box in boxes(data, trak[1] + 8, trak[2]) if box[0] == b"edts")
+    entries = b"".join(struct.pack(">Ii", length, start) + b"\0\1\0\0" for length, start in edits)
+    elst = struct.pack(">I4sII", 16 + len(entries), b"elst", 0, len(edits)) + entries
+    new = struct.pack(">I4s", 8 + len(elst), b"edts") + elst
+    grown = len(new) - (edts[2] - edts[1])
+    out = bytearray(data[: edts[1]] + new + data[edts[2] :])
+    for box in (moov, trak):
+        out[box[1] : box[1] + 4] = struct.pack(">I", box[2] - box[1] + grown)
+    return bytes(out)
+
+
+def xiph():
+    """Opus, Vorbis and FLAC."""
+    for channels in [1, 2, 6]:
+        ref, _ = reference(48000, channels)
+        for bitrate in ["24k", "96k"]:
+            name = f"opus{bitrate}x{channels}"
+            rate = f"{int(bitrate[:-1]) * (3 if channels == 6 else 1)}k"
+            ffmpeg(ref, name + ".opus", "-c:a", "libopus", "-b:a", rate, *(["-mapping_family", "1"] if channels == 6 else []))
+            case(name + ".opus", "ogg Opus", "aligned", ref, 0)
+        ffmpeg(ref, f"vorbis{channels}.ogg", "-c:a", "libvorbis", "-q:a", "3")
+        if channels > 2:
+            case(f"vorbis{channels}.ogg", "refused", "refused", notes=f"Vorbis with {channels} channels")
+        else:
+            case(f"vorbis{channels}.ogg", "ogg Vorbis", "aligned", ref, 0)
+    ref, samples = reference(48000, 2)
+    frames = len(samples) // 2
+    for ms in [2.5, 5, 10, 40, 60, 120]:
+        ffmpeg(ref, f"opus{ms}ms.opus", "-c:a", "libopus", "-frame_duration", ms)
+        case(f"opus{ms}ms.opus", "ogg Opus", "aligned", ref, 0)
+    ffmpeg(ref, "voip.opus", "-c:a", "libopus", "-b:a", "12k", "-application", "voip", "-ac", "1")
+    case("voip.opus", "ogg Opus", "length", "-", frames)
+    run("opusenc", "--quiet", "--bitrate", "32", path(ref), path("opusenc.opus"))
+    case("opusenc.opus", "ogg Opus", "aligned", ref, 0)
+    for kind in ["webm", "mkv"]:
+        ffmpeg(ref, f"opus.{kind}", "-c:a", "libopus")
+        case(f"opus.{kind}", f"{kind} Opus", "aligned", ref, 960, why="the padding of the last packet is not read from Matroska")
+        ffmpeg(ref, f"vorbis.{kind}", "-c:a", "libvorbis")
+        case(f"vorbis.{kind}", f"{kind} Vorbis", "aligned", ref, 2048, why="Matroska does not say where in the last packet the end is")
+    for rate in [8000, 22050, 96000]:
+        low, _ = reference(rate, 1)
+        run("oggenc", "--quiet", "--serial", 1, "-q", 4, "-o", path(f"oggenc{rate}.ogg"), path(low))
+        case(f"oggenc{rate}.ogg", "ogg Vorbis", "aligned", low, 0)
+    for bits, form in [(16, "s16"), (24, "s32")]:
+        for kind in ["flac", "oga", "mkv", "mp4"]:
+            more = ["-strict", "-2"] if kind == "mp4" else ["-f", "ogg"] if kind == "oga" else []
+            ffmpeg(ref, f"flac{bits}.{kind}", "-c:a", "flac", "-sample_fmt", form, *more)
+            case(f"flac{bits}.{kind}", f"{kind} FLAC", "equal", ref, 1.01 / 2 ** (bits - 1))
+    flush()
+    flac = read("flac16.flac")
+    info = 8 + 13
+    unknown = bytearray(flac)
+    unknown[info] &= 0xF0
+    unknown[info + 1 : info + 5] = bytes(4)
+    one = 1.01 / 32768
+    write("unknown_length.flac", bytes(unknown), "flac headers", "equal", ref, one)
+    write("id3.flac", b"ID3\x03\0\0\0\0\x01\x00" + bytes(128) + flac, "flac headers", "equal", ref, one)
+    write("cut.flac", flac[: len(flac) // 2], "flac damage", "part", "-", 0, "cut off")
+    damaged = bytearray(flac)
+    damaged[len(flac) // 2 : len(flac) // 2 + 40] = bytes(40)
+    write("damaged.flac", bytes(damaged), "flac damage", "length", "-", -frames, "became silence")
+    for kind in ["opus96kx2.opus", "vorbis2.ogg"]:
+        content = read(kind)
+        codec = "Opus" if "opus" in kind else "Vorbis"
+        stem, extension = kind.rsplit(".", 1)
+        write(f"{stem}_chained.{extension}", content + renumbered(content), f"ogg {codec}", "length", "-", 2 * frames)
+        write(f"{stem}_unplaced.{extension}", unplaced(content), f"ogg {codec}", "aligned", ref, 0,
+              why="pages without a position (-1)")
+        write(f"{stem}_cut.{extension}", content[: len(content) * 2 // 3], f"ogg {codec} damage", "part")
+    other = read("oggenc22050.ogg")
+    write("chained_rates.ogg", read("vorbis2.ogg") + other, "ogg Vorbis", "length", "-",
+          frames + math.ceil(len(signals[(22050, 1)][1]) * 48000 / 22050), "changes on the way")
+
+
+def pages(data):
+    start = 0
+    while data[start : start + 4] == b"OggS":
+        n = data[start + 26]
+        end = start + 27 + n + sum(data[start + 27 : start + 27 + n])
+        yield bytearray(data[start:end])
+        start = end
+
+
+def checked(page):
+    """A page with its checksum."""
+    page[22:26] = bytes(4)
+    crc = 0
+    for byte in page:
+        crc = (crc << 8 & 0xFFFFFFFF) ^ CRC[(crc >> 24) ^ byte]
+    page[22:26] = struct.pack("<I", crc)
+    return bytes(page)
+
+
+def crc_table():
+    table = []
+    for value in range(256):
+        value <<= 24
+        for _ in range(8):
+            value = (value << 1 ^ 0x04C11DB7 if value & 0x80000000 else value << 1) & 0xFFFFFFFF
+        table.append(value)
+    return table
+
+
+CRC = crc_table()
+
+
+def renumbered(data):
+    out = []
+    for page in pages(data):
+        page[14:18] = b"\1\2\3\4"
+        out.append(checked(page))
+    return b"".join(out)
+
+
+def unplaced(data):
+    """Every other page of sound without a position; first and last keep theirs."""
+    all_pages = list(pages(data))
+    for index, page in enumerate(all_pages):
+        if 3 < index < len(all_pages) - 1 and index % 2:
+            page[6:14] = b"\xff" * 8
+            all_pages[index] = bytearray(checked(page))
+    return b"".join(bytes(page) for page in all_pages)
+
+
+def refused():
+    """What is named and refused."""
+    ref, _ = reference(8000, 1)
+    full, _ = reference(48000, 2)
+    run("sox", path(ref), "-e", "gsm-full-rate", path("gsm.wav"))
+    case("gsm.wav", "refused", "refused", notes="GSM 6.10")
+    for name, words, word in [("g722.wav", ["-ar", "16000", "-c:a", "g722"], "G.722"), ("wma.wma", ["-c:a", "wmav2"], "Windows Media"),
+                              ("ac3.mkv", ["-c:a", "ac3"], "AC-3"), ("x.wv", ["-c:a", "wavpack"], "WavPack"),
+                              ("x.ac3", ["-c:a", "ac3"], "AC-3"), ("x.tta", ["-c:a", "tta"], "True Audio"),
+                              ("surround.m4a", ["-ac", "6", "-c:a", "aac"], "AAC with 6 channels"),
+                              ("x.ts", ["-c:a", "aac", "-f", "mpegts"], "transport stream")]:
+        source = full if name != "g722.wav" else ref
+        ffmpeg(source, name, *(words if name != "g722.wav" else ["-ar", "16000", "-ac", "1", "-c:a", "g722"]))
+        case(name, "refused", "refused", notes=word)
+    picture = ["-f", "lavfi", "-i", "color=size=32x32:rate=25:duration=1"]
+    run("ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-bitexact", "-i", path(full), *picture, "-c:a", "mp3", path("x.avi"))
+    case("x.avi", "refused", "refused", notes="AVI")
+    write("text.mp3", b"This is a text and no sound.\n" * 200, "refused", "refused", notes="no audio")
+    write("zeros.wav", bytes(5000), "refused", "refused", notes="no audio")
+    write("picture.mp3", b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20, "refused", "refused", notes="no audio")
+    flush()
+
+
+def decoded_by_ffmpeg():
+    """How many samples per channel ffmpeg makes of each; -1 where it makes none."""
+    def one(name):
+        words = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-i", path(name), "-map", "0:a:0", "-f", "f32le", "-"]
+        probe = ["ffprobe", "-loglevel", "error", "-select_streams", "a:0", "-show_entries", "stream=channels", "-of", "default=nw=1:nk=1",
+                 path(name)]
+        channels = subprocess.run(probe, capture_output=True, text=True).stdout.split()
+        done = subprocess.run(words, capture_output=True)
+        return len(done.stdout) // 4 // int(channels[0]) if channels and channels[0].isdigit() and int(channels[0]) else -1
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(one, [case[0] for case in cases]))
+
+
+for make in (plain, headers, mpeg, aac, xiph, refused):
+    make()
+    flush()
+with open(path("cases.tsv"), "w") as file:
+    for line, n_ffmpeg in zip(cases, decoded_by_ffmpeg()):
+        file.write("\t".join((*line, str(n_ffmpeg))) + "\n")
+print(f"{len(cases)} files")
