@@ -30,11 +30,23 @@ fn unreadable_input_is_an_error_that_says_what_to_do() {
     assert!(failure(&empty).contains("empty (0 bytes)"));
     let text = folder.path("text.mp3");
     fs::write(&text, "this is no audio, whatever its name says. ".repeat(200)).unwrap();
-    assert!(failure(&text).contains("WAV, FLAC, MP3"));
+    assert!(failure(&text).contains("is no audio that Tacet reads"));
     let subfolder = folder.path("folder");
     fs::create_dir(&subfolder).unwrap();
     assert!(failure(&subfolder).contains("is a folder"));
-    assert!(failure(&data("opus.ogg")).contains("Opus"));
+    // A codec and a container that are not read: named, with the command that converts them.
+    let gsm = folder.path("gsm.wav");
+    let mut bytes =
+        b"RIFF\x32\0\0\0WAVEfmt \x14\0\0\0\x31\0\x01\0\x40\x1f\0\0\x59\x06\0\0\x41\0\0\0\x02\0\x40\x01"
+            .to_vec();
+    bytes.extend(b"data\x41\0\0\0");
+    bytes.extend([7; 65]);
+    fs::write(&gsm, bytes).unwrap();
+    let error = failure(&gsm);
+    assert!(error.contains("GSM 6.10") && error.contains("ffmpeg -i"), "{error}");
+    let video = folder.path("video.avi");
+    fs::write(&video, [&b"RIFF\0\0\0\0AVI LIST"[..], &[0; 99]].concat()).unwrap();
+    assert!(failure(&video).contains("AVI"));
 }
 
 #[test]

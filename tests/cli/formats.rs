@@ -123,6 +123,7 @@ fn every_codec_is_read_and_trimmed() {
         ("sweep.ogg", Some(0)),
         ("sweep.m4a", Some(0)),
         ("faststart.m4a", Some(0)),
+        ("alac.m4a", Some(0)),
         // These say nothing of their delay: LAME's 1105 samples, ffmpeg's 1024.
         ("headerless.mp3", None),
         ("sweep.aac", None),

@@ -51,3 +51,18 @@ fn ten_minutes_stream_in_little_memory() {
     assert!((1_000..LIMIT_KB).contains(&peak_kb), "peak {peak_kb} kB");
     assert_eq!(hound::WavReader::open(&output).unwrap().duration(), 600 * 44_100);
 }
+
+/// The program runs where nothing but the C library is: on a server, in a container. No audio library, no window system.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_program_needs_the_c_library_only() {
+    const ALLOWED: [&str; 8] =
+        ["linux-vdso", "ld-linux", "libc.so", "libm.so", "libgcc_s", "libpthread", "libdl", "librt"];
+    let listed = std::process::Command::new("ldd").arg(env!("CARGO_BIN_EXE_tacet")).output().expect("ldd");
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let libraries: Vec<&str> = listed.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(libraries.iter().any(|name| name.contains("libc.so")), "{listed}");
+    let unwanted: Vec<_> =
+        libraries.iter().filter(|name| !ALLOWED.iter().any(|allowed| name.contains(allowed))).collect();
+    assert!(unwanted.is_empty(), "{unwanted:?}");
+}

@@ -42,24 +42,23 @@ fn a_stream_of_unknown_length_is_read_and_written() {
 
 #[test]
 fn every_codec_comes_through_a_pipe() {
-    for name in ["sweep.flac", "sweep.mp3", "sweep.ogg", "faststart.m4a"] {
+    // The last has its index at its end.
+    for name in
+        ["sweep.flac", "sweep.mp3", "sweep.ogg", "opus.ogg", "voice.webm", "faststart.m4a", "sweep.m4a"]
+    {
         let stdin = fs::File::open(data(name)).unwrap();
         let piped = tacet().args(["denoise", "-", "-o", "-"]).args(OFF).stdin(stdin).output().unwrap();
         assert_eq!(piped.status.code(), Some(0), "{name}: {}", stderr(&piped));
-        assert!(piped.stdout.len() >= 44 + 2 * 22_111, "{name}");
+        // The same samples as by name; a pipe's header may not know their number.
+        let output = Folder::new();
+        denoise_file(&data(name), &output.path("out.wav"), &OFF);
+        let by_name = fs::read(output.path("out.wav")).unwrap();
+        let n_data = 2 * read_wav(&output.path("out.wav")).1[0].len();
+        assert!(
+            n_data >= 2 * 22_111 && by_name.ends_with(&piped.stdout[piped.stdout.len() - n_data..]),
+            "{name}"
+        );
     }
-    // Its index stands at the end.
-    let mut child = tacet()
-        .args(["denoise", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let _ = child.stdin.take().unwrap().write_all(&fs::read(data("sweep.m4a")).unwrap());
-    let result = child.wait_with_output().unwrap();
-    assert_eq!(result.status.code(), Some(1));
-    assert!(stderr(&result).contains("pass a file"), "{}", stderr(&result));
 }
 
 #[cfg(unix)]

@@ -3,7 +3,7 @@
 //!
 //! Run by `cargo xtask test corpus`. `TACET_CORPUS` names a folder that keeps the files; they are made there if it holds none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -74,7 +74,9 @@ fn decode(path: &Path) -> anyhow::Result<Decoded> {
         assert_eq!(exact, n_samples, "{}: an exact length that is none", path.display());
     }
     let mut words = notes.join("; ");
-    for (n, word) in [(n_damaged_samples, "became silence"), (n_gap_samples, "became silence"), (n_missing, "cut off")] {
+    for (n, word) in
+        [(n_damaged_samples, "became silence"), (n_gap_samples, "became silence"), (n_missing, "cut off")]
+    {
         if n > 0 {
             words += &format!("; {n} samples {word}");
         }
@@ -128,7 +130,11 @@ fn verdict(
                 return Err(format!("refused: {words}"));
             }
             let is_named = words.contains(&case.notes);
-            return if is_named { Ok("refused".to_owned()) } else { Err(format!("refused, but says: {words}")) };
+            return if is_named {
+                Ok("refused".to_owned())
+            } else {
+                Err(format!("refused, but says: {words}"))
+            };
         }
         Ok(_) if case.expect == "refused" => return Err("is read".to_owned()),
         Ok(decoded) => decoded,
@@ -149,7 +155,11 @@ fn verdict(
         let expected = case.tolerance.abs() as i64;
         let off = (expected - n_samples).abs();
         let allowed = if case.tolerance < 0.0 { MAX_OFF_S * f64::from(decoded.rate_hz) } else { 1.0 };
-        return if off as f64 <= allowed { Ok(decoded.name) } else { Err(format!("{n_samples} samples, not {expected}")) };
+        return if off as f64 <= allowed {
+            Ok(decoded.name)
+        } else {
+            Err(format!("{n_samples} samples, not {expected}"))
+        };
     }
     let reference = references.entry(case.reference.clone()).or_insert_with(|| {
         decode(&folder.join(&case.reference)).unwrap_or_else(|error| panic!("{}: {error:#}", case.reference))
@@ -192,6 +202,39 @@ fn verdict(
     Ok(decoded.name)
 }
 
+/// What was read, by container: the table of docs/formats.md.
+fn table(read: &BTreeMap<String, BTreeSet<String>>) -> String {
+    /// The containers' names in reports, and those that people know.
+    const NAMES: [(&str, &str); 16] = [
+        ("wav", "WAV (RIFF)"),
+        ("rifx", "WAV, big-endian (RIFX)"),
+        ("rf64", "RF64"),
+        ("bw64", "BW64"),
+        ("w64", "Sony Wave64"),
+        ("aiff", "AIFF"),
+        ("aiff-c", "AIFF-C"),
+        ("au", "AU"),
+        ("caf", "CAF"),
+        ("flac", "FLAC"),
+        ("mp3", "MP3"),
+        ("mp2", "MP2"),
+        ("adts", "AAC in ADTS"),
+        ("ogg", "Ogg"),
+        ("isomp4", "MP4, M4A, MOV"),
+        ("matroska", "Matroska, WebM"),
+    ];
+    let mut lines = vec!["| container | codecs |".to_owned(), "|---|---|".to_owned()];
+    for (id, name) in NAMES {
+        if let Some(codecs) = read.get(id) {
+            let codecs: Vec<&str> = codecs.iter().map(String::as_str).collect();
+            lines.push(format!("| {name} | {} |", codecs.join(", ")));
+        }
+    }
+    let unknown: Vec<_> = read.keys().filter(|id| NAMES.iter().all(|(known, _)| known != id)).collect();
+    assert!(unknown.is_empty(), "containers without a name: {unknown:?}");
+    lines.join("\n")
+}
+
 #[test]
 #[ignore = "makes and decodes 250 files: run by `cargo xtask test corpus`"]
 fn every_recording_is_read_whole() {
@@ -202,6 +245,7 @@ fn every_recording_is_read_whole() {
     let mut references = BTreeMap::new();
     let mut failures = Vec::new();
     let mut groups: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    let mut read: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     println!("| file | kind | Tacet | ffmpeg | why they differ |\n|---|---|---|---|---|");
     for case in &cases {
         let decoded = decode(&folder.join(&case.name));
@@ -212,14 +256,28 @@ fn every_recording_is_read_whole() {
         if n_samples != case.n_ffmpeg {
             println!("| {} | {} | {n_samples} | {} | {} |", case.name, case.group, case.n_ffmpeg, case.why);
         }
-        if let Err(words) = verdict {
-            count.1 += 1;
-            failures.push(format!("{} ({}): {words}", case.name, case.group));
+        match verdict {
+            Ok(name) => {
+                if let Some((container, codec)) = name.split_once(", ") {
+                    read.entry(container.to_owned()).or_default().insert(codec.to_owned());
+                }
+            }
+            Err(words) => {
+                count.1 += 1;
+                failures.push(format!("{} ({}): {words}", case.name, case.group));
+            }
         }
     }
+    let table = table(&read);
+    println!("\n{table}");
     println!("\n| kind | files | wrong |\n|---|---|---|");
     for (group, (n_files, n_wrong)) in groups {
         println!("| {group} | {n_files} | {n_wrong} |");
+    }
+    let document =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/formats.md")).unwrap();
+    if !document.contains(&table) {
+        failures.push("docs/formats.md: its table is not the one above".to_owned());
     }
     assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), cases.len(), failures.join("\n"));
 }

@@ -396,7 +396,7 @@ def xiph():
         ref, _ = reference(48000, channels)
         for bitrate in ["24k", "96k"]:
             name = f"opus{bitrate}x{channels}"
-            rate = f"{int(bitrate[:-1]) * (3 if channels == 6 else 1)}k"
+            rate = f"{int(bitrate[:-1]) * (6 if channels == 6 else 1)}k"
             ffmpeg(ref, name + ".opus", "-c:a", "libopus", "-b:a", rate, *(["-mapping_family", "1"] if channels == 6 else []))
             case(name + ".opus", "ogg Opus", "aligned", ref, 0)
         ffmpeg(ref, f"vorbis{channels}.ogg", "-c:a", "libvorbis", "-q:a", "3")

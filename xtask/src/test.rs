@@ -16,13 +16,14 @@ use crate::workspace::Workspace;
 mod hosts;
 
 /// Variables that turn what a test lacks from a printed skip into a failure, where it is available: the fetched models,
-/// the official runtime, a graphics adapter in software, an X server, Valgrind, libtorch.
+/// the official runtime, a graphics adapter in software, an X server, ffmpeg, Valgrind, libtorch.
 fn required() -> impl Iterator<Item = (&'static str, &'static str)> {
     let can_be_had = [
         ("TACET_REQUIRE_MODEL", true),
         ("TACET_REQUIRE_ORACLE", setup::models::HAS_OFFICIAL_RUNTIME),
         ("TACET_REQUIRE_SNAPSHOTS", setup::prerequisites::is_debian()),
         ("TACET_REQUIRE_DISPLAY", setup::prerequisites::is_debian()),
+        ("TACET_REQUIRE_FFMPEG", setup::prerequisites::is_debian()),
         ("TACET_REQUIRE_VALGRIND", setup::prerequisites::is_debian()),
         ("TACET_REQUIRE_TORCH", torch::IS_OFFERED),
     ];
@@ -121,6 +122,8 @@ fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
         // All targets but benches and examples, and the examples in documentation.
         ("test", Box::new(tests(cargo(&format!("{TEST} --no-fail-fast"))))),
         ("costs", Box::new(tests(costs))),
+        // Recordings of every kind, made here and decoded.
+        ("corpus", Box::new(tests(cargo(&format!("{TEST} --test corpus -- --ignored"))))),
         // With the library that the tests have built.
         ("hosts", Box::new(|_| hosts::check(workspace))),
         ("scores", Box::new(|counts| check_scores(workspace, counts))),

@@ -23,8 +23,9 @@ quiet_ffmpeg() { ffmpeg -hide_banner -loglevel error -y -bitexact -i "$work/swee
 quiet_ffmpeg -c:a aac -b:a 64k -flags +bitexact sweep.m4a
 quiet_ffmpeg -c:a aac -b:a 64k -flags +bitexact -movflags +faststart faststart.m4a
 quiet_ffmpeg -c:a aac -b:a 64k -flags +bitexact sweep.aac
-# A codec that is not supported, in a container that is.
 quiet_ffmpeg -c:a libopus -b:a 32k -fflags +bitexact -flags +bitexact opus.ogg
+quiet_ffmpeg -c:a libopus -b:a 32k -fflags +bitexact -flags +bitexact voice.webm
+quiet_ffmpeg -c:a alac -fflags +bitexact -flags +bitexact alac.m4a
 # 24 bits and three channels.
 sox -D -R -r 48000 -n -b 24 -c 3 "$work/three.wav" synth 4801s sine 300 sine 500 sine 700 vol 0.5
 flac --totally-silent --force --best --no-padding --channel-map=none -o three24.flac "$work/three.wav"

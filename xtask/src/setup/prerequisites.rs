@@ -23,6 +23,8 @@ const DEBIAN: [Packages; 6] = [
     Packages { names: &["mesa-vulkan-drivers", "g++", "python3-venv"], tests_only: true },
     // The plugin's window is opened on an X server without a screen, drawn in software; instructions are counted.
     Packages { names: &["xvfb", "libgl1-mesa-dri", "valgrind"], tests_only: true },
+    // Write the recordings of every kind that the command line reads.
+    Packages { names: &["ffmpeg", "sox", "lame", "opus-tools", "vorbis-tools"], tests_only: true },
     // Workstations that load the plugin.
     Packages { names: &["ardour", "qtractor"], tests_only: true },
     // Programs that load the LADSPA plugins, and a sound server of the tests' own.

@@ -135,7 +135,12 @@ fn source_depth(params: &AudioCodecParameters) -> SourceDepth {
         ids::CODEC_ID_PCM_U8 | ids::CODEC_ID_PCM_S8 => SourceDepth::Int(8),
         // Companded to 8 bits; 16 hold all their values.
         ids::CODEC_ID_PCM_ALAW | ids::CODEC_ID_PCM_MULAW => SourceDepth::Int(16),
-        ids::CODEC_ID_FLAC | ids::CODEC_ID_ALAC => SourceDepth::Int(params.bits_per_sample.unwrap_or(24)),
+        // ALAC's own description has its depth in its sixth byte.
+        ids::CODEC_ID_ALAC => {
+            let depth = params.extra_data.as_deref().and_then(|data| data.get(5)).copied();
+            SourceDepth::Int(depth.map_or(24, u32::from))
+        }
+        ids::CODEC_ID_FLAC => SourceDepth::Int(params.bits_per_sample.unwrap_or(24)),
         _ => match params.bits_per_sample.or(params.bits_per_coded_sample) {
             Some(bits) if is_pcm(params.codec) => SourceDepth::Int(bits),
             _ => SourceDepth::Lossy,
