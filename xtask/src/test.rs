@@ -100,6 +100,8 @@ fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
     // What real time costs is measured alone, a test at a time.
     let mut costs = cargo("test --locked --package tacet-realtime --lib costs -- --test-threads 1");
     costs.env("TACET_REQUIRE_REAL_TIME", "1");
+    let mut corpus = cargo(&format!("{TEST} --test corpus"));
+    corpus.env("TACET_CORPUS", workspace.target.join("corpus"));
     vec![
         ("fmt", Box::new(plain(cargo("fmt --all --check")))),
         ("tidy", Box::new(|_| tidy::run(workspace))),
@@ -123,7 +125,7 @@ fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
         ("test", Box::new(tests(cargo(&format!("{TEST} --no-fail-fast"))))),
         ("costs", Box::new(tests(costs))),
         // Recordings of every kind, made here and decoded.
-        ("corpus", Box::new(tests(cargo(&format!("{TEST} --test corpus -- --ignored"))))),
+        ("corpus", Box::new(tests(corpus))),
         // With the library that the tests have built.
         ("hosts", Box::new(|_| hosts::check(workspace))),
         ("scores", Box::new(|counts| check_scores(workspace, counts))),

@@ -1,6 +1,6 @@
 //! Opens an audio file or stream and decodes it block by block, with what the encoder added at its ends trimmed.
 //!
-//! What a file is, is told by its first bytes. Then one of these reads it:
+//! The first bytes say what a file is. Then one of these reads it:
 //!
 //! - [`plain`]: samples in one run of bytes, behind the headers of [`riff`] (WAV, RF64, BW64, Wave64) and [`aiff`] (AIFF,
 //!   AU, CAF).
@@ -9,7 +9,7 @@
 //! - [`packets`]: what symphonia's readers do: MP4, Matroska, FLAC, CAF with a codec.
 //!
 //! A header's length is a claim that is held against the bytes: what a file holds is read to its end, and what it does not
-//! hold is told. A format is certain before the first block is handed out, samples that are not finite become silence,
+//! hold is reported. A format is certain before the first block is handed out, samples that are not finite become silence,
 //! damaged packets silence of the same length (so that the rest stays in place), and errors name the next step. Runs on
 //! the thread that denoises.
 
@@ -28,9 +28,11 @@ mod opus;
 mod packets;
 mod pcm;
 mod plain;
+mod probe;
 mod refusal;
 mod riff;
 mod sbr;
+mod tracks;
 
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek as _, SeekFrom};

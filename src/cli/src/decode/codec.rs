@@ -81,7 +81,10 @@ impl PacketDecoder {
         block: &mut Vec<Vec<f32>>,
     ) -> Result<(Outcome, Option<u32>)> {
         match self {
-            Self::Opus(stream) => Ok((stream.decode(data, block), Some(OPUS_RATE_HZ))),
+            Self::Opus(stream) => {
+                let is_good = stream.decode(data, block);
+                Ok((if is_good { Outcome::Decoded } else { Outcome::Damaged }, Some(OPUS_RATE_HZ)))
+            }
             Self::Symphonia(decoder) => {
                 let packet = Packet::new(0, Timestamp::ZERO, Duration::new(n_samples), data);
                 match decoder.decode(&packet) {

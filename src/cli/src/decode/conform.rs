@@ -1,4 +1,4 @@
-//! Makes the parts of a stream whose rate or channels change on the way one signal: of the first rate and the most channels.
+//! Makes one signal, of the first rate and the most channels, of a stream whose rate or channels change on the way.
 
 use anyhow::Result;
 

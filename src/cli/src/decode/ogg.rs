@@ -121,7 +121,7 @@ impl Head {
         match self.codec {
             Kind::Opus => 2,
             Kind::Vorbis => 3,
-            // Says how many follow, 0 if it does not know; blocks are told by their first byte.
+            // Says how many follow, 0 if it does not know; blocks have another first byte.
             Kind::Flac => 1,
         }
     }
@@ -186,7 +186,6 @@ pub struct OggSource {
     /// Blocks of a page that were decoded, and are not handed out yet; the last is handed out first.
     ready: Vec<Vec<Vec<f32>>>,
     is_over: bool,
-    n_damaged_samples: u64,
     n_gap_samples: u64,
     n_foreign: u64,
     metadata: Metadata,
@@ -239,7 +238,6 @@ impl OggSource {
             offset: None,
             ready: Vec::new(),
             is_over: false,
-            n_damaged_samples: 0,
             n_gap_samples: 0,
             n_foreign: 0,
             metadata,
@@ -451,12 +449,7 @@ impl Source for OggSource {
         if self.n_foreign > 0 {
             notes.push(format!("{} bytes in it are no sound and were passed over", self.n_foreign));
         }
-        Findings {
-            n_missing: 0,
-            n_damaged_samples: self.n_damaged_samples,
-            n_gap_samples: self.n_gap_samples,
-            notes,
-        }
+        Findings { n_gap_samples: self.n_gap_samples, notes, ..Findings::default() }
     }
 
     fn metadata(&self) -> &Metadata {

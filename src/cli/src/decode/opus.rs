@@ -11,7 +11,6 @@ use unsafe_libopus::{
     opus_multistream_decoder_destroy,
 };
 
-use super::codec::Outcome;
 use super::refusal;
 
 /// Opus always runs at this rate.
@@ -84,23 +83,23 @@ impl OpusStream {
             [self.n_channels - 1]
     }
 
-    /// Decodes a packet.
-    pub fn decode(&mut self, data: &[u8], block: &mut Vec<Vec<f32>>) -> Outcome {
+    /// Decodes a packet; false if it is damaged.
+    pub fn decode(&mut self, data: &[u8], block: &mut Vec<Vec<f32>>) -> bool {
         block.resize_with(self.n_channels, Vec::new);
         block.iter_mut().for_each(Vec::clear);
         // Empty, it would ask for concealment.
         if data.is_empty() {
-            return Outcome::Damaged;
+            return false;
         }
         let Some(n_samples) = self.decoder.decode(data, &mut self.interleaved, self.n_channels) else {
-            return Outcome::Damaged;
+            return false;
         };
         for (channel, &from) in block.iter_mut().zip(self.order) {
             let samples =
                 self.interleaved[..n_samples * self.n_channels].iter().skip(from).step_by(self.n_channels);
             channel.extend(samples.map(|sample| sample * self.gain));
         }
-        Outcome::Decoded
+        true
     }
 }
 
@@ -109,7 +108,7 @@ struct Handle {
     state: NonNull<OpusMSDecoder>,
 }
 
-// SAFETY: the state is an allocation of its own without thread-local parts; `&mut self` in `decode` keeps two threads apart.
+// SAFETY: the state is an allocation of its own without thread-local parts; `&mut self` in `decode` keeps threads apart.
 unsafe impl Send for Handle {}
 
 impl Handle {

@@ -5,28 +5,26 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Seek as _, SeekFrom};
+use std::io::{ErrorKind, Seek as _, SeekFrom};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::codecs::audio::CODEC_ID_NULL_AUDIO;
 use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_OPUS};
 use symphonia::core::errors::Error as SymphoniaError;
-use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType, well_known as formats};
-use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions};
-use symphonia::core::meta::MetadataOptions;
+use symphonia::core::formats::{FormatReader, Track, well_known as formats};
 use symphonia::core::units::TimeBase;
-use symphonia::default::get_probe;
 
 use super::codec::{Outcome, PacketDecoder};
 use super::conform::spread;
 use super::edits::{self, Edit};
 use super::metadata::Metadata;
 use super::opus;
+use super::probe::probe;
 use super::sbr::{SbrMeter, lost_band};
-use super::{Findings, Format, Options, Source, TrackChoice, asc, refusal};
+use super::tracks::choose;
+use super::{Findings, Format, Options, Source, asc, refusal};
 
 /// The longest packet that silence stands in for, in samples: FLAC's largest block.
 const MAX_PATCH: u64 = 65_535;
@@ -38,7 +36,7 @@ const MAX_GAP_S: f64 = 3_600.0;
 const MAX_LOOK: usize = 2_000;
 /// Samples per channel of a block of silence.
 const BLOCK: u64 = 4_096;
-/// A second and third pass over the packets, for edits that go back, at most.
+/// Passes over the packets, for edits that go back.
 const MAX_REWINDS: u32 = 1_000;
 
 /// A part of what is handed out, in samples.
@@ -176,9 +174,7 @@ impl PacketSource {
             }
             _ => this.plain_parts(picture_starts),
         };
-        if let Some(Part::Silence(n)) = this.parts.front() {
-            this.n_lead = *n;
-        }
+        this.n_lead = this.parts.front().map_or(0, |part| if let Part::Silence(n) = part { *n } else { 0 });
         this.format.n_samples = this.length(&track, is_mkv);
         Ok(this)
     }
@@ -490,165 +486,9 @@ fn part(edit: Edit, timescale: u32, rate_hz: u32) -> Part {
     }
 }
 
-/// Opens a file from its start.
-fn probe(file: &File, extension: Option<&str>) -> Result<Box<dyn FormatReader>> {
-    let mut file = file.try_clone().context("cannot be opened again")?;
-    file.seek(SeekFrom::Start(0))?;
-    let mut hint = Hint::new();
-    if let Some(extension) = extension {
-        hint.with_extension(extension);
-    }
-    let source = CutFile::new(file).context("cannot be measured")?;
-    let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
-    get_probe()
-        .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
-        .map_err(|error| explain_probe(&error))
-}
-
-/// A file that is as long as its boxes say when symphonia asks: it would refuse a recording that is cut off, of which it reads
-/// what is there.
-struct CutFile {
-    file: File,
-    n_bytes: u64,
-    /// Where the boxes end, if the file ends before.
-    cut_end: Option<u64>,
-}
-
-impl CutFile {
-    fn new(mut file: File) -> io::Result<Self> {
-        let n_bytes = file.seek(SeekFrom::End(0))?;
-        let cut_end = edits::outline(&mut file).and_then(|outline| outline.cut_end);
-        file.seek(SeekFrom::Start(0))?;
-        Ok(Self { file, n_bytes, cut_end })
-    }
-}
-
-impl Read for CutFile {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.file.read(buffer)
-    }
-}
-
-impl io::Seek for CutFile {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        match (to, self.cut_end) {
-            (SeekFrom::End(offset), Some(end)) => {
-                let to = end.checked_add_signed(offset).ok_or(ErrorKind::InvalidInput)?;
-                self.file.seek(SeekFrom::Start(to))
-            }
-            (to, _) => self.file.seek(to),
-        }
-    }
-}
-
-impl MediaSource for CutFile {
-    fn is_seekable(&self) -> bool {
-        true
-    }
-
-    fn byte_len(&self) -> Option<u64> {
-        // Where this is not known, no tags are looked for at the end.
-        self.cut_end.is_none().then_some(self.n_bytes)
-    }
-}
-
-/// A probe's error as a sentence with the next step; the file's name comes from the caller.
-fn explain_probe(error: &SymphoniaError) -> anyhow::Error {
-    match error {
-        SymphoniaError::IoError(error) if error.kind() != ErrorKind::UnexpectedEof => {
-            anyhow!("cannot be read: {error}")
-        }
-        error => anyhow!(
-            "cannot be read ({error}): it is cut off, damaged, or no audio; if a player opens it, {}",
-            refusal::CONVERT
-        ),
-    }
-}
-
-/// The track that is asked for, else the default one; several are told.
-fn choose<'a>(reader: &'a dyn FormatReader, options: &Options, notes: &mut Vec<String>) -> Result<&'a Track> {
-    let is_audio = |track: &&Track| matches!(track.codec_params, Some(CodecParameters::Audio(_)));
-    let tracks: Vec<&Track> = reader.tracks().iter().filter(is_audio).collect();
-    if tracks.is_empty() {
-        let what = if reader.tracks().is_empty() { "no track" } else { "no audio track" };
-        bail!("holds {what} that Tacet reads; {}", refusal::CONVERT);
-    }
-    let list = || {
-        let name = |(index, track): (usize, &&Track)| match track.language.as_deref() {
-            Some(language) if !language.is_empty() && language != "und" => {
-                format!("{} ({language})", index + 1)
-            }
-            _ => format!("{}", index + 1),
-        };
-        tracks.iter().enumerate().map(name).collect::<Vec<_>>().join(", ")
-    };
-    let found = match &options.track {
-        None => {
-            let track = reader.default_track(TrackType::Audio).or(tracks.first().copied());
-            let track = track.ok_or_else(|| anyhow!("holds no audio track"))?;
-            if tracks.len() > 1 {
-                let index = tracks.iter().position(|other| other.id == track.id).map_or(1, |index| index + 1);
-                notes.push(format!(
-                    "holds {} audio tracks ({}): track {index} was read; --track chooses another",
-                    tracks.len(),
-                    list()
-                ));
-            }
-            Some(track)
-        }
-        Some(TrackChoice::Number(number)) => tracks.get(number.get() - 1).copied(),
-        Some(TrackChoice::Language(language)) => tracks
-            .iter()
-            .copied()
-            .find(|track| is_language(track.language.as_deref().unwrap_or(""), language)),
-    };
-    found.ok_or_else(|| {
-        let wanted = options.track.as_ref().map(ToString::to_string).unwrap_or_default();
-        anyhow!("has no audio track {wanted}; it has {}", list())
-    })
-}
-
-/// Whether a track's language is the one asked for: "eng" is also "en" and "en-US", "deu" and "ger" are one.
-fn is_language(of_track: &str, wanted: &str) -> bool {
-    /// Languages whose codes of two and three letters do not begin alike, or that have two of three letters.
-    const SAME: [[&str; 3]; 12] = [
-        ["de", "deu", "ger"],
-        ["es", "spa", "spa"],
-        ["fr", "fra", "fre"],
-        ["zh", "zho", "chi"],
-        ["nl", "nld", "dut"],
-        ["el", "ell", "gre"],
-        ["cs", "ces", "cze"],
-        ["ja", "jpn", "jpn"],
-        ["pt", "por", "por"],
-        ["pl", "pol", "pol"],
-        ["sv", "swe", "swe"],
-        ["tr", "tur", "tur"],
-    ];
-    let base = |code: &str| code.split(['-', '_']).next().unwrap_or("").to_lowercase();
-    let (of_track, wanted) = (base(of_track), base(wanted));
-    if of_track.is_empty() || wanted.is_empty() {
-        return false;
-    }
-    let is_same = SAME.iter().any(|codes| codes.contains(&&*of_track) && codes.contains(&&*wanted));
-    of_track == wanted || is_same || of_track.len() != wanted.len() && of_track.get(..2) == wanted.get(..2)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn languages_by_their_common_codes() {
-        for (of_track, wanted) in
-            [("eng", "en"), ("en", "eng"), ("ger", "de"), ("deu", "ger"), ("en-US", "en"), ("jpn", "ja")]
-        {
-            assert!(is_language(of_track, wanted), "{of_track} {wanted}");
-        }
-        for (of_track, wanted) in [("eng", "de"), ("und", "en"), ("", ""), ("est", "spa")] {
-            assert!(!is_language(of_track, wanted), "{of_track} {wanted}");
-        }
-    }
 
     #[test]
     fn edits_become_samples() {

@@ -1,7 +1,7 @@
 //! Headers of WAV and its relatives: RIFF, RIFX, RF64 (EBU Tech 3306), BW64 (ITU-R BS.2088) and Sony Wave64.
 //!
 //! More tolerant than symphonia's reader, which takes `fmt ` chunks of three lengths, up to 26 channels and no file past
-//! 4 GiB, and believes the lengths. What writers leave in them when they are cut off, or write into a pipe, is told apart
+//! 4 GiB, and believes the lengths. What writers leave in them when they are cut off, or write into a pipe, is recognised
 //! here and, at the end of the data, in [`super::plain`].
 
 use anyhow::{Result, bail};

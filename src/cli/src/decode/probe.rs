@@ -1,0 +1,92 @@
+//! Opens a file with symphonia's readers of containers: also one that is cut off, and with words for what fails.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Seek as _, SeekFrom};
+
+use anyhow::{Context as _, Result, anyhow};
+use symphonia::core::errors::Error as SymphoniaError;
+use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::{FormatOptions, FormatReader};
+use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions};
+use symphonia::core::meta::MetadataOptions;
+use symphonia::default::get_probe;
+
+use super::{edits, refusal};
+
+/// Opens a file from its start.
+///
+/// # Errors
+/// It cannot be read, or symphonia does not know it.
+pub fn probe(file: &File, extension: Option<&str>) -> Result<Box<dyn FormatReader>> {
+    let mut file = file.try_clone().context("cannot be opened again")?;
+    file.seek(SeekFrom::Start(0))?;
+    let mut hint = Hint::new();
+    if let Some(extension) = extension {
+        hint.with_extension(extension);
+    }
+    let source = CutFile::new(file).context("cannot be measured")?;
+    let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
+    get_probe()
+        .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
+        .map_err(|error| explain_probe(&error))
+}
+
+/// A file that is as long as its boxes say when symphonia asks: it would refuse a recording that is cut off, of which it
+/// reads what is there.
+struct CutFile {
+    file: File,
+    n_bytes: u64,
+    /// Where the boxes end, if the file ends before.
+    cut_end: Option<u64>,
+}
+
+impl CutFile {
+    fn new(mut file: File) -> io::Result<Self> {
+        let n_bytes = file.seek(SeekFrom::End(0))?;
+        let cut_end = edits::outline(&mut file).and_then(|outline| outline.cut_end);
+        file.seek(SeekFrom::Start(0))?;
+        Ok(Self { file, n_bytes, cut_end })
+    }
+}
+
+impl Read for CutFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read(buffer)
+    }
+}
+
+impl io::Seek for CutFile {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match (to, self.cut_end) {
+            (SeekFrom::End(offset), Some(end)) => {
+                let to = end.checked_add_signed(offset).ok_or(ErrorKind::InvalidInput)?;
+                self.file.seek(SeekFrom::Start(to))
+            }
+            (to, _) => self.file.seek(to),
+        }
+    }
+}
+
+impl MediaSource for CutFile {
+    fn is_seekable(&self) -> bool {
+        true
+    }
+
+    fn byte_len(&self) -> Option<u64> {
+        // Where this is not known, no tags are looked for at the end.
+        self.cut_end.is_none().then_some(self.n_bytes)
+    }
+}
+
+/// A probe's error as a sentence with the next step; the file's name comes from the caller.
+fn explain_probe(error: &SymphoniaError) -> anyhow::Error {
+    match error {
+        SymphoniaError::IoError(error) if error.kind() != ErrorKind::UnexpectedEof => {
+            anyhow!("cannot be read: {error}")
+        }
+        error => anyhow!(
+            "cannot be read ({error}): it is cut off, damaged, or no audio; if a player opens it, {}",
+            refusal::CONVERT
+        ),
+    }
+}
