@@ -543,7 +543,9 @@ def decoded_by_ffmpeg():
 for make in (plain, headers, mpeg, aac, xiph, refused):
     make()
     flush()
-with open(path("cases.tsv"), "w") as file:
-    for line, n_ffmpeg in zip(cases, decoded_by_ffmpeg()):
-        file.write("\t".join((*line, str(n_ffmpeg))) + "\n")
+lines = ["\t".join((*line, str(n_ffmpeg))) + "\n" for line, n_ffmpeg in zip(cases, decoded_by_ffmpeg())]
+# Whole or not at all: a list says that the corpus is made.
+with open(path("cases.part"), "w") as file:
+    file.writelines(lines)
+os.replace(path("cases.part"), path("cases.tsv"))
 print(f"{len(cases)} files")
