@@ -190,7 +190,7 @@ impl Decoder {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
         if metadata.is_dir() {
-            bail!("is a folder; name the files in it, or add --recursive");
+            bail!("is a folder; name the files in it");
         }
         if !metadata.is_file() {
             return Self::open_pipe(Box::new(file), options);

@@ -194,6 +194,10 @@ pub struct Done {
     pub channels: u16,
     /// Samples per channel of input and output.
     pub samples: u64,
+    /// Silence at the start of the output in seconds, where the sound of a video begins after its picture: the output is to
+    /// be put to the picture's start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starts_after_picture_s: Option<f64>,
     /// How the output's samples are stored.
     pub depth: &'static str,
     /// Length of the audio in seconds.
@@ -228,6 +232,9 @@ impl Done {
             sample_rate_hz: spec.rate_hz,
             channels: spec.n_channels,
             samples: measured.n_samples,
+            starts_after_picture_s: Some(measured.blemishes.n_lead)
+                .filter(|&n_lead| n_lead > 0)
+                .map(|n_lead| round(n_lead as f64 / f64::from(spec.rate_hz), 6)),
             depth: spec.depth.name(),
             duration_s: round(duration_s, 6),
             time_s: round(time_s, 6),
@@ -250,7 +257,13 @@ impl Done {
             Some(factor) if factor > 0.0 => format!(" ({:.0}x real time)", 1.0 / factor),
             _ => String::new(),
         };
-        format!("{:.1} s in {:.2} s{speed}{noise}", self.duration_s, self.time_s)
+        let lead = match self.starts_after_picture_s {
+            Some(lead_s) => {
+                format!(", begins with {lead_s:.3} s of silence, as the sound starts after the picture")
+            }
+            None => String::new(),
+        };
+        format!("{:.1} s in {:.2} s{speed}{noise}{lead}", self.duration_s, self.time_s)
     }
 }
 
