@@ -37,7 +37,5 @@ pub mod panel;
 pub mod params;
 pub mod plugin;
 
-nice_plug::nice_export_clap!(plugin::Tacet);
-nice_plug::nice_export_vst3!(plugin::Tacet);
 #[cfg(target_os = "macos")]
 clap_wrapper::export_auv2!();

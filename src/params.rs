@@ -30,6 +30,9 @@ pub mod state;
 
 use access::AnyParam;
 
+/// The groups that hosts show, as modules of the CLAP and units of the VST3. Hosts know them by position: append only.
+pub const GROUPS: [&str; 3] = ["Denoise", "Stages", "Devices"];
+
 /// A [`Choice`] as the framework's parameters hold it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chosen<T>(pub T);
@@ -221,6 +224,17 @@ impl TacetParams {
         (self.device_a.value().0, self.compare.value().then(|| self.device_b.value().0))
     }
 
+    /// The group of a parameter by its place in the parameters' order; none for the bypass, which belongs to the whole.
+    pub fn group(&self, index: usize) -> &'static str {
+        let [denoise, stages, devices] = GROUPS;
+        match self.param_map().get(index).map(|(id, ..)| id.as_str()) {
+            Some("limit" | "mix" | "postf" | "gain" | "listen" | "link") => denoise,
+            Some("minsnr" | "maxerb" | "maxdf") => stages,
+            Some("latenc" | "model" | "deva" | "devb" | "compar") => devices,
+            _ => "",
+        }
+    }
+
     /// The remote-control pages, most wanted first.
     pub fn remote_controls(&self, context: &mut impl RemoteControlsContext) {
         context.add_section("Denoise", |section| {
@@ -263,6 +277,15 @@ mod tests {
         assert_eq!(params.controls(), Controls::default());
         assert_eq!(params.devices(), (Device::Native, None));
         assert_eq!((params.latency_mode(), params.model()), (LatencyMode::default(), ModelKind::default()));
+    }
+
+    #[test]
+    fn every_parameter_but_the_bypass_has_a_group() {
+        let params = TacetParams::default();
+        for (index, (id, ..)) in params.param_map().iter().enumerate() {
+            assert_eq!(GROUPS.contains(&params.group(index)), id != "bypass", "{id}");
+        }
+        assert_eq!(params.group(usize::MAX), "");
     }
 
     #[test]

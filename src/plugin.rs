@@ -1,4 +1,5 @@
-//! The plugin as the framework sees it: CLAP, VST3, Audio Unit (through the CLAP) and the standalone window.
+//! The plugin as the framework sees it, for every format: [`clap`] is what hosts of CLAP and the Audio Unit load, [`vst3`]
+//! plays the CLAP to hosts of VST3.
 //!
 //! Glue only. [`Tacet::activate`] builds a [`Processor`] on the main thread, [`Tacet::process`] hands it the block and a
 //! snapshot of the parameters, and whatever takes time goes to [`shared::Shared`] on the [background
@@ -19,8 +20,11 @@ use crate::params::state;
 use crate::processor::resample::Plan;
 use crate::processor::{Processor, Setup};
 
+pub mod clap;
+pub mod host_keys;
 mod preferences;
 pub mod shared;
+pub mod vst3;
 pub mod window;
 
 use shared::Shared;
@@ -50,7 +54,7 @@ pub struct Tacet {
 impl Default for Tacet {
     fn default() -> Self {
         Self {
-            shared: Arc::default(),
+            shared: Shared::create(),
             processor: None,
             model: ModelKind::DeepFilterNet3,
             wanted_model: ModelKind::DeepFilterNet3,
@@ -93,8 +97,8 @@ impl Tacet {
 impl Plugin for Tacet {
     const NAME: &'static str = "Tacet";
     const VENDOR: &'static str = "Tacet contributors";
-    const URL: &'static str = "";
-    const EMAIL: &'static str = "";
+    const URL: &'static str = "https://tacet.audio";
+    const EMAIL: &'static str = "hello@tacet.audio";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
 
     const AUDIO_IO_LAYOUTS: &'static [AudioIOLayout] = &[
@@ -106,6 +110,12 @@ impl Plugin for Tacet {
         AudioIOLayout {
             main_input_channels: NonZeroU32::new(1),
             main_output_channels: NonZeroU32::new(1),
+            ..AudioIOLayout::const_default()
+        },
+        // One channel is heard, and goes to both.
+        AudioIOLayout {
+            main_input_channels: NonZeroU32::new(1),
+            main_output_channels: NonZeroU32::new(2),
             ..AudioIOLayout::const_default()
         },
     ];
@@ -132,9 +142,9 @@ impl Plugin for Tacet {
         &mut self,
         layout: &AudioIOLayout,
         buffer: &BufferConfig,
-        context: &mut impl ActivateContext<Self>,
+        _context: &mut impl ActivateContext<Self>,
     ) -> bool {
-        let n_channels = layout.main_output_channels.map_or(0, NonZeroU32::get) as usize;
+        let n_channels = layout.main_input_channels.map_or(0, NonZeroU32::get) as usize;
         let Some(plan) = Plan::new(f64::from(buffer.sample_rate)) else { return false };
         if !(1..=crate::meters::N_CHANNELS).contains(&n_channels) {
             return false;
@@ -143,7 +153,9 @@ impl Plugin for Tacet {
         let lookahead_hops = models::lookahead_hops(model);
         let setup = Setup { plan, n_channels, lookahead_hops, mode: self.shared.params.latency_mode() };
         let is_same = self.processor.as_ref().is_some_and(|processor| *processor.setup() == setup);
-        if !(is_same && self.model == model) {
+        if is_same && self.model == model {
+            self.reset();
+        } else {
             // The new streams join before the old ones leave, so that workers and weights stay.
             let inbox = self.shared.connect(model, n_channels, OPEN_PATIENCE);
             match Processor::new(setup, inbox, self.shared.meters.clone()) {
@@ -157,21 +169,21 @@ impl Plugin for Tacet {
             self.background = BackgroundThread::join(&self.shared).ok();
         }
         self.wanted_model = self.shared.params.model();
+        *self.shared.in_force.lock() = Some((setup.mode, self.wanted_model));
         self.is_offline = buffer.process_mode == ProcessMode::Offline;
         self.devices = self.shared.params.devices();
         self.asked = None;
         if let Some(processor) = &self.processor {
+            // Told to the host by whoever activates: the framework would ask for another activation.
             *self.shared.latency.lock() = Some(*processor.latency());
-            // The standalone has nobody to tell.
-            if context.plugin_api() != PluginApi::Standalone {
-                context.set_latency_samples(processor.latency().total_samples as u32);
-            }
         }
         true
     }
 
     fn reset(&mut self) {
-        if let Some(processor) = &mut self.processor {
+        if let Some(processor) = &mut self.processor
+            && !self.shared.is_starting.load(Ordering::Relaxed)
+        {
             processor.reset();
         }
     }
@@ -190,10 +202,14 @@ impl Plugin for Tacet {
             self.shared.ask();
         }
         let Some(processor) = &mut self.processor else { return ProcessStatus::Normal };
-        if buffer.channels() != processor.setup().n_channels {
+        let n_channels = processor.setup().n_channels;
+        let Some((heard, copies)) = buffer.as_slice().split_at_mut_checked(n_channels) else {
             return ProcessStatus::Normal;
+        };
+        processor.process(heard, &self.shared.params.controls(), self.is_offline);
+        if let Some(first) = heard.first() {
+            copies.iter_mut().for_each(|copy| copy.copy_from_slice(first));
         }
-        processor.process(buffer.as_slice(), &self.shared.params.controls(), self.is_offline);
         if processor.is_idle() {
             ProcessStatus::Normal
         } else {
@@ -219,10 +235,4 @@ impl ClapPlugin for Tacet {
     fn remote_controls(&self, context: &mut impl RemoteControlsContext) {
         self.shared.params.remote_controls(context);
     }
-}
-
-impl Vst3Plugin for Tacet {
-    const VST3_CLASS_ID: [u8; 16] = *b"TacetSpeechDenoi";
-    const VST3_SUBCATEGORIES: &'static [Vst3SubCategory] =
-        &[Vst3SubCategory::Fx, Vst3SubCategory::Restoration];
 }

@@ -4,79 +4,17 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tacet_clap_host::{Instance, PluginFile, library_under_test};
-use x11rb::connection::Connection;
-use x11rb::protocol::xproto::{ConnectionExt as _, CreateWindowAux, ImageFormat, WindowClass};
-use x11rb::rust_connection::RustConnection;
 
-const WIDTH: u16 = 1280;
-const HEIGHT: u16 = 900;
+#[path = "support/screen.rs"]
+mod screen;
+
+use screen::{HEIGHT, Screen, WIDTH};
+
 const RATE_HZ: f64 = 48_000.0;
 const HOP: usize = 480;
-
-/// An X server of the test's own. It ends with its last client: the graphics driver may talk to it as the process ends.
-struct Screen {
-    _server: Child,
-    connection: RustConnection,
-    root: u32,
-}
-
-impl Screen {
-    /// `None` where there is no Xvfb, unless `TACET_REQUIRE_DISPLAY` is set.
-    fn open() -> Option<Self> {
-        let screen = format!("{WIDTH}x{HEIGHT}x24");
-        let started = Command::new("Xvfb")
-            .args(["-displayfd", "1", "-screen", "0", &screen, "-nolisten", "tcp", "-terminate"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn();
-        let mut server = match started {
-            Ok(server) => server,
-            Err(error) if std::env::var_os("TACET_REQUIRE_DISPLAY").is_none() => {
-                eprintln!("skipped: Xvfb does not start ({error}); Debian has it in the package xvfb");
-                return None;
-            }
-            Err(error) => panic!("Xvfb does not start ({error}): install the package xvfb"),
-        };
-        let mut number = String::new();
-        BufReader::new(server.stdout.take().unwrap()).read_line(&mut number).unwrap();
-        let display = format!(":{}", number.trim());
-        // SAFETY: this program has one test, and the harness's other thread only waits for it.
-        unsafe {
-            std::env::set_var("DISPLAY", &display);
-            std::env::set_var("LIBGL_ALWAYS_SOFTWARE", "1");
-        }
-        let (connection, screen) = x11rb::connect(Some(&display)).unwrap();
-        let root = connection.setup().roots[screen].root;
-        Some(Self { _server: server, connection, root })
-    }
-
-    /// A window for the plugin's.
-    fn parent(&self, width: u16, height: u16) -> u32 {
-        let window = self.connection.generate_id().unwrap();
-        let aux = CreateWindowAux::new();
-        self.connection
-            .create_window(0, window, self.root, 0, 0, width, height, 0, WindowClass::INPUT_OUTPUT, 0, &aux)
-            .unwrap();
-        self.connection.map_window(window).unwrap().check().unwrap();
-        window
-    }
-
-    fn close(&self, window: u32) {
-        self.connection.destroy_window(window).unwrap().check().unwrap();
-    }
-
-    /// Pixels of the upper left part of the screen, four bytes each, row by row.
-    fn picture(&self, width: u16, height: u16) -> Vec<[u8; 4]> {
-        let image =
-            self.connection.get_image(ImageFormat::Z_PIXMAP, self.root, 0, 0, width, height, !0).unwrap();
-        image.reply().unwrap().data.chunks_exact(4).map(|pixel| pixel.try_into().unwrap()).collect()
-    }
-}
 
 /// Speech-like sound: a buzz that comes and goes, in noise.
 fn hop(n: usize) -> Vec<f32> {

@@ -1,7 +1,8 @@
 //! State that an instance shares with its background thread and its panel. Never locked by the audio thread.
 
-use std::sync::Arc;
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -12,11 +13,12 @@ use crate::device::Device;
 use crate::engine::torch::TorchBackend;
 use crate::inference::services::Services;
 use crate::inference::slot_manager::{N_SLOTS, SlotId, SlotInbox, SlotManager, SlotState};
-use crate::latency::Latency;
+use crate::latency::{Latency, LatencyMode};
 use crate::meters::Meters;
 use crate::models;
 use crate::params::TacetParams;
 
+use super::host_keys::HostKeys;
 use super::preferences::Preferences;
 
 /// See the module.
@@ -28,6 +30,12 @@ pub struct Shared {
     pub meters: Arc<Meters>,
     /// The latency reported to the host, while the plugin is active.
     pub latency: Mutex<Option<Latency>>,
+    /// The mode and the model that the last activation was asked for.
+    pub in_force: Mutex<Option<(LatencyMode, ModelKind)>>,
+    /// Keys that the host offers.
+    pub host_keys: HostKeys,
+    /// Whether the host starts to process: nothing is to be cleared then.
+    pub is_starting: AtomicBool,
     /// Raised when [`Self::attend`] has something to do.
     pub attention: Arc<AtomicBool>,
     /// Asks the background thread for [`Attended::attend`].
@@ -57,7 +65,24 @@ impl Drop for Counted {
     }
 }
 
+thread_local! {
+    /// What [`last_created`] returns.
+    static LAST_CREATED: RefCell<Weak<Shared>> = const { RefCell::new(Weak::new()) };
+}
+
+/// What the instance shares that was created last on this thread. The framework creates an instance and shows it to nobody.
+pub fn last_created() -> Option<Arc<Shared>> {
+    LAST_CREATED.with_borrow(Weak::upgrade)
+}
+
 impl Shared {
+    /// What a new instance shares.
+    pub fn create() -> Arc<Self> {
+        let shared = Arc::<Self>::default();
+        LAST_CREATED.set(Arc::downgrade(&shared));
+        shared
+    }
+
     /// Instances of the plugin in this process.
     pub fn n_instances() -> usize {
         N_INSTANCES.load(Ordering::Relaxed)

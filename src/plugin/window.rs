@@ -56,7 +56,9 @@ pub fn editor(shared: &Arc<Shared>) -> Option<Editor> {
     };
     let state = EguiEditorState::from_size(size, 1.0);
     let window = Window::new(shared.clone());
-    nice_plug_egui::create_egui_editor(state, RepaintNotifier::new(), settings, window)
+    let repaint = RepaintNotifier::new();
+    shared.host_keys.set_repaint(repaint.clone());
+    nice_plug_egui::create_egui_editor(state, repaint, settings, window)
 }
 
 /// What the window shows, and what it does with what is turned and pressed. Lives as long as the instance; what belongs to
@@ -78,6 +80,7 @@ struct Watch(Arc<Shared>);
 impl Drop for Watch {
     fn drop(&mut self) {
         self.0.meters.feed.unwatch();
+        self.0.host_keys.set_editing(false);
     }
 }
 
@@ -190,6 +193,7 @@ impl NiceEguiApp for Window {
 
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut Frame) {
         let Some(gui) = self.gui.clone() else { return };
+        ui.ctx().input_mut(|input| input.events.extend(self.shared.host_keys.take()));
         let now_s = ui.input(|input| input.time);
         let in_devices = self.settings.view == View::Devices;
         let moved = self.meter_reader.read(&self.shared, &mut self.view_model, in_devices, now_s);
@@ -203,6 +207,7 @@ impl NiceEguiApp for Window {
         if self.settings != before {
             self.remember();
         }
+        self.shared.host_keys.set_editing(ui.ctx().text_edit_focused());
         let pause = if moved { Duration::from_secs(1) / MAX_FPS } else { AT_REST };
         ui.ctx().request_repaint_after(pause);
     }

@@ -233,6 +233,16 @@ impl Instance {
         Ok(())
     }
 
+    /// Stops and starts to process, without a word about what is to be cleared.
+    ///
+    /// # Errors
+    /// The plugin is not active, or it does not start again.
+    pub fn stop_and_start(&mut self) -> Result<()> {
+        let stopped = self.audio.take().context("not active")?.stop_processing();
+        self.audio = Some(stopped.start_processing().map_err(|_| anyhow::anyhow!("it does not start"))?);
+        Ok(())
+    }
+
     /// Stops and deactivates.
     pub fn deactivate(&mut self) {
         if let Some(audio) = self.audio.take() {

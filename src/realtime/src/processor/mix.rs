@@ -117,8 +117,10 @@ impl Output {
     /// Writes one channel's output over `wet`.
     pub fn blend(&self, wet: &mut [f32], dry: &[f32]) {
         if self.is_bypassed {
-            // Bit-identical.
-            wet.copy_from_slice(dry);
+            // Bit-identical, but for subnormal samples: below what can be heard, and slow for whatever follows.
+            for (wet, &dry) in wet.iter_mut().zip(dry) {
+                *wet = if dry.abs() < f32::MIN_POSITIVE { 0.0 } else { dry };
+            }
             return;
         }
         for ((wet, dry), weights) in wet.iter_mut().zip(dry).zip(&self.weights) {
@@ -192,5 +194,8 @@ mod tests {
         let bypass = Controls { bypass: true, ..Default::default() };
         run(&mut output, &bypass, 0.1, 0.7, 960);
         assert!(run(&mut output, &bypass, 0.1, 0.7, 64).iter().all(|&sample| sample == 0.7));
+        for subnormal in [f32::MIN_POSITIVE / 2.0, -1e-45] {
+            assert!(run(&mut output, &bypass, 0.1, subnormal, 64).iter().all(|&sample| sample == 0.0));
+        }
     }
 }

@@ -51,4 +51,13 @@ impl Platform {
             Self::WindowsX86_64 => &["torch_cpu.dll", "c10.dll"],
         }
     }
+
+    /// Names, or beginnings of names, of OpenMP runtimes that end a process in which they find another one, or that another
+    /// one finds: LLVM's and Intel's. GNU's, of which there may be two, is not among them.
+    pub fn openmp_files(self) -> &'static [&'static str] {
+        match self {
+            Self::LinuxX86_64 | Self::MacosArm64 => &["libomp", "libiomp5"],
+            Self::WindowsX86_64 => &["libiomp5md.dll", "libomp.dll", "libomp140.x86_64.dll"],
+        }
+    }
 }

@@ -34,6 +34,16 @@ pub enum LoadError {
         /// The other one's file.
         path: PathBuf,
     },
+    /// Another plugin or the host has brought an OpenMP runtime that does not bear a second one.
+    #[error(
+        "another OpenMP runtime is loaded in this process ({}), and two may end it; use the native engine here, or run \
+         Tacet in a host without the plugin that brought it",
+        path.display()
+    )]
+    OpenMp {
+        /// The other one's file.
+        path: PathBuf,
+    },
     /// The system does not open the library.
     #[error(
         "{} does not load: {reason}; reinstall the pack with `tacet torch install`",
@@ -147,8 +157,12 @@ impl TorchBackend {
         let place = find(places)?;
         let manifest = Manifest::check(&place.dir)?;
         let lib = lib_dir(&place.dir);
-        if let Some(path) = loaded_libtorch(platform, &lib) {
+        let loaded = loaded_libraries();
+        if let Some(path) = foreign(&loaded, &lib, |name| is_libtorch(platform, name)) {
             return Err(LoadError::Foreign { path });
+        }
+        if let Some(path) = foreign(&loaded, &lib, |name| is_openmp(platform, name)) {
+            return Err(LoadError::OpenMp { path });
         }
         let path = lib.join(platform.backend_file());
         let library = open_library(&path)
@@ -229,14 +243,21 @@ fn open_library(path: &Path) -> Result<libloading::Library, libloading::Error> {
     unsafe { Library::load_with_flags(path, LOAD_WITH_ALTERED_SEARCH_PATH) }.map(Into::into)
 }
 
-/// A libtorch of another place than `lib` that is in this process already.
-fn loaded_libtorch(platform: Platform, lib: &Path) -> Option<PathBuf> {
-    loaded_libraries().into_iter().find(|path| {
-        let is_libtorch = path
-            .file_name()
-            .is_some_and(|name| platform.libtorch_files().iter().any(|file| name.eq_ignore_ascii_case(file)));
-        is_libtorch && !same_directory(path.parent(), lib)
-    })
+/// A loaded library of another place than `lib` whose file's name is one of those sought.
+fn foreign(loaded: &[PathBuf], lib: &Path, is_sought: impl Fn(&str) -> bool) -> Option<PathBuf> {
+    let is_foreign = |path: &&PathBuf| {
+        path.file_name().is_some_and(|name| is_sought(&name.to_string_lossy().to_ascii_lowercase()))
+            && !same_directory(path.parent(), lib)
+    };
+    loaded.iter().find(is_foreign).cloned()
+}
+
+fn is_libtorch(platform: Platform, name: &str) -> bool {
+    platform.libtorch_files().contains(&name)
+}
+
+fn is_openmp(platform: Platform, name: &str) -> bool {
+    platform.openmp_files().iter().any(|file| name.starts_with(file))
 }
 
 fn same_directory(dir: Option<&Path>, lib: &Path) -> bool {
@@ -276,7 +297,8 @@ fn loaded_libraries() -> Vec<PathBuf> {
     use libloading::os::windows::Library;
     let platform = Platform::WindowsX86_64;
     let loaded = |file: &&&str| Library::open_already_loaded(**file).is_ok();
-    platform.libtorch_files().iter().filter(loaded).map(PathBuf::from).collect()
+    let files = [platform.libtorch_files(), platform.openmp_files()].concat();
+    files.iter().filter(loaded).map(PathBuf::from).collect()
 }
 
 /// The file of this plugin or program: packs may lie beside it.
@@ -358,6 +380,24 @@ mod tests {
         })
         .unwrap_err();
         assert_eq!((error.status, error.text.len()), (Status::DEVICE, TEXT));
+    }
+
+    #[test]
+    fn a_second_libtorch_and_a_second_openmp_runtime_are_foreign_where_the_packs_own_are_not() {
+        let platform = Platform::LinuxX86_64;
+        let lib = Path::new("/pack/lib");
+        let find = |paths: &[&str], is_sought: fn(Platform, &str) -> bool| {
+            let loaded: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
+            foreign(&loaded, lib, |name| is_sought(platform, name))
+        };
+        let ours = ["/pack/lib/libtorch_cpu.so", "/pack/lib/libgomp-24e2ab19.so.1", "/pack/lib/libomp.so"];
+        assert_eq!(find(&ours, is_libtorch), None);
+        assert_eq!(find(&ours, is_openmp), None);
+        assert_eq!(find(&["/a/libtorch_cpu.so"], is_libtorch), Some("/a/libtorch_cpu.so".into()));
+        for other in ["/usr/lib/llvm-14/lib/libomp.so.5", "/opt/libiomp5.so"] {
+            assert_eq!(find(&["/usr/lib/libc.so.6", other], is_openmp), Some(other.into()));
+        }
+        assert_eq!(find(&["/usr/lib/libgomp.so.1"], is_openmp), None, "two of GNU's get along");
     }
 
     #[cfg(target_os = "linux")]
