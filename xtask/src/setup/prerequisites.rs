@@ -14,7 +14,7 @@ struct Packages {
 }
 
 /// Names as in Debian 12 and Ubuntu 22.04 and later.
-const DEBIAN: [Packages; 6] = [
+const DEBIAN: [Packages; 7] = [
     // The build: the standalone's audio backends, found through pkg-config.
     Packages { names: &["gcc", "pkg-config", "libasound2-dev", "libjack-jackd2-dev"], tests_only: false },
     // The panel and the standalone's window, opened when they run.
