@@ -80,7 +80,7 @@ fn the_low_latency_model_is_aligned_too() {
 }
 
 #[test]
-fn two_runs_and_any_number_of_jobs_give_the_same_bytes() {
+fn two_runs_and_any_number_of_jobs_and_threads_give_the_same_bytes() {
     let folder = Folder::new();
     let inputs: Vec<PathBuf> = (0..4)
         .map(|index| {
@@ -89,16 +89,19 @@ fn two_runs_and_any_number_of_jobs_give_the_same_bytes() {
             path
         })
         .collect();
-    let run = |name: &str, jobs: &str| -> Vec<Vec<u8>> {
+    let run = |name: &str, jobs: &str, threads: &str| -> Vec<Vec<u8>> {
         let out_dir = folder.path(name);
         let mut command = tacet();
-        command.arg("denoise").args(&inputs).args(["--jobs", jobs, "--out-dir"]).arg(&out_dir);
-        assert!(command.status().unwrap().success());
+        command.arg("denoise").args(&inputs).args(["--jobs", jobs, "--threads", threads, "--out-dir"]);
+        assert!(command.arg(&out_dir).status().unwrap().success());
         (0..4).map(|index| fs::read(out_dir.join(format!("{index}.wav"))).unwrap()).collect()
     };
-    let one = run("one", "1");
-    assert!(one == run("again", "1"));
-    assert!(one == run("two", "2"));
+    let one = run("one", "1", "1");
+    assert!(one == run("again", "1", "1"));
+    // Three files share two threads; four files have a thread each; one has five.
+    for (jobs, threads) in [("3", "2"), ("4", "4"), ("1", "5")] {
+        assert!(one == run(&format!("{jobs} on {threads}"), jobs, threads), "{jobs} jobs, {threads} threads");
+    }
 }
 
 #[test]
