@@ -36,8 +36,8 @@ use report::{FileReport, Outcome, RunReport};
 ///
 /// Reads WAV (also RF64, BW64, Wave64), AIFF, AU, CAF, FLAC, MP3, Ogg Vorbis and Opus, AAC-LC and ALAC in M4A, MP4 and MOV,
 /// and Matroska and WebM, at any sample rate and with up to 64 channels; writes WAV with the input's rate, channels, length
-/// and bit depth. The network works at 48 kHz: other rates are converted there and back, and what lies above 24 kHz is lost.
-/// Nothing is shifted: the sound of a video stays with its picture, and the delay of the network and of the
+/// and bit depth. The network works at 48 kHz: other rates are converted there and back, and content above 24 kHz is
+/// lost. Nothing is shifted: the sound of a video stays with its picture, and the delay of the network and of the
 /// conversions is taken out.
 ///
 /// 16-bit and 24-bit inputs keep their depth, 8-bit and lossy ones become 16-bit, 32-bit ones 32-bit float. 16-bit
