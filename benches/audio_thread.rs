@@ -19,6 +19,7 @@ use tacet_realtime::features::FeatureState;
 use tacet_realtime::frame::{SILENT_LOW_BINS, SILENT_SPECTRUM};
 use tacet_realtime::inference::priority::promote_current_thread;
 use tacet_realtime::inference::services::Services;
+use tacet_realtime::inference::signal::WorkSignal;
 use tacet_realtime::inference::slot_manager::SlotManager;
 use tacet_realtime::latency::LatencyMode;
 use tacet_realtime::meters::Meters;
@@ -156,9 +157,9 @@ fn wakes(before: impl Fn()) -> Times {
 /// were late.
 fn measure(rate_hz: f64, n_channels: usize, is_watched: bool) -> (Times, Times, u64) {
     let meters = Arc::new(Meters::default());
-    let attention = Arc::new(AtomicBool::new(false));
+    let signal = Arc::new(WorkSignal::default());
     let (mut slot_manager, inbox) =
-        SlotManager::new(Services::global(), ModelKind::DeepFilterNet3, n_channels, attention);
+        SlotManager::new(Services::global(), ModelKind::DeepFilterNet3, n_channels, signal);
     slot_manager.serve_at_once(Duration::from_secs(30));
     let plan = Plan::new(rate_hz).expect("a rate that audio has");
     let setup = Setup { plan, n_channels, lookahead_hops: 2, mode: LatencyMode::Safe };

@@ -14,8 +14,8 @@ use tacet_model::ModelKind;
 use tacet_realtime::background::BackgroundThread;
 
 use crate::device::Device;
+use crate::inference::native::lookahead_hops;
 use crate::latency::LatencyMode;
-use crate::models;
 use crate::params::state;
 use crate::processor::resample::Plan;
 use crate::processor::{Processor, Setup};
@@ -150,7 +150,7 @@ impl Plugin for Tacet {
             return false;
         }
         let model = self.shared.available_model();
-        let lookahead_hops = models::lookahead_hops(model);
+        let Ok(lookahead_hops) = lookahead_hops(model) else { return false };
         let setup = Setup { plan, n_channels, lookahead_hops, mode: self.shared.params.latency_mode() };
         let is_same = self.processor.as_ref().is_some_and(|processor| *processor.setup() == setup);
         if is_same && self.model == model {
@@ -159,7 +159,11 @@ impl Plugin for Tacet {
             // The new streams join before the old ones leave, so that workers and weights stay.
             let inbox = self.shared.connect(model, n_channels, OPEN_PATIENCE);
             match Processor::new(setup, inbox, self.shared.meters.clone()) {
-                Ok(processor) => self.processor = Some(processor),
+                Ok(processor) => {
+                    if let Some(before) = self.processor.replace(processor) {
+                        self.shared.retire(before);
+                    }
+                }
                 Err(_) => return false,
             }
             self.model = model;
@@ -196,10 +200,9 @@ impl Plugin for Tacet {
     ) -> ProcessStatus {
         self.ask_for_restart(context);
         let devices = self.shared.params.devices();
-        // Acquire is the background thread's business; here it is a hint.
-        if devices != self.devices || self.shared.attention.load(Ordering::Relaxed) {
+        if devices != self.devices {
             self.devices = devices;
-            self.shared.ask();
+            self.shared.signal.raise();
         }
         let Some(processor) = &mut self.processor else { return ProcessStatus::Normal };
         let n_channels = processor.setup().n_channels;
@@ -236,3 +239,6 @@ impl ClapPlugin for Tacet {
         self.shared.params.remote_controls(context);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,13 +4,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tacet::device::Device;
 use tacet::engine::torch::TorchDevice;
 use tacet::inference::services::Services;
+use tacet::inference::signal::WorkSignal;
 use tacet::inference::slot_manager::{SlotId, SlotManager, SlotState};
 use tacet::latency::LatencyMode;
 use tacet::meters::Meters;
@@ -143,21 +144,21 @@ struct Playing {
     processor: Processor,
     slot_manager: SlotManager,
     meters: Arc<Meters>,
-    attention: Arc<AtomicBool>,
+    signal: Arc<WorkSignal>,
 }
 
 impl Playing {
     fn new(device: Device) -> Self {
-        let attention = Arc::new(AtomicBool::new(false));
+        let signal = Arc::new(WorkSignal::default());
         let (mut slot_manager, inbox) =
-            SlotManager::new(Services::global(), ModelKind::DeepFilterNet3, 1, attention.clone());
+            SlotManager::new(Services::global(), ModelKind::DeepFilterNet3, 1, signal.clone());
         slot_manager.serve_at_once(Duration::from_secs(30));
         slot_manager.choose(device, None);
         let meters = Arc::new(Meters::default());
         let plan = Plan::new(48e3).unwrap();
         let setup = Setup { plan, n_channels: 1, lookahead_hops: 2, mode: LatencyMode::Safe };
         let processor = Processor::new(setup, inbox, meters.clone()).unwrap();
-        let mut this = Self { processor, slot_manager, meters, attention };
+        let mut this = Self { processor, slot_manager, meters, signal };
         let deadline = Instant::now() + Duration::from_secs(60);
         while this.slot_manager.state(SlotId::A) != SlotState::Live(device) {
             assert!(Instant::now() < deadline, "{:?}", this.slot_manager.state(SlotId::A));
@@ -171,7 +172,7 @@ impl Playing {
             let mut block = [portion.to_vec()];
             self.processor.process(&mut block, &Controls::default(), is_offline);
             assert!(block[0].iter().all(|sample| sample.is_finite()));
-            if self.attention.load(Ordering::Relaxed) {
+            if self.signal.take() {
                 self.slot_manager.attend();
             }
         }

@@ -1,12 +1,13 @@
 //! The audio thread under an allocator that ends the test when it is used.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nice_assert_no_alloc::assert_no_alloc;
 use tacet_realtime::device::Device;
 use tacet_realtime::inference::services::Services;
+use tacet_realtime::inference::signal::WorkSignal;
 use tacet_realtime::inference::slot_manager::SlotManager;
 use tacet_realtime::latency::LatencyMode;
 use tacet_realtime::meters::Meters;
@@ -25,10 +26,10 @@ fn the_audio_thread_never_allocates() {
     for (rate_hz, mode) in
         [(48e3, LatencyMode::Safe), (44.1e3, LatencyMode::Lowest), (192e3, LatencyMode::Safe)]
     {
-        let attention = Arc::new(AtomicBool::new(false));
+        let signal = Arc::new(WorkSignal::default());
         let meters = Arc::new(Meters::default());
         let (mut slot_manager, inbox) =
-            SlotManager::new(Services::global(), ModelKind::DeepFilterNet3, 2, attention);
+            SlotManager::new(Services::global(), ModelKind::DeepFilterNet3, 2, signal);
         slot_manager.serve_at_once(Duration::from_secs(30));
         let setup = Setup { plan: Plan::new(rate_hz).unwrap(), n_channels: 2, lookahead_hops: 2, mode };
         let mut processor = Processor::new(setup, inbox, meters.clone()).unwrap();
@@ -57,7 +58,7 @@ fn the_audio_thread_never_allocates() {
                 10 => slot_manager.choose(Device::Native, Some(Device::Native)),
                 40 => slot_manager.choose(Device::Native, None),
                 _ => slot_manager.attend(),
-            }
+            };
             let mut portion: Vec<&mut [f32]> =
                 block.iter_mut().map(|channel| &mut channel[..n_samples]).collect();
             assert_no_alloc(|| {

@@ -98,22 +98,22 @@ fn engine_text(cx: &Cx<'_>) -> Engine {
     };
     let late = late_share(cx);
     let (colour, live, tip) = match &slot.state {
-        SlotState::FellBack(reason) => {
+        SlotState::FellBack { reason, .. } => {
             cost = format!(" for {name}{cost}");
             name = Device::Native.name();
             (theme.amber.fill, true, format!("Fell back: {reason}"))
         }
-        SlotState::Live if late > 0.001 || load.is_some_and(|load| load > 100.0) => {
+        SlotState::Live(_) if late > 0.001 || load.is_some_and(|load| load > 100.0) => {
             let tip = "The device does not keep up, and late hops are concealed. Choose a faster device or more latency.";
             (theme.red.fill, true, tip.into())
         }
-        SlotState::Live => (
+        SlotState::Live(_) => (
             theme.green.fill,
             true,
             "Active device, median time per hop, and load in % of the hop. Click for details.".into(),
         ),
         SlotState::Off => (theme.hint, false, "The plugin is not active.".into()),
-        SlotState::Loading | SlotState::Warming | SlotState::Checking => (
+        SlotState::Opening(_) | SlotState::Warming(_) | SlotState::Checking(_) => (
             theme.amber.fill,
             false,
             "The device is being prepared. The native engine plays meanwhile.".into(),

@@ -90,7 +90,7 @@ fn banner(ui: &Ui, cx: &Cx<'_>, at: Rect, warning: &Warning) -> f32 {
 }
 
 fn trouble(ui: &Ui, cx: &Cx<'_>, width: f32, slot: &Slot) -> Option<std::sync::Arc<egui::Galley>> {
-    let SlotState::FellBack(reason) = &slot.state else { return None };
+    let SlotState::FellBack { reason, .. } = &slot.state else { return None };
     let ink = Ink::new(theme::BODY, cx.theme.amber.text);
     Some(text::paragraph(ui.painter(), reason, ink, width - 28.0 - 80.0))
 }
@@ -209,17 +209,17 @@ fn state_text(slot: &Slot, theme: &Theme, role: Role) -> StateText {
         SlotState::Off => {
             StateText { text: "off".into(), colour: theme.hint, dot: theme.hint, settled: false }
         }
-        SlotState::Loading => busy("loading the library"),
-        SlotState::Warming => busy("warming up"),
-        SlotState::Checking => busy("self-check against native"),
-        SlotState::Live if slot.detail.is_empty() => {
+        SlotState::Opening(_) => busy("loading the library"),
+        SlotState::Warming(_) => busy("warming up"),
+        SlotState::Checking(_) => busy("self-check against native"),
+        SlotState::Live(_) if slot.detail.is_empty() => {
             StateText { text: "live".into(), colour: theme.label, dot: role.fill, settled: true }
         }
-        SlotState::Live => {
+        SlotState::Live(_) => {
             let text = format!("live · {}", slot.detail);
             StateText { text, colour: theme.label, dot: role.fill, settled: true }
         }
-        SlotState::FellBack(_) => StateText {
+        SlotState::FellBack { .. } => StateText {
             text: "fell back to native".into(),
             colour: theme.amber.text,
             dot: theme.amber.fill,

@@ -2,6 +2,7 @@
 //!
 //! Nothing here is guessed. What was not measured is `None` and shows a dash.
 
+pub use crate::inference::slot_manager::SlotState;
 use crate::lab::Summary;
 
 use super::{level_meter::LevelMeter, trace::Trace};
@@ -85,24 +86,6 @@ pub struct Device {
     pub name: String,
     /// Why it is unavailable, with the next step; `None` if it is available.
     pub why_not: Option<String>,
-}
-
-/// How a slot's device is doing.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum SlotState {
-    /// Not in use.
-    #[default]
-    Off,
-    /// Its library is being opened.
-    Loading,
-    /// First steps, not yet heard.
-    Warming,
-    /// Its output is compared with the native engine's.
-    Checking,
-    /// Heard, or compared.
-    Live,
-    /// It failed, the native engine plays on. The reason holds the next step.
-    FellBack(String),
 }
 
 /// The reported latency, in host samples.

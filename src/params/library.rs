@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use tacet_realtime::user_files::{self, data_dir};
+
 use super::presets::{Preset, PresetValues};
 
 /// Longest name of a preset, in characters.
@@ -46,8 +48,8 @@ impl Library {
     /// # Errors
     /// [`LibraryError::NoDirectory`].
     pub fn of_user() -> Result<Self, LibraryError> {
-        let data = dirs::data_local_dir().ok_or(LibraryError::NoDirectory)?;
-        Ok(Self::at(&data.join("tacet").join("presets")))
+        let dir = data_dir().ok_or(LibraryError::NoDirectory)?;
+        Ok(Self::at(&dir.join("presets")))
     }
 
     /// A library in a directory, which need not exist yet.
@@ -70,13 +72,8 @@ impl Library {
     pub fn save(&self, name: &str, values: &PresetValues) -> Result<(), LibraryError> {
         let path = self.path(name)?;
         let preset = Preset { name: name.trim().into(), values: values.clone() };
-        let write = || -> std::io::Result<()> {
-            fs::create_dir_all(&self.dir)?;
-            // Beside it first: a full disk must not cost the old preset.
-            let beside = path.with_extension("json.new");
-            fs::write(&beside, serde_json::to_vec_pretty(&preset)?)?;
-            fs::rename(&beside, &path)
-        };
+        let write =
+            || -> std::io::Result<()> { user_files::write(&path, &serde_json::to_vec_pretty(&preset)?) };
         write().map_err(|error| LibraryError::File { path: path.clone(), reason: error.to_string() })
     }
 

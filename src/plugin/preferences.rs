@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use tacet_realtime::user_files::{self, data_dir};
 
 /// The choices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,14 +43,11 @@ impl Preferences {
     /// [`PreferenceError`].
     pub fn save(&self) -> Result<(), PreferenceError> {
         let path = path().ok_or(PreferenceError::NoDirectory)?;
-        let write = || -> std::io::Result<()> {
-            path.parent().map_or(Ok(()), fs::create_dir_all)?;
-            fs::write(&path, serde_json::to_vec_pretty(self)?)
-        };
+        let write = || -> std::io::Result<()> { user_files::write(&path, &serde_json::to_vec_pretty(self)?) };
         write().map_err(|reason| PreferenceError::File { path: path.clone(), reason })
     }
 }
 
 fn path() -> Option<PathBuf> {
-    Some(dirs::data_local_dir()?.join("tacet").join("preferences.json"))
+    Some(data_dir()?.join("preferences.json"))
 }

@@ -1,4 +1,5 @@
-//! State that an instance shares with its background thread and its panel. Never locked by the audio thread.
+//! What an instance shares with its background thread and its panel. Never locked by the audio thread; no lock that the
+//! panel takes is held while anything waits for a device.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -7,12 +8,13 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tacet_model::ModelKind;
-use tacet_realtime::background::{AttendRequest, Attended};
+use tacet_realtime::background::Attended;
 
 use crate::device::Device;
 use crate::engine::torch::TorchBackend;
 use crate::inference::services::Services;
-use crate::inference::slot_manager::{N_SLOTS, SlotId, SlotInbox, SlotManager, SlotState};
+use crate::inference::signal::WorkSignal;
+use crate::inference::slot_manager::{N_SLOTS, Retired, SlotId, SlotInbox, SlotManager, SlotState};
 use crate::latency::{Latency, LatencyMode};
 use crate::meters::Meters;
 use crate::models;
@@ -22,7 +24,6 @@ use super::host_keys::HostKeys;
 use super::preferences::Preferences;
 
 /// See the module.
-#[derive(Default)]
 pub struct Shared {
     /// The parameters; the audio thread reads them.
     pub params: Arc<TacetParams>,
@@ -37,13 +38,25 @@ pub struct Shared {
     /// Whether the host starts to process: nothing is to be cleared then.
     pub is_starting: AtomicBool,
     /// Raised when [`Self::attend`] has something to do.
-    pub attention: Arc<AtomicBool>,
-    /// Asks the background thread for [`Attended::attend`].
-    request: AttendRequest,
+    pub signal: Arc<WorkSignal>,
+    /// Whether [`Self::attend`] is due again in a moment, without a signal.
+    is_waiting: AtomicBool,
     /// Slots whose device is to be tried again.
     retries: [AtomicBool; N_SLOTS],
+    services: &'static Services,
+    /// Held for moments: no call of the slot manager waits for a device.
     slot_manager: Mutex<Option<SlotManager>>,
+    /// How the slots are served, as of the last turn: what the panel reads.
+    states: Mutex<[SlotState; N_SLOTS]>,
+    /// What the background thread is to drop.
+    retired: Mutex<Vec<Box<dyn Send>>>,
     _counted: Counted,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self::on(Services::global())
+    }
 }
 
 /// Instances in this process.
@@ -52,8 +65,8 @@ static N_INSTANCES: AtomicUsize = AtomicUsize::new(0);
 /// Counts an instance while it lives.
 struct Counted;
 
-impl Default for Counted {
-    fn default() -> Self {
+impl Counted {
+    fn new() -> Self {
         N_INSTANCES.fetch_add(1, Ordering::Relaxed);
         Self
     }
@@ -88,15 +101,43 @@ impl Shared {
         N_INSTANCES.load(Ordering::Relaxed)
     }
 
+    /// An instance whose streams are served by `services`; the process's own but for tests.
+    pub fn on(services: &'static Services) -> Self {
+        Self {
+            params: Arc::default(),
+            meters: Arc::default(),
+            latency: Mutex::default(),
+            in_force: Mutex::default(),
+            host_keys: HostKeys::default(),
+            is_starting: AtomicBool::new(false),
+            signal: Arc::default(),
+            is_waiting: AtomicBool::new(false),
+            retries: Default::default(),
+            services,
+            slot_manager: Mutex::default(),
+            states: Mutex::default(),
+            retired: Mutex::default(),
+            _counted: Counted::new(),
+        }
+    }
+
+    /// The inference services that serve it.
+    pub fn services(&self) -> &'static Services {
+        self.services
+    }
+
     /// Joins the inference services for slot A, and B where it is compared; waits until A has an engine, at most `patience`.
-    /// What was joined before leaves.
+    /// What was joined before leaves, on the background thread.
     pub fn connect(&self, model: ModelKind, n_channels: usize, patience: Duration) -> SlotInbox {
         let (mut slot_manager, inbox) =
-            SlotManager::new(Services::global(), model, n_channels, self.attention.clone());
+            SlotManager::new(self.services, model, n_channels, self.signal.clone());
         slot_manager.serve_at_once(patience);
         let (a, b) = self.devices_to_open();
-        slot_manager.choose(a, b);
-        *self.slot_manager.lock() = Some(slot_manager);
+        let left = slot_manager.choose(a, b);
+        *self.states.lock() = slot_manager.states();
+        let before = self.slot_manager.lock().replace(slot_manager);
+        // This also raises the signal: the background thread may have taken it for the slot manager before this one.
+        self.retire((before, left));
         inbox
     }
 
@@ -110,26 +151,30 @@ impl Shared {
         (a, b)
     }
 
-    /// Leaves the inference services.
-    pub fn disconnect(&self) {
-        *self.slot_manager.lock() = None;
-        *self.latency.lock() = None;
+    /// Has the background thread drop something that may take seconds where a device hangs.
+    pub fn retire(&self, what: impl Send + 'static) {
+        self.retired.lock().push(Box::new(what));
+        self.signal.raise();
     }
 
-    /// Asks for [`Attended::attend`] on the background thread; once until it comes. Real-time safe.
-    pub fn ask(&self) {
-        self.request.ask();
+    /// Leaves the inference services.
+    pub fn disconnect(&self) {
+        let slot_manager = self.slot_manager.lock().take();
+        let retired = std::mem::take(&mut *self.retired.lock());
+        drop((slot_manager, retired));
+        *self.states.lock() = Default::default();
+        *self.latency.lock() = None;
     }
 
     /// Asks for another try of a slot's device, after it fell back.
     pub fn ask_to_retry(&self, id: SlotId) {
         self.retries[id as usize].store(true, Ordering::Relaxed);
-        self.ask();
+        self.signal.raise();
     }
 
-    /// How a slot is served.
+    /// How a slot is served. Never waits for a device.
     pub fn slot_state(&self, id: SlotId) -> SlotState {
-        self.slot_manager.lock().as_ref().map_or(SlotState::Off, |slot_manager| slot_manager.state(id))
+        self.states.lock()[id as usize].clone()
     }
 
     /// The model that is asked for, or the embedded one where that is not installed. Reads the file system: not for the audio
@@ -140,20 +185,35 @@ impl Shared {
 }
 
 impl Attended for Shared {
-    fn request(&self) -> &AttendRequest {
-        &self.request
+    fn signal(&self) -> &WorkSignal {
+        &self.signal
     }
 
-    /// Brings the slots in line with the parameters and does what has become due.
+    fn is_waiting(&self) -> bool {
+        self.is_waiting.load(Ordering::Relaxed)
+    }
+
+    /// One turn of the background thread: brings the slots in line with the parameters, does what has become due, publishes
+    /// how the slots are served, and drops what has left.
     fn attend(&self) {
+        // Taken first: what is asked for from now on is done in the next turn.
+        self.signal.take();
+        let (a, b) = self.devices_to_open();
+        let mut left = Retired::default();
+        let mut is_waiting = false;
         if let Some(slot_manager) = &mut *self.slot_manager.lock() {
-            let (a, b) = self.devices_to_open();
-            slot_manager.choose(a, b);
+            left.append(slot_manager.choose(a, b));
             for id in SlotId::ALL {
                 if self.retries[id as usize].swap(false, Ordering::Relaxed) {
-                    slot_manager.retry(id);
+                    left.append(slot_manager.retry(id));
                 }
             }
+            is_waiting = slot_manager.is_waiting();
+            *self.states.lock() = slot_manager.states();
         }
+        self.is_waiting.store(is_waiting, Ordering::Relaxed);
+        // Outside of the locks: it takes seconds where a device hangs.
+        let retired = std::mem::take(&mut *self.retired.lock());
+        drop((left, retired));
     }
 }

@@ -85,7 +85,7 @@ impl Drop for Watch {
 }
 
 impl Window {
-    fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self {
             shared,
             gui: None,
@@ -96,6 +96,14 @@ impl Window {
             system_info: SystemInfo::default(),
             presets: Presets::default(),
         }
+    }
+
+    /// Brings the view model up to date, at every frame; says whether anything moves. Never waits for a device.
+    pub(super) fn refresh(&mut self, in_devices: bool, now_s: f64) -> bool {
+        let moved = self.meter_reader.read(&self.shared, &mut self.view_model, in_devices, now_s);
+        self.system_info.show(&mut self.view_model, in_devices);
+        self.presets.show(&self.shared.params, &mut self.view_model.presets);
+        moved
     }
 
     /// Does what was pressed in this frame.
@@ -138,7 +146,7 @@ impl Window {
             Action::SelectOutput(name) => self.restart(audio::Chosen::Output(name)),
             Action::DismissNotice => self.view_model.notice = None,
             // Also where the host does not call for audio now.
-            Action::OpenDevices => self.shared.ask(),
+            Action::OpenDevices => self.shared.signal.raise(),
         }
     }
 
@@ -196,10 +204,7 @@ impl NiceEguiApp for Window {
         ui.ctx().input_mut(|input| input.events.extend(self.shared.host_keys.take()));
         let now_s = ui.input(|input| input.time);
         let in_devices = self.settings.view == View::Devices;
-        let moved = self.meter_reader.read(&self.shared, &mut self.view_model, in_devices, now_s);
-        self.system_info.show(&mut self.view_model, in_devices);
-        self.presets.show(&self.shared.params, &mut self.view_model.presets);
-
+        let moved = self.refresh(in_devices, now_s);
         let before = self.settings.clone();
         let mut params = HostParams::new(self.shared.params.clone(), gui);
         self.panel.ui(ui, &mut self.view_model, &mut params, &mut self.settings);

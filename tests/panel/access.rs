@@ -159,7 +159,10 @@ fn a_device_that_cannot_be_had_says_why() {
 fn a_slot_that_fell_back_offers_to_retry() {
     let harness = open(View::Devices, |bench| {
         fixtures::run_on_gpu(&mut bench.view_model.slots[1]);
-        bench.view_model.slots[1].state = SlotState::FellBack("Out of memory. Close something.".into());
+        bench.view_model.slots[1].state = SlotState::FellBack {
+            device: fixtures::TORCH_MPS,
+            reason: "Out of memory. Close something.".into(),
+        };
     });
     harness.get_by_label("Retry");
     harness.get_by_label("Slot B: fell back to native");

@@ -210,10 +210,13 @@ pub fn show(facts: &Facts, view_model: &mut ViewModel) {
     }
 }
 
+/// The device of slot B.
+pub const TORCH_MPS: Device = Device::Torch(tacet::engine::torch::TorchDevice::Mps);
+
 /// Slot A: the native engine, well measured.
 pub fn slot_a() -> Slot {
     Slot {
-        state: SlotState::Live,
+        state: SlotState::Live(Device::Native),
         detail: "AVX-512 · 32-bit".into(),
         summaries: measured(StepTimings { upload_us: 0.0, compute_us: 412.0, download_us: 0.0 }, 38.0, 0),
         ..Slot::default()
@@ -224,7 +227,7 @@ pub fn slot_a() -> Slot {
 pub fn run_on_gpu(slot: &mut Slot) {
     *slot = Slot {
         devices: std::mem::take(&mut slot.devices),
-        state: SlotState::Live,
+        state: SlotState::Live(TORCH_MPS),
         detail: "real_one_step".into(),
         has_transfers: true,
         summaries: measured(StepTimings { upload_us: 64.0, compute_us: 3480.0, download_us: 131.0 }, 51.0, 3),

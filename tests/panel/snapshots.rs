@@ -183,7 +183,7 @@ fn devices_before_anything_is_measured() {
 #[test]
 fn devices_while_loading() {
     let mut picture = comparing();
-    picture.view_model.slots[1].state = SlotState::Loading;
+    picture.view_model.slots[1].state = SlotState::Opening(fixtures::TORCH_MPS);
     picture.view_model.slots[1].summaries = Default::default();
     picture.view_model.slots[1].probe_us = None;
     picture.view_model.null_db = None;
@@ -199,11 +199,9 @@ fn devices_on_an_old_macos() {
 #[test]
 fn devices_after_falling_back() {
     let mut picture = comparing();
-    picture.view_model.slots[1].state = SlotState::FellBack(
-        "torch MPS missed 50 deadlines in a row (4.2 ms of 10 ms are usual). Close other programs that use the GPU, \
+    picture.view_model.slots[1].state = SlotState::FellBack { device: fixtures::TORCH_MPS, reason: "torch MPS missed 50 deadlines in a row (4.2 ms of 10 ms are usual). Close other programs that use the GPU, \
          then press Retry."
-            .into(),
-    );
+            .into() };
     picture.view_model.null_db = None;
     picture.matches("devices_fell_back");
 }

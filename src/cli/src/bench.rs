@@ -101,7 +101,6 @@ pub fn run(args: &Args) -> Result<bool> {
         files: Vec::new(),
         skipped: Vec::new(),
     };
-    let mut live = Vec::new();
     let wanted = |device: Device| args.device.is_empty() || args.device.contains(&device);
     for found in assessed.iter().filter(|found| wanted(found.device)) {
         let name = found.device.name();
@@ -113,8 +112,6 @@ pub fn run(args: &Args) -> Result<bool> {
         eprintln!("Measuring {name}");
         match measure::device(found, &model, args) {
             Ok((steps, files)) => {
-                let one = steps.iter().find(|step| step.streams == 1 && step.missed.is_some());
-                live.extend(one.map(|step| (found.device, step.total.p99_us)));
                 report.steps.extend(steps);
                 report.files.extend(files);
             }
@@ -126,9 +123,6 @@ pub fn run(args: &Args) -> Result<bool> {
     }
     for device in args.device.iter().filter(|device| !assessed.iter().any(|found| found.device == **device)) {
         report.skipped.push(Skipped { device: device.name(), reason: "there is no such device here".into() });
-    }
-    if let Err(error) = device::keep_measured(&live) {
-        eprintln!("the measurements cannot be kept for the automatic choice: {error}");
     }
     let named_all = args.device.is_empty() || report.skipped.is_empty();
     publish(&report, args)?;

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use anyhow::Result;
 use serde::Serialize;
-use tacet_realtime::device::{self, Assessment, Device, Facts, MPS_FLOOR, Use};
+use tacet_realtime::device::{self, Assessment, Facts, MPS_FLOOR, Use};
 use tacet_torch_pack::abi::TORCH_VERSION;
 
 /// Lists every device with its availability, the reason if it is unavailable, and notes.
@@ -21,26 +21,8 @@ struct Report {
     libtorch: Option<String>,
     libtorch_problem: Option<String>,
     mps_floor: String,
-    auto_live: AutoLive,
     auto_files: String,
     devices: Vec<Entry>,
-}
-
-#[derive(Serialize)]
-struct AutoLive {
-    device: String,
-    reason: String,
-}
-
-/// For live audio what was measured decides.
-fn auto_live(devices: &[Assessment], measured: &[(Device, f32)]) -> AutoLive {
-    let choice = device::choose(None, None, devices, Use::Live(measured));
-    let p99_us = measured.iter().find(|(device, _)| *device == choice.device).map(|(_, us)| *us);
-    let reason = match p99_us {
-        Some(us) => format!("{}, {:.2} ms at the 99th percentile", choice.reason, us / 1000.0),
-        None => format!("{}; `tacet bench` measures", choice.reason),
-    };
-    AutoLive { device: choice.device.id(), reason }
 }
 
 #[derive(Serialize)]
@@ -67,8 +49,7 @@ pub fn run(args: &Args) -> Result<bool> {
         libtorch: facts.torch.as_ref().ok().map(|torch| torch.pack.clone()),
         libtorch_problem: facts.torch.as_ref().err().cloned(),
         mps_floor: MPS_FLOOR.to_string(),
-        auto_live: auto_live(&devices, &device::measured()),
-        auto_files: device::choose(None, None, &devices, Use::Files).device.id(),
+        auto_files: device::choose(&devices, Use::Files).id(),
         devices: devices.iter().map(entry).collect(),
     };
     let mut out = std::io::stdout().lock();
@@ -101,10 +82,7 @@ fn text(report: &Report) -> String {
         (None, problem) => format!("libtorch   {}", problem.as_deref().unwrap_or("not there")),
     });
     lines.push(format!("MPS floor  macOS {} for libtorch {TORCH_VERSION}", report.mps_floor));
-    lines.push(format!(
-        "Auto       live audio: {} ({}); files: {}",
-        report.auto_live.device, report.auto_live.reason, report.auto_files
-    ));
+    lines.push(format!("Auto       {} for files", report.auto_files));
     for device in &report.devices {
         let state = if device.available { "available" } else { "not available" };
         lines.push(format!("\n{:<8} {:<17} {state}", device.id, device.name));
@@ -136,13 +114,12 @@ mod tests {
             libtorch: None,
             libtorch_problem: Some("no pack; install one".into()),
             mps_floor: MPS_FLOOR.to_string(),
-            auto_live: auto_live(&devices, &[(Device::Native, 250.0)]),
             auto_files: "native".into(),
             devices: devices.iter().map(entry).collect(),
         };
         let text = text(&report);
         for part in [
-            "live audio: native (the fastest that was measured, 0.25 ms",
+            "native for files",
             "native CPU        available",
             "native16 native CPU 16-bit available",
             "torch CPU",

@@ -51,7 +51,7 @@ impl Resampler {
         if from_hz == to_hz {
             return Ok(Self { stage: None });
         }
-        let divisor = gcd(from_hz, to_hz);
+        let divisor = num_integer::gcd(from_hz, to_hz);
         let (unit_in, unit_out) = ((from_hz / divisor) as usize, (to_hz / divisor) as usize);
         // Both blocks must be even: then the delay, half a block, is a whole number of samples on either side.
         let n_units = MIN_BLOCK.div_ceil(unit_in.min(unit_out)).next_multiple_of(2);
@@ -113,10 +113,6 @@ impl Stage {
 /// How many samples at `to_hz` cover `n_samples` at `from_hz`, rounded up.
 pub fn n_resampled(n_samples: u64, from_hz: u32, to_hz: u32) -> u64 {
     (u128::from(n_samples) * u128::from(to_hz)).div_ceil(u128::from(from_hz)) as u64
-}
-
-fn gcd(a: u32, b: u32) -> u32 {
-    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use tacet_model::HOP;
 
-use crate::engine::{Engine, EngineError, Job, Stage, StepTimings, Thresholds};
+use crate::engine::{Engine, EngineError, Job, NOT_FINITE, Stage, StepTimings, Thresholds};
 use crate::enhance::Shaping;
 use crate::halves::{Analyser, Synthesiser};
 use crate::stft::OVERLAP_DELAY_SAMPLES;
@@ -99,6 +99,10 @@ impl Denoiser {
         job.pending = true;
         let timings = self.engine.step(&mut self.jobs)?;
         let job = &self.jobs[0];
+        if !job.is_finite() {
+            let device = self.engine.name().to_owned();
+            return Err(EngineError::Failed { device, reason: NOT_FINITE.into() });
+        }
         self.synthesiser.process(&self.settings.shaping, job.stage, &job.output, output);
         let (input_power, output_power) = self.synthesiser.powers();
         Ok(HopReport { lsnr_db: job.output[0].lsnr_db, stage: job.stage, input_power, output_power, timings })

@@ -135,6 +135,16 @@ impl Job {
             stage: Stage::default(),
         }
     }
+
+    /// Whether every number of the output is one, as far as the stage makes it valid.
+    pub fn is_finite(&self) -> bool {
+        self.output.iter().all(|channel| {
+            channel.lsnr_db.is_finite()
+                && (!self.stage.has_mask() || channel.mask.iter().all(|gain| gain.is_finite()))
+                && (self.stage != Stage::Full
+                    || channel.filtered.iter().all(|bin| bin.re.is_finite() && bin.im.is_finite()))
+        })
+    }
 }
 
 /// What one step cost, in microseconds. Engines on the CPU transfer nothing.
@@ -159,6 +169,9 @@ impl StepTimings {
         self.upload_us + self.compute_us + self.download_us
     }
 }
+
+/// What is wrong with an engine whose output is not [finite](Job::is_finite).
+pub const NOT_FINITE: &str = "it gives values that are not numbers";
 
 /// Why a step or a stream failed. No output of the step is valid after an error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -205,7 +218,8 @@ pub trait Engine: Send {
     /// Clears all recurrent state of a stream, without allocating.
     fn reset(&mut self, stream: StreamId);
 
-    /// Infers the hop of every pending job, in one pass over the weights, and clears `pending`.
+    /// Infers the hop of every pending job, in one pass over the weights, and clears `pending`. A job's output may hold values
+    /// that are not finite, where the device is defective: the caller checks each, so that one costs no other stream anything.
     ///
     /// # Errors
     /// [`EngineError`]; then no job's output is valid and the streams' states are undefined until reset.

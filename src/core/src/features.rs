@@ -20,12 +20,25 @@ const BAND_RANGE_DB: f32 = 40.0;
 /// effect on audio, but never zero: under flush-to-zero the decay would otherwise end in 0/0 after 78 s of silence.
 const UNIT_FLOOR: f32 = 1e-30;
 
-/// Running mean level per band and running magnitude per low bin of one channel.
+/// What one channel's features are normalised by: running mean level per band and running magnitude per low bin.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Normalisation {
+    mean_db: [f32; N_BANDS],
+    unit: [f32; N_DF_BINS],
+}
+
+impl Default for Normalisation {
+    /// The average of the training.
+    fn default() -> Self {
+        Self { mean_db: ramp(MEAN_START_DB), unit: ramp(UNIT_START) }
+    }
+}
+
+/// One channel's features, hop by hop.
 #[derive(Clone, Debug)]
 pub struct FeatureState {
     alpha: f32,
-    mean_db: [f32; N_BANDS],
-    unit: [f32; N_DF_BINS],
+    normalisation: Normalisation,
 }
 
 fn ramp<const N: usize>((first, last): (f32, f32)) -> [f32; N] {
@@ -36,28 +49,39 @@ fn ramp<const N: usize>((first, last): (f32, f32)) -> [f32; N] {
 impl FeatureState {
     /// A fresh state with smoothing factor `norm_alpha` per hop (0.99 for the published models).
     pub fn new(norm_alpha: f32) -> Self {
-        Self { alpha: norm_alpha, mean_db: ramp(MEAN_START_DB), unit: ramp(UNIT_START) }
+        Self { alpha: norm_alpha, normalisation: Normalisation::default() }
     }
 
     /// Back to the fresh state.
     pub fn reset(&mut self) {
-        *self = Self::new(self.alpha);
+        self.normalisation = Normalisation::default();
+    }
+
+    /// What the last hop was normalised by.
+    pub fn normalisation(&self) -> &Normalisation {
+        &self.normalisation
+    }
+
+    /// Goes on from another channel's state, as if this one had heard the same until now.
+    pub fn inherit(&mut self, normalisation: &Normalisation) {
+        self.normalisation = *normalisation;
     }
 
     /// Advances the normalisation by one hop and writes features and low bins to `out`.
     pub fn process(&mut self, noisy: &Spectrum, out: &mut ChannelIn) {
         let (alpha, fresh) = (self.alpha, 1.0 - self.alpha);
+        let Normalisation { mean_db: means_db, unit: units } = &mut self.normalisation;
         for band in 0..N_BANDS {
             let share = 1.0 / BAND_WIDTHS[band] as f32;
             let bins = &noisy[BAND_STARTS[band]..BAND_STARTS[band] + BAND_WIDTHS[band]];
             let power = bins.iter().fold(0.0, |sum, bin| sum + bin.norm_sqr() * share);
             let level_db = (power + POWER_FLOOR).log10() * 10.0;
-            let mean_db = level_db * fresh + self.mean_db[band] * alpha;
-            self.mean_db[band] = mean_db;
+            let mean_db = level_db * fresh + means_db[band] * alpha;
+            means_db[band] = mean_db;
             out.erb[band] = (level_db - mean_db) / BAND_RANGE_DB;
         }
         for ((unit, bin), (cplx, low)) in
-            self.unit.iter_mut().zip(noisy).zip(out.cplx.iter_mut().zip(&mut out.noisy))
+            units.iter_mut().zip(noisy).zip(out.cplx.iter_mut().zip(&mut out.noisy))
         {
             *unit = (bin.norm_sqr().sqrt() * fresh + *unit * alpha).max(UNIT_FLOOR);
             *cplx = bin / unit.sqrt();
@@ -79,7 +103,7 @@ mod tests {
             state.process(&SILENT_SPECTRUM, &mut out);
         }
         assert!(out.cplx.iter().all(|c| c.re == 0.0 && c.im == 0.0));
-        assert!(state.unit.iter().all(|&u| u == UNIT_FLOOR));
+        assert!(state.normalisation.unit.iter().all(|&u| u == UNIT_FLOOR));
         assert!(out.erb.iter().all(|e| e.abs() < 1e-3), "the mean reached the floor");
     }
 
@@ -105,6 +129,21 @@ mod tests {
         spectrum.fill(Complex32::new(0.3, 0.1));
         state.process(&spectrum, &mut ChannelIn::default());
         state.reset();
-        assert_eq!((state.mean_db, state.unit), (fresh.mean_db, fresh.unit));
+        assert_eq!(state.normalisation, fresh.normalisation);
+    }
+
+    #[test]
+    fn a_state_that_is_handed_over_goes_on_bit_identically() {
+        let (mut first, mut second) = (FeatureState::new(0.99), FeatureState::new(0.99));
+        let mut spectrum = SILENT_SPECTRUM;
+        let (mut ours, mut theirs) = (ChannelIn::default(), ChannelIn::default());
+        for hop in 0..50 {
+            spectrum.fill(Complex32::new(0.01 * hop as f32, 0.1));
+            first.process(&spectrum, &mut ours);
+        }
+        second.inherit(first.normalisation());
+        first.process(&spectrum, &mut ours);
+        second.process(&spectrum, &mut theirs);
+        assert!(ours.erb == theirs.erb && ours.cplx == theirs.cplx);
     }
 }

@@ -30,6 +30,11 @@ impl History {
         &mut self.frames[start..start + self.n_channels]
     }
 
+    /// Frames that it holds.
+    pub fn n_hops(&self) -> usize {
+        self.n_hops
+    }
+
     /// The frame pushed `hops_ago` hops before the newest one, one spectrum per channel.
     ///
     /// # Panics

@@ -15,6 +15,7 @@ pub mod features;
 pub mod frame;
 pub mod halves;
 pub mod history;
+pub mod samples;
 pub mod sequence;
 pub mod stft;
 pub mod weights;

@@ -16,8 +16,8 @@ use vst3::Steinberg::{
 
 use super::bridge::Setup;
 use super::component::{Component, INPUT, OUTPUT, channels};
+use crate::inference::native::lookahead_hops;
 use crate::latency::Latency;
-use crate::models;
 use crate::plugin::Tacet;
 use crate::plugin::clap::instance::call;
 use crate::processor::resample::Plan;
@@ -130,7 +130,7 @@ impl IAudioProcessorTrait for Component {
         }
         // What it will be: some hosts ask between setting up and activating.
         let Some(plan) = Plan::new(self.bridge.setup.lock().rate_hz) else { return 0 };
-        let lookahead_hops = models::lookahead_hops(shared.available_model());
+        let Ok(lookahead_hops) = lookahead_hops(shared.available_model()) else { return 0 };
         Latency::new(lookahead_hops, shared.params.latency_mode(), &plan).total_samples as u32
     }
 

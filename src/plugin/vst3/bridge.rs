@@ -227,7 +227,7 @@ impl Bridge {
         } else {
             param.forget_edit();
             param.set(value);
-            self.shared().ask();
+            self.shared().signal.raise();
         }
     }
 

@@ -155,7 +155,7 @@ impl IComponentTrait for Component {
             return kResultFalse;
         }
         self.bridge.params.iter().for_each(|param| param.forget_edit());
-        self.bridge.shared().ask();
+        self.bridge.shared().signal.raise();
         self.bridge.serve();
         kResultOk
     }

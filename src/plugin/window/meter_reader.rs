@@ -6,12 +6,11 @@ use tacet_model::ModelKind;
 
 use crate::device::Device;
 use crate::engine::native::Level;
-use crate::inference::services::Services;
-use crate::inference::slot_manager::{N_SLOTS, SlotId, SlotState as Served};
+use crate::inference::slot_manager::{N_SLOTS, SlotId, SlotState};
 use crate::lab::{HopTiming, Phase, Statistics};
 use crate::meters::Meters;
 use crate::meters::feed::{FeedFrame, N_FRAMES};
-use crate::panel::view_model::{LatencyTerms, Slot, SlotState, Stream, ViewModel};
+use crate::panel::view_model::{LatencyTerms, Slot, Stream, ViewModel};
 use crate::parameters::Choice as _;
 
 use super::super::shared::Shared;
@@ -114,10 +113,10 @@ impl MeterReader {
         let due = self.summed_s.is_none_or(|summed_s| now_s - summed_s >= SUMMARY_S);
         for id in SlotId::ALL {
             let slot = id as usize;
-            let served = shared.slot_state(id);
-            let device = match served {
-                Served::Live(device) => Some(device),
-                Served::FellBack { .. } if slot == 0 => Some(Device::Native),
+            let state = shared.slot_state(id);
+            let device = match state {
+                SlotState::Live(device) => Some(device),
+                SlotState::FellBack { .. } if slot == 0 => Some(Device::Native),
                 _ => None,
             };
             // Hops of another device are none of this one's.
@@ -130,9 +129,9 @@ impl MeterReader {
                 shared.meters.slots[slot].timings.read(self.next_hops[slot], &mut self.hops);
             self.hops.iter().for_each(|&hop| self.statistics[slot].push(hop));
             let target = &mut view_model.slots[slot];
-            show_state(target, served);
+            show_state(target, state);
             if due {
-                let reports = device.map(|device| Services::global().reports(device)).unwrap_or_default();
+                let reports = device.map(|device| shared.services().reports(device)).unwrap_or_default();
                 target.probe_us = reports.iter().find_map(|report| report.round_trip_us());
                 for phase in Phase::EACH {
                     if in_detail || phase == Phase::All {
@@ -145,21 +144,14 @@ impl MeterReader {
             self.summed_s = Some(now_s);
             view_model.process.version = env!("CARGO_PKG_VERSION").into();
             view_model.process.n_instances = Shared::n_instances();
-            view_model.process.workers = workers();
+            view_model.process.workers = workers(shared);
             view_model.model = ModelKind::NAMES[shared.available_model().index()].into();
         }
     }
 }
 
-fn show_state(target: &mut Slot, served: Served) {
-    let device = match &served {
-        Served::Off => None,
-        Served::Opening(device)
-        | Served::Warming(device)
-        | Served::Checking(device)
-        | Served::Live(device)
-        | Served::FellBack { device, .. } => Some(*device),
-    };
+fn show_state(target: &mut Slot, state: SlotState) {
+    let device = state.device();
     target.has_transfers = device.is_some_and(Device::has_transfers);
     target.detail = match device {
         None => String::new(),
@@ -167,20 +159,13 @@ fn show_state(target: &mut Slot, served: Served) {
         Some(Device::Native16) => format!("{} · 16-bit", Level::get().name()),
         Some(_) => "real_one_step".into(),
     };
-    target.state = match served {
-        Served::Off => SlotState::Off,
-        Served::Opening(_) => SlotState::Loading,
-        Served::Warming(_) => SlotState::Warming,
-        Served::Checking(_) => SlotState::Checking,
-        Served::Live(_) => SlotState::Live,
-        Served::FellBack { reason, .. } => SlotState::FellBack(reason),
-    };
+    target.state = state;
 }
 
 /// Every worker of the process with the streams that it serves.
-fn workers() -> Vec<(String, usize)> {
+fn workers(shared: &Shared) -> Vec<(String, usize)> {
     let of = |device: Device| {
-        let reports = Services::global().reports(device).into_iter().enumerate();
+        let reports = shared.services().reports(device).into_iter().enumerate();
         reports.map(move |(i, report)| {
             let number = if i == 0 { String::new() } else { format!(", worker {}", i + 1) };
             (device.name() + &number, report.n_streams() as usize)

@@ -6,47 +6,32 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use crate::exchange::Waker;
+use crate::inference::signal::WorkSignal;
 
 /// What the thread does something for: a plugin's instance, a stream.
 pub trait Attended: Send + Sync {
-    /// Where it asks for [`Self::attend`].
-    fn request(&self) -> &AttendRequest;
+    /// Raised when [`Self::attend`] is due.
+    fn signal(&self) -> &WorkSignal;
 
-    /// Does what has become due. On the background thread.
+    /// Whether [`Self::attend`] is due again in a moment, without a signal: a thread that ends is waited for.
+    fn is_waiting(&self) -> bool {
+        false
+    }
+
+    /// Does what has become due; takes the signal first, so that what comes up meanwhile is done in the next turn. On the
+    /// background thread.
     fn attend(&self);
 }
 
-/// An instance's request to be attended to.
-#[derive(Debug, Default)]
-pub struct AttendRequest {
-    /// Whether it was made and has not been met yet.
-    is_pending: AtomicBool,
-    /// Wakes the background thread; set when the instance joins it.
-    waker: OnceLock<Waker>,
-}
-
-impl AttendRequest {
-    /// Asks for [`Attended::attend`] on the background thread; once until it comes. Real-time safe.
-    pub fn ask(&self) {
-        if !self.is_pending.swap(true, Ordering::AcqRel)
-            && let Some(waker) = self.waker.get()
-        {
-            waker.wake();
-        }
-    }
-
-    /// Whether it was asked for and has not come yet.
-    pub fn is_pending(&self) -> bool {
-        // Acquire: what made somebody ask is seen by who attends.
-        self.is_pending.load(Ordering::Acquire)
-    }
-}
+/// Between two looks at a device's thread that is on its way out.
+const CLOSING_PAUSE: Duration = Duration::from_millis(5);
 
 /// The thread, as an instance holds it. Dropping the last one waits for its end: the host may unload this library then.
 pub struct BackgroundThread {
@@ -81,11 +66,8 @@ impl BackgroundThread {
         let weak: Weak<T> = Arc::downgrade(instance);
         background.state.instances.lock().push(weak);
         if let Some(thread) = &background.thread {
-            let waker = Waker::new(thread.thread().clone());
             // An instance keeps its thread, so that the first waker lasts.
-            let _ = instance.request().waker.set(waker.clone());
-            // It may have asked before there was a waker.
-            waker.wake();
+            instance.signal().set_waker(Waker::new(thread.thread().clone()));
         }
         Ok(background)
     }
@@ -115,23 +97,26 @@ impl Drop for BackgroundThread {
 impl State {
     fn run(&self) {
         while !self.is_over.load(Ordering::Acquire) {
-            let asking: Vec<Arc<dyn Attended>> = {
+            let due: Vec<Arc<dyn Attended>> = {
                 let mut instances = self.instances.lock();
                 instances.retain(|instance| instance.strong_count() > 0);
                 instances
                     .iter()
                     .filter_map(Weak::upgrade)
-                    .filter(|instance| instance.request().is_pending())
+                    .filter(|instance| instance.signal().is_raised() || instance.is_waiting())
                     .collect()
             };
-            for instance in &asking {
-                // Lowered first: what is asked for from now on is done in the next round.
-                instance.request().is_pending.store(false, Ordering::Release);
+            for instance in &due {
                 // A panic costs this attempt; the others are attended to all the same.
                 let _ = catch_unwind(AssertUnwindSafe(|| instance.attend()));
             }
-            if asking.is_empty() {
-                // A wake-up since the last look makes this return at once.
+            let (is_idle, is_waiting) = (due.is_empty(), due.iter().any(|instance| instance.is_waiting()));
+            // An instance must not outlive its host's call because this thread sleeps.
+            drop(due);
+            // A wake-up since the last look makes either return at once.
+            if is_waiting {
+                std::thread::park_timeout(CLOSING_PAUSE);
+            } else if is_idle {
                 std::thread::park();
             }
         }
@@ -141,7 +126,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::AtomicUsize;
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use super::*;
 
@@ -157,16 +142,17 @@ mod tests {
     /// An instance that counts how often it is attended to.
     #[derive(Default)]
     struct Instance {
-        request: AttendRequest,
+        signal: WorkSignal,
         n_attended: AtomicUsize,
     }
 
     impl Attended for Instance {
-        fn request(&self) -> &AttendRequest {
-            &self.request
+        fn signal(&self) -> &WorkSignal {
+            &self.signal
         }
 
         fn attend(&self) {
+            self.signal.take();
             self.n_attended.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -179,18 +165,18 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &second));
         for n_rounds in 1..=100 {
             for instance in [&stays, &goes] {
-                instance.request.ask();
+                instance.signal.raise();
                 wait_for(|| instance.n_attended.load(Ordering::Relaxed) == n_rounds);
             }
         }
         // Asks and is gone before anybody comes.
-        goes.request.ask();
+        goes.signal.raise();
         drop((goes, second));
-        stays.request.ask();
+        stays.signal.raise();
         wait_for(|| stays.n_attended.load(Ordering::Relaxed) == 101);
         drop(first);
         // Nobody listens any more, and nothing breaks.
-        stays.request.ask();
-        assert!(stays.request.is_pending());
+        stays.signal.raise();
+        assert!(stays.signal.is_raised());
     }
 }

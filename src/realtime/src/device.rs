@@ -5,15 +5,13 @@
 
 mod assess;
 mod choose;
-mod measured;
 mod system;
 
 pub use assess::{
     Assessment, COMPLEX_ON_MPS, DfChoice, MPS_FIRST_MACOS, MPS_FLOOR, TorchFacts, Unavailable, Warning,
     assess,
 };
-pub use choose::{Choice, Reason, Use, choose};
-pub use measured::{keep_measured, measured};
+pub use choose::{Use, choose};
 pub use system::{System, Version};
 
 use tacet_torch_pack::abi::{self, DfMethod};

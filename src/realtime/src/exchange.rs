@@ -12,6 +12,7 @@
 use std::time::{Duration, Instant};
 
 use crate::engine::{ChannelOut, Stage, StepTimings, Thresholds};
+use crate::features::Normalisation;
 use crate::frame::{SILENT_SPECTRUM, Spectrum};
 use crate::sync::{
     Arc, AtomicBool, AtomicU32, Consumer, OnceLock, Ordering, Parker, Producer, PushError, RingBuffer,
@@ -48,6 +49,11 @@ pub struct HopBox {
     pub sent: Instant,
     /// The noisy frame, one spectrum per channel.
     pub noisy: Box<[Spectrum]>,
+    /// One per channel. In an answer: what its features were normalised by. In a request: what the stream goes on from, if it
+    /// `inherits`.
+    pub normalisation: Box<[Normalisation]>,
+    /// Whether the stream goes on from [`normalisation`](Self::normalisation) at this hop instead of its own.
+    pub inherits: bool,
     /// What became of it.
     pub outcome: Outcome,
     /// Which stages of the network ran.
@@ -72,6 +78,8 @@ impl HopBox {
             thresholds: Thresholds::default(),
             sent: Instant::now(),
             noisy: vec![SILENT_SPECTRUM; n_channels].into(),
+            normalisation: vec![Normalisation::default(); n_channels].into(),
+            inherits: false,
             outcome: Outcome::Returned,
             stage: Stage::default(),
             output: vec![ChannelOut::default(); n_channels].into(),
@@ -161,9 +169,17 @@ pub fn pair(n_channels: usize, n_boxes: usize, waker: Waker) -> (AudioEnd, Worke
 }
 
 impl AudioEnd {
-    /// Sends a hop. Returns whether it left: if every box is under way, the request is dropped. Where every box is out, the
-    /// oldest reply is a ring's length old; nobody will ask for it, and it makes room. Real-time safe.
-    pub fn request(&mut self, seq: u64, thresholds: Thresholds, noisy: &[Spectrum], now: Instant) -> bool {
+    /// Sends a hop; with `inherited`, the stream goes on from there. Returns whether it left: if every box is under way, the
+    /// request is dropped. Where every box is out, the oldest reply is a ring's length old; nobody will ask for it, and it
+    /// makes room. Real-time safe.
+    pub fn request(
+        &mut self,
+        seq: u64,
+        thresholds: Thresholds,
+        noisy: &[Spectrum],
+        inherited: Option<&[Normalisation]>,
+        now: Instant,
+    ) -> bool {
         let Some(mut hop) = self.idle.pop().or_else(|| self.replies.pop().ok()) else { return false };
         hop.seq = seq;
         hop.generation = self.state.generation.load(Ordering::Relaxed);
@@ -171,6 +187,10 @@ impl AudioEnd {
         hop.sent = now;
         hop.outcome = Outcome::Returned;
         hop.noisy.copy_from_slice(noisy);
+        hop.inherits = inherited.is_some();
+        if let Some(inherited) = inherited {
+            hop.normalisation.copy_from_slice(inherited);
+        }
         match self.requests.push(hop) {
             Ok(()) => {
                 self.waker.wake();

@@ -1,5 +1,8 @@
 //! Inference for every stream of the process: one worker thread per device, shared by all plugin instances.
 //!
+//! - [`stream`]: how far a stream is, as its worker and the audio thread tell.
+//! - [`report`]: what a service tells about itself.
+//! - [`signal`]: calls an instance's background thread.
 //! - [`service`]: a device's worker as the rest of the program sees it; streams join and leave off the audio thread.
 //! - [`worker`]: the thread itself: collect what is pending, compute features, step the engine once for all, answer, park.
 //! - [`breaker`]: when an engine that fails is given up.
@@ -14,34 +17,44 @@ use tacet_model::ModelKind;
 
 use crate::engine::Engine;
 
+use stream::StreamState;
+
 pub mod breaker;
 mod keep_loaded;
 pub mod native;
 pub mod priority;
+pub mod report;
 #[cfg(test)]
 pub(crate) mod scripted;
 pub mod service;
 pub mod services;
+pub mod signal;
 pub mod slot_manager;
+pub mod stream;
 pub mod torch;
 pub mod worker;
 
 /// Why an opener gave no engine; its text holds the user's next step.
 pub type OpenError = Box<dyn Error + Send + Sync>;
 
-/// What opening an engine tells on its way, in this order; an engine that has none of it tells nothing.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Progress {
-    /// Loaded; the first steps follow, which take longest.
-    WarmingUp,
-    /// Its output is compared with the native engine's.
-    Checking,
-    /// Moving a step's tensors to the device and back took this long, nothing computed: median, microseconds.
-    RoundTrip(f32),
+/// An engine that is ready, and what was measured while it was opened.
+pub struct OpenedEngine {
+    /// The engine.
+    pub engine: Box<dyn Engine>,
+    /// Moving a step's tensors to the device and back, nothing computed: median, microseconds. `None` where nothing moves.
+    pub round_trip_us: Option<f32>,
 }
 
-/// The second half of opening an engine, run on the worker thread: a device may want all its calls from one thread.
-pub type BuildEngine = Box<dyn FnOnce(&mut dyn FnMut(Progress)) -> Result<Box<dyn Engine>, OpenError> + Send>;
+impl<E: Engine + 'static> From<E> for OpenedEngine {
+    /// An engine that moves nothing.
+    fn from(engine: E) -> Self {
+        Self { engine: Box::new(engine), round_trip_us: None }
+    }
+}
+
+/// The second half of opening an engine, run on the worker thread: a device may want all its calls from one thread. It
+/// reports the states between [`StreamState::Opening`] and [`StreamState::Live`] that the engine goes through, if any.
+pub type BuildEngine = Box<dyn FnOnce(&mut dyn FnMut(StreamState)) -> Result<OpenedEngine, OpenError> + Send>;
 
 /// Opens the engines of a device.
 pub trait EngineOpener: Send + Sync {

@@ -12,13 +12,16 @@
 //! - [`background`]: the thread that does for every stream what the audio thread may not.
 //! - [`device`]: what can run the network here, and what to know before choosing. Never on the audio thread.
 //! - [`models`]: models that are not embedded. Never on the audio thread.
+//! - [`user_files`]: where this user's files lie, and writing them. Never on the audio thread.
 //! - [`meters`]: what the audio thread tells the panel.
 //! - [`lab`]: what each device costs, measured hop by hop. Off the audio thread.
 //! - [`parameters`]: the table of parameters: ranges, units, defaults, texts.
 //! - [`oklab`]: colours of pictures and panel.
 //! - [`sync`]: what the concurrent code is made of.
 
-pub use tacet_core::{denoiser, denormals, enhance, erb, features, frame, history, sequence, stft, weights};
+pub use tacet_core::{
+    denoiser, denormals, enhance, erb, features, frame, history, samples, sequence, stft, weights,
+};
 pub use tacet_model as model;
 
 pub mod background;
@@ -36,3 +39,4 @@ pub mod parameters;
 pub mod processor;
 pub mod resample;
 pub mod sync;
+pub mod user_files;

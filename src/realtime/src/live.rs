@@ -11,9 +11,11 @@ use parking_lot::Mutex;
 use rubato::ResamplerConstructionError;
 use tacet_model::ModelKind;
 
-use crate::background::{AttendRequest, Attended, BackgroundThread};
+use crate::background::{Attended, BackgroundThread};
 use crate::device::Device;
+use crate::inference::native::{NativeError, lookahead_hops};
 use crate::inference::services::Services;
+use crate::inference::signal::WorkSignal;
 use crate::inference::slot_manager::{SlotId, SlotManager, SlotState};
 use crate::latency::{Latency, LatencyMode};
 use crate::meters::{Meters, N_CHANNELS};
@@ -50,6 +52,9 @@ pub enum LiveError {
     /// Neither mono nor stereo.
     #[error("{0} channels cannot be processed: choose 1 or 2")]
     Channels(usize),
+    /// The model cannot be read.
+    #[error(transparent)]
+    Model(#[from] NativeError),
     /// The sample-rate conversion cannot be built.
     #[error("the sample-rate conversion cannot be built ({0}): choose 48000 Hz")]
     Resampler(#[from] ResamplerConstructionError),
@@ -69,7 +74,8 @@ struct Slots(Arc<Shared>);
 
 impl Drop for Slots {
     fn drop(&mut self) {
-        *self.0.slot_manager.lock() = None;
+        let left = self.0.slot_manager.lock().take();
+        drop(left);
     }
 }
 
@@ -77,19 +83,25 @@ impl Drop for Slots {
 struct Shared {
     slot_manager: Mutex<Option<SlotManager>>,
     /// Raised when the slots need to be attended to.
-    attention: Arc<AtomicBool>,
-    request: AttendRequest,
+    signal: Arc<WorkSignal>,
+    is_waiting: AtomicBool,
 }
 
 impl Attended for Shared {
-    fn request(&self) -> &AttendRequest {
-        &self.request
+    fn signal(&self) -> &WorkSignal {
+        &self.signal
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.is_waiting.load(Ordering::Relaxed)
     }
 
     fn attend(&self) {
-        if let Some(slot_manager) = &mut *self.slot_manager.lock() {
-            slot_manager.attend();
-        }
+        self.signal.take();
+        let attended = self.slot_manager.lock().as_mut().map(|slots| (slots.attend(), slots.is_waiting()));
+        let is_waiting = attended.as_ref().is_some_and(|(_, is_waiting)| *is_waiting);
+        self.is_waiting.store(is_waiting, Ordering::Relaxed);
+        // What has left is dropped here, outside of the lock.
     }
 }
 
@@ -105,16 +117,16 @@ impl Live {
             return Err(LiveError::Channels(n_channels));
         }
         let model = models::available(options.model);
-        let attention = Arc::new(AtomicBool::new(false));
+        let signal = Arc::new(WorkSignal::default());
         let (mut slot_manager, inbox) =
-            SlotManager::new(Services::global(), model, n_channels, attention.clone());
+            SlotManager::new(Services::global(), model, n_channels, signal.clone());
         slot_manager.serve_at_once(OPEN_PATIENCE);
         slot_manager.choose(device, None);
         let meters = Arc::new(Meters::default());
-        let setup = Setup { plan, n_channels, lookahead_hops: models::lookahead_hops(model), mode };
+        let setup = Setup { plan, n_channels, lookahead_hops: lookahead_hops(model)?, mode };
         let processor = Processor::new(setup, inbox, meters.clone())?;
         let slot_manager = Mutex::new(Some(slot_manager));
-        let shared = Arc::new(Shared { slot_manager, attention, request: AttendRequest::default() });
+        let shared = Arc::new(Shared { slot_manager, signal, is_waiting: AtomicBool::new(false) });
         // Without a thread the slots stay as they are now: the native engine plays.
         let background = BackgroundThread::join(&shared).ok();
         Ok(Self { processor, slots: Slots(shared), background, meters })
@@ -122,10 +134,6 @@ impl Live {
 
     /// Processes a block in place: one slice per channel, all of one length. Real-time safe.
     pub fn process<C: AsRef<[f32]> + AsMut<[f32]>>(&mut self, block: &mut [C], controls: &Controls) {
-        // Acquire is the background thread's business; here it is a hint.
-        if self.slots.0.attention.load(Ordering::Relaxed) {
-            self.slots.0.request.ask();
-        }
         // Nobody says whether a host renders offline: the wait rule finds out.
         self.processor.process(block, controls, false);
     }

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use tacet_model::{Model, ModelError, ModelKind};
 
+use crate::user_files::data_dir;
 use crate::weights;
 
 /// A model from a file, an official or fine-tuned archive (`*_onnx.tar.gz`) or a converted model (`*.safetensors`); the
@@ -24,7 +25,7 @@ pub const MODELS_VARIABLE: &str = "TACET_MODELS_DIR";
 pub fn models_dir() -> Option<PathBuf> {
     match std::env::var_os(MODELS_VARIABLE).filter(|dir| !dir.is_empty()) {
         Some(dir) => Some(dir.into()),
-        None => Some(dirs::data_local_dir()?.join("tacet").join("models")),
+        None => Some(data_dir()?.join("models")),
     }
 }
 
@@ -48,14 +49,6 @@ pub fn available(wanted: ModelKind) -> ModelKind {
     let embedded = embedded_kind();
     let is_available = wanted == embedded || installed(wanted).is_some();
     if is_available { wanted } else { embedded }
-}
-
-/// Hops of lookahead of a model.
-pub fn lookahead_hops(model: ModelKind) -> usize {
-    match model {
-        ModelKind::DeepFilterNet3 => 2,
-        ModelKind::DeepFilterNet3Ll => 0,
-    }
 }
 
 #[cfg(test)]

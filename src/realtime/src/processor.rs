@@ -19,6 +19,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use rubato::ResamplerConstructionError;
+use tacet_model::HOP;
 
 use crate::denormals::FlushDenormals;
 use crate::engine::Stage;
@@ -29,6 +30,7 @@ use crate::history::History;
 use crate::inference::slot_manager::{N_SLOTS, SlotId, SlotInbox};
 use crate::latency::{Latency, LatencyMode, pipeline_samples};
 use crate::meters::Meters;
+use crate::samples::{make_finite, peak};
 use crate::stft::{Analysis, Synthesis};
 
 pub mod align;
@@ -131,7 +133,7 @@ impl Processor {
                 .map(|_| Channel { analysis: Analysis::new(), synthesis: Synthesis::new() })
                 .collect(),
             history: History::new(n_channels, depth_hops + 1),
-            slots: Slots::new(inbox),
+            slots: Slots::new(inbox, n_channels),
             rule: WaitRule::new(plan.rate_hz(), grace),
             results: [result(), result()],
             seq: 0,
@@ -172,8 +174,10 @@ impl Processor {
         let mut at = 0;
         while at < n_samples {
             let n = (n_samples - at).min(self.collector.n_missing()).min(MAX_PORTION);
-            for (channel, peak) in block.iter().zip(&self.metering.meters().input_peak) {
-                peak.raise(metering::peak(&channel.as_ref()[at..at + n]));
+            for (channel, meter) in block.iter_mut().zip(&self.metering.meters().input_peak) {
+                let portion = &mut channel.as_mut()[at..at + n];
+                make_finite(portion);
+                meter.raise(peak(portion));
             }
             self.dry.write(block, at, n);
             if self.collector.push(block, at, n) {
@@ -186,7 +190,7 @@ impl Processor {
                 self.dry.read(c, dry);
                 self.emitter.peek(c, portion);
                 self.output.blend(portion, dry);
-                self.metering.meters().output_peak[c.min(1)].raise(metering::peak(portion));
+                self.metering.meters().output_peak[c.min(1)].raise(peak(portion));
             }
             self.emitter.advance(n);
             at += n;
@@ -216,18 +220,17 @@ impl Processor {
     fn send(&mut self, controls: &Controls, now: Instant) {
         let noisy = self.history.push();
         for ((channel, samples), spectrum) in self.channels.iter_mut().zip(self.collector.hop()).zip(noisy) {
-            if let Ok(samples) = samples.as_slice().try_into() {
-                channel.analysis.process(samples, spectrum);
-            }
+            channel.analysis.process(samples, spectrum);
         }
         self.sent[(self.seq % 2) as usize] = now;
-        self.slots.request(self.seq, controls.thresholds, self.history.get(0), now, self.metering.meters());
+        self.slots.request(self.seq, controls.thresholds, &self.history, now, self.metering.meters());
     }
 
     fn receive(&mut self, controls: &Controls) {
         let slack_hops = self.setup.mode.slack_hops();
         let due = self.seq.checked_sub(slack_hops as u64);
         let noisy = self.history.get(slack_hops + self.setup.lookahead_hops);
+        let mut n_answered = 0;
         for (id, result) in SlotId::ALL.into_iter().zip(&mut self.results) {
             if !self.slots.serves(id) {
                 result.enhanced.copy_from_slice(noisy);
@@ -239,6 +242,7 @@ impl Processor {
             });
             match reply {
                 Some(reply) => {
+                    n_answered += 1;
                     enhance(&controls.shaping, reply.stage, &reply.output, noisy, &mut result.enhanced);
                     result.concealer.note(reply.stage, &reply.output);
                     if id == SlotId::A {
@@ -253,10 +257,11 @@ impl Processor {
             }
         }
         let [a, b] = &self.results;
-        if self.slots.serves(SlotId::B) {
-            self.metering.compare(&a.enhanced, &b.enhanced);
-        } else {
+        if !self.slots.serves(SlotId::B) {
             self.metering.compare_nothing();
+        } else if n_answered == N_SLOTS {
+            // What is concealed is neither engine's output.
+            self.metering.compare(&a.enhanced, &b.enhanced);
         }
         self.metering.hop(noisy, &self.results[self.heard(controls.listen.slot()) as usize].enhanced);
     }
@@ -269,9 +274,7 @@ impl Processor {
     fn synthesise(&mut self, controls: &Controls) {
         let heard = &self.results[self.heard(controls.listen.slot()) as usize].enhanced;
         for ((channel, frame), samples) in self.channels.iter_mut().zip(heard).zip(self.emitter.hop_mut()) {
-            if let Ok(samples) = samples.as_mut_slice().try_into() {
-                channel.synthesis.process(frame, samples);
-            }
+            channel.synthesis.process(frame, samples);
         }
     }
 
@@ -281,9 +284,7 @@ impl Processor {
             self.clear_signal();
         }
         self.slots.sleep();
-        for channel in self.emitter.hop_mut() {
-            channel.fill(0.0);
-        }
+        self.emitter.hop_mut().fill([0.0; HOP]);
         self.metering.sleep();
     }
 

@@ -3,7 +3,9 @@
 //! Both converters run in whole hops: one collects host samples until they make a hop of 480, the other turns a hop into
 //! host samples. What they compute therefore never depends on the host's blocks. At 48 kHz both only copy.
 
-use rubato::audioadapter_buffers::direct::SequentialSliceOfVecs;
+use rubato::audioadapter::{Adapter, AdapterMut};
+use rubato::audioadapter_buffers::SizeError;
+use rubato::audioadapter_buffers::direct::{SequentialSlice, SequentialSliceOfVecs};
 use rubato::{
     Adjustable, Async, FixedAsync, Resampler, ResamplerConstructionError, SincInterpolationParameters,
     SincInterpolationType, WindowFunction, calculate_cutoff,
@@ -105,7 +107,7 @@ impl Plan {
         }
         // A whole rate makes positions repeat after the reduced fraction's terms.
         let terms = (rate_hz.fract() == 0.0).then(|| {
-            let divisor = gcd(rate_hz as usize, SAMPLE_RATE_HZ as usize);
+            let divisor = num_integer::gcd(rate_hz as usize, SAMPLE_RATE_HZ as usize);
             (rate_hz as usize / divisor, SAMPLE_RATE_HZ as usize / divisor)
         });
         let inbound = Filter::new(model_hz / rate_hz, terms.map(|(_, model)| model));
@@ -153,16 +155,12 @@ impl Plan {
     }
 }
 
-fn gcd(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { gcd(b, a % b) }
-}
-
 /// Collects host samples until they make a hop at 48 kHz. Lives on the audio thread.
 pub struct Collector {
     /// Host samples, one vector per channel.
     waiting: Vec<Vec<f32>>,
     n_waiting: usize,
-    hop: Vec<Vec<f32>>,
+    hop: Vec<[f32; HOP]>,
     resampler: Option<Async<f32>>,
 }
 
@@ -178,7 +176,7 @@ impl Collector {
         Ok(Self {
             waiting: vec![vec![0.0; capacity]; n_channels],
             n_waiting: 0,
-            hop: vec![vec![0.0; HOP]; n_channels],
+            hop: vec![[0.0; HOP]; n_channels],
             resampler,
         })
     }
@@ -188,15 +186,12 @@ impl Collector {
         self.resampler.as_ref().map_or(HOP, |r| r.input_frames_next()).saturating_sub(self.n_waiting).max(1)
     }
 
-    /// Takes at most [`Self::n_missing`] samples of every channel; returns whether the hop is complete. Samples that are
-    /// not finite count as silence. Real-time safe.
+    /// Takes at most [`Self::n_missing`] samples of every channel; returns whether the hop is complete. Real-time safe.
     pub fn push<C: AsRef<[f32]>>(&mut self, block: &[C], from: usize, n_samples: usize) -> bool {
         let complete = n_samples == self.n_missing();
         for (waiting, channel) in self.waiting.iter_mut().zip(block) {
-            let room = &mut waiting[self.n_waiting..self.n_waiting + n_samples];
-            for (sample, &new) in room.iter_mut().zip(&channel.as_ref()[from..from + n_samples]) {
-                *sample = if new.is_finite() { new } else { 0.0 };
-            }
+            waiting[self.n_waiting..self.n_waiting + n_samples]
+                .copy_from_slice(&channel.as_ref()[from..from + n_samples]);
         }
         self.n_waiting += n_samples;
         if complete {
@@ -206,15 +201,24 @@ impl Collector {
     }
 
     fn finish_hop(&mut self) {
+        let n_channels = self.hop.len();
         match &mut self.resampler {
-            None => std::mem::swap(&mut self.waiting, &mut self.hop),
-            Some(resampler) => convert(resampler, &self.waiting, self.n_waiting, &mut self.hop, HOP),
+            None => {
+                for (hop, waiting) in self.hop.iter_mut().zip(&self.waiting) {
+                    hop.copy_from_slice(waiting);
+                }
+            }
+            Some(resampler) => convert(
+                resampler,
+                SequentialSliceOfVecs::new(&self.waiting, n_channels, self.n_waiting),
+                SequentialSlice::new_mut(self.hop.as_flattened_mut(), n_channels, HOP),
+            ),
         }
         self.n_waiting = 0;
     }
 
-    /// The hop that the last complete [`Self::push`] made: one vector of 480 samples per channel.
-    pub fn hop(&self) -> &[Vec<f32>] {
+    /// The hop that the last complete [`Self::push`] made, one per channel.
+    pub fn hop(&self) -> &[[f32; HOP]] {
         &self.hop
     }
 
@@ -231,7 +235,7 @@ impl Collector {
 pub struct Emitter {
     delay: Delay,
     /// Hop at 48 kHz; the processor writes it.
-    hop: Vec<Vec<f32>>,
+    hop: Vec<[f32; HOP]>,
     /// Host samples of one hop.
     converted: Vec<Vec<f32>>,
     /// Rings of host samples, one per channel.
@@ -257,7 +261,7 @@ impl Emitter {
         let n_converted = resampler.as_ref().map_or(HOP, |r| r.output_frames_max());
         let mut emitter = Self {
             delay,
-            hop: vec![vec![0.0; HOP]; n_channels],
+            hop: vec![[0.0; HOP]; n_channels],
             converted: vec![vec![0.0; n_converted]; n_channels],
             ready: vec![vec![0.0; delay.fill_samples + 2 * n_converted]; n_channels],
             read_idx: 0,
@@ -268,8 +272,8 @@ impl Emitter {
         Ok(emitter)
     }
 
-    /// Where the next hop goes: one vector of 480 samples per channel.
-    pub fn hop_mut(&mut self) -> &mut [Vec<f32>] {
+    /// Where the next hop goes, one per channel.
+    pub fn hop_mut(&mut self) -> &mut [[f32; HOP]] {
         &mut self.hop
     }
 
@@ -279,12 +283,18 @@ impl Emitter {
             None => HOP,
             Some(resampler) => {
                 let n_new = resampler.output_frames_next();
-                convert(resampler, &self.hop, HOP, &mut self.converted, n_new);
+                let n_channels = self.hop.len();
+                convert(
+                    resampler,
+                    SequentialSlice::new(self.hop.as_flattened(), n_channels, HOP),
+                    SequentialSliceOfVecs::new_mut(&mut self.converted, n_channels, n_new),
+                );
                 n_new
             }
         };
-        let source = if self.resampler.is_some() { &self.converted } else { &self.hop };
-        for (ring, new) in self.ready.iter_mut().zip(source) {
+        let is_converted = self.resampler.is_some();
+        for ((ring, hop), converted) in self.ready.iter_mut().zip(&self.hop).zip(&self.converted) {
+            let new = if is_converted { converted.as_slice() } else { hop };
             let n = ring.len();
             let write_idx = (self.read_idx + self.n_ready) % n;
             let n_first = n_new.min(n - write_idx);
@@ -331,26 +341,30 @@ impl Emitter {
         // the last that fits: `478 - step < advance <= 478`.
         let advance = HOP as f64 + self.delay.phase;
         let n_outputs = (advance * ratio).floor();
-        for channel in &mut self.hop {
-            channel.fill(0.0);
-        }
+        let n_channels = self.hop.len();
+        self.hop.fill([0.0; HOP]);
         // A hair above, so that rounding cannot lose the last of the outputs.
         let shifted = resampler.set_resample_ratio(n_outputs / advance * (1.0 + 1e-12), false);
         debug_assert!(shifted.is_ok());
         let n_new = resampler.output_frames_next();
         debug_assert_eq!(n_new, n_outputs as usize);
-        convert(resampler, &self.hop, HOP, &mut self.converted, n_new);
+        convert(
+            resampler,
+            SequentialSlice::new(self.hop.as_flattened(), n_channels, HOP),
+            SequentialSliceOfVecs::new_mut(&mut self.converted, n_channels, n_new),
+        );
         let restored = resampler.set_resample_ratio(ratio, false);
         debug_assert!(restored.is_ok());
     }
 }
 
 /// Runs one whole call of a resampler; all sizes are its own.
-fn convert(resampler: &mut Async<f32>, from: &[Vec<f32>], n_from: usize, to: &mut [Vec<f32>], n_to: usize) {
-    let n_channels = from.len();
-    let input = SequentialSliceOfVecs::new(from, n_channels, n_from);
-    let output = SequentialSliceOfVecs::new_mut(to, n_channels, n_to);
-    let (Ok(input), Ok(mut output)) = (input, output) else {
+fn convert(
+    resampler: &mut Async<f32>,
+    from: Result<impl Adapter<f32>, SizeError>,
+    to: Result<impl AdapterMut<f32>, SizeError>,
+) {
+    let (Ok(input), Ok(mut output)) = (from, to) else {
         debug_assert!(false, "the buffers are as large as the resampler's largest call");
         return;
     };

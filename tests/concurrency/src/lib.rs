@@ -25,6 +25,13 @@ pub mod frame {
     pub const SILENT_SPECTRUM: Spectrum = 0;
 }
 
+/// A stand-in for what a stream hands over to the next.
+pub mod features {
+    /// Nothing in particular.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct Normalisation(pub u32);
+}
+
 /// Stand-ins for what an engine answers.
 #[expect(missing_docs, reason = "the names are the engine's, documented there")]
 pub mod engine {
@@ -41,10 +48,14 @@ pub mod engine {
 #[path = "../../../src/realtime/src"]
 mod tacet {
     pub mod exchange;
+    pub mod inference {
+        pub mod signal;
+    }
     pub mod meters {
         pub mod ring;
     }
 }
 
 pub use tacet::exchange;
+pub use tacet::inference::signal;
 pub use tacet::meters::ring;

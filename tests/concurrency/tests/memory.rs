@@ -40,7 +40,7 @@ fn hops_cross_and_come_back() {
             first = seq;
         }
         noisy[0][0] = Complex32::new(seq as f32, 0.0);
-        let is_sent = audio.request(seq, Thresholds::default(), &noisy, Instant::now());
+        let is_sent = audio.request(seq, Thresholds::default(), &noisy, None, Instant::now());
         let Some(due) = seq.checked_sub(1).filter(|due| *due >= first && is_sent) else { continue };
         let deadline = Instant::now() + Duration::from_secs(600);
         if let Some(hop) = audio.reply(due, Some(deadline), |_| {}) {

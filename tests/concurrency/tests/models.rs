@@ -3,10 +3,12 @@
 use std::time::{Duration, Instant};
 
 use loom::sync::Arc;
+use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::thread;
 use tacet_concurrency::engine::{ChannelOut, Thresholds};
 use tacet_concurrency::exchange::{AudioEnd, Outcome, Request, Waker, WorkerEnd, pair};
 use tacet_concurrency::ring::Ring;
+use tacet_concurrency::signal::WorkSignal;
 
 /// Interleavings with at most this many preemptions: enough for every defect of two threads that is known (Musuvathi and
 /// Qadeer, "Iterative Context Bounding", 2007), and the whole space of the ring's model.
@@ -17,7 +19,7 @@ fn check(max_preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
 }
 
 fn send(audio: &mut AudioEnd, seq: u64) -> bool {
-    audio.request(seq, Thresholds::default(), &[seq as u32 + 1], Instant::now())
+    audio.request(seq, Thresholds::default(), &[seq as u32 + 1], None, Instant::now())
 }
 
 /// A deadline that does not come.
@@ -110,6 +112,33 @@ fn the_end_is_always_noticed() {
         exchange(1, |mut audio| {
             send(&mut audio, 0);
         });
+    });
+}
+
+#[test]
+fn a_signal_is_never_lost_and_what_it_was_raised_for_is_seen() {
+    check(3, || {
+        let signal = Arc::new(WorkSignal::default());
+        let n_causes = Arc::new(AtomicU32::new(0));
+        let background = thread::spawn({
+            let (signal, n_causes) = (signal.clone(), n_causes.clone());
+            move || {
+                let mut n_seen = 0;
+                while n_seen < 2 {
+                    if signal.take() {
+                        n_seen = n_causes.load(Ordering::Relaxed);
+                    } else {
+                        thread::park();
+                    }
+                }
+            }
+        });
+        signal.set_waker(Waker::new(background.thread().clone()));
+        for _ in 0..2 {
+            n_causes.fetch_add(1, Ordering::Relaxed);
+            signal.raise();
+        }
+        background.join().unwrap();
     });
 }
 

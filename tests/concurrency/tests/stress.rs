@@ -9,6 +9,7 @@ use std::time::Duration;
 use tacet_realtime::device::Device;
 use tacet_realtime::engine::{ChannelOut, Engine, EngineError, Job, Stage, StepTimings, StreamId};
 use tacet_realtime::inference::services::Services;
+use tacet_realtime::inference::signal::WorkSignal;
 use tacet_realtime::inference::slot_manager::{SlotId, SlotManager};
 use tacet_realtime::inference::{BuildEngine, EngineOpener, OpenError};
 use tacet_realtime::latency::LatencyMode;
@@ -73,7 +74,7 @@ impl Engine for Half {
 
 fn services() -> &'static Services {
     let opener: Arc<dyn EngineOpener> = Arc::new(|_: ModelKind| -> Result<BuildEngine, OpenError> {
-        Ok(Box::new(|_| Ok(Box::new(Half::default()) as Box<dyn Engine>)))
+        Ok(Box::new(|_| Ok(Half::default().into())))
     });
     Box::leak(Box::new(Services::new([(Device::Native, opener)])))
 }
@@ -82,14 +83,14 @@ struct Player {
     processor: Processor,
     slot_manager: SlotManager,
     meters: Arc<Meters>,
-    attention: Arc<AtomicBool>,
+    signal: Arc<WorkSignal>,
 }
 
 impl Player {
     fn join(services: &'static Services) -> Self {
-        let attention = Arc::new(AtomicBool::new(false));
+        let signal = Arc::new(WorkSignal::default());
         let (mut slot_manager, inbox) =
-            SlotManager::new(services, ModelKind::DeepFilterNet3, 1, attention.clone());
+            SlotManager::new(services, ModelKind::DeepFilterNet3, 1, signal.clone());
         slot_manager.serve_at_once(Duration::from_secs(60));
         slot_manager.choose(Device::Native, None);
         let meters = Arc::new(Meters::default());
@@ -100,7 +101,7 @@ impl Player {
             mode: LatencyMode::Lowest,
         };
         let processor = Processor::new(setup, inbox, meters.clone()).unwrap();
-        Self { processor, slot_manager, meters, attention }
+        Self { processor, slot_manager, meters, signal }
     }
 
     fn play(&mut self, n_hops: usize) -> Vec<f32> {
@@ -110,7 +111,7 @@ impl Player {
                 [(0..HOP).map(|i| 0.3 * ((hop * HOP + i) as f32 * 0.05).sin()).collect::<Vec<f32>>()];
             self.processor.process(&mut block, &Controls::default(), true);
             out.append(&mut block[0]);
-            if self.attention.load(Ordering::Relaxed) {
+            if self.signal.take() {
                 self.slot_manager.attend();
             }
         }

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 use serde::Serialize;
 use tacet_realtime::denoiser::Settings;
-use tacet_realtime::device::{self, Device, DfChoice, Facts, Reason, Use, Warning};
+use tacet_realtime::device::{self, Device, DfChoice, Facts, Use, Warning};
 use tacet_realtime::engine::EngineError;
 use tacet_realtime::engine::native::{Level, NativeModel, NativeSequence, Precision};
 use tacet_realtime::engine::torch::{TorchDevice, TorchEngine, TorchFile, TorchOptions, TorchSequence};
@@ -77,7 +77,31 @@ enum Wanted {
     /// This one, chosen or configured.
     This(Device, Reason),
     /// The best for this use.
-    Best(Use<'static>),
+    Best(Use),
+}
+
+/// Why a device runs the files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    /// The user named it.
+    Explicit,
+    /// The configuration names it.
+    Configured,
+    /// The first there is of CUDA, MPS and the CPU.
+    Order,
+    /// Nobody asked for anything.
+    Default,
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Explicit => "chosen",
+            Self::Configured => "configured",
+            Self::Order => "the first there is of CUDA, MPS and the CPU",
+            Self::Default => "the same everywhere",
+        })
+    }
 }
 
 /// Without any option it is the native engine: the same everywhere, and nothing to open. A method of the deep filter asks
@@ -123,7 +147,7 @@ fn wanted(
         (None, None) => Ok(match (configured, device) {
             (Some(device), _) => Wanted::This(device, Reason::Configured),
             (None, Some(_)) => Wanted::Best(Use::Files),
-            (None, None) => Wanted::This(NATIVE, Reason::Unmeasured),
+            (None, None) => Wanted::This(NATIVE, Reason::Default),
         }),
     }
 }
@@ -190,8 +214,7 @@ impl Engines {
         let (device, reason) = match wanted {
             Wanted::This(device, reason) => (device, reason),
             Wanted::Best(what_for) => {
-                let choice = device::choose(None, None, &device::list(&facts, method), what_for);
-                (choice.device, choice.reason)
+                (device::choose(&device::list(&facts, method), what_for), Reason::Order)
             }
         };
         match device {
@@ -346,7 +369,7 @@ mod tests {
         let explicit = |device| Wanted::This(device, Reason::Explicit);
         let configured = |device| Wanted::This(device, Reason::Configured);
         for (engine, device, configuration, expected) in [
-            (None, None, None, Wanted::This(NATIVE, Reason::Unmeasured)),
+            (None, None, None, Wanted::This(NATIVE, Reason::Default)),
             (None, None, Some(MPS), configured(MPS)),
             (None, Some(Auto), None, Wanted::Best(Use::Files)),
             (None, Some(Auto), Some(CPU), configured(CPU)),

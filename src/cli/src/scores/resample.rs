@@ -69,7 +69,7 @@ fn convert(
     if from_hz == to_hz {
         return samples.to_vec();
     }
-    let divisor = gcd(from_hz, to_hz);
+    let divisor = num_integer::gcd(from_hz, to_hz);
     let (n_in, n_out) = ((from_hz / divisor) as usize, (to_hz / divisor) as usize);
     let phases = design(n_in, n_out);
     (0..(samples.len() * n_out).div_ceil(n_in))
@@ -102,8 +102,4 @@ fn bessel_i0(x: f64) -> f64 {
         term *= quarter / f64::from(k * k);
         sum + term
     })
-}
-
-fn gcd(a: u32, b: u32) -> u32 {
-    if b == 0 { a } else { gcd(b, a % b) }
 }

@@ -11,6 +11,8 @@ use super::{ChannelIn, ChannelOut, Engine, EngineError, Job, StepTimings, Stream
 use crate::frame::Complex32;
 use crate::model::{Model, ModelError};
 
+#[cfg(test)]
+mod fake;
 mod file;
 mod loader;
 
@@ -294,10 +296,6 @@ impl TorchEngine {
             )
         });
         outcome.map_err(|error| self.failed(&error))?;
-        if !self.output.iter().flat_map(values).all(f32::is_finite) {
-            let reason = "it gave a value that is not a number".to_owned();
-            return Err(EngineError::Failed { device: self.name.clone(), reason });
-        }
         Ok(step_timings(timings))
     }
 

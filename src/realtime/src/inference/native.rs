@@ -7,7 +7,6 @@ use parking_lot::Mutex;
 use tacet_model::ModelKind;
 
 use super::{BuildEngine, EngineOpener, OpenError};
-use crate::engine::Engine;
 use crate::engine::native::{Level, NativeEngine, NativeModel, Precision};
 use crate::model::{Model, ModelError};
 use crate::{models, weights};
@@ -33,7 +32,26 @@ pub enum NativeError {
 /// # Errors
 /// The model is not installed, or not what it should be.
 pub fn model_of_kind(kind: ModelKind) -> Result<Model, NativeError> {
-    let embedded = weights::embedded()?;
+    of_kind(kind, weights::embedded()?)
+}
+
+/// Hops of lookahead of the model of a kind: what its configuration says, whatever the published one has. Read once per
+/// process.
+///
+/// # Errors
+/// As [`model_of_kind`].
+pub fn lookahead_hops(kind: ModelKind) -> Result<usize, NativeError> {
+    static KNOWN: Mutex<Vec<(ModelKind, usize)>> = Mutex::new(Vec::new());
+    let mut known = KNOWN.lock();
+    if let Some((_, hops)) = known.iter().find(|(other, _)| *other == kind) {
+        return Ok(*hops);
+    }
+    let hops = model_of_kind(kind)?.config.lookahead();
+    known.push((kind, hops));
+    Ok(hops)
+}
+
+fn of_kind(kind: ModelKind, embedded: Model) -> Result<Model, NativeError> {
     if embedded.config.kind == kind {
         return Ok(embedded);
     }
@@ -66,6 +84,6 @@ impl EngineOpener for NativeOpener {
                 native
             }
         };
-        Ok(Box::new(move |_| Ok(Box::new(NativeEngine::new(native)) as Box<dyn Engine>)))
+        Ok(Box::new(move |_| Ok(NativeEngine::new(native).into())))
     }
 }

@@ -9,7 +9,7 @@ use parking_lot::{Condvar, Mutex};
 use tacet_model::{ModelKind, N_BANDS};
 
 use super::services::Services;
-use super::{BuildEngine, EngineOpener, OpenError, Progress};
+use super::{BuildEngine, EngineOpener, OpenError, OpenedEngine};
 use crate::device::Device;
 use crate::engine::torch::TorchDevice;
 use crate::engine::{ChannelOut, Engine, EngineError, Job, Stage, StepTimings, StreamId};
@@ -185,15 +185,13 @@ impl Engine for Scripted {
 pub fn opener(script: Arc<Script>, gain: f32, lookahead_hops: usize) -> Arc<dyn EngineOpener> {
     Arc::new(move |_: ModelKind| -> Result<BuildEngine, OpenError> {
         let script = script.clone();
-        Ok(Box::new(move |tell| {
+        Ok(Box::new(move |_| {
             if let Some(reason) = *script.missing.lock() {
                 return Err(reason.into());
             }
             let us = script.round_trip_us.load(Ordering::Relaxed);
-            if us > 0 {
-                tell(Progress::RoundTrip(us as f32));
-            }
-            Ok(Box::new(Scripted::new(script, gain, lookahead_hops)) as Box<dyn Engine>)
+            let engine = Box::new(Scripted::new(script, gain, lookahead_hops));
+            Ok(OpenedEngine { engine, round_trip_us: (us > 0).then_some(us as f32) })
         }))
     })
 }

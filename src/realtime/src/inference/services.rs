@@ -7,16 +7,17 @@
 //! Never used on the audio thread.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tacet_model::ModelKind;
 
 use super::EngineOpener;
 use super::native::NativeOpener;
-use super::service::{END_PATIENCE, Service, ServiceReport, Stream};
+use super::report::ServiceReport;
+use super::service::{Service, Stream};
+use super::signal::WorkSignal;
 use super::torch::TorchOpener;
 use crate::device::Device;
 use crate::engine::torch::TorchDevice;
@@ -25,13 +26,13 @@ use crate::engine::torch::TorchDevice;
 /// real time (`cargo xtask bench hop`), so that a core three times slower, or a busy one, still keeps up.
 pub const MAX_CHANNELS_PER_WORKER: usize = 32;
 
-/// Devices with the openers that open their engines, and the services that run.
+/// The openers of the devices, and the services that run.
 pub struct Services {
     openers: HashMap<Device, Arc<dyn EngineOpener>>,
     services: Mutex<HashMap<Device, Vec<Known>>>,
 }
 
-/// A service that was started, and what it told last.
+/// A service that was started, and its report.
 struct Known {
     service: Weak<Service>,
     report: Arc<ServiceReport>,
@@ -40,9 +41,9 @@ struct Known {
 /// Why no stream could be had.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// No opener of this build opens the device.
+    /// This build has no engine for the device.
     #[error("this build has no engine for {}: choose native CPU", .0.name())]
-    NoBackend(Device),
+    NoEngine(Device),
     /// The system refused a thread.
     #[error("the system gave no thread for {} ({reason}): close other programs or plugins", .device.name())]
     NoThread {
@@ -51,7 +52,7 @@ pub enum ConnectError {
         /// What the system said.
         reason: String,
     },
-    /// The device's one thread still opens what nobody wants any more.
+    /// The device's one thread is on its way out: what it has begun is not wanted any more.
     #[error("{} is still being closed: retry in a moment", .0.name())]
     Closing(Device),
     /// The device's one thread is stuck in its driver. A second one would make things worse.
@@ -91,61 +92,57 @@ impl Services {
         })
     }
 
-    /// Joins a stream to a device's service, which starts if it does not run. See [`Service::join`].
+    /// Joins a stream to a device's service, which starts if it does not run; `signal` is raised whenever the stream's state
+    /// changes. Never waits for a device, but prepares the model, which may take tenths of a second.
     ///
     /// # Errors
-    /// Where the build has no opener for the device, or the system no thread.
+    /// [`ConnectError`].
     pub fn connect(
         &self,
         device: Device,
         model: ModelKind,
         n_channels: usize,
-        attention: &Arc<AtomicBool>,
+        signal: &Arc<WorkSignal>,
     ) -> Result<Stream, ConnectError> {
-        let deadline = Instant::now() + END_PATIENCE;
-        loop {
-            // Joined under the lock: two that come at once see each other's channels.
-            let mut services = self.services.lock();
-            match self.service(services.entry(device).or_default(), device, n_channels)? {
-                Some(service) => return Ok(service.join(model, n_channels, attention.clone())),
-                None if Instant::now() > deadline => return Err(ConnectError::Closing(device)),
-                None => {}
-            }
-            drop(services);
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        let service = self.reserve(device, n_channels)?;
+        Ok(service.join(model, n_channels, signal.clone()))
     }
 
     /// The service with room for `n_channels` that has most of the device's channels already, so that batches are large; a new
-    /// one where none has room. `None` while the thread of a device that may have one only is on its way out.
-    fn service(
-        &self,
-        services: &mut Vec<Known>,
-        device: Device,
-        n_channels: usize,
-    ) -> Result<Option<Arc<Service>>, ConnectError> {
+    /// one where none has room. The channels are counted under the lock: two that come at once see each other's.
+    fn reserve(&self, device: Device, n_channels: usize) -> Result<Arc<Service>, ConnectError> {
+        let mut services = self.services.lock();
+        let services = services.entry(device).or_default();
         services.retain(|known| known.service.strong_count() > 0 || !known.report.is_ended());
         if !device.is_native() {
             if let Some(age) = services.iter().find_map(|known| known.report.hangs_since()) {
                 return Err(ConnectError::Hangs { device, age });
             }
             if services.iter().any(|known| known.service.strong_count() == 0) {
-                return Ok(None);
+                return Err(ConnectError::Closing(device));
             }
         }
-        let has_room = |service: &Arc<Service>| {
-            !device.is_native() || service.n_joined() + n_channels <= MAX_CHANNELS_PER_WORKER
+        let has_room = |known: &&Known| {
+            known.service.strong_count() > 0
+                && (!device.is_native() || known.report.n_joined() + n_channels <= MAX_CHANNELS_PER_WORKER)
         };
-        let running = services.iter().filter_map(|known| known.service.upgrade());
-        if let Some(service) = running.filter(has_room).max_by_key(|service| service.n_joined()) {
-            return Ok(Some(service));
-        }
-        let opener = self.openers.get(&device).ok_or(ConnectError::NoBackend(device))?;
-        let service = Service::start(device, opener.clone())
-            .map_err(|error| ConnectError::NoThread { device, reason: error.to_string() })?;
-        let service = Arc::new(service);
-        services.push(Known { service: Arc::downgrade(&service), report: service.report().clone() });
-        Ok(Some(service))
+        // Only the chosen one is upgraded: a last handle must not die under the lock.
+        let fullest = services.iter().filter(has_room).max_by_key(|known| known.report.n_joined());
+        let service = match fullest.map(|known| known.service.upgrade()) {
+            Some(Some(service)) => service,
+            // It has begun to leave at this moment.
+            Some(None) if !device.is_native() => return Err(ConnectError::Closing(device)),
+            _ => {
+                let opener = self.openers.get(&device).ok_or(ConnectError::NoEngine(device))?;
+                let service = Service::start(device, opener.clone())
+                    .map_err(|error| ConnectError::NoThread { device, reason: error.to_string() })?;
+                let service = Arc::new(service);
+                services.push(Known { service: Arc::downgrade(&service), report: service.report().clone() });
+                service
+            }
+        };
+        service.reserve(n_channels);
+        Ok(service)
     }
 
     /// What the services of a device tell, one for each worker that runs.
@@ -165,9 +162,9 @@ mod tests {
     #[test]
     fn another_native_worker_starts_when_one_is_full_and_none_of_libtorch() {
         let (services, ..) = scripted::services(1.0);
-        let attention = Arc::default();
+        let signal = Arc::default();
         let join = |device: Device, n_channels: usize| {
-            services.connect(device, ModelKind::DeepFilterNet3, n_channels, &attention).unwrap()
+            services.connect(device, ModelKind::DeepFilterNet3, n_channels, &signal).unwrap()
         };
         let torch = Device::Torch(TorchDevice::Cpu);
         let mut streams: Vec<Stream> =

@@ -6,14 +6,15 @@
 //! until the user chooses again or retries, so that it cannot flap. The native engine itself is opened anew when it fails.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rtrb::{Consumer, Producer, RingBuffer};
 use tacet_model::ModelKind;
 
-use super::service::{Service, Stream, StreamState, StreamStatus};
+use super::service::{END_PATIENCE, Service, Stream};
 use super::services::{ConnectError, Services};
+use super::signal::WorkSignal;
+use super::stream::{StreamState, StreamStatus};
 use crate::device::Device;
 
 /// Slots: A is heard, B is compared.
@@ -51,6 +52,7 @@ pub enum SlotMessage {
 pub struct SlotInbox {
     messages: Consumer<SlotMessage>,
     returns: Producer<Box<Stream>>,
+    signal: Arc<WorkSignal>,
 }
 
 impl SlotInbox {
@@ -62,7 +64,10 @@ impl SlotInbox {
     /// Gives a stream back to die elsewhere; if there is no room now, it comes back. Real-time safe.
     pub fn give_back(&mut self, stream: Box<Stream>) -> Option<Box<Stream>> {
         match self.returns.push(stream) {
-            Ok(()) => None,
+            Ok(()) => {
+                self.signal.raise();
+                None
+            }
             Err(rtrb::PushError::Full(stream)) => Some(stream),
         }
     }
@@ -91,6 +96,33 @@ pub enum SlotState {
     },
 }
 
+impl SlotState {
+    /// The device that was chosen.
+    pub fn device(&self) -> Option<Device> {
+        match self {
+            Self::Off => None,
+            Self::Opening(device)
+            | Self::Warming(device)
+            | Self::Checking(device)
+            | Self::Live(device)
+            | Self::FellBack { device, .. } => Some(*device),
+        }
+    }
+}
+
+/// Streams that have left. Dropping them may end a device's thread, which takes seconds where the device hangs: never under
+/// a lock that a window or the host's main thread takes.
+#[derive(Default)]
+#[expect(clippy::vec_box, reason = "streams come back through the ring as boxes")]
+pub struct Retired(Vec<Box<Stream>>);
+
+impl Retired {
+    /// Adds what another call has retired.
+    pub fn append(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
+    }
+}
+
 #[derive(Default)]
 struct Slot {
     wanted: Option<Device>,
@@ -98,12 +130,15 @@ struct Slot {
     served: Option<(Device, Arc<StreamStatus>)>,
     /// What is being opened.
     opening: Option<Box<Stream>>,
+    /// Since when the wanted device's thread, which is on its way out, is waited for.
+    closing_since: Option<Instant>,
     failure: Option<String>,
     /// When the native engine was last opened anew because it had failed.
     reopened: Option<Instant>,
 }
 
-/// The slots of one plugin instance. Belongs to the main thread, or whoever holds its lock; never to the audio thread.
+/// The slots of one plugin instance. Belongs to the background thread, or whoever holds its lock; never to the audio
+/// thread. No call waits for a device.
 pub struct SlotManager {
     services: &'static Services,
     model: ModelKind,
@@ -111,23 +146,25 @@ pub struct SlotManager {
     slots: [Slot; N_SLOTS],
     messages: Producer<SlotMessage>,
     returns: Consumer<Box<Stream>>,
-    attention: Arc<AtomicBool>,
+    signal: Arc<WorkSignal>,
+    retired: Retired,
 }
 
 impl SlotManager {
-    /// A slot manager without streams, and the processor's end of it. `attention` is raised whenever [`Self::attend`]
-    /// has something to do.
+    /// A slot manager without streams, and the processor's end of it. `signal` is raised whenever [`Self::attend`] has
+    /// something to do.
     pub fn new(
         services: &'static Services,
         model: ModelKind,
         n_channels: usize,
-        attention: Arc<AtomicBool>,
+        signal: Arc<WorkSignal>,
     ) -> (Self, SlotInbox) {
         let (messages, received) = RingBuffer::new(N_MESSAGES);
         let (returned, returns) = RingBuffer::new(N_MESSAGES);
-        let slot_manager =
-            Self { services, model, n_channels, slots: Default::default(), messages, returns, attention };
-        (slot_manager, SlotInbox { messages: received, returns: returned })
+        let inbox = SlotInbox { messages: received, returns: returned, signal: signal.clone() };
+        let slots = Default::default();
+        let retired = Retired::default();
+        (Self { services, model, n_channels, slots, messages, returns, signal, retired }, inbox)
     }
 
     /// Makes sure that slot A is served when this returns, by the native engine if nothing better is live, and that the
@@ -141,32 +178,44 @@ impl SlotManager {
     }
 
     /// Chooses the devices of the slots; `None` turns slot B off.
-    pub fn choose(&mut self, a: Device, b: Option<Device>) {
+    pub fn choose(&mut self, a: Device, b: Option<Device>) -> Retired {
         for (id, device) in [(SlotId::A, Some(a)), (SlotId::B, b)] {
             if self.slots[id as usize].wanted != device {
                 self.slots[id as usize].wanted = device;
                 self.open(id);
             }
         }
-        self.attend();
+        self.attend()
     }
 
     /// Tries the slot's device again, after it fell back.
-    pub fn retry(&mut self, id: SlotId) {
+    pub fn retry(&mut self, id: SlotId) -> Retired {
         if self.slots[id as usize].failure.is_some() {
             self.open(id);
-            self.attend();
         }
+        self.attend()
     }
 
-    /// Does what has become due: hands over streams that are live, falls back where one failed, frees what came back.
-    pub fn attend(&mut self) {
-        // Acquire: what raised it is seen below. Lowered first, so that nothing raised meanwhile is lost.
-        self.attention.swap(false, Ordering::Acquire);
-        while self.returns.pop().is_ok() {}
+    /// Does what has become due: hands over streams that are live, falls back where one failed. Take the signal first.
+    pub fn attend(&mut self) -> Retired {
+        while let Ok(stream) = self.returns.pop() {
+            self.retired.0.push(stream);
+        }
         for id in SlotId::ALL {
             self.attend_slot(id);
         }
+        std::mem::take(&mut self.retired)
+    }
+
+    /// Whether a device's thread that is on its way out is waited for: then [`Self::attend`] is due again in a moment, without
+    /// a signal.
+    pub fn is_waiting(&self) -> bool {
+        self.slots.iter().any(|slot| slot.closing_since.is_some())
+    }
+
+    /// How the slots are served.
+    pub fn states(&self) -> [SlotState; N_SLOTS] {
+        SlotId::ALL.map(|id| self.state(id))
     }
 
     /// How a slot is served.
@@ -191,15 +240,11 @@ impl SlotManager {
     fn open(&mut self, id: SlotId) {
         let slot = &mut self.slots[id as usize];
         slot.failure = None;
-        slot.opening = None;
+        slot.closing_since = None;
+        self.retired.0.extend(slot.opening.take());
         match slot.wanted {
             Some(device) if slot.served.as_ref().is_some_and(|(served, _)| *served == device) => {}
-            // Where it is unavailable, the native engine is being opened instead.
-            Some(device) => {
-                if let Some(stream) = self.connect(id, device) {
-                    self.slots[id as usize].opening = Some(stream);
-                }
-            }
+            Some(device) => self.connect_slot(id, device),
             None if slot.served.take().is_some() => {
                 // Room is certain: a handful of messages, taken at every hop.
                 let _ = self.messages.push(SlotMessage::Leave(id));
@@ -208,9 +253,25 @@ impl SlotManager {
         }
     }
 
+    /// Begins to open a device for the slot. Where it is unavailable, the native engine is being opened instead.
+    fn connect_slot(&mut self, id: SlotId, device: Device) {
+        if let Some(stream) = self.connect(id, device) {
+            self.slots[id as usize].opening = Some(stream);
+        }
+    }
+
     fn connect(&mut self, id: SlotId, device: Device) -> Option<Box<Stream>> {
-        match self.services.connect(device, self.model, self.n_channels, &self.attention) {
-            Ok(stream) => Some(Box::new(stream)),
+        let slot = &mut self.slots[id as usize];
+        match self.services.connect(device, self.model, self.n_channels, &self.signal) {
+            Ok(stream) => {
+                slot.closing_since = None;
+                Some(Box::new(stream))
+            }
+            Err(ConnectError::Closing(_))
+                if slot.closing_since.get_or_insert_with(Instant::now).elapsed() < END_PATIENCE =>
+            {
+                None
+            }
             Err(error) => {
                 self.fail(id, error.to_string());
                 None
@@ -231,11 +292,19 @@ impl SlotManager {
     }
 
     fn attend_slot(&mut self, id: SlotId) {
+        if self.slots[id as usize].closing_since.is_some()
+            && let Some(device) = self.slots[id as usize].wanted
+        {
+            self.connect_slot(id, device);
+        }
         if let Some(stream) = self.slots[id as usize].opening.take() {
             match stream.status().state() {
                 state if state.is_opening() => self.slots[id as usize].opening = Some(stream),
                 StreamState::Live => self.hand_over(id, stream),
-                _ => self.fail(id, stream.status().reason().unwrap_or_default()),
+                _ => {
+                    self.fail(id, stream.status().reason().unwrap_or_default());
+                    self.retired.0.push(stream);
+                }
             }
         }
         let Some((device, status)) = &self.slots[id as usize].served else { return };
@@ -254,7 +323,7 @@ impl SlotManager {
         slot.served = None;
         if device.is_native() && slot.reopened.is_none_or(|then| then.elapsed() > REOPEN_PAUSE) {
             slot.reopened = Some(Instant::now());
-            self.slots[id as usize].opening = self.connect(id, device);
+            self.connect_slot(id, device);
         } else {
             self.fail(id, reason);
         }
@@ -279,15 +348,16 @@ impl SlotManager {
     fn fail(&mut self, id: SlotId, reason: String) {
         let slot = &mut self.slots[id as usize];
         slot.failure = Some(reason);
-        slot.opening = None;
+        slot.closing_since = None;
+        self.retired.0.extend(slot.opening.take());
         let is_native =
             |slot: &Slot| slot.served.as_ref().is_some_and(|(device, _)| *device == Device::Native);
         match id {
             SlotId::A if slot.wanted.is_some_and(|device| device != Device::Native) && !is_native(slot) => {
                 if let Ok(stream) =
-                    self.services.connect(Device::Native, self.model, self.n_channels, &self.attention)
+                    self.services.connect(Device::Native, self.model, self.n_channels, &self.signal)
                 {
-                    // The worker raises the attention when it is live, which is when it is handed over.
+                    // The worker raises the signal when it is live, which is when it is handed over.
                     slot.opening = Some(Box::new(stream));
                 }
             }

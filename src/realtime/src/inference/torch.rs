@@ -4,9 +4,10 @@
 use tacet_model::ModelKind;
 
 use super::native::model_of_kind;
-use super::{BuildEngine, EngineOpener, OpenError, Progress};
+use super::stream::StreamState;
+use super::{BuildEngine, EngineOpener, OpenError, OpenedEngine};
+use crate::engine::EngineError;
 use crate::engine::torch::{TorchDevice, TorchEngine, TorchOptions};
-use crate::engine::{Engine, EngineError};
 
 /// Empty round trips that are timed when a device is opened: some milliseconds in all.
 const N_ROUND_TRIPS: usize = 51;
@@ -26,17 +27,16 @@ impl TorchOpener {
 impl EngineOpener for TorchOpener {
     fn prepare(&self, model: ModelKind) -> Result<BuildEngine, OpenError> {
         let device = self.device;
-        Ok(Box::new(move |tell| {
+        Ok(Box::new(move |on_state| {
             let (model, options) = (model_of_kind(model)?, TorchOptions::default());
             let mut engine = TorchEngine::load(device, &model, &options)?;
-            tell(Progress::WarmingUp);
+            on_state(StreamState::WarmingUp);
             engine.warm_up(options.warm_up_channels)?;
-            tell(Progress::Checking);
+            on_state(StreamState::Checking);
             engine.self_check(&model)?;
-            if device != TorchDevice::Cpu {
-                tell(Progress::RoundTrip(median_round_trip_us(&mut engine)?));
-            }
-            Ok(Box::new(engine) as Box<dyn Engine>)
+            let has_transfers = device != TorchDevice::Cpu;
+            let round_trip_us = has_transfers.then(|| median_round_trip_us(&mut engine)).transpose()?;
+            Ok(OpenedEngine { engine: Box::new(engine), round_trip_us })
         }))
     }
 }

@@ -13,10 +13,11 @@ use crossbeam_channel::{Receiver, Sender};
 use tacet_model::ModelKind;
 
 use super::breaker::Breaker;
-use super::service::{ServiceReport, StreamState, StreamStatus};
-use super::{BuildEngine, OpenError, Progress, priority};
+use super::report::ServiceReport;
+use super::stream::{StreamState, StreamStatus};
+use super::{BuildEngine, OpenError, OpenedEngine, priority};
 use crate::denormals::FlushDenormals;
-use crate::engine::{ChannelOut, Engine, Job, Stage, StepTimings};
+use crate::engine::{Engine, Job, NOT_FINITE, StepTimings};
 use crate::exchange::{HopBox, Outcome, Request, WorkerEnd};
 use crate::features::FeatureState;
 
@@ -143,12 +144,11 @@ impl Worker {
         let group = match position {
             Some(position) => &mut self.groups[position],
             None => {
-                let mut tell = |progress| match progress {
-                    Progress::WarmingUp => join.status.set_opening(StreamState::WarmingUp),
-                    Progress::Checking => join.status.set_opening(StreamState::Checking),
-                    Progress::RoundTrip(us) => self.report.round_trip_us.store(us, Ordering::Relaxed),
-                };
-                let engine = contain(|| (join.build)(&mut tell)).unwrap_or_else(|panic| Err(panic.into()))?;
+                let mut on_state = |state| join.status.set(state);
+                let opened =
+                    contain(|| (join.build)(&mut on_state)).unwrap_or_else(|panic| Err(panic.into()));
+                let OpenedEngine { engine, round_trip_us } = opened?;
+                self.report.round_trip_us.store(round_trip_us.unwrap_or_default(), Ordering::Relaxed);
                 if !self.report.is_realtime.load(Ordering::Relaxed) {
                     self.report.is_realtime.store(priority::promote_current_thread(), Ordering::Relaxed);
                 }
@@ -173,7 +173,7 @@ impl Worker {
             status: join.status.clone(),
             hop: None,
         });
-        join.status.set_live();
+        join.status.set(StreamState::Live);
         Ok(())
     }
 
@@ -215,8 +215,15 @@ impl Group {
                 self.engine.reset(job.stream);
                 served.features.iter_mut().for_each(FeatureState::reset);
             }
-            for ((features, noisy), input) in served.features.iter_mut().zip(&hop.noisy).zip(&mut job.input) {
+            let HopBox { noisy, normalisation, inherits, .. } = &mut *hop;
+            for (((features, noisy), normalisation), input) in
+                served.features.iter_mut().zip(noisy).zip(normalisation).zip(&mut job.input)
+            {
+                if *inherits {
+                    features.inherit(normalisation);
+                }
                 features.process(noisy, input);
+                *normalisation = *features.normalisation();
             }
             hop.queue_us = began.saturating_duration_since(hop.sent).as_secs_f32() * 1e6;
             job.thresholds = hop.thresholds;
@@ -257,7 +264,7 @@ impl Group {
         for (served, job) in self.served.iter_mut().zip(&mut self.jobs) {
             let Some(mut hop) = served.hop.take() else { continue };
             job.pending = false;
-            if is_sound(job.stage, &job.output) {
+            if job.is_finite() {
                 hop.outcome = Outcome::Answered;
                 hop.stage = job.stage;
                 hop.output.copy_from_slice(&job.output);
@@ -265,7 +272,7 @@ impl Group {
                 // A state that is not a number never heals by itself.
                 hop.outcome = Outcome::Failed;
                 self.engine.reset(job.stream);
-                served.status.note("it gives values that are not numbers");
+                served.status.note(NOT_FINITE);
             }
             hop.timings = timings;
             served.end.answer(hop);
@@ -305,16 +312,6 @@ impl Drop for Ended {
     fn drop(&mut self) {
         self.0.end();
     }
-}
-
-/// Whether every number that the stage makes valid is one.
-fn is_sound(stage: Stage, output: &[ChannelOut]) -> bool {
-    output.iter().all(|channel| {
-        channel.lsnr_db.is_finite()
-            && (!stage.has_mask() || channel.mask.iter().all(|gain| gain.is_finite()))
-            && (stage != Stage::Full
-                || channel.filtered.iter().all(|bin| bin.re.is_finite() && bin.im.is_finite()))
-    })
 }
 
 /// Runs foreign code; a panic becomes its message.

@@ -13,14 +13,14 @@ impl DryDelay {
         Self { lines: vec![vec![0.0; delay_samples + max_portion]; n_channels], delay_samples, write_idx: 0 }
     }
 
-    /// Writes the next samples of every channel. Finite samples pass unchanged, others as silence.
+    /// Writes the next samples of every channel.
     pub fn write<C: AsRef<[f32]>>(&mut self, block: &[C], from: usize, n_samples: usize) {
         for (line, channel) in self.lines.iter_mut().zip(block) {
             let new = &channel.as_ref()[from..from + n_samples];
             let n_first = n_samples.min(line.len() - self.write_idx);
             let (first, rest) = new.split_at(n_first);
-            copy_finite(first, &mut line[self.write_idx..self.write_idx + n_first]);
-            copy_finite(rest, &mut line[..rest.len()]);
+            line[self.write_idx..self.write_idx + n_first].copy_from_slice(first);
+            line[..rest.len()].copy_from_slice(rest);
         }
         self.write_idx = (self.write_idx + n_samples) % self.lines.first().map_or(1, Vec::len);
     }
@@ -41,12 +41,6 @@ impl DryDelay {
         for line in &mut self.lines {
             line.fill(0.0);
         }
-    }
-}
-
-fn copy_finite(from: &[f32], to: &mut [f32]) {
-    for (to, &from) in to.iter_mut().zip(from) {
-        *to = if from.is_finite() { from } else { 0.0 };
     }
 }
 

@@ -1,5 +1,7 @@
 //! Lets a stream sleep while its input is digitally silent. Audio thread; real-time safe.
 
+use crate::samples::peak;
+
 /// Peak below which a hop is digitally silent: -120 dBFS, below the dither of 20 bits.
 const SILENCE_PEAK: f32 = 1e-6;
 
@@ -31,10 +33,7 @@ impl SilenceGate {
 
     /// Judges the next hop, one slice of samples per channel.
     pub fn judge<C: AsRef<[f32]>>(&mut self, hop: &[C]) -> Gate {
-        let is_silent = hop.iter().all(|channel| {
-            // `any` would leave the loop early and keep it scalar.
-            channel.as_ref().iter().fold(0.0f32, |peak, x| peak.max(x.abs())) < SILENCE_PEAK
-        });
+        let is_silent = hop.iter().all(|channel| peak(channel.as_ref()) < SILENCE_PEAK);
         let was_idle = self.is_idle();
         self.n_silent = if is_silent { self.n_silent.saturating_add(1) } else { 0 };
         match (was_idle, self.is_idle()) {

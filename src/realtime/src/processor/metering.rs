@@ -81,8 +81,3 @@ fn band_powers(frames: &[Spectrum]) -> [f32; N_BANDS] {
         frames.iter().flat_map(|frame| &frame[bins.clone()]).map(|bin| bin.norm_sqr()).sum()
     })
 }
-
-/// The largest magnitude of `samples`; those that are not numbers count as nothing.
-pub fn peak(samples: &[f32]) -> f32 {
-    samples.iter().fold(0.0, |peak, sample| peak.max(sample.abs()))
-}

@@ -9,14 +9,17 @@ use tacet_model::DF_ORDER;
 use crate::engine::Thresholds;
 use crate::exchange::wait::Patience;
 use crate::exchange::{HopBox, Outcome};
-use crate::frame::Spectrum;
-use crate::inference::service::{Stream, StreamState};
+use crate::features::Normalisation;
+use crate::history::History;
+use crate::inference::service::Stream;
 use crate::inference::slot_manager::{N_SLOTS, SlotId, SlotInbox, SlotMessage};
+use crate::inference::stream::StreamState;
 use crate::lab::HopTiming;
 use crate::meters::{Meters, SlotMeters};
 
-/// Hops that a new engine hears before it takes over from one that works: its normalisation (time constant 1 s) and
-/// recurrent state have settled by then.
+/// Hops that a new engine hears before it takes over from one that works. Its normalisation goes on from what is known; the
+/// network's own memory begins empty and fades slowly (bursts of harmonics in noise: what it gives is 8 dB from the
+/// other's after a second, 39 dB after ten), so that this is a start without a gap, not the end of the difference.
 const WARM_HOPS: u64 = 100;
 /// Hops after a gap in what an engine hears that are concealed although it answers: its deep filter spans five frames, and
 /// would put together some from before the gap and some from after it.
@@ -62,7 +65,12 @@ impl FedStream {
 
     fn answer(&mut self, seq: u64, deadline: Instant, meters: &SlotMeters) -> Option<Box<HopBox>> {
         let deadline = self.patience.deadline(deadline);
+        let first = self.first_seq;
         let hop = self.stream.exchange.reply(seq, deadline, |stale| {
+            if first.is_none_or(|first| stale.seq < first) {
+                // Nobody has asked for it: the stream only had to hear it.
+                return;
+            }
             meters.n_stale.fetch_add(1, Relaxed);
             meters.timings.write(timing(stale, true));
         });
@@ -122,12 +130,16 @@ pub struct Slots {
     retired: Option<Box<Stream>>,
     /// Whether no hop has been sent since the beginning or the last reset.
     is_fresh: bool,
+    /// The newest hop whose normalisation is known, and that: what a stream that joins goes on from.
+    known_seq: Option<u64>,
+    known: Box<[Normalisation]>,
 }
 
 impl Slots {
-    /// Empty slots; the slot manager fills them.
-    pub fn new(inbox: SlotInbox) -> Self {
-        Self { slots: Default::default(), inbox, retired: None, is_fresh: true }
+    /// Empty slots of a stream of `n_channels`; the slot manager fills them.
+    pub fn new(inbox: SlotInbox, n_channels: usize) -> Self {
+        let known = vec![Normalisation::default(); n_channels].into();
+        Self { slots: Default::default(), inbox, retired: None, is_fresh: true, known_seq: None, known }
     }
 
     /// Takes the slot manager's messages. Call between hops.
@@ -186,12 +198,13 @@ impl Slots {
         self.slots[id as usize].current.is_some()
     }
 
-    /// Sends a hop to every engine.
+    /// Sends the newest hop of `history`, number `seq`, to every engine. A stream that joins in the middle goes on from the
+    /// newest normalisation that is known, and hears the hops since then first.
     pub fn request(
         &mut self,
         seq: u64,
         thresholds: Thresholds,
-        noisy: &[Spectrum],
+        history: &History,
         now: Instant,
         meters: &Meters,
     ) {
@@ -201,13 +214,23 @@ impl Slots {
                 if fed.stream.exchange.is_caught_up() {
                     fed.patience.restore();
                 }
+                let mut inherited = None;
                 if fed.n_fed == 0 && !is_fresh {
                     // It joins in the middle.
-                    fed.note_gap(seq);
+                    inherited = self.known_seq.map(|_| &*self.known);
+                    let n_missed = self.known_seq.map_or(0, |known| (seq - known).saturating_sub(1));
+                    // More than the history holds: it goes on from what is known as if nothing had been missed.
+                    let n_missed = if n_missed < history.n_hops() as u64 { n_missed } else { 0 };
+                    fed.note_gap(seq - n_missed);
+                    for ago in (1..=n_missed).rev() {
+                        let noisy = history.get(ago as usize);
+                        fed.stream.exchange.request(seq - ago, thresholds, noisy, inherited.take(), now);
+                        fed.n_fed += 1;
+                    }
                 }
                 fed.n_fed += 1;
                 fed.first_seq.get_or_insert(seq);
-                if fed.stream.exchange.request(seq, thresholds, noisy, now) {
+                if fed.stream.exchange.request(seq, thresholds, history.get(0), inherited, now) {
                     slot_meters.n_requests.fetch_add(1, Relaxed);
                 } else {
                     slot_meters.n_dropped.fetch_add(1, Relaxed);
@@ -227,7 +250,12 @@ impl Slots {
                 incoming.stream.exchange.recycle(reply);
             }
         }
-        slot.current.as_mut()?.reply(seq, deadline, slot_meters)
+        let reply = slot.current.as_mut()?.reply(seq, deadline, slot_meters)?;
+        if self.known_seq.is_none_or(|known| known < seq) {
+            self.known_seq = Some(seq);
+            self.known.copy_from_slice(&reply.normalisation);
+        }
+        Some(reply)
     }
 
     /// Gives a slot's reply back to its exchange.
@@ -260,6 +288,7 @@ impl Slots {
     /// A new generation on every exchange.
     pub fn reset(&mut self) {
         self.is_fresh = true;
+        self.known_seq = None;
         for slot in &mut self.slots {
             for fed in slot.current.iter_mut().chain(&mut slot.incoming) {
                 fed.stream.exchange.next_generation();

@@ -1,6 +1,6 @@
 //! The audio thread against scripted engines: delay, bypass, underruns, silence.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tacet_model::{HOP, ModelKind};
@@ -11,10 +11,12 @@ use crate::device::Device;
 use crate::engine::torch::TorchDevice;
 use crate::inference::scripted::{self, Act, Script, wait_for};
 use crate::inference::services::Services;
+use crate::inference::signal::WorkSignal;
 use crate::inference::slot_manager::{SlotManager, SlotState};
 
 mod costs;
 mod faults;
+mod joins;
 
 /// The other device of [`scripted::services`].
 const TORCH: Device = Device::Torch(TorchDevice::Cpu);
@@ -24,7 +26,7 @@ struct Rig {
     processor: Processor,
     slot_manager: SlotManager,
     meters: Arc<Meters>,
-    attention: Arc<AtomicBool>,
+    signal: Arc<WorkSignal>,
     controls: Controls,
     is_offline: bool,
     n_channels: usize,
@@ -32,9 +34,9 @@ struct Rig {
 
 impl Rig {
     fn new(services: &'static Services, rate_hz: f64, n_channels: usize, mode: LatencyMode) -> Self {
-        let attention = Arc::new(AtomicBool::new(false));
+        let signal = Arc::new(WorkSignal::default());
         let (mut slot_manager, inbox) =
-            SlotManager::new(services, ModelKind::DeepFilterNet3, n_channels, attention.clone());
+            SlotManager::new(services, ModelKind::DeepFilterNet3, n_channels, signal.clone());
         slot_manager.serve_at_once(Duration::from_secs(10));
         let meters = Arc::new(Meters::default());
         let plan = Plan::new(rate_hz).unwrap();
@@ -45,7 +47,7 @@ impl Rig {
             processor,
             slot_manager,
             meters,
-            attention,
+            signal,
             controls: Controls::default(),
             is_offline: true,
             n_channels,
@@ -71,7 +73,7 @@ impl Rig {
                 assert!(channels[0].iter().zip(&channels[1]).all(|(l, r)| *l == -*r), "channels are alike");
             }
             out.extend(&channels[0]);
-            if self.attention.load(Ordering::Relaxed) {
+            if self.signal.take() {
                 self.slot_manager.attend();
             }
         }

@@ -12,7 +12,7 @@ fn run(rate_hz: f64, pipeline_hops: usize, input: &[f32], block: impl Fn(usize) 
     let plan = Plan::new(rate_hz).unwrap();
     let mut collector = Collector::new(&plan, 1).unwrap();
     let mut emitter = Emitter::new(&plan, pipeline_hops * HOP, 1).unwrap();
-    let mut delayed = std::collections::VecDeque::from(vec![vec![0.0; HOP]; pipeline_hops]);
+    let mut delayed = std::collections::VecDeque::from(vec![[0.0; HOP]; pipeline_hops]);
     let mut out = vec![0.0; input.len()];
     let mut at = 0;
     let mut n_blocks = 0;
@@ -22,7 +22,7 @@ fn run(rate_hz: f64, pipeline_hops: usize, input: &[f32], block: impl Fn(usize) 
         while at < end {
             let n = collector.n_missing().min(end - at);
             if collector.push(&[input], at, n) {
-                delayed.push_back(collector.hop()[0].clone());
+                delayed.push_back(collector.hop()[0]);
                 emitter.hop_mut()[0] = delayed.pop_front().unwrap();
                 emitter.push_hop();
             }

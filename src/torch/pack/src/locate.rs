@@ -38,9 +38,14 @@ impl Place {
     }
 }
 
+/// Where everything is kept for this user: `tacet` in the per-user data directory. `None` without a home directory.
+pub fn data_dir() -> Option<PathBuf> {
+    Some(dirs::data_local_dir()?.join("tacet"))
+}
+
 /// Where packs are installed for this user: one directory per libtorch version. `None` without a home directory.
 pub fn user_dir() -> Option<PathBuf> {
-    Some(dirs::data_local_dir()?.join("tacet").join("torch").join(TORCH_VERSION))
+    Some(data_dir()?.join("torch").join(TORCH_VERSION))
 }
 
 /// The places in the order in which they are tried. `module` is the file of the running program or plugin.

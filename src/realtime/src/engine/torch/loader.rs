@@ -187,6 +187,22 @@ impl TorchBackend {
     }
 }
 
+#[cfg(test)]
+impl TorchBackend {
+    /// A backend of these functions, without a library.
+    pub(super) fn fake(api: Api) -> &'static Self {
+        let (dir, origin) = (PathBuf::new(), Origin::Variable);
+        let manifest = Manifest {
+            abi: ABI_VERSION,
+            torch: TORCH_VERSION.into(),
+            platform: String::new(),
+            cuda: false,
+            files: Vec::new(),
+        };
+        Box::leak(Box::new(Self { api, dir, origin, manifest }))
+    }
+}
+
 /// The first place that has a pack. One that `TACET_TORCH_DIR` names must have it.
 fn find(places: &[Place]) -> Result<&Place, PackError> {
     let found = places.iter().find(|place| place.has_pack());
@@ -203,17 +219,28 @@ pub fn installed() -> Result<(Place, Manifest), PackError> {
     Ok((place.clone(), Manifest::check(&place.dir)?))
 }
 
-/// Asks libtorch to run on the CPU what MPS lacks. Works only before the backend is opened; says whether it did.
+/// Asks libtorch to run on the CPU what MPS lacks: on macOS, and before the backend is opened. Returns whether it did.
+///
+/// The environment is the one way to ask, and a host's threads may be reading it. Apple's Libc serialises `getenv` and
+/// `setenv` by one lock, so that they never see half a change. What remains is a thread that walks `environ` itself at
+/// this very moment. It happens once per process, and only where the user has turned the fallback on in the panel; the
+/// variable set before the host starts avoids it.
+#[cfg(target_os = "macos")]
 pub fn request_mps_fallback() -> bool {
     let opened = OPENED.lock();
-    if opened.is_some() {
+    if opened.is_some() || std::env::var_os(MPS_FALLBACK_VARIABLE).is_some() {
         return false;
     }
-    // SAFETY: concurrent readers of the environment are what `setenv` endangers. Rust's own are locked out; libtorch,
-    // the one C++ reader that this is for, is not loaded yet (checked under the lock). It is done once, at the user's
-    // word.
+    // SAFETY: this is macOS (the function exists nowhere else), whose `getenv` and `setenv` share a lock
+    // (`environ_lock_np` in Libc's getenv.c); Rust's own readers have one too. The remaining risk is stated above.
     unsafe { std::env::set_var(MPS_FALLBACK_VARIABLE, "1") };
     true
+}
+
+/// Asks libtorch to run on the CPU what MPS lacks: there is no MPS on this system.
+#[cfg(not(target_os = "macos"))]
+pub fn request_mps_fallback() -> bool {
+    false
 }
 
 /// Runs a function of the backend with room for its message.

@@ -1,0 +1,168 @@
+//! An instance whose host does not process audio: what its panel shows, and for how long a frame may take.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Instant;
+
+use parking_lot::Mutex;
+
+use super::window::Window;
+use super::*;
+use crate::engine::torch::TorchDevice;
+use crate::engine::{Engine, EngineError, Job, StepTimings, StreamId};
+use crate::inference::services::Services;
+use crate::inference::slot_manager::{SlotId, SlotState};
+use crate::inference::stream::StreamState;
+use crate::inference::{BuildEngine, EngineOpener, OpenError, OpenedEngine};
+use crate::parameters::{Choice as _, ParamId};
+
+const TORCH: Device = Device::Torch(TorchDevice::Cpu);
+/// Far less than the seconds that a device is waited for when its thread is to end, far more than a frame takes.
+const LONGEST_FRAME: Duration = Duration::from_millis(500);
+
+/// Answers nothing, as nothing is asked.
+struct Idle;
+
+impl Engine for Idle {
+    fn name(&self) -> &str {
+        "idle"
+    }
+
+    fn lookahead_hops(&self) -> usize {
+        2
+    }
+
+    fn norm_alpha(&self) -> f32 {
+        0.99
+    }
+
+    fn open(&mut self, _n_channels: usize) -> Result<StreamId, EngineError> {
+        Ok(StreamId(0))
+    }
+
+    fn close(&mut self, _stream: StreamId) {}
+
+    fn reset(&mut self, _stream: StreamId) {}
+
+    fn step(&mut self, _jobs: &mut [Job]) -> Result<StepTimings, EngineError> {
+        Ok(StepTimings::default())
+    }
+}
+
+/// What the test has the torch device do next while it is being opened.
+enum Next {
+    Enter(StreamState),
+    Fail(&'static str),
+    Succeed,
+}
+
+/// Services whose native engine is there at once, and whose torch engine is opened step by step by the test.
+fn services() -> (&'static Services, Sender<Next>) {
+    let (sender, receiver) = channel();
+    let script: Arc<Mutex<Receiver<Next>>> = Arc::new(Mutex::new(receiver));
+    let native: Arc<dyn EngineOpener> =
+        Arc::new(|_: ModelKind| -> Result<BuildEngine, OpenError> { Ok(Box::new(|_| Ok(Idle.into()))) });
+    let torch: Arc<dyn EngineOpener> = Arc::new(move |_: ModelKind| -> Result<BuildEngine, OpenError> {
+        let script = script.clone();
+        Ok(Box::new(move |on_state| -> Result<OpenedEngine, OpenError> {
+            loop {
+                match script.lock().recv()? {
+                    Next::Enter(state) => on_state(state),
+                    Next::Fail(reason) => return Err(reason.into()),
+                    Next::Succeed => return Ok(Idle.into()),
+                }
+            }
+        }))
+    });
+    let services = Services::new([(Device::Native, native), (TORCH, torch)]);
+    (Box::leak(Box::new(services)), sender)
+}
+
+fn choose(shared: &Shared, device: Device) {
+    let index = Device::ALL.iter().position(|known| *known == device).unwrap();
+    let param = shared.params.param(ParamId::DeviceA);
+    // SAFETY: the parameters live as long as `shared`.
+    unsafe { param.as_ptr()._internal_set_normalized_value(param.normalized(index as f32)) };
+    shared.signal.raise();
+}
+
+/// Waits until slot A is in a state, and returns it.
+fn wait_for(shared: &Shared, is_it: impl Fn(&SlotState) -> bool) -> SlotState {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let state = shared.slot_state(SlotId::A);
+        if is_it(&state) {
+            return state;
+        }
+        assert!(Instant::now() < deadline, "it stays {state:?}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_devices_state_moves_on_while_the_host_does_not_process() {
+    let (services, torch) = services();
+    let shared = Arc::new(Shared::on(services));
+    choose(&shared, TORCH);
+    let _background = BackgroundThread::join(&shared).unwrap();
+    let _inbox = shared.connect(ModelKind::DeepFilterNet3, 1, OPEN_PATIENCE);
+    wait_for(&shared, |state| *state == SlotState::Opening(TORCH));
+    torch.send(Next::Enter(StreamState::WarmingUp)).unwrap();
+    wait_for(&shared, |state| *state == SlotState::Warming(TORCH));
+    torch.send(Next::Enter(StreamState::Checking)).unwrap();
+    wait_for(&shared, |state| *state == SlotState::Checking(TORCH));
+    torch.send(Next::Fail("its library is damaged: install it again")).unwrap();
+    let state = wait_for(&shared, |state| !matches!(state, SlotState::Checking(_)));
+    let reason = "its library is damaged: install it again".into();
+    assert_eq!(state, SlotState::FellBack { device: TORCH, reason });
+    // The user does so and tries again. Until there is audio it does not take over.
+    torch.send(Next::Succeed).unwrap();
+    shared.ask_to_retry(SlotId::A);
+    wait_for(&shared, |state| *state == SlotState::Warming(TORCH));
+    shared.disconnect();
+}
+
+#[test]
+fn a_device_that_hangs_holds_up_neither_the_window_nor_the_host() {
+    let (services, torch) = services();
+    let shared = Arc::new(Shared::on(services));
+    let _background = BackgroundThread::join(&shared).unwrap();
+    let _inbox = shared.connect(ModelKind::DeepFilterNet3, 1, OPEN_PATIENCE);
+    let mut window = Window::new(shared.clone());
+    // The first frame looks at files.
+    window.refresh(false, 0.0);
+    let began = Instant::now();
+    let mut longest = Duration::ZERO;
+    let mut look = |until: &dyn Fn(&SlotState) -> bool| {
+        loop {
+            let frame = Instant::now();
+            window.refresh(false, began.elapsed().as_secs_f64());
+            longest = longest.max(frame.elapsed());
+            let state = shared.slot_state(SlotId::A);
+            if until(&state) {
+                return state;
+            }
+            assert!(began.elapsed() < Duration::from_secs(20), "it stays {state:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    // Its opening hangs, and the user chooses another device. The thread that hangs is left after two seconds.
+    choose(&shared, TORCH);
+    look(&|state| *state == SlotState::Opening(TORCH));
+    choose(&shared, Device::Native);
+    look(&|_| began.elapsed() > Duration::from_millis(2500));
+    // Tried again while it still hangs: it is unavailable, which is found out while the window goes on.
+    choose(&shared, TORCH);
+    let state = look(&|state| matches!(state, SlotState::FellBack { .. }));
+    assert!(
+        matches!(&state, SlotState::FellBack { reason, .. } if reason.contains("still being closed")),
+        "{state:?}"
+    );
+    // The host restarts the plugin meanwhile.
+    choose(&shared, Device::Native);
+    let restart = Instant::now();
+    let _inbox = shared.connect(ModelKind::DeepFilterNet3, 2, OPEN_PATIENCE);
+    assert!(restart.elapsed() < LONGEST_FRAME, "the host waited {:?}", restart.elapsed());
+    assert!(longest < LONGEST_FRAME, "a frame took {longest:?}");
+    torch.send(Next::Fail("too late")).unwrap();
+    shared.disconnect();
+}

@@ -1,0 +1,111 @@
+//! What a worker and the audio thread tell about a stream: how far it is, and why it does not serve.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+use parking_lot::Mutex;
+
+use super::signal::WorkSignal;
+
+/// State of a stream, in the order it goes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum StreamState {
+    /// The worker has not opened it yet.
+    Opening = 0,
+    /// The engine makes its first steps, which take longest.
+    WarmingUp = 1,
+    /// The engine is compared with the native one.
+    Checking = 2,
+    /// Requests are answered.
+    Live = 3,
+    /// The engine could not be opened, or failed for good.
+    Failed = 4,
+}
+
+impl StreamState {
+    /// Whether the engine is still being opened.
+    pub fn is_opening(self) -> bool {
+        matches!(self, Self::Opening | Self::WarmingUp | Self::Checking)
+    }
+}
+
+/// A stream's state. Changing it never locks on the audio thread, and calls the owner's background thread.
+#[derive(Debug, Default)]
+pub struct StreamStatus {
+    state: AtomicU8,
+    /// Set by the audio thread when replies keep failing to come.
+    tripped: AtomicBool,
+    /// Set by the audio thread when the stream has taken over.
+    heard: AtomicBool,
+    reason: Mutex<Option<String>>,
+    signal: Arc<WorkSignal>,
+}
+
+impl StreamStatus {
+    pub(super) fn new(signal: Arc<WorkSignal>) -> Self {
+        Self { signal, ..Self::default() }
+    }
+
+    /// Where the stream is. Real-time safe.
+    pub fn state(&self) -> StreamState {
+        // Acquire: a reader that sees `Failed` sees the reason too.
+        match self.state.load(Ordering::Acquire) {
+            0 => StreamState::Opening,
+            1 => StreamState::WarmingUp,
+            2 => StreamState::Checking,
+            3 => StreamState::Live,
+            _ => StreamState::Failed,
+        }
+    }
+
+    /// Why the stream failed, or what was wrong with it last. Not for the audio thread.
+    pub fn reason(&self) -> Option<String> {
+        self.reason.lock().clone()
+    }
+
+    /// Whether the audio thread has given the stream up.
+    pub fn is_tripped(&self) -> bool {
+        self.tripped.load(Ordering::Relaxed)
+    }
+
+    /// Gives the stream up. Real-time safe.
+    pub fn trip(&self) {
+        if !self.tripped.swap(true, Ordering::Relaxed) {
+            self.signal.raise();
+        }
+    }
+
+    /// Whether the stream has taken over. Until then it listens and warms up.
+    pub fn is_heard(&self) -> bool {
+        self.heard.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the stream has taken over. Real-time safe.
+    pub fn set_heard(&self) {
+        if !self.heard.swap(true, Ordering::Relaxed) {
+            self.signal.raise();
+        }
+    }
+
+    /// Notes how far the worker is with the stream.
+    pub(super) fn set(&self, state: StreamState) {
+        // Release: publishes the reason, where there is one.
+        self.state.store(state as u8, Ordering::Release);
+        self.signal.raise();
+    }
+
+    /// Keeps what went wrong, should the audio thread give the stream up for it.
+    pub(super) fn note(&self, trouble: &str) {
+        let mut reason = self.reason.lock();
+        if reason.as_deref() != Some(trouble) {
+            *reason = Some(trouble.to_owned());
+        }
+    }
+
+    /// Notes that the stream will never be answered again, and why.
+    pub(super) fn set_failed(&self, reason: &str) {
+        self.note(reason);
+        self.set(StreamState::Failed);
+    }
+}

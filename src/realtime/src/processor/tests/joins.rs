@@ -1,0 +1,108 @@
+//! Streams that join in the middle, and models of any lookahead.
+
+use super::*;
+use crate::denoiser::{Denoiser, Settings};
+use crate::engine::native::{NativeEngine, NativeModel};
+use crate::engine::{Engine, EngineError, Job, StepTimings, StreamId};
+use crate::inference::{BuildEngine, EngineOpener, OpenError};
+use crate::model::Model;
+use crate::weights;
+
+/// The embedded model as if it had been trained with another lookahead.
+fn model_with_lookahead(hops: usize) -> Model {
+    let mut model = weights::embedded().unwrap();
+    (model.config.conv_lookahead, model.config.df_lookahead) = (hops, hops);
+    model
+}
+
+#[test]
+fn a_model_of_any_lookahead_is_aligned_as_in_a_file() {
+    for lookahead_hops in [0, 1, 3, 4] {
+        let native = NativeModel::new(&model_with_lookahead(lookahead_hops)).unwrap();
+        let shared = native.clone();
+        let opener = move |_: ModelKind| -> Result<BuildEngine, OpenError> {
+            let native = shared.clone();
+            Ok(Box::new(move |_| Ok(NativeEngine::new(native).into())))
+        };
+        let opener: Arc<dyn EngineOpener> = Arc::new(opener);
+        let services = Box::leak(Box::new(Services::new([(Device::Native, opener)])));
+        let (mut slot_manager, inbox) =
+            SlotManager::new(services, ModelKind::DeepFilterNet3, 1, Arc::default());
+        slot_manager.serve_at_once(Duration::from_secs(60));
+        let plan = Plan::new(48e3).unwrap();
+        let setup = Setup { plan, n_channels: 1, lookahead_hops, mode: LatencyMode::Lowest };
+        let mut processor = Processor::new(setup, inbox, Arc::default()).unwrap();
+        let mut denoiser =
+            Denoiser::new(Box::new(NativeEngine::new(native)), 1, Settings::default()).unwrap();
+        // Beyond what both put out, the processor collects a hop.
+        assert_eq!(processor.latency().total_samples, denoiser.delay_samples() + HOP);
+        let input = programme(30 * HOP, 13);
+        let (mut live, mut file) = (Vec::new(), Vec::new());
+        for portion in input.chunks(HOP) {
+            let mut block = [portion.to_vec()];
+            processor.process(&mut block, &Controls::default(), true);
+            live.append(&mut block[0]);
+            let mut out = vec![0.0; HOP];
+            denoiser.process(&[portion], &mut [&mut out]).unwrap();
+            file.append(&mut out);
+        }
+        assert!(live[HOP..] == file[..file.len() - HOP], "{lookahead_hops} hops");
+    }
+}
+
+/// Puts the features that it gets into its mask, and so into what is compared.
+struct Echo;
+
+impl Engine for Echo {
+    fn name(&self) -> &str {
+        "echo"
+    }
+
+    fn lookahead_hops(&self) -> usize {
+        2
+    }
+
+    fn norm_alpha(&self) -> f32 {
+        0.99
+    }
+
+    fn open(&mut self, _n_channels: usize) -> Result<StreamId, EngineError> {
+        Ok(StreamId(0))
+    }
+
+    fn close(&mut self, _stream: StreamId) {}
+
+    fn reset(&mut self, _stream: StreamId) {}
+
+    fn step(&mut self, jobs: &mut [Job]) -> Result<StepTimings, EngineError> {
+        for job in jobs.iter_mut().filter(|job| job.pending) {
+            job.pending = false;
+            job.stage = Stage::MaskOnly;
+            for (output, input) in job.output.iter_mut().zip(&job.input) {
+                output.mask = input.erb.map(|level| (0.5 + 0.1 * level).clamp(0.0, 1.0));
+            }
+        }
+        Ok(StepTimings::default())
+    }
+}
+
+#[test]
+fn a_stream_that_joins_goes_on_with_the_normalisation_of_the_one_that_plays() {
+    for mode in [LatencyMode::Lowest, LatencyMode::Safe] {
+        let opener: Arc<dyn EngineOpener> =
+            Arc::new(|_: ModelKind| -> Result<BuildEngine, OpenError> { Ok(Box::new(|_| Ok(Echo.into()))) });
+        let services =
+            Box::leak(Box::new(Services::new([(Device::Native, opener.clone()), (TORCH, opener)])));
+        let mut rig = Rig::new(services, 48e3, 2, mode);
+        rig.choose(Device::Native, None);
+        // Far from the average of the training.
+        let input: Vec<f32> = programme(400 * HOP, 14).iter().map(|x| x * 0.01).collect();
+        rig.run(&input[..150 * HOP], |_| HOP);
+        // Another device's thread: nothing is shared.
+        rig.choose(Device::Native, Some(TORCH));
+        rig.run(&input[150 * HOP..300 * HOP], |_| HOP);
+        let null_db = rig.meters.null_depth_db.load(Ordering::Relaxed);
+        // Bit-identical: what remains is the meter's floor under a quiet signal.
+        assert!(null_db < -120.0, "{mode:?}: {null_db} dB");
+    }
+}

@@ -1,0 +1,40 @@
+//! What Tacet keeps for this user, all of it in one directory. Never on the audio thread.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+pub use tacet_torch_pack::locate::data_dir;
+
+/// Writes a file whole or not at all: beside it first, then renamed over it, so that neither a reader nor a full disk finds
+/// half of it. Makes its folder.
+///
+/// # Errors
+/// What the file system says; what was there before is still there.
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let dir = path.parent().unwrap_or(path);
+    std::fs::create_dir_all(dir)?;
+    let mut staged = tempfile::NamedTempFile::new_in(dir)?;
+    staged.write_all(bytes)?;
+    staged.persist(path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_is_left_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("new folder").join("file");
+        for content in [&b"the first"[..], b"another"] {
+            write(&path, content).unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), content);
+        }
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        // A folder is in its place: an error, and no trace.
+        std::fs::create_dir(dir.path().join("taken")).unwrap();
+        assert!(write(&dir.path().join("taken"), b"").is_err());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+}
