@@ -259,7 +259,10 @@ unsafe fn mark_silence(block: &clap_process, status: clap_process_status) {
         unsafe {
             let output = &mut *block.audio_outputs.add(index);
             output.constant_mask = 0;
-            if status != CLAP_PROCESS_CONTINUE_IF_NOT_QUIET || output.data32.is_null() {
+            if status != CLAP_PROCESS_CONTINUE_IF_NOT_QUIET
+                || block.frames_count == 0
+                || output.data32.is_null()
+            {
                 continue;
             }
             for channel in 0..output.channel_count.min(u64::BITS) as usize {
