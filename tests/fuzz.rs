@@ -219,7 +219,7 @@ fn seeds_are_valid_up_to_what_they_leave_out() {
     // Those cut off in the midst of what they need are not.
     let files = sound_files();
     let n_read = files.iter().filter(|file| checks::audio_file(file).is_ok()).count();
-    assert!(n_read >= 15, "only {n_read} of {} can be read", files.len());
+    assert!(n_read >= 14, "only {n_read} of {} can be read", files.len());
     assert!(headers().iter().all(|file| checks::audio_file(file).is_ok()));
     assert!(manifests().iter().all(|manifest| checks::pack_manifest(manifest).is_ok()));
     let is_read = |recordings: &Vec<u8>| {
