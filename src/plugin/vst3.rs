@@ -1,11 +1,11 @@
 //! The VST3: a host of the CLAP on one side, a VST3 plugin on the other, so that both formats are one plugin.
 //!
-//! - [`factory`]: what a host finds in the library.
-//! - [`bridge`]: what both sides share; the CLAP's host.
-//! - [`component`], [`audio`], [`controller`]: the plugin, in the order of the interfaces that a host asks for.
-//! - [`param`], [`changes`]: parameters, and their automation in a block.
-//! - [`view`]: the panel's window.
-//! - [`text`]: strings as VST3 wants them.
+//! - `factory`: what a host finds in the library.
+//! - `bridge`: what both sides share; the CLAP's host.
+//! - `component`, `audio`, `controller`: the plugin, in the order of the interfaces that a host asks for.
+//! - `param`, `changes`: parameters, and their automation in a block.
+//! - `view`: the panel's window.
+//! - `text`: strings as VST3 wants them.
 //!
 //! The framework's own VST3 is not used. On Linux it hands tasks to a thread of its own, which panics if the panel is being
 //! opened or closed, and the last instance then ends the host. Here, whatever belongs on a host's main thread is run by the

@@ -11,9 +11,11 @@
 //! - [`model`]: which network.
 //!
 //! [`denoise`] also plans which files are read and written, and reports on them. Beside it, [`score`] compares recordings,
-//! [`devices`] and [`bench`] tell what can run the network and what it costs there, [`torch`] manages the optional
-//! backend's files, [`live`] starts the window on the microphone,
-//! and on Linux `mic` offers a denoised one to other programs.
+//! [`devices`] and [`mod@bench`] tell what can run the network and what it costs there, [`torch`] manages the optional
+//! backend's files, [`live`] starts the window on the microphone, and on Linux `mic` offers a denoised one to other
+//! programs.
+
+#![allow(rustdoc::private_intra_doc_links, reason = "a program's library: its maps name private modules")]
 
 mod bench;
 pub mod decode;

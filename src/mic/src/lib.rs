@@ -9,7 +9,7 @@
 //! - [`settings`]: what may be changed while it runs, from any thread.
 //! - [`control`]: the socket by which `tacet mic status` and its like reach the running one.
 //! - [`run()`]: opens the streams, and opens them again after the server was away.
-//! - [`unit`]: starting with the session.
+//! - [`mod@unit`]: starting with the session.
 
 pub mod control;
 pub mod pipewire;

@@ -1,7 +1,7 @@
 //! PipeWire: its library, opened at run time, and the two streams of a microphone.
 //!
 //! - [`library`]: the functions and structures that are used of PipeWire's C interface.
-//! - [`format`]: how a stream's format is written down for it.
+//! - [`mod@format`]: how a stream's format is written down for it.
 //! - [`streams`]: the two streams and the audio thread's callbacks.
 
 pub mod format;
