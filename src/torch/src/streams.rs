@@ -69,7 +69,9 @@ impl Streams {
     /// [`TorchError::Argument`] for too many or no lanes; the device's errors.
     pub fn new(weights: Rc<Weights>, n_lanes: usize, record: bool) -> Result<Self> {
         if !(1..=MAX_EXACT_LANES).contains(&n_lanes) {
-            return Err(TorchError::Argument(format!("{n_slots} lanes are not within 1..={MAX_SLOTS}")));
+            return Err(TorchError::Argument(format!(
+                "{n_lanes} lanes are not within 1..={MAX_EXACT_LANES}"
+            )));
         }
         let target = weights.target();
         let table = LaneTable::new(n_lanes);
