@@ -17,8 +17,8 @@ use super::metadata::Metadata;
 use super::riff::{chunk_header, pass_padding};
 use super::{Findings, Format, Source};
 
-/// Samples per channel of a block, about: what a hop of a high rate needs.
-const BLOCK: usize = 4096;
+/// Samples per channel of a block, about: a live pipe waits for one to fill, 21 ms at 48 kHz.
+const BLOCK: usize = 1024;
 /// Bytes of a block at most, whatever the channels.
 const MAX_BYTES: usize = 1 << 20;
 /// Bytes behind the data that tell what follows: padding and a chunk's header.
