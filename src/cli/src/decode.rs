@@ -363,7 +363,7 @@ fn open_source(
         let metadata = Metadata::of_file(&file, extension);
         return Ok(Box::new(OggSource::open(again()?, metadata)?));
     }
-    if is_mp4 || is_matroska || inner.starts_with(b"fLaC") || aiff::is_caf(&inner) {
+    if is_mp4 || is_matroska || inner.starts_with(b"fLaC") || aiff::is_caf(&head) {
         return Ok(Box::new(PacketSource::open(file, extension, options)?));
     }
     if refusal::container(&inner).is_some() {

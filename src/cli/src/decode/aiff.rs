@@ -227,6 +227,10 @@ pub fn read_au(input: &mut Input) -> Result<Layout> {
     Ok(plain("au", encoding, is_big_endian, rate_hz, n_channels, announced, Tail::Nothing, metadata))
 }
 
+/// Largest packet of a CAF that is believed, in bytes: far more than any codec's, and its bits still fit into 32 bits, in
+/// which symphonia counts them.
+const MAX_CAF_PACKET_BYTES: u32 = 1 << 24;
+
 /// Reads a CAF up to the first byte of its data; `None` if it holds a codec, which symphonia reads.
 ///
 /// # Errors
@@ -250,6 +254,9 @@ pub fn read_caf(input: &mut Input) -> Result<Option<Layout>> {
                 let (flags, n_packet_bytes, n_channels, n_bits) = (long(12), long(16), long(24), long(28));
                 if n_channels == 0 || n_channels > u32::from(u16::MAX) || rate_hz == 0 {
                     bail!("states {n_channels} channels at {rate_hz} Hz (desc chunk): it is damaged");
+                }
+                if n_packet_bytes > MAX_CAF_PACKET_BYTES {
+                    bail!("states packets of {n_packet_bytes} bytes (desc chunk): it is damaged");
                 }
                 let n_container = (n_packet_bytes / n_channels) as usize;
                 let encoding = match &bytes[8..12] {
@@ -342,6 +349,20 @@ mod tests {
             );
             assert_eq!(layout.metadata.tags, [("TITLE".to_owned(), "Talk".to_owned())]);
             assert_eq!(input.take::<1>().unwrap(), Some([1]));
+        }
+    }
+
+    #[test]
+    fn a_caf_of_absurd_packets_is_refused() {
+        for (n_packet_bytes, is_damaged) in [(0, false), (MAX_CAF_PACKET_BYTES + 1, true), (u32::MAX, true)] {
+            let mut file = b"caff\0\x01\0\0desc\0\0\0\0\0\0\0\x20".to_vec();
+            file.extend(44_100_f64.to_be_bytes());
+            file.extend(b"alac\0\0\0\0");
+            for word in [n_packet_bytes, 4096, 1, 0] {
+                file.extend(u32::to_be_bytes(word));
+            }
+            let outcome = read_caf(&mut input(&file));
+            assert_eq!(outcome.is_err_and(|error| error.to_string().contains("damaged")), is_damaged);
         }
     }
 
