@@ -16,6 +16,7 @@ use tacet_realtime::background::BackgroundThread;
 use crate::device::Device;
 use crate::inference::native::lookahead_hops;
 use crate::latency::LatencyMode;
+use crate::live::OPEN_PATIENCE;
 use crate::params::state;
 use crate::processor::resample::Plan;
 use crate::processor::{Processor, Setup};
@@ -28,10 +29,6 @@ pub mod vst3;
 pub mod window;
 
 use shared::Shared;
-
-/// How long an activation waits for the engine of slot A. Packing the weights takes a few hundredths of a second; a machine
-/// that needs longer starts with the noisy signal.
-const OPEN_PATIENCE: Duration = Duration::from_secs(10);
 
 /// One instance.
 pub struct Tacet {

@@ -126,18 +126,9 @@ impl State {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::AtomicUsize;
-    use std::time::Instant;
 
     use super::*;
-
-    /// Waits until something is so, as long as a busy machine may need.
-    fn wait_for(is_so: impl Fn() -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while !is_so() {
-            assert!(Instant::now() < deadline, "it never happens");
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
+    use crate::inference::scripted::wait_for;
 
     /// An instance that counts how often it is attended to.
     #[derive(Default)]
