@@ -1,7 +1,7 @@
 //! An instance whose host does not process audio: what its panel shows, and for how long a frame may take.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
