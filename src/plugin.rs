@@ -21,6 +21,8 @@ use crate::processor::resample::Plan;
 use crate::processor::{Processor, Setup};
 
 pub mod clap;
+#[cfg(target_os = "linux")]
+pub mod drawing;
 pub mod host_keys;
 mod preferences;
 pub mod shared;

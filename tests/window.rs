@@ -15,6 +15,8 @@ use screen::{HEIGHT, Screen, WIDTH};
 
 const RATE_HZ: f64 = 48_000.0;
 const HOP: usize = 480;
+/// How long a window may take to show something: drawn by software on a loaded machine, the first picture takes seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Speech-like sound: a buzz that comes and goes, in noise.
 fn hop(n: usize) -> Vec<f32> {
@@ -83,27 +85,46 @@ fn the_window_draws_follows_and_leaves_nothing_behind() {
     let parent = screen.parent(WIDTH, HEIGHT);
     let (width, height) = instance.open_panel(parent).unwrap();
     assert_eq!((width, height), (860, 560));
-    play(&mut instance, 150, &mut at);
+    let n_colours = |picture: &[[u8; 4]]| picture.iter().collect::<HashSet<_>>().len();
+    let deadline = Instant::now() + PATIENCE;
+    let picture = loop {
+        play(&mut instance, 150, &mut at);
+        let picture = screen.picture(width as u16, height as u16);
+        if n_colours(&picture) > 200 {
+            break picture;
+        }
+        assert!(Instant::now() < deadline, "a spectrogram has more than {} colours", n_colours(&picture));
+    };
     let before_s = cpu_s();
-    let picture = screen.picture(width as u16, height as u16);
     play(&mut instance, 100, &mut at);
     let open_s = cpu_s() - before_s;
-    let later = screen.picture(width as u16, height as u16);
     println!(
         "with software rendering the open window takes {:.0} % of a core, the sound alone {:.0} %",
         100.0 * (open_s - closed_s),
         100.0 * closed_s
     );
 
-    let n_colours = picture.iter().collect::<HashSet<_>>().len();
-    assert!(n_colours > 200, "a spectrogram has more than {n_colours} colours");
-    let n_changed = picture.iter().zip(&later).filter(|(a, b)| a != b).count();
-    assert!(n_changed > 10_000, "only {n_changed} pixels have moved in a second of sound");
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let later = screen.picture(width as u16, height as u16);
+        let n_changed = picture.iter().zip(&later).filter(|(a, b)| a != b).count();
+        if n_changed > 10_000 {
+            break;
+        }
+        assert!(Instant::now() < deadline, "only {n_changed} pixels have moved");
+        play(&mut instance, 50, &mut at);
+    }
 
     // A small window shows a part, and the next one has its size.
     instance.resize_panel(400, 300).unwrap();
-    play(&mut instance, 50, &mut at);
-    assert!(screen.picture(400, 300).iter().collect::<HashSet<_>>().len() > 50);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        play(&mut instance, 50, &mut at);
+        if n_colours(&screen.picture(400, 300)) > 50 {
+            break;
+        }
+        assert!(Instant::now() < deadline, "a small window shows nothing");
+    }
     instance.close_panel().unwrap();
     screen.close(parent);
     let parent = screen.parent(WIDTH, HEIGHT);
@@ -122,16 +143,12 @@ fn the_window_draws_follows_and_leaves_nothing_behind() {
     };
     (0..20).for_each(|_| cycle());
     let (memory, n_threads, n_files) = holdings();
-    (0..100).for_each(|_| cycle());
-    // The graphics driver's threads end a little later than their window.
-    let deadline = Instant::now() + Duration::from_secs(10);
-    let (memory_after, n_threads_after, n_files_after) = loop {
-        let held = holdings();
-        if (held.1 <= n_threads && held.2 <= n_files) || Instant::now() > deadline {
-            break held;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    };
+    // At once: a thread that still ends while the next window opens, or while the process does, can end the host.
+    (0..100).for_each(|n| {
+        cycle();
+        assert_eq!(holdings().1, n_threads, "threads after the closing of window {n}");
+    });
+    let (memory_after, n_threads_after, n_files_after) = holdings();
     println!(
         "a hundred openings: {memory:.1} to {memory_after:.1} MiB, {n_threads} to {n_threads_after} threads, \
          {n_files} to {n_files_after} files"

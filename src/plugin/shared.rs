@@ -35,6 +35,9 @@ pub struct Shared {
     pub in_force: Mutex<Option<(LatencyMode, ModelKind)>>,
     /// Keys that the host offers.
     pub host_keys: HostKeys,
+    /// The thread that draws the open window.
+    #[cfg(target_os = "linux")]
+    pub drawing_thread: super::drawing::DrawingThread,
     /// Whether the host starts to process: nothing is to be cleared then.
     pub is_starting: AtomicBool,
     /// Raised when [`Self::attend`] has something to do.
@@ -109,6 +112,8 @@ impl Shared {
             latency: Mutex::default(),
             in_force: Mutex::default(),
             host_keys: HostKeys::default(),
+            #[cfg(target_os = "linux")]
+            drawing_thread: Default::default(),
             is_starting: AtomicBool::new(false),
             signal: Arc::default(),
             is_waiting: AtomicBool::new(false),

@@ -176,6 +176,8 @@ impl Window {
 
 impl NiceEguiApp for Window {
     fn build(&mut self, ctx: egui::Context, gui: GuiContext, _frame: &mut Frame) -> Result<(), HandlerError> {
+        #[cfg(target_os = "linux")]
+        self.shared.drawing_thread.begin();
         self.panel.open(&ctx);
         let extras = self.shared.params.extras.read().map(|extras| extras.clone()).unwrap_or_default();
         self.settings = serde_json::from_value(extras.panel).unwrap_or_default();

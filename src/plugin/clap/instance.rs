@@ -6,13 +6,14 @@
 //! - A saved state holds what the user has just set on the panel, whether or not audio was called for meanwhile.
 //! - Outputs that are silent are marked as constant, so that a host may rest.
 //! - Parameters have groups.
-//! - A window that is open when the instance is destroyed is closed before.
+//! - A window that is open when the instance is destroyed is closed before. Closing waits until nothing of it draws.
 
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use clap_sys::audio_buffer::clap_audio_buffer;
 use clap_sys::events::{clap_input_events, clap_output_events};
 use clap_sys::ext::gui::{CLAP_EXT_GUI, clap_plugin_gui};
 use clap_sys::ext::latency::{CLAP_EXT_LATENCY, clap_host_latency};
@@ -63,6 +64,8 @@ pub struct Instance {
     shared: Arc<Shared>,
     unsent: (Sender<Event>, Receiver<Event>),
     is_gui_open: AtomicBool,
+    /// The largest block, as of the last activation.
+    max_frames: AtomicU32,
 }
 
 impl Instance {
@@ -114,6 +117,7 @@ impl Instance {
             shared,
             unsent: crossbeam_channel::bounded(MAX_UNSENT),
             is_gui_open: AtomicBool::new(false),
+            max_frames: AtomicU32::new(0),
         };
         Some(NonNull::from(Box::leak(Box::new(instance))))
     }
@@ -210,6 +214,7 @@ unsafe extern "C" fn activate(
         let Some(this) = of(plugin) else { return false };
         let is_active = call!(this.framework_clap, activate(plugin, rate_hz, min_frames, max_frames));
         if is_active {
+            this.max_frames.store(max_frames, Ordering::Relaxed);
             this.report_latency();
         }
         is_active
@@ -241,40 +246,40 @@ unsafe extern "C" fn process(
             this.send(out);
         }
         let status = call!(this.framework_clap, process(plugin, process));
-        mark_silence(block, status);
+        if !block.audio_outputs.is_null() {
+            // Hosts take the mark for the whole buffer: nothing is said of one that is longer than the block.
+            let is_whole = block.frames_count == this.max_frames.load(Ordering::Relaxed);
+            for index in 0..block.audio_outputs_count as usize {
+                let output = &mut *block.audio_outputs.add(index);
+                output.constant_mask =
+                    if is_whole { silent_channels(output, block.frames_count, status) } else { 0 };
+            }
+        }
         status
     }
 }
 
-/// Marks the channels of the output that hold nothing but zeros. Looks at them only where the plugin rests.
+/// The channels of an output that hold nothing but zeros, as bits; none unless the plugin rests. Real-time safe.
 ///
 /// # Safety
-/// The block is as CLAP describes it.
-unsafe fn mark_silence(block: &clap_process, status: clap_process_status) {
-    if block.audio_outputs.is_null() {
-        return;
+/// The output's channels are as many as it says, and each has `n_samples` samples.
+pub unsafe fn silent_channels(
+    output: &clap_audio_buffer,
+    n_samples: u32,
+    status: clap_process_status,
+) -> u64 {
+    if status != CLAP_PROCESS_CONTINUE_IF_NOT_QUIET || n_samples == 0 || output.data32.is_null() {
+        return 0;
     }
-    for index in 0..block.audio_outputs_count as usize {
-        // SAFETY: the host's ports are as many as it says, its channels, too, and each has the block's samples.
-        unsafe {
-            let output = &mut *block.audio_outputs.add(index);
-            output.constant_mask = 0;
-            if status != CLAP_PROCESS_CONTINUE_IF_NOT_QUIET
-                || block.frames_count == 0
-                || output.data32.is_null()
-            {
-                continue;
-            }
-            for channel in 0..output.channel_count.min(u64::BITS) as usize {
-                let samples = *output.data32.add(channel);
-                let is_silent = !samples.is_null()
-                    && std::slice::from_raw_parts(samples, block.frames_count as usize)
-                        .iter()
-                        .all(|&sample| sample == 0.0);
-                output.constant_mask |= u64::from(is_silent) << channel;
-            }
-        }
-    }
+    (0..output.channel_count.min(u64::BITS) as usize).fold(0, |mask, channel| {
+        // SAFETY: the caller's promise.
+        let is_silent = unsafe {
+            let samples = *output.data32.add(channel);
+            !samples.is_null()
+                && std::slice::from_raw_parts(samples, n_samples as usize).iter().all(|&sample| sample == 0.0)
+        };
+        mask | u64::from(is_silent) << channel
+    })
 }
 
 unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char) -> *const c_void {
@@ -370,6 +375,8 @@ unsafe extern "C" fn gui_destroy(plugin: *const clap_plugin) {
         let Some(this) = of(plugin) else { return };
         if this.is_gui_open.swap(false, Ordering::Relaxed) {
             call!(this.framework_gui, destroy(plugin));
+            #[cfg(target_os = "linux")]
+            this.shared.drawing_thread.wait();
         }
     }
 }

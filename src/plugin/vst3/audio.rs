@@ -19,7 +19,7 @@ use super::component::{Component, INPUT, OUTPUT, channels};
 use crate::inference::native::lookahead_hops;
 use crate::latency::Latency;
 use crate::plugin::Tacet;
-use crate::plugin::clap::instance::call;
+use crate::plugin::clap::instance::{call, silent_channels};
 use crate::processor::resample::Plan;
 
 const SAMPLE_32: int32 = SymbolicSampleSizes_::kSample32 as int32;
@@ -197,8 +197,8 @@ impl IAudioProcessorTrait for Component {
                 // What is done on the panel goes to the host on the main thread.
                 out_events: ptr::null(),
             };
-            call!(instance.clap(), process(instance.clap(), &block));
-            (*data.outputs).silenceFlags = output.constant_mask;
+            let status = call!(instance.clap(), process(instance.clap(), &block));
+            (*data.outputs).silenceFlags = silent_channels(&output, n_samples, status);
         }
         kResultOk
     }
