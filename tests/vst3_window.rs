@@ -94,6 +94,25 @@ fn the_window_opens_and_closes_under_automation_and_ends_in_any_order() {
     }
     assert_eq!(window.size().unwrap(), (860, 560));
     assert_eq!(window.resize(100, 100).unwrap(), (320, 240), "no smaller than what can be read");
+    window.set_scale(2.0);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    // The window's thread takes the scale a moment later.
+    while window.resize(100, 100).unwrap() != (640, 480) {
+        assert!(Instant::now() < deadline, "{:?} are not as many points as before", window.resize(100, 100));
+        window.run();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let below = || {
+        let picture = screen.picture(640, 480);
+        picture.iter().enumerate().filter(|(at, _)| at / 640 >= 240).map(|(_, colour)| *colour).collect()
+    };
+    let mut seen: HashSet<_> = below();
+    while seen.len() < 20 {
+        assert!(Instant::now() < deadline, "the lower half shows {} colours", seen.len());
+        window.run();
+        std::thread::sleep(Duration::from_millis(20));
+        seen = below();
+    }
     window.close();
     screen.close(parent);
 

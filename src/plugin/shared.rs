@@ -38,6 +38,8 @@ pub struct Shared {
     /// The thread that draws the open window.
     #[cfg(target_os = "linux")]
     pub drawing_thread: super::drawing::DrawingThread,
+    /// The smallest window, in pixels, as of the last picture.
+    pub smallest_window: Mutex<[u32; 2]>,
     /// Whether the host starts to process: nothing is to be cleared then.
     pub is_starting: AtomicBool,
     /// Raised when [`Self::attend`] has something to do.
@@ -114,6 +116,7 @@ impl Shared {
             host_keys: HostKeys::default(),
             #[cfg(target_os = "linux")]
             drawing_thread: Default::default(),
+            smallest_window: Mutex::default(),
             is_starting: AtomicBool::new(false),
             signal: Arc::default(),
             is_waiting: AtomicBool::new(false),

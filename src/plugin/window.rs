@@ -204,6 +204,9 @@ impl NiceEguiApp for Window {
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut Frame) {
         let Some(gui) = self.gui.clone() else { return };
         ui.ctx().input_mut(|input| input.events.extend(self.shared.host_keys.take()));
+        let scale = ui.ctx().native_pixels_per_point().unwrap_or(1.0);
+        *self.shared.smallest_window.lock() =
+            [SMALLEST.0, SMALLEST.1].map(|points| (points * scale).round() as u32);
         let now_s = ui.input(|input| input.time);
         let in_devices = self.settings.view == View::Devices;
         let moved = self.refresh(in_devices, now_s);

@@ -112,7 +112,12 @@ impl Instance {
                 ..framework_params
             },
             state: clap_plugin_state { save: Some(state_save), ..framework_state },
-            gui: clap_plugin_gui { create: Some(gui_create), destroy: Some(gui_destroy), ..framework_gui },
+            gui: clap_plugin_gui {
+                create: Some(gui_create),
+                destroy: Some(gui_destroy),
+                adjust_size: Some(gui_adjust_size),
+                ..framework_gui
+            },
             host,
             shared,
             unsent: crossbeam_channel::bounded(MAX_UNSENT),
@@ -378,5 +383,23 @@ unsafe extern "C" fn gui_destroy(plugin: *const clap_plugin) {
             #[cfg(target_os = "linux")]
             this.shared.drawing_thread.wait();
         }
+    }
+}
+
+/// The size nearest to what the host wants. The framework's goes by the scale of the window's opening; hosts change it
+/// later.
+unsafe extern "C" fn gui_adjust_size(plugin: *const clap_plugin, width: *mut u32, height: *mut u32) -> bool {
+    // SAFETY: the host passes what it was given, and a size to be adjusted.
+    unsafe {
+        let (Some(this), Some(width), Some(height)) = (of(plugin), width.as_mut(), height.as_mut()) else {
+            return false;
+        };
+        let is_adjusted = call!(this.framework_gui, adjust_size(plugin, &mut *width, &mut *height));
+        if is_adjusted {
+            let [least_width, least_height] = *this.shared.smallest_window.lock();
+            *width = (*width).max(least_width);
+            *height = (*height).max(least_height);
+        }
+        is_adjusted
     }
 }
