@@ -227,8 +227,7 @@ fn curve(ui: &Ui, cx: &Cx<'_>, rect: Rect) {
         let ends = [pos2(inside.left(), y(limit_db)), pos2(inside.right(), y(limit_db))];
         painter.extend(Shape::dashed_line(&ends, Stroke::new(1.0, theme.hint), 4.0, 4.0));
     }
-    let hint = Ink::new(theme::SMALL, theme.hint);
-    text::draw(&painter, rect.left_bottom() + vec2(10.0, -6.0), Align2::LEFT_BOTTOM, "Reduction, dB", hint);
+    reading(&painter, cx, rect);
     for (db, number) in [(0.0, "0"), (20.0, "−20"), (40.0, "−40")] {
         let at = pos2(rect.right() + 7.0, y(db));
         text::draw(ui.painter(), at, Align2::LEFT_CENTER, number, Ink::new(10.0, theme.hint));
@@ -236,6 +235,22 @@ fn curve(ui: &Ui, cx: &Cx<'_>, rect: Rect) {
     let response = ui.interact(rect, ui.scope_id().with("reduction"), Sense::HOVER);
     response.widget_info(|| WidgetInfo::labeled(Access::Meter, true, told(cx.view_model)));
     button::hint(response, cx, "Reduction", "Reduction of each hop in dB. The dashed line is the limit.");
+}
+
+/// The reduction as a number, on a ground of its own: the curve passes behind it.
+fn reading(painter: &egui::Painter, cx: &Cx<'_>, rect: Rect) {
+    let theme = cx.theme;
+    let hint = Ink::new(theme::SMALL, theme.hint).tabular();
+    let mut job = text::job(painter, "Reduction  ", hint);
+    let shown = match cx.view_model.trace.n_pushed() {
+        0 => text::DASH.to_owned(),
+        _ => format!("{}{NBSP}dB", text::db(cx.view_model.trace.reduction_db())),
+    };
+    text::append(painter, &mut job, &shown, Ink { colour: theme.value, ..hint });
+    let galley = painter.layout_job(job);
+    let at = Align2::LEFT_BOTTOM.anchor_size(rect.left_bottom() + vec2(10.0, -6.0), galley.size());
+    painter.rect_filled(at.expand2(vec2(4.0, 1.0)), 3, theme.card);
+    text::place(painter, at.min, Align2::LEFT_TOP, galley);
 }
 
 fn told(shown: &ViewModel) -> String {

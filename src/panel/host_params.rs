@@ -35,6 +35,9 @@ pub enum Action {
     OpenDevices,
 }
 
+/// What the attenuation limit says at its end.
+const NO_LIMIT: &str = "no limit";
+
 /// Parameters and actions, as the panel needs them. Values are normalised, 0..=1.
 ///
 /// A change is a gesture: [`begin`](Self::begin), any number of [`set`](Self::set), [`end`](Self::end). Hosts make one undo
@@ -80,13 +83,19 @@ impl HostParams {
         scale * self.params.param(id).plain(value)
     }
 
-    /// A value with its unit, as the host writes it, with true minus signs.
+    /// A value with its unit, as the host writes it, with true minus signs. A limit that limits nothing says so.
     pub fn text(&self, id: ParamId, value: f32) -> String {
+        if id == ParamId::Limit && value >= 1.0 {
+            return NO_LIMIT.into();
+        }
         self.params.param(id).text(value).replace('-', "−")
     }
 
     /// The value that a text means, with or without unit.
     pub fn parse(&self, id: ParamId, text: &str) -> Option<f32> {
+        if id == ParamId::Limit && text.trim().eq_ignore_ascii_case(NO_LIMIT) {
+            return Some(1.0);
+        }
         self.params.param(id).parse(text.replace('−', "-").replace(',', ".").trim())
     }
 

@@ -71,10 +71,13 @@ impl Trace {
         self.reduction_db[split..].iter().chain(&self.reduction_db[..split]).copied()
     }
 
-    /// The newest reduction in dB.
+    /// The mean reduction of the last half second in dB: a number that changes with every hop cannot be read.
     pub fn reduction_db(&self) -> f32 {
-        let newest = (self.n_pushed + N_COLUMNS as u64 - 1) % N_COLUMNS as u64;
-        self.reduction_db[newest as usize]
+        let n_columns = self.n_pushed.clamp(1, COLUMNS_PER_S as u64 / 2);
+        let newest = self.n_pushed + N_COLUMNS as u64 - 1;
+        let recent =
+            (0..n_columns).map(|ago| self.reduction_db[((newest - ago) % N_COLUMNS as u64) as usize]);
+        recent.sum::<f32>() / n_columns as f32
     }
 }
 
@@ -139,7 +142,8 @@ mod tests {
         }
         let reductions: Vec<f32> = trace.reductions_db().collect();
         assert!((reductions[0] - 20.0).abs() < 1e-3 && (reductions[N_COLUMNS - 1] - 10.0).abs() < 1e-3);
-        assert_eq!(trace.reduction_db(), reductions[N_COLUMNS - 1]);
+        // Of the last half second a fifth.
+        assert!((trace.reduction_db() - 18.0).abs() < 1e-3, "{}", trace.reduction_db());
     }
 
     #[test]

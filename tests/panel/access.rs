@@ -39,9 +39,9 @@ fn every_continuous_control_has_name_value_and_unit() {
         ("Mix", "100.0 %"),
         ("Post filter", "0.000"),
         ("Output", "0.0 dB"),
-        ("All noise below", "−15.0 dB"),
-        ("Mask only above", "35.0 dB"),
-        ("All clean above", "35.0 dB"),
+        ("Silence below", "−15.0 dB"),
+        ("Simple filter above", "35.0 dB"),
+        ("Leave alone above", "35.0 dB"),
     ] {
         assert_eq!(value_of(&harness, label), value, "{label}");
         let node = harness.get_by_label(label);
@@ -215,14 +215,9 @@ fn tab_goes_round_all_controls() {
             reached.push(label);
         }
         let expected: &[&str] = match view {
-            View::Denoise => &[
-                "Reduce by at most",
-                "Mix",
-                "Post filter",
-                "Output",
-                "Listen to: Denoised",
-                "All noise below",
-            ],
+            View::Denoise => {
+                &["Reduce by at most", "Mix", "Post filter", "Output", "Listen to: Denoised", "Silence below"]
+            }
             View::Devices => &["Device A", "Device B", "Compare: Off", "Listen: B", "Export CSV", "Reset"],
             _ => &["Appearance: Dark"],
         };

@@ -238,25 +238,25 @@ impl ParamId {
             Self::MinSnr => Spec {
                 id: "minsnr",
                 name: "Noise below local SNR",
-                label: "All noise below",
-                help: "Local SNR in dB below which a frame counts as noise only and is silenced. −15 dB is never.",
+                label: "Silence below",
+                help: "Silences moments that are noise only: those whose local SNR, in dB, is below this. −15 dB is never.",
                 values: local_snr(LSNR_MIN_DB),
                 scope: Scope::Sound,
             },
             Self::MaxErb => Spec {
                 id: "maxerb",
                 name: "Clean above local SNR",
-                label: "All clean above",
-                help: "Local SNR in dB above which a frame counts as clean and is passed through. 35 dB is never.",
+                label: "Leave alone above",
+                help: "Passes moments that are clean as they are: those whose local SNR, in dB, is above this. 35 dB is never.",
                 values: local_snr(LSNR_MAX_DB),
                 scope: Scope::Sound,
             },
             Self::MaxDf => Spec {
                 id: "maxdf",
                 name: "Mask only above local SNR",
-                label: "Mask only above",
-                help: "Local SNR in dB above which the mask alone is applied, without the deep filter, which saves \
-                       time on good recordings. 35 dB is never.",
+                label: "Simple filter above",
+                help: "Uses the mask alone, without the deep filter, while the local SNR, in dB, is above this: saves time \
+                       on good recordings. 35 dB is never.",
                 values: local_snr(LSNR_MAX_DB),
                 scope: Scope::Sound,
             },

@@ -263,7 +263,8 @@ impl Processor {
             // What is concealed is neither engine's output.
             self.metering.compare(&a.enhanced, &b.enhanced);
         }
-        self.metering.hop(noisy, &self.results[self.heard(controls.listen.slot()) as usize].enhanced);
+        let heard = self.heard(controls.listen.slot()) as usize;
+        self.metering.hop(noisy, &self.results[heard].enhanced, controls.shares());
     }
 
     /// The slot that is heard: B only where it runs.

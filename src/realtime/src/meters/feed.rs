@@ -37,6 +37,15 @@ pub struct FeedFrame {
     pub output: [f32; N_BINS],
 }
 
+/// Linear shares of two signals in a third.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Shares {
+    /// Of the enhanced signal.
+    pub enhanced: f32,
+    /// Of the noisy one.
+    pub noisy: f32,
+}
+
 impl SpectrumFeed {
     /// Asks for frames until [`Self::unwatch`] is called as often.
     pub fn start_watching(&self) {
@@ -53,13 +62,17 @@ impl SpectrumFeed {
         self.n_watching.load(Ordering::Relaxed) > 0
     }
 
-    /// Adds a frame. Real-time safe; one thread at a time.
-    pub fn write(&self, input: &[Spectrum], output: &[Spectrum]) {
+    /// Adds a frame: the input, and as output the given shares of both. Real-time safe; one thread at a time.
+    pub fn write(&self, input: &[Spectrum], enhanced: &[Spectrum], shares: Shares) {
         let share = 1.0 / input.len().max(1) as f32;
-        let power = |frames: &[Spectrum], bin: usize| {
-            frames.iter().map(|frame| frame[bin].norm_sqr()).sum::<f32>() * share
+        let before = |bin: usize| input.iter().map(|frame| frame[bin].norm_sqr()).sum::<f32>() * share;
+        let heard = |bin: usize| {
+            let both = input.iter().zip(enhanced);
+            let blend =
+                both.map(|(noisy, enhanced)| enhanced[bin] * shares.enhanced + noisy[bin] * shares.noisy);
+            blend.map(|bin| bin.norm_sqr()).sum::<f32>() * share
         };
-        self.ring.write((0..N_BINS).map(|bin| pack(power(input, bin), power(output, bin))));
+        self.ring.write((0..N_BINS).map(|bin| pack(before(bin), heard(bin))));
     }
 
     /// Frames written since the start; the next frame has this number.
@@ -97,6 +110,23 @@ mod tests {
     use super::*;
     use crate::frame::{Complex32, SILENT_SPECTRUM};
 
+    const ENHANCED: Shares = Shares { enhanced: 1.0, noisy: 0.0 };
+
+    #[test]
+    fn the_output_is_what_is_heard() {
+        let frames = [1.0, 0.25].map(|level| [[Complex32::new(level, 0.0); N_BINS]]);
+        // Denoised, half of it, removed, half of that, bypassed: amplitudes of a bin of 1.0 that is enhanced to 0.25.
+        for (enhanced, noisy, expected) in
+            [(1.0, 0.0, 0.25f32), (0.5, 0.5, 0.625), (-1.0, 1.0, 0.75), (-0.5, 0.5, 0.375), (0.0, 1.0, 1.0)]
+        {
+            let feed = SpectrumFeed::default();
+            feed.write(&frames[0], &frames[1], Shares { enhanced, noisy });
+            let mut frame = FeedFrame::default();
+            assert!(feed.read(0, &mut frame) && frame.input[3] == 1.0);
+            assert!((frame.output[3].sqrt() - expected).abs() < 0.01, "{}", frame.output[3]);
+        }
+    }
+
     #[test]
     fn frames_come_back_within_a_percent() {
         let feed = SpectrumFeed::default();
@@ -104,7 +134,7 @@ mod tests {
         noisy[0][7] = Complex32::new(0.3, 0.4);
         feed.start_watching();
         assert!(feed.is_watched());
-        feed.write(&noisy, &[SILENT_SPECTRUM; 2]);
+        feed.write(&noisy, &[SILENT_SPECTRUM; 2], ENHANCED);
         let mut frame = FeedFrame::default();
         assert!(feed.read(0, &mut frame));
         assert!((frame.input[7] / 0.125 - 1.0).abs() < 0.01, "{}", frame.input[7]);
@@ -119,7 +149,7 @@ mod tests {
         let mut frame = FeedFrame::default();
         assert!(!feed.read(0, &mut frame), "not written yet");
         for _ in 0..N_FRAMES + 3 {
-            feed.write(&[SILENT_SPECTRUM], &[SILENT_SPECTRUM]);
+            feed.write(&[SILENT_SPECTRUM], &[SILENT_SPECTRUM], ENHANCED);
         }
         assert!(!feed.read(2, &mut frame), "overwritten");
         assert!(feed.read(feed.n_written() - 1, &mut frame));
@@ -132,7 +162,7 @@ mod tests {
             scope.spawn(|| {
                 for n in 0..20_000u32 {
                     let level = (n % 200) as f32;
-                    feed.write(&[[Complex32::new(level, 0.0); N_BINS]], &[SILENT_SPECTRUM]);
+                    feed.write(&[[Complex32::new(level, 0.0); N_BINS]], &[SILENT_SPECTRUM], ENHANCED);
                 }
             });
             let mut frame = FeedFrame::default();

@@ -3,6 +3,7 @@
 use crate::engine::Thresholds;
 use crate::enhance::Shaping;
 use crate::inference::slot_manager::SlotId;
+use crate::meters::feed::Shares;
 
 /// Which signal is heard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,6 +46,17 @@ pub struct Controls {
     pub bypass: bool,
 }
 
+impl Controls {
+    /// Shares of the enhanced and of the noisy signal in what is heard, before the gain. Mixing glides between such shares.
+    pub fn shares(&self) -> Shares {
+        match (self.bypass, self.listen) {
+            (true, _) => Shares { enhanced: 0.0, noisy: 1.0 },
+            (false, Listen::Removed) => Shares { enhanced: -self.mix, noisy: self.mix },
+            (false, _) => Shares { enhanced: self.mix, noisy: 1.0 - self.mix },
+        }
+    }
+}
+
 impl Default for Controls {
     fn default() -> Self {
         Self {
@@ -54,6 +66,25 @@ impl Default for Controls {
             output_gain: 1.0,
             listen: Listen::default(),
             bypass: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_of_what_is_heard() {
+        let controls = Controls::default();
+        for (controls, enhanced, noisy) in [
+            (controls, 1.0, 0.0),
+            (Controls { mix: 0.25, ..controls }, 0.25, 0.75),
+            (Controls { listen: Listen::Removed, ..controls }, -1.0, 1.0),
+            (Controls { listen: Listen::Removed, mix: 0.5, ..controls }, -0.5, 0.5),
+            (Controls { bypass: true, mix: 0.5, ..controls }, 0.0, 1.0),
+        ] {
+            assert_eq!(controls.shares(), Shares { enhanced, noisy }, "{controls:?}");
         }
     }
 }

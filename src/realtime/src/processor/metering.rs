@@ -8,6 +8,7 @@ use tacet_model::{N_BANDS, N_BINS};
 use crate::erb::{BAND_STARTS, BAND_WIDTHS};
 use crate::frame::Spectrum;
 use crate::meters::Meters;
+use crate::meters::feed::Shares;
 
 /// Share of the past in the null depth's running mean: a second.
 const NULL_SMOOTHING: f32 = 0.99;
@@ -32,9 +33,9 @@ impl Metering {
         &self.meters
     }
 
-    /// Levels and reduction of a hop, and its frames for whoever watches.
-    pub fn hop(&self, noisy: &[Spectrum], heard: &[Spectrum]) {
-        let (before, after) = (band_powers(noisy), band_powers(heard));
+    /// Levels and reduction of a hop, and for whoever watches its frames: the noisy ones and, by their `shares`, what is heard.
+    pub fn hop(&self, noisy: &[Spectrum], enhanced: &[Spectrum], shares: Shares) {
+        let (before, after) = (band_powers(noisy), band_powers(enhanced));
         let share = 1.0 / (noisy.len() * N_BINS) as f32;
         self.meters.input_power.store(before.iter().sum::<f32>() * share, Relaxed);
         self.meters.output_power.store(after.iter().sum::<f32>() * share, Relaxed);
@@ -43,7 +44,7 @@ impl Metering {
             reduction_db.store((10.0 * ratio.log10()).max(0.0), Relaxed);
         }
         if self.meters.feed.is_watched() {
-            self.meters.feed.write(noisy, heard);
+            self.meters.feed.write(noisy, enhanced, shares);
         }
     }
 
