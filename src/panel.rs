@@ -14,7 +14,7 @@ pub mod host_params;
 pub mod level_meter;
 mod presets;
 pub mod system;
-mod text;
+pub mod text;
 pub mod theme;
 pub mod trace;
 pub mod view_model;

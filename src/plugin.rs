@@ -51,8 +51,10 @@ pub struct Tacet {
 
 impl Default for Tacet {
     fn default() -> Self {
+        let shared = Shared::create();
+        window::audio::created(&shared);
         Self {
-            shared: Shared::create(),
+            shared,
             processor: None,
             model: ModelKind::DeepFilterNet3,
             wanted_model: ModelKind::DeepFilterNet3,
@@ -129,7 +131,7 @@ impl Plugin for Tacet {
     }
 
     fn editor(&mut self, _executor: AsyncExecutor<Self>) -> Option<Self::Editor> {
-        window::editor(&self.shared)
+        if window::audio::is_headless() { None } else { window::editor(&self.shared) }
     }
 
     fn filter_state(state: &mut PluginState) {
@@ -197,6 +199,7 @@ impl Plugin for Tacet {
         context: &mut impl ProcessContext<Self>,
     ) -> ProcessStatus {
         self.ask_for_restart(context);
+        self.shared.n_blocks.fetch_add(1, Ordering::Relaxed);
         let devices = self.shared.params.devices();
         if devices != self.devices {
             self.devices = devices;

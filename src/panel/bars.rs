@@ -8,7 +8,7 @@ use super::{
     Cx, View,
     host_params::Action,
     presets,
-    text::{self, Ink, NBSP},
+    text::{self, Ink},
     theme::{self, Theme},
     view_model::SlotState,
     widgets::{
@@ -149,12 +149,15 @@ fn engine_chip(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, engine: &Engine) {
     }
 }
 
+/// The latency, and the one to come where another is chosen.
 fn latency_text(cx: &Cx<'_>) -> String {
-    let stream = &cx.view_model.stream;
-    if !stream.is_active() {
-        return text::DASH.into();
+    let rate_hz = cx.view_model.stream.rate_hz;
+    let latency = &cx.view_model.latency;
+    let now = text::latency(latency.total_samples, rate_hz);
+    match latency.pending_samples.filter(|&n_samples| n_samples != latency.total_samples) {
+        Some(n_samples) => format!("{now} → {}", text::latency(n_samples, rate_hz)),
+        None => now,
     }
-    format!("{:.1}{NBSP}ms", cx.view_model.latency.total_samples as f64 / stream.rate_hz * 1e3)
 }
 
 fn latency_chip(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, latency: &str) {
@@ -166,7 +169,11 @@ fn latency_chip(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, latency: &str) {
     let drawn = text::draw(ui.painter(), at, Align2::LEFT_CENTER, "latency ", label);
     let value = Ink::new(theme::BODY, theme.value).medium().tabular();
     text::draw(ui.painter(), pos2(drawn.right(), at.y), Align2::LEFT_CENTER, latency, value);
-    let tip = "Latency reported to the host, which compensates for it. Click for its parts.";
+    let tip = if cx.view_model.latency.pending_samples.is_some() {
+        "Latency reported to the host, and the one that takes effect when playback restarts. Click for its parts."
+    } else {
+        "Latency reported to the host, which compensates for it. Click for its parts."
+    };
     if button::hint(response, cx, "Latency", tip).clicked() {
         cx.settings.view = View::About;
     }

@@ -189,6 +189,11 @@ pub fn rate(rate_hz: f64) -> String {
     format!("{khz}{NBSP}kHz")
 }
 
+/// A latency: "50.0 ms"; a dash where there is no rate.
+pub fn latency(n_samples: usize, rate_hz: f64) -> String {
+    if rate_hz > 0.0 { format!("{:.1}{NBSP}ms", n_samples as f64 / rate_hz * 1e3) } else { DASH.into() }
+}
+
 /// With a real minus sign, and no sign on zero.
 pub fn signed(number: String) -> String {
     match number.strip_prefix('-') {

@@ -95,6 +95,8 @@ pub struct LatencyTerms {
     pub terms: Vec<(String, f64)>,
     /// Their sum, as reported to the host.
     pub total_samples: usize,
+    /// What their sum will be, where another mode or model is chosen and not yet in force.
+    pub pending_samples: Option<usize>,
 }
 
 /// Presets.

@@ -70,6 +70,28 @@ impl PresetValues {
         preset_params().map(|id| (id, setting(params, id))).collect()
     }
 
+    /// Every parameter as it is but for what is heard of it at the moment: what a program remembers between runs.
+    pub fn of_program(params: &TacetParams) -> Self {
+        let momentary = [ParamId::Listen, ParamId::Bypass, ParamId::Compare];
+        let ids = ParamId::ALL.iter().copied().filter(|id| !momentary.contains(id));
+        ids.map(|id| (id, setting(params, id))).collect()
+    }
+
+    /// These, with those of `others` in their place where there are any.
+    pub fn overruled_by(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
+    /// Sets what is there before anything runs: no host hears of it.
+    pub fn start(&self, params: &TacetParams) {
+        for id in ParamId::ALL.iter().copied().filter(|id| self.0.contains_key(id.spec().id)) {
+            let (param, value) = (params.param(id), self.value(params, id));
+            // SAFETY: the pointer is that of the parameter, which outlives this call.
+            unsafe { param.as_ptr()._internal_set_normalized_value(value) };
+        }
+    }
+
     /// Sets all parameters of a preset, each in a gesture of its own.
     pub fn apply(&self, params: &TacetParams, host: &GuiContext) {
         for id in preset_params() {
@@ -165,6 +187,23 @@ pub fn factory() -> Vec<Preset> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_program_remembers_comes_back_and_options_overrule_it() {
+        let before = TacetParams::default();
+        let set = |id, value| PresetValues::from_iter([(id, value)]);
+        set(ParamId::OutputGain, PresetValue::Number(-6.0)).start(&before);
+        set(ParamId::Bypass, PresetValue::Switch(true)).start(&before);
+        let text = serde_json::to_string(&PresetValues::of_program(&before)).unwrap();
+        let remembered: PresetValues = serde_json::from_str(&text).unwrap();
+        let after = TacetParams::default();
+        remembered.clone().overruled_by(set(ParamId::Limit, PresetValue::Number(12.0))).start(&after);
+        let plain = |id| after.param(id).plain(after.param(id).value());
+        assert!(
+            (plain(ParamId::OutputGain) + 6.0).abs() < 0.05 && (plain(ParamId::Limit) - 12.0).abs() < 0.05
+        );
+        assert_eq!(plain(ParamId::Bypass), 0.0, "nobody wants to find it bypassed");
+    }
 
     #[test]
     fn a_factory_preset_states_only_what_differs_and_what_presets_set() {

@@ -2,7 +2,7 @@
 //! panel takes is held while anything waits for a device.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -42,6 +42,8 @@ pub struct Shared {
     pub smallest_window: Mutex<[u32; 2]>,
     /// Whether the host starts to process: nothing is to be cleared then.
     pub is_starting: AtomicBool,
+    /// Blocks processed; stands still while no host calls.
+    pub n_blocks: AtomicU64,
     /// Raised when [`Self::attend`] has something to do.
     pub signal: Arc<WorkSignal>,
     /// Whether [`Self::attend`] is due again in a moment, without a signal.
@@ -118,6 +120,7 @@ impl Shared {
             drawing_thread: Default::default(),
             smallest_window: Mutex::default(),
             is_starting: AtomicBool::new(false),
+            n_blocks: AtomicU64::new(0),
             signal: Arc::default(),
             is_waiting: AtomicBool::new(false),
             retries: Default::default(),

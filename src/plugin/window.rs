@@ -23,10 +23,12 @@ use super::shared::Shared;
 pub mod audio;
 mod csv_export;
 mod meter_reader;
+mod pending;
 mod presets;
 mod system_info;
 
 use meter_reader::MeterReader;
+use pending::Pending;
 use presets::Presets;
 use system_info::SystemInfo;
 
@@ -72,6 +74,7 @@ pub struct Window {
     meter_reader: MeterReader,
     system_info: SystemInfo,
     presets: Presets,
+    pending: Pending,
 }
 
 /// Keeps the spectra coming while a window is open. Held by the window's egui context, which dies with the window.
@@ -95,6 +98,7 @@ impl Window {
             meter_reader: MeterReader::default(),
             system_info: SystemInfo::default(),
             presets: Presets::default(),
+            pending: Pending::default(),
         }
     }
 
@@ -103,6 +107,7 @@ impl Window {
         let moved = self.meter_reader.read(&self.shared, &mut self.view_model, in_devices, now_s);
         self.system_info.show(&mut self.view_model, in_devices);
         self.presets.show(&self.shared.params, &mut self.view_model.presets);
+        self.pending.show(&self.shared, &mut self.view_model, self.gui.as_ref(), now_s);
         moved
     }
 
@@ -152,7 +157,7 @@ impl Window {
 
     /// Begins again with another audio device. Comes back only where that fails.
     fn restart(&mut self, chosen: audio::Chosen) {
-        let reason = audio::restart(chosen, &PresetValues::of(&self.shared.params));
+        let reason = audio::restart(chosen, &PresetValues::of_program(&self.shared.params));
         let text = format!("The audio device was not changed: {reason}");
         self.view_model.notice = Some(Notice { text, is_error: true });
     }
@@ -162,6 +167,13 @@ impl Window {
             Ok(()) => Notice { text: good_news.into(), is_error: false },
             Err(error) => Notice { text: error.to_string(), is_error: true },
         });
+    }
+
+    /// Shows what is wrong with the devices of a program of its own.
+    fn show_fault(&mut self) {
+        if let Some(text) = audio::fault() {
+            self.view_model.notice = Some(Notice { text, is_error: true });
+        }
     }
 
     /// Keeps the user's settings in what the host saves.
@@ -193,10 +205,8 @@ impl NiceEguiApp for Window {
         self.meter_reader.open(&self.shared.meters);
         self.system_info.open();
         self.presets.reload();
+        self.pending.open();
         self.view_model.audio = audio::devices();
-        if let Some(values) = audio::take_values() {
-            values.apply(&self.shared.params, &gui);
-        }
         self.gui = Some(gui);
         Ok(())
     }
@@ -217,6 +227,7 @@ impl NiceEguiApp for Window {
         if self.settings != before {
             self.remember();
         }
+        self.show_fault();
         self.shared.host_keys.set_editing(ui.ctx().text_edit_focused());
         let pause = if moved { Duration::from_secs(1) / MAX_FPS } else { AT_REST };
         ui.ctx().request_repaint_after(pause);

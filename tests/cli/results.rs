@@ -68,7 +68,7 @@ fn the_low_latency_model_is_aligned_too() {
     let args = ["-o", output_name, "--model", "DeepFilterNet3_ll", "--json", json.to_str().unwrap()];
     let result = denoise(&[&[demo_name.to_str().unwrap()], &args[..]].concat());
     if result.status.code() != Some(0) {
-        assert!(stderr(&result).contains("cargo xtask setup --ll"), "{}", stderr(&result));
+        assert!(stderr(&result).contains("tacet model install ll"), "{}", stderr(&result));
         assert!(std::env::var_os("TACET_REQUIRE_MODEL").is_none(), "{}", stderr(&result));
         println!("skipped: {}", stderr(&result));
         return;

@@ -10,7 +10,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A command that runs the program.
 fn tacet_live() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_tacet-live"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tacet-live"));
+    // What it remembers is not the user's.
+    command.env("XDG_DATA_HOME", std::env::temp_dir().join(format!("tacet-live-{}", std::process::id())));
+    command
 }
 
 /// What a run wrote to standard error.
@@ -48,6 +51,27 @@ fn without_devices_it_refuses_and_names_the_next_step() {
         assert_ne!(output.status.code(), Some(0));
         assert!(stderr(&output).contains(says), "{arguments:?}: {}", stderr(&output));
     }
+}
+
+/// A configuration of ALSA with `null`, as every machine has it, and two PCMs of one card with one description.
+const TWO_OF_A_NAME: &str = r#"
+pcm.null { type null hint { show on description "Discard all samples" } }
+pcm.first { type null hint { show on description "The card" } }
+pcm.second { type null hint { show on description "The card" } }
+"#;
+
+#[test]
+fn null_is_listed_last_and_two_of_a_name_are_told_apart() {
+    let mut config = tempfile::NamedTempFile::new().expect("a file");
+    std::io::Write::write_all(&mut config, TWO_OF_A_NAME.as_bytes()).expect("write");
+    let output = tacet_live()
+        .args(["--list", "--backend", "system"])
+        .env("ALSA_CONFIG_PATH", config.path())
+        .output()
+        .expect("run tacet-live");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let listed = "\n  * The card [first]\n    The card [second]\n    Discard all samples\n";
+    assert_eq!(text.matches(listed).count(), 2, "{text}{}", stderr(&output));
 }
 
 /// A process that ends with the test.
@@ -130,4 +154,28 @@ fn it_opens_serves_and_ends_when_told_to() {
         }
         assert_eq!(process.0.wait().expect("ask").code(), Some(0), "SIG{signal}");
     }
+}
+
+#[test]
+fn without_a_window_it_takes_options_says_how_it_does_and_remembers() {
+    let data = tempfile::tempdir().expect("a folder");
+    let headless = |arguments: &[&str]| {
+        let mut live = tacet_live();
+        live.args(["--headless", "--backend", "dummy"]).args(arguments).env("XDG_DATA_HOME", data.path());
+        let mut process =
+            Process(live.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("run tacet-live"));
+        let mut lines = BufReader::new(process.0.stdout.take().expect("piped")).lines();
+        let line = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("latency")));
+        line.expect("a status line").expect("text")
+    };
+    assert!(headless(&["--latency", "lowest"]).contains("latency 40.0\u{a0}ms, 0 late"));
+    // Its options are remembered.
+    let file = data.path().join("tacet/standalone.json");
+    let deadline = Instant::now() + PATIENCE;
+    while !std::fs::read_to_string(&file).is_ok_and(|text| text.contains("lowest")) {
+        assert!(Instant::now() < deadline, "nothing was remembered");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(headless(&[]).contains("latency 40.0"));
+    assert!(headless(&["--forget"]).contains("latency 50.0"));
 }

@@ -157,6 +157,7 @@ pub fn shown_latency(latency: &Latency) -> view_model::LatencyTerms {
     view_model::LatencyTerms {
         terms: latency.terms().map(|(name, samples)| (name.to_owned(), samples)).to_vec(),
         total_samples: latency.total_samples,
+        pending_samples: None,
     }
 }
 

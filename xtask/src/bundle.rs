@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use tacet_model::ModelKind;
+use tacet_torch_pack::locate::BUNDLED_MODELS_DIR;
 
 mod format;
 pub mod layout;
@@ -113,7 +115,30 @@ pub fn build(workspace: &Workspace, options: Options) -> Result<Vec<PathBuf>> {
             made.push(dir);
         }
     }
+    if !options.debug && setup::embeds_published_model() {
+        made.extend(place_low_latency_model(workspace, &destination));
+    }
     Ok(made)
+}
+
+/// Puts the low-latency model beside the bundles, in one folder for all formats. Everything else works without it: where it
+/// cannot be fetched this says so.
+fn place_low_latency_model(workspace: &Workspace, destination: &Path) -> Option<PathBuf> {
+    let dir = destination.join(BUNDLED_MODELS_DIR);
+    let place = || -> Result<()> {
+        setup::models::provide(workspace, ModelKind::DeepFilterNet3Ll)?;
+        fs::create_dir_all(&dir)?;
+        let file = ModelKind::DeepFilterNet3Ll.safetensors_file();
+        fs::copy(workspace.model_dir().join(file), dir.join(file))?;
+        Ok(())
+    };
+    match place() {
+        Ok(()) => Some(dir),
+        Err(error) => {
+            eprintln!("without the low-latency model ({error:#}); `tacet model install ll` gets it later");
+            None
+        }
+    }
 }
 
 /// Makes the bundles of the formats for plugins from the library in `built`, in `destination`; gives their paths.

@@ -4,11 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use tacet_torch_pack::locate::BUNDLED_DIR;
+use tacet_model::ModelKind;
+use tacet_torch_pack::locate::{self, BUNDLED_DIR, BUNDLED_MODELS_DIR};
 
 use crate::bundle::layout::{self, Format, Platform, System};
 use crate::bundle::names::Names;
 use crate::bundle::{self, remove};
+use crate::setup;
 use crate::torch;
 use crate::workspace::Workspace;
 
@@ -44,7 +46,26 @@ pub fn install(workspace: &Workspace, options: &Options) -> Result<()> {
         replace(&source, target)?;
         println!("installed {}", target.display());
     }
+    if let Some(target) = model_target(options) {
+        let source =
+            workspace.bundle_dir().join(BUNDLED_MODELS_DIR).join(target.file_name().context("no file name")?);
+        // Where it could not be fetched, `build` has said so.
+        if setup::embeds_published_model() && source.is_file() {
+            replace(&source, &target)?;
+            println!("installed {}", target.display());
+        }
+    }
     Ok(())
+}
+
+/// The low-latency model's place: one for all formats.
+fn model_target(options: &Options) -> Option<PathBuf> {
+    let dir = match &options.dest {
+        Some(dest) => Some(dest.join(BUNDLED_MODELS_DIR)),
+        None if options.system => locate::system_models_dirs().into_iter().next(),
+        None => locate::user_models_dir(),
+    };
+    dir.map(|dir| dir.join(ModelKind::DeepFilterNet3Ll.safetensors_file()))
 }
 
 /// Removes what `install` with the same options put there.
@@ -58,6 +79,12 @@ pub fn uninstall(workspace: &Workspace, options: &Options) -> Result<()> {
             println!("removed {}", target.display());
             bring_back(&target)?;
         }
+    }
+    if let Some(model) = model_target(options).filter(|model| model.is_file()) {
+        remove(&model)?;
+        println!("removed {}", model.display());
+        // The folder goes with the last model in it.
+        let _ = model.parent().map(fs::remove_dir);
     }
     Ok(())
 }
@@ -234,6 +261,9 @@ mod tests {
             fs::create_dir_all(target.join("Contents")).unwrap();
         }
         assert_eq!(dir.path().join(BUNDLED_DIR).exists(), !cfg!(target_os = "macos"));
+        let model = model_target(&options).unwrap();
+        fs::create_dir_all(model.parent().unwrap()).unwrap();
+        fs::write(&model, "").unwrap();
         uninstall(&workspace, &options).unwrap();
         uninstall(&workspace, &options).unwrap();
         let left: Vec<_> =

@@ -21,12 +21,17 @@ pub struct Options {
     pub tests: bool,
 }
 
+/// Whether builds embed the published model, not a user's own.
+pub fn embeds_published_model() -> bool {
+    std::env::var_os("TACET_MODEL").is_none()
+}
+
 /// Provides what a build needs; with a model named by `TACET_MODEL`, which is then built in, none is fetched.
 ///
 /// # Errors
 /// As [`run`].
 pub fn provide(workspace: &Workspace) -> Result<()> {
-    if std::env::var_os("TACET_MODEL").is_some() {
+    if !embeds_published_model() {
         return prerequisites::provide(false);
     }
     run(workspace, &Options::default())

@@ -12,8 +12,8 @@
 //!
 //! [`denoise`] also plans which files are read and written, and reports on them. Beside it, [`score`] compares recordings,
 //! [`devices`] and [`mod@bench`] tell what can run the network and what it costs there, [`torch`] manages the optional
-//! backend's files, [`live`] starts the window on the microphone, and on Linux `mic` offers a denoised one to other
-//! programs.
+//! backend's files, [`install_model`] those of models that are not embedded, [`live`] starts the window on the microphone,
+//! and on Linux `mic` offers a denoised one to other programs.
 
 #![allow(rustdoc::private_intra_doc_links, reason = "a program's library: its maps name private modules")]
 
@@ -22,6 +22,7 @@ pub mod decode;
 mod denoise;
 mod devices;
 mod encode;
+mod install_model;
 mod live;
 #[cfg(target_os = "linux")]
 mod mic;
@@ -61,6 +62,7 @@ enum Command {
     Score(score::Args),
     Devices(devices::Args),
     Bench(bench::Args),
+    Model(install_model::Args),
     Torch(torch::Args),
     Live(live::Args),
     #[cfg(target_os = "linux")]
@@ -120,6 +122,7 @@ fn run(cli: Cli) -> Result<bool> {
         Some(Command::Score(args)) => score::run(&args),
         Some(Command::Devices(args)) => devices::run(&args),
         Some(Command::Bench(args)) => bench::run(&args),
+        Some(Command::Model(args)) => install_model::run(&args),
         Some(Command::Torch(args)) => torch::run(&args),
         Some(Command::Live(args)) => live::run(&args),
         #[cfg(target_os = "linux")]

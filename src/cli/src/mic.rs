@@ -188,9 +188,7 @@ impl RunArgs {
     fn check_model(&self) -> Result<()> {
         let wanted = self.options().model;
         if models::available(wanted) != wanted {
-            let dir =
-                models::models_dir().map_or("the data directory".to_owned(), |dir| dir.display().to_string());
-            anyhow::bail!("{wanted} is not installed: put {} into {dir}", wanted.archive_file());
+            anyhow::bail!(models::missing(wanted));
         }
         Ok(())
     }

@@ -52,23 +52,17 @@ impl LoadedModel {
     }
 }
 
-/// A published model by name: the embedded one, or what `cargo xtask setup` fetched beside this build.
+/// A published model by name: the embedded one, an installed one, or what `cargo xtask setup` fetched beside this build.
 fn published(kind: ModelKind) -> Result<Model> {
     let embedded = weights::embedded()?;
     if embedded.official() == Some(kind) {
         return Ok(embedded);
     }
-    let path = Path::new(tacet_realtime::weights::FETCHED_DIR).join(kind.safetensors_file());
-    if !path.is_file() {
-        bail!(
-            "{kind} is not embedded in this program and not at {}: in a checkout run `cargo xtask setup{}`, or pass \
-             the path of its archive, {}",
-            path.display(),
-            if kind == ModelKind::DeepFilterNet3Ll { " --ll" } else { "" },
-            kind.archive_file()
-        );
+    let fetched = Path::new(tacet_realtime::weights::FETCHED_DIR).join(kind.safetensors_file());
+    match models::installed(kind).or_else(|| fetched.is_file().then_some(fetched)) {
+        Some(path) => Ok(models::load(&path)?),
+        None => bail!("{}, or pass the path of its archive, {}", models::missing(kind), kind.archive_file()),
     }
-    Ok(models::load(&path)?)
 }
 
 fn from_path(name: &str) -> Result<Model> {

@@ -4,10 +4,16 @@
 //! know it.
 
 use std::io;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock, Weak};
 
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+
+use super::super::shared::Shared;
+use crate::panel::text;
 use crate::panel::view_model::Audio;
+use crate::params::Extras;
 use crate::params::presets::PresetValues;
 
 /// A device chosen in the panel.
@@ -19,13 +25,29 @@ pub enum Chosen {
     Output(String),
 }
 
+/// What a program of its own remembers between runs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    /// The parameters.
+    pub values: PresetValues,
+    /// The window's size and what the panel remembers.
+    pub extras: Option<Extras>,
+}
+
 /// A program that runs the plugin and opens the audio devices itself.
 pub trait AudioHost: Send + Sync {
     /// The devices in use, and those to choose from.
     fn devices(&self) -> Audio;
 
-    /// The parameters to begin with, where the program was restarted.
-    fn values(&self) -> Option<PresetValues>;
+    /// What the program remembers, overruled by its options.
+    fn memory(&self) -> Memory;
+
+    /// Remembers it for the next run.
+    fn remember(&self, memory: &Memory);
+
+    /// Whether there is to be no window.
+    fn is_headless(&self) -> bool;
 
     /// Begins again with another device and these parameters. Returns only where that is not possible, with the reason.
     fn restart(&self, chosen: Chosen, values: &PresetValues) -> io::Error;
@@ -48,11 +70,85 @@ pub(super) fn devices() -> Option<Audio> {
     Some(HOST.get()?.devices())
 }
 
-/// The parameters that a restart carries over, once.
-pub(super) fn take_values() -> Option<PresetValues> {
-    static IS_TAKEN: AtomicBool = AtomicBool::new(false);
-    let host = HOST.get()?;
-    if IS_TAKEN.swap(true, Ordering::Relaxed) { None } else { host.values() }
+/// What the program that runs the plugin remembers; `None` in a host.
+fn memory() -> Option<Memory> {
+    Some(HOST.get()?.memory())
+}
+
+/// Has the program that runs the plugin remember this. A window does not call it: there may be none.
+pub fn remember(memory: &Memory) {
+    if let Some(host) = HOST.get() {
+        host.remember(memory);
+    }
+}
+
+/// Whether there is to be no window.
+pub(in crate::plugin) fn is_headless() -> bool {
+    HOST.get().is_some_and(|host| host.is_headless())
+}
+
+/// The program's one instance.
+static INSTANCE: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
+
+/// An instance was made: in a program of its own it begins with what that remembers.
+pub(in crate::plugin) fn created(shared: &Arc<Shared>) {
+    let Some(memory) = memory() else { return };
+    memory.values.start(&shared.params);
+    if let (Some(remembered), Ok(mut extras)) = (memory.extras, shared.params.extras.write()) {
+        *extras = remembered;
+    }
+    *INSTANCE.lock() = Arc::downgrade(shared);
+}
+
+/// How the program's instance does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Status {
+    /// Blocks processed so far; it stands still while no audio system calls.
+    pub n_blocks: u64,
+    /// Rate, latency and late hops, for people.
+    pub text: String,
+    /// Late hops so far.
+    pub n_late: u64,
+    /// Parameters and window, to begin again with.
+    pub memory: Memory,
+}
+
+/// How the program's instance does; `None` before there is one.
+pub fn status() -> Option<Status> {
+    let shared = INSTANCE.lock().upgrade()?;
+    let slot = &shared.meters.slots[0];
+    let n_late = slot.n_late.load(Relaxed) + slot.n_dropped.load(Relaxed);
+    let latency = *shared.latency.lock();
+    let text = latency.map_or_else(
+        || "waiting for audio".to_owned(),
+        |latency| {
+            format!(
+                "{}, latency {}, {} late of {} hops",
+                text::rate(latency.rate_hz),
+                text::latency(latency.total_samples, latency.rate_hz),
+                text::grouped(n_late),
+                text::grouped(slot.n_requests.load(Relaxed))
+            )
+        },
+    );
+    let memory = Memory {
+        values: PresetValues::of_program(&shared.params),
+        extras: shared.params.extras.read().ok().map(|extras| extras.clone()),
+    };
+    Some(Status { n_blocks: shared.n_blocks.load(Relaxed), text, n_late, memory })
+}
+
+/// What is wrong with the audio devices, for the panel.
+static FAULT: Mutex<Option<String>> = Mutex::new(None);
+
+/// Says what is wrong with the audio devices and what is done about it; `None` once nothing is.
+pub fn set_fault(fault: Option<String>) {
+    *FAULT.lock() = fault;
+}
+
+/// What is wrong with the audio devices.
+pub(super) fn fault() -> Option<String> {
+    FAULT.lock().clone()
 }
 
 /// Begins again with another device. Returns only where that is not possible, with the reason.

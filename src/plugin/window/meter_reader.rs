@@ -90,6 +90,7 @@ impl MeterReader {
         view_model.latency = latency.map_or_else(LatencyTerms::default, |latency| LatencyTerms {
             terms: latency.terms().map(|(name, samples)| (name.to_owned(), samples)).to_vec(),
             total_samples: latency.total_samples,
+            pending_samples: view_model.latency.pending_samples,
         });
         self.slots(shared, view_model, in_detail, now_s);
         n_new > 0 || view_model.input.is_moving() || view_model.output.is_moving()

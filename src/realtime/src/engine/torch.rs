@@ -18,7 +18,8 @@ mod loader;
 
 pub use file::{CHUNK_HOPS, TorchFile, TorchSequence};
 pub use loader::{
-    CallError, LoadError, MPS_FALLBACK_VARIABLE, TorchBackend, installed, request_mps_fallback,
+    CallError, LoadError, MPS_FALLBACK_VARIABLE, TorchBackend, current_module, installed,
+    request_mps_fallback,
 };
 
 /// Most channels that an engine holds and that one step takes.

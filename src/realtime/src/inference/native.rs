@@ -15,12 +15,10 @@ use crate::{models, weights};
 #[derive(Debug, thiserror::Error)]
 pub enum NativeError {
     /// The model is not the embedded one and not installed.
-    #[error("{kind} is not installed: put {} into {dir}, or choose the embedded model", kind.archive_file())]
+    #[error("{}", models::missing(*kind))]
     NotInstalled {
         /// The model.
         kind: ModelKind,
-        /// Where it is looked for.
-        dir: String,
     },
     /// The model cannot be read.
     #[error(transparent)]
@@ -55,8 +53,7 @@ fn of_kind(kind: ModelKind, embedded: Model) -> Result<Model, NativeError> {
     if embedded.config.kind == kind {
         return Ok(embedded);
     }
-    let dir = || models::models_dir().map_or("the data directory".into(), |dir| dir.display().to_string());
-    let file = models::installed(kind).ok_or_else(|| NativeError::NotInstalled { kind, dir: dir() })?;
+    let file = models::installed(kind).ok_or(NativeError::NotInstalled { kind })?;
     Ok(models::load(&file)?)
 }
 

@@ -1,5 +1,6 @@
 //! Lists the audio devices of the machine.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use anyhow::{Context, Result};
 use cpal::traits::{DeviceTrait, HostTrait};
 
 use super::AudioBackend;
-use super::choice::{Device, Devices, Format, Jack};
+use super::choice::{self, Device, Devices, Format, Jack, Wishes};
 
 /// The system's own audio devices.
 pub struct System {
@@ -56,24 +57,51 @@ pub fn system() -> Result<System> {
     #[cfg(target_os = "windows")]
     let (id, backend, name) = (cpal::HostId::Wasapi, "wasapi", "WASAPI");
     let host = cpal::host_from_id(id).with_context(|| format!("{name} is not available"))?;
-    let named = |device: cpal::Device| device.description().ok().map(|text| text.name().to_owned());
     let formats =
         |configs: Vec<cpal::SupportedStreamConfigRange>| configs.iter().filter_map(format).collect();
-    let inputs = host.input_devices().into_iter().flatten().filter_map(|device| {
-        let configs = device.supported_input_configs().ok()?.collect();
-        Some(Device { name: named(device)?, formats: formats(configs) })
-    });
-    let outputs = host.output_devices().into_iter().flatten().filter_map(|device| {
-        let configs = device.supported_output_configs().ok()?.collect();
-        Some(Device { name: named(device)?, formats: formats(configs) })
-    });
+    let mut titles = HashSet::new();
+    let mut inputs: Vec<Device> = host
+        .input_devices()
+        .into_iter()
+        .flatten()
+        .filter_map(|device| {
+            let (title, is_first) = title(&device, &mut titles)?;
+            let formats = formats(device.supported_input_configs().ok()?.collect());
+            Some(Device { name: title.clone(), id: identifier(&device)?, title, is_first, formats })
+        })
+        .collect();
+    titles.clear();
+    let mut outputs: Vec<Device> = host
+        .output_devices()
+        .into_iter()
+        .flatten()
+        .filter_map(|device| {
+            let (title, is_first) = title(&device, &mut titles)?;
+            let formats = formats(device.supported_output_configs().ok()?.collect());
+            Some(Device { name: title.clone(), id: identifier(&device)?, title, is_first, formats })
+        })
+        .collect();
+    choice::tell_apart(&mut inputs);
+    choice::tell_apart(&mut outputs);
     let devices = Devices {
-        default_input: host.default_input_device().and_then(named),
-        default_output: host.default_output_device().and_then(named),
-        inputs: inputs.collect(),
-        outputs: outputs.collect(),
+        default_input: host.default_input_device().as_ref().and_then(identifier),
+        default_output: host.default_output_device().as_ref().and_then(identifier),
+        inputs,
+        outputs,
     };
     Ok(System { backend, name, devices })
+}
+
+/// What the system calls a device, and whether none of those before it, also of those that cannot be opened, is called so.
+fn title(device: &cpal::Device, before: &mut HashSet<String>) -> Option<(String, bool)> {
+    let title = device.description().ok()?.name().to_owned();
+    let is_first = before.insert(title.clone());
+    Some((title, is_first))
+}
+
+/// The system's identifier of a device: descriptions may change and need not be unique.
+fn identifier(device: &cpal::Device) -> Option<String> {
+    device.id().ok().map(|id| id.id().to_owned())
 }
 
 fn format(config: &cpal::SupportedStreamConfigRange) -> Option<Format> {
@@ -117,10 +145,14 @@ pub fn list(backend: AudioBackend) -> Result<String> {
     if matches!(backend, AudioBackend::Auto | AudioBackend::System) {
         let System { name, devices, .. } = system()?;
         writeln!(text, "{name}")?;
-        let names = |devices: &[Device]| devices.iter().map(|device| device.name.clone()).collect::<Vec<_>>();
-        let (inputs, outputs) = (names(&devices.inputs), names(&devices.outputs));
-        section(&mut text, "inputs", inputs.iter().map(String::as_str), devices.default_input.as_ref())?;
-        section(&mut text, "outputs", outputs.iter().map(String::as_str), devices.default_output.as_ref())?;
+        let pair = devices.pair(&Wishes::default()).ok();
+        let taken = |device: Option<&Device>| device.map(|device| device.name.clone());
+        for (title, listed, taken) in [
+            ("inputs", &devices.inputs, taken(pair.map(|(input, _)| input))),
+            ("outputs", &devices.outputs, taken(pair.map(|(_, output)| output))),
+        ] {
+            section(&mut text, title, listed.iter().map(|device| device.name.as_str()), taken.as_ref())?;
+        }
     }
     Ok(text)
 }

@@ -10,9 +10,9 @@ use clap::ValueEnum as _;
 
 use tacet::panel::view_model::Audio;
 use tacet::params::presets::PresetValues;
-use tacet::plugin::window::audio::{AudioHost, Chosen};
+use tacet::plugin::window::audio::{AudioHost, Chosen, Memory};
 
-use super::Options;
+use super::{Options, memory};
 
 /// The devices in use, and those to choose from.
 #[derive(Clone, Debug)]
@@ -33,6 +33,18 @@ pub struct Running {
     pub options: Options,
 }
 
+impl Running {
+    /// The input that the user has named; what was chosen for want of a name is no choice to remember.
+    fn chosen_input(&self) -> Option<String> {
+        self.options.input.clone()
+    }
+
+    /// The output that the user has named.
+    fn chosen_output(&self) -> Option<String> {
+        self.options.output.clone()
+    }
+}
+
 impl AudioHost for Running {
     fn devices(&self) -> Audio {
         Audio {
@@ -45,19 +57,41 @@ impl AudioHost for Running {
         }
     }
 
-    fn values(&self) -> Option<PresetValues> {
-        serde_json::from_str(self.options.values.as_deref()?).ok()
+    fn memory(&self) -> Memory {
+        memory::at_start(&self.options)
+    }
+
+    fn remember(&self, memory: &Memory) {
+        // A full disk is no reason to end: the next run begins with what was written last.
+        let _ = memory::Remembered {
+            program: memory.clone(),
+            input: self.chosen_input(),
+            output: self.chosen_output(),
+        }
+        .write();
+    }
+
+    fn is_headless(&self) -> bool {
+        self.options.headless
     }
 
     fn restart(&self, chosen: Chosen, values: &PresetValues) -> io::Error {
-        let program = match std::env::current_exe() {
-            Ok(program) => program,
-            Err(error) => return error,
-        };
-        let mut command = Command::new(program);
-        command.args(arguments(self, chosen, values));
-        replace(&mut command)
+        begin_again(arguments(self, chosen, values))
     }
+}
+
+/// Runs this program anew with the devices that were asked for and these parameters. Returns only where that is not
+/// possible, with the reason.
+pub fn again(options: &Options, values: &PresetValues) -> io::Error {
+    begin_again(words(options, options.input.clone(), options.output.clone(), values))
+}
+
+fn begin_again(words: Vec<String>) -> io::Error {
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return error,
+    };
+    replace(Command::new(program).args(words))
 }
 
 /// The command line of the program to be.
@@ -67,8 +101,18 @@ fn arguments(running: &Running, chosen: Chosen, values: &PresetValues) -> Vec<St
         Chosen::Input(name) => (Some(name), running.output.clone()),
         Chosen::Output(name) => (running.input.clone(), Some(name)),
     };
+    words(options, input, output, values)
+}
+
+fn words(
+    options: &Options,
+    input: Option<String>,
+    output: Option<String>,
+    values: &PresetValues,
+) -> Vec<String> {
     let backend = options.backend.to_possible_value().map(|value| value.get_name().to_owned());
-    // Rate and buffer are what the user asked for, not what the former devices made of it.
+    // Rate and buffer are what the user asked for, not what the former devices made of it. Parameters that were options are
+    // among the values by now.
     let asked = [
         ("backend", backend),
         ("input", input),
@@ -78,7 +122,9 @@ fn arguments(running: &Running, chosen: Chosen, values: &PresetValues) -> Vec<St
         ("scale", Some(options.scale.to_string())),
         ("values", serde_json::to_string(values).ok()),
     ];
-    asked.into_iter().filter_map(|(name, value)| Some(format!("--{name}={}", value?))).collect()
+    let flags = [("headless", options.headless), ("forget", options.forget)];
+    let flags = flags.into_iter().filter(|&(_, is_set)| is_set).map(|(name, _)| format!("--{name}"));
+    asked.into_iter().filter_map(|(name, value)| Some(format!("--{name}={}", value?))).chain(flags).collect()
 }
 
 /// More descriptors than a standalone has.

@@ -24,7 +24,7 @@ const PIP_RESUMES: (u32, u32) = (25, 1);
 #[derive(Debug, thiserror::Error)]
 pub enum AssembleError {
     /// No Python 3 with pip.
-    #[error("Python 3 with pip fetches libtorch, and there is none; install both, then run this again")]
+    #[error("Python 3 with pip fetches it from PyPI, and there is none; install both, then run this again")]
     NoPip,
     /// pip failed.
     #[error("pip could not fetch {name} {version}; check the network and run this again: what is here stays")]

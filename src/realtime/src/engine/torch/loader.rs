@@ -330,7 +330,7 @@ fn loaded_libraries() -> Vec<PathBuf> {
 
 /// The file of this plugin or program: packs may lie beside it.
 #[cfg(unix)]
-fn current_module() -> Option<PathBuf> {
+pub fn current_module() -> Option<PathBuf> {
     use std::ffi::{CStr, OsStr};
     use std::os::unix::ffi::OsStrExt;
     let mut info = std::mem::MaybeUninit::<libc::Dl_info>::zeroed();
@@ -350,7 +350,7 @@ fn current_module() -> Option<PathBuf> {
 }
 
 #[cfg(not(unix))]
-fn current_module() -> Option<PathBuf> {
+pub fn current_module() -> Option<PathBuf> {
     std::env::current_exe().ok()
 }
 

@@ -1,0 +1,110 @@
+//! What the program remembers between runs: parameters, devices, the window's size and the panel's settings.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tacet::plugin::window::audio::Memory;
+use tacet::user_files;
+
+use super::Options;
+
+/// Its file in the per-user data directory.
+const FILE: &str = "standalone.json";
+
+/// See the module.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Remembered {
+    /// Parameters and panel.
+    pub program: Memory,
+    /// The input that was chosen by name.
+    pub input: Option<String>,
+    /// The output that was chosen by name.
+    pub output: Option<String>,
+}
+
+fn file() -> Option<PathBuf> {
+    Some(user_files::data_dir()?.join(FILE))
+}
+
+impl Remembered {
+    /// What the last run wrote; nothing where it cannot be read or understood.
+    pub fn read() -> Self {
+        file().map(|path| Self::read_from(&path)).unwrap_or_default()
+    }
+
+    fn read_from(path: &Path) -> Self {
+        std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    }
+
+    /// Writes it for the next run, whole or not at all.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn write(&self) -> io::Result<()> {
+        let path = file().ok_or_else(|| io::Error::other("this user has no data directory"))?;
+        self.write_to(&path)
+    }
+
+    fn write_to(&self, path: &Path) -> io::Result<()> {
+        user_files::write(path, &serde_json::to_vec_pretty(self)?)
+    }
+}
+
+/// The parameters and the panel to begin with: those remembered, overruled by options, and those by what a restart carries
+/// over.
+pub fn at_start(options: &Options) -> Memory {
+    let remembered = if options.forget { Memory::default() } else { Remembered::read().program };
+    combine(remembered, options)
+}
+
+fn combine(remembered: Memory, options: &Options) -> Memory {
+    let carried = options.values.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    let told = options.parameters.values().overruled_by(carried.unwrap_or_default());
+    Memory { values: remembered.values.overruled_by(told), ..remembered }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use tacet::parameters::ParamId;
+    use tacet::params::presets::{PresetValue, PresetValues};
+
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_and_a_damaged_file_is_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("folder").join(FILE);
+        assert_eq!(Remembered::read_from(&path), Remembered::default());
+        let values = PresetValues::from_iter([(ParamId::Limit, PresetValue::Number(12.0))]);
+        let written = Remembered {
+            program: Memory { values, extras: None },
+            input: Some("Webcam".into()),
+            output: None,
+        };
+        written.write_to(&path).unwrap();
+        assert_eq!(Remembered::read_from(&path), written);
+        std::fs::write(&path, "{").unwrap();
+        assert_eq!(Remembered::read_from(&path), Remembered::default());
+    }
+
+    #[test]
+    fn options_overrule_what_is_remembered_and_a_restart_overrules_both() {
+        let number = |id, value| PresetValues::from_iter([(id, PresetValue::Number(value))]);
+        let remembered = Memory {
+            values: number(ParamId::Limit, 12.0).overruled_by(number(ParamId::MinSnr, -10.0)),
+            extras: None,
+        };
+        let options = Options::parse_from(["tacet-live", "--attenuation-limit", "24", "--gain-db", "-3"]);
+        let expected = number(ParamId::Limit, 24.0)
+            .overruled_by(number(ParamId::MinSnr, -10.0))
+            .overruled_by(number(ParamId::OutputGain, -3.0));
+        assert_eq!(combine(remembered.clone(), &options).values, expected);
+        let carried = serde_json::to_string(&number(ParamId::Limit, 6.0)).unwrap();
+        let options = Options { values: Some(carried), ..options };
+        let expected = expected.overruled_by(number(ParamId::Limit, 6.0));
+        assert_eq!(combine(remembered, &options).values, expected);
+    }
+}

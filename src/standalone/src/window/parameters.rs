@@ -1,0 +1,117 @@
+//! Parameters as options, with the names that they have in `tacet denoise` and `tacet mic`.
+
+use tacet::parameters::{Choice, ParamId};
+use tacet::params::presets::{PresetValue, PresetValues};
+
+use tacet::device::Device;
+use tacet::enhance::StereoLink;
+use tacet::latency::LatencyMode;
+
+/// See the module. What is not said is as it was when the program last ran.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Parameters [default: as they were last]")]
+pub struct Parameters {
+    #[arg(long, value_name = "DB", help = ParamId::Limit.spec().help, allow_negative_numbers = true, value_parser = within(ParamId::Limit))]
+    attenuation_limit: Option<f32>,
+    #[arg(long, value_name = "BETA", help = ParamId::PostFilter.spec().help, allow_negative_numbers = true, value_parser = within(ParamId::PostFilter))]
+    post_filter: Option<f32>,
+    #[arg(long, value_name = "DB", help = ParamId::MinSnr.spec().help, allow_negative_numbers = true, value_parser = within(ParamId::MinSnr))]
+    min_db: Option<f32>,
+    #[arg(long, value_name = "DB", help = ParamId::MaxErb.spec().help, allow_negative_numbers = true, value_parser = within(ParamId::MaxErb))]
+    max_erb_db: Option<f32>,
+    #[arg(long, value_name = "DB", help = ParamId::MaxDf.spec().help, allow_negative_numbers = true, value_parser = within(ParamId::MaxDf))]
+    max_df_db: Option<f32>,
+    #[arg(long, value_name = "SHARE", help = ParamId::Mix.spec().help, allow_negative_numbers = true, value_parser = within(ParamId::Mix))]
+    mix: Option<f32>,
+    #[arg(long, value_name = "DB", help = ParamId::OutputGain.spec().help, allow_negative_numbers = true, value_parser = within(ParamId::OutputGain))]
+    gain_db: Option<f32>,
+    #[arg(long, value_name = "LINK", help = ParamId::Link.spec().help, value_parser = one_of::<StereoLink>())]
+    stereo_link: Option<String>,
+    #[arg(long, value_name = "MODE", help = ParamId::LatencyMode.spec().help, value_parser = one_of::<LatencyMode>())]
+    latency: Option<String>,
+    /// DeepFilterNet3 (dfn3), or its low-latency variant (dfn3-ll), which `tacet model install ll` gets
+    #[arg(long, value_name = "MODEL", value_parser = ["dfn3", "dfn3-ll"])]
+    model: Option<String>,
+    #[arg(long, value_name = "DEVICE", help = ParamId::DeviceA.spec().help)]
+    device: Option<Device>,
+}
+
+/// A number in a parameter's range.
+fn within(id: ParamId) -> impl Fn(&str) -> Result<f32, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let number = id.number();
+        match text.parse::<f32>() {
+            Ok(value) if (number.min..=number.max).contains(&value) => Ok(value),
+            _ => Err(format!("a number from {} to {} is needed", number.min, number.max)),
+        }
+    }
+}
+
+/// The identifier of one of a parameter's choices.
+fn one_of<T: Choice>() -> clap::builder::PossibleValuesParser {
+    T::ALL.iter().map(|choice| choice.choice_id()).into()
+}
+
+impl Parameters {
+    /// What is said, as the parameters take it.
+    pub fn values(&self) -> PresetValues {
+        use tacet::model::ModelKind::{DeepFilterNet3, DeepFilterNet3Ll};
+        let numbers = [
+            (ParamId::Limit, self.attenuation_limit),
+            (ParamId::PostFilter, self.post_filter),
+            (ParamId::MinSnr, self.min_db),
+            (ParamId::MaxErb, self.max_erb_db),
+            (ParamId::MaxDf, self.max_df_db),
+            (ParamId::Mix, self.mix),
+            (ParamId::OutputGain, self.gain_db),
+        ];
+        let model =
+            self.model.as_deref().map(|name| if name == "dfn3" { DeepFilterNet3 } else { DeepFilterNet3Ll });
+        let choices = [
+            (ParamId::Link, self.stereo_link.clone()),
+            (ParamId::LatencyMode, self.latency.clone()),
+            (ParamId::Model, model.map(|model| model.choice_id().to_owned())),
+            (ParamId::DeviceA, self.device.map(|device| device.choice_id().to_owned())),
+        ];
+        let numbers = numbers.into_iter().filter_map(|(id, value)| Some((id, PresetValue::Number(value?))));
+        let choices = choices.into_iter().filter_map(|(id, value)| Some((id, PresetValue::Choice(value?))));
+        numbers.chain(choices).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use tacet::params::TacetParams;
+
+    use super::super::Options;
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options, clap::Error> {
+        Options::try_parse_from(std::iter::once("tacet-live").chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn every_option_reaches_its_parameter() {
+        let line = "--attenuation-limit 12 --post-filter 0.02 --min-db -10 --max-erb-db 30 --max-df-db 20 --mix 0.5 \
+                    --gain-db -3 --stereo-link mean --latency lowest --model dfn3-ll --device native16";
+        let params = TacetParams::default();
+        parse(line).unwrap().parameters.values().start(&params);
+        let controls = params.controls();
+        assert!((controls.shaping.attenuation_limit_db - 12.0).abs() < 0.05);
+        assert!((controls.thresholds.min_db + 10.0).abs() < 0.05 && (controls.mix - 0.5).abs() < 1e-3);
+        assert_eq!(controls.shaping.link, StereoLink::Mean);
+        assert_eq!(params.latency_mode(), LatencyMode::Lowest);
+        assert_eq!(params.model(), tacet::model::ModelKind::DeepFilterNet3Ll);
+        assert_eq!(params.devices().0, Device::Native16);
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_refused() {
+        for wrong in ["--attenuation-limit 101", "--mix x", "--latency fast", "--model dfn4", "--device moon"]
+        {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(parse("").unwrap().parameters.values(), PresetValues::default());
+    }
+}

@@ -1,0 +1,137 @@
+//! Watches whether the audio system still calls, says so where it does not, and begins again once it can; and has what was
+//! changed remembered.
+//!
+//! The framework opens its devices once and goes on without sound when they are gone. A thread of its own counts blocks.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::time::{Duration, Instant};
+
+use tacet::plugin::window::audio::{self, Status};
+
+use super::{Options, can_open, restart};
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Without a block for this long the audio system has failed: longer than any block, and than a start of another stream.
+const SILENCE: Duration = Duration::from_secs(3);
+/// Between two tries to begin again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What the counted blocks say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// Nothing has been processed yet.
+    Starting,
+    /// Blocks come.
+    Running,
+    /// They came once and no longer do.
+    Stalled,
+}
+
+/// Judges by the count of blocks.
+#[derive(Debug, Default)]
+struct Watch {
+    n_blocks: u64,
+    last: Option<Instant>,
+}
+
+impl Watch {
+    fn look(&mut self, n_blocks: u64, now: Instant) -> Verdict {
+        if n_blocks != self.n_blocks {
+            self.n_blocks = n_blocks;
+            self.last = Some(now);
+        }
+        match self.last {
+            None => Verdict::Starting,
+            Some(last) if now.duration_since(last) < SILENCE => Verdict::Running,
+            Some(_) => Verdict::Stalled,
+        }
+    }
+}
+
+/// Starts to watch.
+///
+/// # Errors
+/// There is no room for a thread.
+pub fn start(options: &Options) -> std::io::Result<()> {
+    let options = options.clone();
+    std::thread::Builder::new().name("tacet watch".into()).spawn(move || run(&options))?;
+    Ok(())
+}
+
+fn run(options: &Options) -> ! {
+    let mut watch = Watch::default();
+    let mut said = Said::default();
+    let mut remembered = None;
+    loop {
+        std::thread::sleep(PAUSE);
+        let Some(status) = audio::status() else { continue };
+        if remembered.as_ref() != Some(&status.memory) {
+            audio::remember(&status.memory);
+            remembered = Some(status.memory.clone());
+        }
+        if watch.look(status.n_blocks, Instant::now()) == Verdict::Stalled {
+            recover(options, &status);
+            // It could not begin again; what is wrong is shown, and the next look tries anew.
+            watch.last = Some(Instant::now());
+        } else if options.headless {
+            said.tell(&status);
+        }
+    }
+}
+
+/// Says that the sound is gone, waits until devices are there, and begins again.
+fn recover(options: &Options, status: &Status) {
+    let gone = "The audio device or its server is gone. Tacet begins again as soon as it is back.";
+    eprintln!("\n{gone}");
+    audio::set_fault(Some(gone.into()));
+    while !can_open(options) {
+        std::thread::sleep(RETRY);
+    }
+    eprintln!("The audio device is back.");
+    let error = restart::again(options, &status.memory.values);
+    audio::set_fault(Some(format!("The audio device is back, but Tacet cannot begin again: {error}")));
+    eprintln!("Tacet cannot begin again: {error}");
+}
+
+/// The status line of a program without a window.
+#[derive(Debug, Default)]
+struct Said {
+    /// Late hops and rate of the last line.
+    last: Option<(u64, Option<String>)>,
+}
+
+impl Said {
+    /// In a terminal one line, again and again; elsewhere a line at the start and where hops were late.
+    fn tell(&mut self, status: &Status) {
+        let mut out = std::io::stdout();
+        // The rate comes first, once there is audio.
+        let now = (status.n_late, status.text.split(',').next().map(str::to_owned));
+        let _ = if out.is_terminal() {
+            write!(out, "\r{}\x1b[K", status.text).and_then(|()| out.flush())
+        } else if self.last.as_ref() != Some(&now) {
+            writeln!(out, "{}", status.text)
+        } else {
+            Ok(())
+        };
+        self.last = Some(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_that_stop_are_noticed_and_a_slow_start_is_not() {
+        let start = Instant::now();
+        let mut watch = Watch::default();
+        let at = |s: u64| start + Duration::from_secs(s);
+        assert_eq!(watch.look(0, at(0)), Verdict::Starting);
+        assert_eq!(watch.look(0, at(60)), Verdict::Starting);
+        assert_eq!(watch.look(1, at(61)), Verdict::Running);
+        assert_eq!(watch.look(1, at(62)), Verdict::Running);
+        assert_eq!(watch.look(1, at(64)), Verdict::Stalled);
+        assert_eq!(watch.look(2, at(65)), Verdict::Running);
+    }
+}
