@@ -134,6 +134,7 @@ fn user_base(system: System, format: Format) -> Result<PathBuf> {
         (System::Linux, Format::Clap) => Ok(home()?.join(".clap")),
         (System::Linux, Format::Vst3) => Ok(home()?.join(".vst3")),
         (System::Linux, Format::Ladspa) => Ok(home()?.join(".ladspa")),
+        (System::Linux, Format::Lv2) => Ok(home()?.join(".lv2")),
         (System::Linux, Format::Standalone | Format::Program) | (System::MacOs, Format::Program) => {
             Ok(home()?.join(".local/bin"))
         }
@@ -153,6 +154,7 @@ fn system_base(system: System, format: Format) -> Result<PathBuf> {
         (System::Linux, Format::Clap) => Ok("/usr/lib/clap".into()),
         (System::Linux, Format::Vst3) => Ok("/usr/lib/vst3".into()),
         (System::Linux, Format::Ladspa) => Ok("/usr/lib/ladspa".into()),
+        (System::Linux, Format::Lv2) => Ok("/usr/lib/lv2".into()),
         (System::Linux, Format::Standalone | Format::Program) | (System::MacOs, Format::Program) => {
             Ok("/usr/local/bin".into())
         }

@@ -11,6 +11,8 @@ pub enum Format {
     AudioUnit,
     /// LADSPA plugins; Linux.
     Ladspa,
+    /// LV2 plugins; Linux.
+    Lv2,
     /// The window on the microphone.
     Standalone,
     /// The program for files.
@@ -20,6 +22,6 @@ pub enum Format {
 impl Format {
     /// Whether hosts load it.
     pub fn is_plugin(self) -> bool {
-        matches!(self, Self::Clap | Self::Vst3 | Self::AudioUnit | Self::Ladspa)
+        matches!(self, Self::Clap | Self::Vst3 | Self::AudioUnit | Self::Ladspa | Self::Lv2)
     }
 }

@@ -108,6 +108,7 @@ pub fn bundles(platform: Platform, names: &Names) -> Vec<Bundle> {
             ];
             if platform.system == System::Linux {
                 bundles.push(plain(Format::Ladspa, LADSPA_FILE.to_owned(), None, LADSPA_FILE));
+                bundles.push(lv2());
             }
             bundles
         }
@@ -120,13 +121,29 @@ fn plain(format: Format, root: String, binary: Option<String>, product: &str) ->
     Bundle { format, root: root.into(), binary, product: product.into(), texts: Vec::new() }
 }
 
+/// LV2: the same library as LADSPA's, with the texts that describe it.
+fn lv2() -> Bundle {
+    let root = PathBuf::from("tacet.lv2");
+    let text = |name: &str, text: &str| (root.join(name), text.to_owned());
+    Bundle {
+        format: Format::Lv2,
+        binary: root.join("tacet.so"),
+        product: LADSPA_FILE.into(),
+        texts: vec![
+            text("manifest.ttl", include_str!("../../../src/ladspa/lv2/manifest.ttl")),
+            text("tacet.ttl", include_str!("../../../src/ladspa/lv2/tacet.ttl")),
+        ],
+        root,
+    }
+}
+
 /// On macOS everything with a window is a directory with a property list.
 fn apple(format: Format, names: &Names) -> Bundle {
     let (extension, product) = match format {
         Format::Clap => ("clap", "libtacet.dylib"),
         Format::Vst3 => ("vst3", "libtacet.dylib"),
         Format::AudioUnit => ("component", "libtacet.dylib"),
-        Format::Standalone | Format::Program | Format::Ladspa => ("app", "tacet-live"),
+        Format::Standalone | Format::Program | Format::Ladspa | Format::Lv2 => ("app", "tacet-live"),
     };
     let root = PathBuf::from(format!("{}.{extension}", names.name));
     let contents = root.join("Contents");
@@ -161,7 +178,8 @@ mod tests {
     #[test]
     fn linux_and_windows() {
         let vst3 = "Name.vst3/Contents/x86_64-linux/Name.so";
-        let linux = ["Name.clap", vst3, "tacet-live", "tacet", "libdeep_filter_ladspa.so"];
+        let linux =
+            ["Name.clap", vst3, "tacet-live", "tacet", "libdeep_filter_ladspa.so", "tacet.lv2/tacet.so"];
         assert_eq!(binaries(System::Linux, Processor::X86_64), linux);
         assert_eq!(binaries(System::Linux, Processor::Arm64)[1], "Name.vst3/Contents/aarch64-linux/Name.so");
         let windows = ["Name.clap", "Name.vst3/Contents/x86_64-win/Name.vst3", "tacet-live.exe", "tacet.exe"];

@@ -22,7 +22,7 @@ pub fn info(format: Format, names: &Names) -> String {
         Format::Clap => format!("{}.clap", names.identifier),
         Format::Vst3 => format!("{}.vst3", names.identifier),
         Format::AudioUnit => format!("{}.component", names.identifier),
-        Format::Standalone | Format::Program | Format::Ladspa => names.identifier.clone(),
+        Format::Standalone | Format::Program | Format::Ladspa | Format::Lv2 => names.identifier.clone(),
     };
     let mut entries = vec![
         string("CFBundleDevelopmentRegion", "en"),

@@ -27,10 +27,12 @@ const DEBIAN: [Packages; 7] = [
     Packages { names: &["ffmpeg", "sox", "lame", "opus-tools", "vorbis-tools"], tests_only: true },
     // Workstations that load the plugin.
     Packages { names: &["ardour", "qtractor"], tests_only: true },
-    // Programs that load the LADSPA plugins, and a sound server of the tests' own.
+    // Programs that load the LADSPA and LV2 plugins, and a sound server of the tests' own.
     Packages {
         names: &[
             "ladspa-sdk",
+            "lilv-utils",
+            "lv2-dev",
             "ffmpeg",
             "sox",
             "dbus-daemon",
