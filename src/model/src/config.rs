@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Most frames that a convolution may span; published models have 1 and 2.
-const MAX_KERNEL_T: usize = 8;
+pub const MAX_KERNEL_T: usize = 8;
 /// Widest GRU; published models have 256 and 512.
 const MAX_HIDDEN: usize = 2048;
 /// Most GRU layers of a decoder; published models have 2 and 3.

@@ -28,7 +28,7 @@ mod spec;
 #[cfg(test)]
 mod testing;
 
-pub use config::Config;
+pub use config::{Config, MAX_KERNEL_T};
 pub use error::ModelError;
 pub use kind::ModelKind;
 pub use layout::Layout;

@@ -1,7 +1,7 @@
 //! The convolutions of one frame. Activations are laid out `[frequency][64 channels]`, so a depthwise tap is a vector
 //! product, a pointwise convolution is a matrix product with one row per frequency, and flattening costs nothing.
 
-use tacet_model::{DF_ORDER, INPUT_KERNEL, KERNEL_F, N_CONV, N_DF_BINS};
+use tacet_model::{DF_ORDER, INPUT_KERNEL, KERNEL_F, MAX_KERNEL_T, N_CONV, N_DF_BINS};
 
 use super::grouped::Grouped;
 use super::math::{relu, sigmoid};
@@ -90,6 +90,9 @@ impl InputConv {
     }
 }
 
+/// Most taps of a depthwise convolution.
+const MAX_TAPS: usize = MAX_KERNEL_T * KERNEL_F;
+
 /// A depthwise convolution over time and frequency, then a pointwise one, rectified.
 pub struct Separable {
     taps: Vec<f32>,
@@ -139,25 +142,47 @@ impl Kernel for Depthwise<'_> {
         let Separable { kernel_t, stride, taps, .. } = self.conv;
         let n_freqs = self.frame.len() / N_CONV;
         let taps = taps.as_chunks::<N_CONV>().0;
+        let n_taps = kernel_t * KERNEL_F;
+        let zero = [0.0; N_CONV];
         for (f_out, out) in self.out.as_chunks_mut::<N_CONV>().0.iter_mut().enumerate() {
-            for c in (0..N_CONV).step_by(S::N) {
-                let mut sum = s.splat(0.0);
-                for t in 0..*kernel_t {
-                    let plane = match t + 1 == *kernel_t {
-                        true => self.frame,
-                        false => &self.history[t * self.frame.len()..(t + 1) * self.frame.len()],
-                    };
-                    let plane = plane.as_chunks::<N_CONV>().0;
-                    for k in 0..KERNEL_F {
-                        // Padded by one frequency on both sides.
-                        let f = f_out * stride + k;
-                        if f >= 1 && f <= n_freqs {
-                            let tap = s.load(&taps[t * KERNEL_F + k][c..c + S::N]);
-                            sum = s.mul_add(tap, s.load(&plane[f - 1][c..c + S::N]), sum);
-                        }
-                    }
+            // What the taps meet, oldest frame first; without what lies in the padding of one frequency on both sides.
+            let mut terms = [(&zero, &zero); MAX_TAPS];
+            let mut n_terms = 0;
+            for (i, tap) in taps[..n_taps].iter().enumerate() {
+                let (t, f) = (i / KERNEL_F, f_out * stride + i % KERNEL_F);
+                let plane = match t + 1 == *kernel_t {
+                    true => self.frame,
+                    false => &self.history[t * self.frame.len()..(t + 1) * self.frame.len()],
+                };
+                if f >= 1 && f <= n_freqs {
+                    terms[n_terms] = (tap, &plane.as_chunks::<N_CONV>().0[f - 1]);
+                    n_terms += 1;
                 }
-                s.store(sum, &mut out[c..c + S::N]);
+            }
+            match &terms[..n_terms] {
+                // A frame by itself away from the borders, which is most of them.
+                &[a, b, c] => Self::sum(s, &[a, b, c], out),
+                terms => Self::sum(s, terms, out),
+            }
+        }
+    }
+}
+
+impl Depthwise<'_> {
+    /// Writes the sums of products over all channels.
+    #[inline(always)]
+    fn sum<S: Simd>(s: S, terms: &[(&[f32; N_CONV], &[f32; N_CONV])], out: &mut [f32; N_CONV]) {
+        // Two vectors at a time: their loads are one instruction where pairs can be loaded.
+        for c in (0..N_CONV).step_by(2 * S::N) {
+            let mut sum = [s.splat(0.0); 2];
+            for (tap, x) in terms {
+                let (tap, x) = (&tap[c..c + 2 * S::N], &x[c..c + 2 * S::N]);
+                for v in 0..2 {
+                    sum[v] = s.mul_add(s.load(&tap[v * S::N..]), s.load(&x[v * S::N..]), sum[v]);
+                }
+            }
+            for v in 0..2 {
+                s.store(sum[v], &mut out[c..c + 2 * S::N][v * S::N..]);
             }
         }
     }
@@ -238,12 +263,16 @@ impl Kernel for AddSkip<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
+        let Pathway { scale, bias } = self.pathway;
+        let (scale, bias) = (scale.as_chunks::<N_CONV>().0, bias.as_chunks::<N_CONV>().0);
+        let ([scale], [bias]) = (scale, bias) else { unreachable!("a value per channel") };
         let rows = self.below.as_chunks_mut::<N_CONV>().0.iter_mut().zip(self.skip.as_chunks::<N_CONV>().0);
         for (below, skip) in rows {
             for c in (0..N_CONV).step_by(S::N) {
-                let scale = s.load(&self.pathway.scale[c..]);
-                let value = relu(s, s.mul_add(scale, s.load(&skip[c..]), s.load(&self.pathway.bias[c..])));
-                s.store(s.add(value, s.load(&below[c..])), &mut below[c..]);
+                let at = c..c + S::N;
+                let (scale, bias) = (s.load(&scale[at.clone()]), s.load(&bias[at.clone()]));
+                let value = relu(s, s.mul_add(scale, s.load(&skip[at.clone()]), bias));
+                s.store(s.add(value, s.load(&below[at.clone()])), &mut below[at]);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::matrix::{Aligned, PANEL};
 use super::simd::{Kernel, Level, Simd, run};
-use super::tile::for_rows;
+use super::tile::{for_lanes, for_rows};
 
 /// Outputs that share an input.
 const CHUNK: usize = 16;
@@ -115,7 +115,31 @@ impl GroupedProduct<'_> {
                     *x = &self.x[start..start + n_in_group];
                 }
             }
-            for i in 0..n_in_group {
+            let mut n_done = 0;
+            if const { S::BY_LANE } {
+                let n_quads = n_in_group / 4;
+                let mut quads: [[&[[f32; 4]]; 2]; R] = [[&[]; 2]; R];
+                for_rows!(R, |r| { quads[r] = x[r].map(|x| &x.as_chunks::<4>().0[..n_quads]) });
+                let lines = &lines.as_chunks::<4>().0[..n_quads];
+                for quad in 0..n_quads {
+                    let lines = &lines[quad];
+                    for c in 0..2 {
+                        let mut xv = [s.splat(0.0); R];
+                        for_rows!(R, |r| { xv[r] = s.load(&quads[r][c][quad]) });
+                        for_lanes!(|LANE| {
+                            let line = &lines[LANE][(pair * 2 + c) * CHUNK..(pair * 2 + c + 1) * CHUNK];
+                            for v in 0..per_chunk {
+                                let w = s.load(&line[v * S::N..]);
+                                for_rows!(R, |r| {
+                                    sum[r][c][v] = s.mul_add_lane::<{ LANE as i32 }>(w, xv[r], sum[r][c][v]);
+                                });
+                            }
+                        });
+                    }
+                }
+                n_done = 4 * n_quads;
+            }
+            for i in n_done..n_in_group {
                 for c in 0..2 {
                     let line = &lines[i][(pair * 2 + c) * CHUNK..(pair * 2 + c + 1) * CHUNK];
                     for v in 0..per_chunk {
@@ -128,13 +152,20 @@ impl GroupedProduct<'_> {
             }
             for_rows!(R, |r| {
                 for c in 0..2 {
-                    let mut values = [0.0; CHUNK];
-                    for v in 0..per_chunk {
-                        s.store(sum[r][c][v], &mut values[v * S::N..]);
-                    }
                     let (_, to, n) = chunks[pair * 2 + c];
                     let to = (row + r) * n_out + to;
-                    self.y[to..to + n].copy_from_slice(&values[..n]);
+                    let y = &mut self.y[to..to + n];
+                    if let Some(y) = y.first_chunk_mut::<CHUNK>() {
+                        for v in 0..per_chunk {
+                            s.store(sum[r][c][v], &mut y[v * S::N..]);
+                        }
+                    } else {
+                        let mut values = [0.0; CHUNK];
+                        for v in 0..per_chunk {
+                            s.store(sum[r][c][v], &mut values[v * S::N..]);
+                        }
+                        y.copy_from_slice(&values[..n]);
+                    }
                 }
             });
         }

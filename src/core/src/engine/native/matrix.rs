@@ -4,8 +4,10 @@
 //! pass reads the weights front to back. Every output is one chain of multiply-adds in input order, starting from its
 //! bias: the same chain for any number of rows and at any level, so batching never changes a result.
 
+use std::sync::atomic::{Ordering, compiler_fence};
+
 use super::simd::{Kernel, Level, Simd, run};
-use super::tile::for_rows;
+use super::tile::{for_lanes, for_rows, for_vectors};
 
 /// Outputs per panel.
 pub const PANEL: usize = 64;
@@ -208,10 +210,14 @@ impl Product<'_> {
                 self.tile::<S, W, 4, 4>(s, at, w)
             } else if const { S::MAX_ROWS >= 4 && S::TILE_VECTORS == 2 } && left >= 4 {
                 self.tile::<S, W, 4, 2>(s, at, w)
+            } else if const { S::BY_LANE } && left >= 2 {
+                self.tile::<S, W, 2, 8>(s, at, w)
             } else if left >= 2 {
                 self.tile::<S, W, 2, 4>(s, at, w)
             } else if const { S::N == 16 } {
                 self.tile::<S, W, 1, 4>(s, at, w)
+            } else if const { S::BY_LANE } {
+                self.tile::<S, W, 1, 16>(s, at, w)
             } else {
                 // As many vectors as hide the latency of an addition.
                 self.tile::<S, W, 1, 8>(s, at, w)
@@ -239,14 +245,40 @@ impl Product<'_> {
         }
         for column in (0..PANEL).step_by(V * S::N) {
             let output = panel * PANEL + column;
+            let bias = &bias[output..output + V * S::N];
             let mut first = [s.splat(0.0); V];
             if !matches!(weights, Weights::I16(..)) {
                 for (v, first) in first.iter_mut().enumerate() {
-                    *first = s.load(&bias[output + v * S::N..]);
+                    *first = s.load(&bias[v * S::N..]);
                 }
             }
             let mut sum = [first; R];
-            for i in 0..n_in {
+            let mut n_done = 0;
+            if const { S::BY_LANE } {
+                // Four inputs are as far as an instruction that loads two vectors reaches.
+                let n_quads = n_in / 4;
+                let mut quads: [&[[f32; 4]]; R] = [&[]; R];
+                for_rows!(R, |r| { quads[r] = &x[r].as_chunks::<4>().0[..n_quads] });
+                let lines = &lines.as_chunks::<4>().0[..n_quads];
+                for quad in 0..n_quads {
+                    let lines = &lines[quad];
+                    let mut xv = [first[0]; R];
+                    for_rows!(R, |r| { xv[r] = s.load(&quads[r][quad]) });
+                    for_lanes!(|LANE| {
+                        // A lane's weights are loaded for it and not before: they would not fit the registers.
+                        compiler_fence(Ordering::SeqCst);
+                        let line = &lines[LANE][column..column + V * S::N];
+                        for_vectors!(V, |v| {
+                            let wv = W::load(s, &line[v * S::N..]);
+                            for_rows!(R, |r| {
+                                sum[r][v] = s.mul_add_lane::<{ LANE as i32 }>(wv, xv[r], sum[r][v]);
+                            });
+                        });
+                    });
+                }
+                n_done = 4 * n_quads;
+            }
+            for i in n_done..n_in {
                 for c in (0..V * S::N).step_by(64 / size_of::<W::T>()) {
                     s.prefetch(w, start + (i + AHEAD) * PANEL + column + c);
                 }
@@ -264,17 +296,17 @@ impl Product<'_> {
             }
             for_rows!(R, |r| {
                 let y = &mut self.y[(row + r) * n_out + output..][..V * S::N];
-                for v in 0..V {
+                for_vectors!(V, |v| {
                     let mut value = sum[r][v];
                     if let Weights::I16(_, scales) = weights {
-                        let at = output + v * S::N;
-                        value = s.mul_add(value, s.load(&scales[at..]), s.load(&bias[at..]));
+                        let scales = s.load(&scales[output..output + V * S::N][v * S::N..]);
+                        value = s.mul_add(value, scales, s.load(&bias[v * S::N..]));
                     }
                     if self.relu {
                         value = s.max(value, s.splat(0.0));
                     }
                     s.store(value, &mut y[v * S::N..]);
-                }
+                });
             });
         }
         R

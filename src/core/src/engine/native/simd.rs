@@ -29,6 +29,9 @@ pub trait Simd: Copy {
     const MAX_ROWS: usize;
     /// Vectors across a tile of four rows and more: a row's input is loaded once for all of them.
     const TILE_VECTORS: usize = 4;
+    /// Whether [`mul_add_lane`](Self::mul_add_lane) is one instruction: a matrix product then loads four inputs of a row
+    /// at once.
+    const BY_LANE: bool = false;
 
     /// All values `x`.
     fn splat(self, x: f32) -> Self::F;
@@ -48,6 +51,13 @@ pub trait Simd: Copy {
     fn div(self, a: Self::F, b: Self::F) -> Self::F;
     /// `a b + c`, rounded once where the hardware can.
     fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    /// `a b[L] + c` for a lane `L` below 4, rounded as [`mul_add`](Self::mul_add) does.
+    #[inline(always)]
+    fn mul_add_lane<const L: i32>(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F {
+        let mut lanes = [0.0; 16];
+        self.store(b, &mut lanes);
+        self.mul_add(a, self.splat(lanes[L as usize]), c)
+    }
     /// The larger of each pair.
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
     /// The smaller of each pair.
@@ -231,6 +241,7 @@ mod tests {
             check("mul", s.mul(va, vb), &|i| a[i] * b[i]);
             check("div", s.div(va, vb), &|i| a[i] / b[i]);
             check("mul_add", s.mul_add(va, vb, s.splat(2.0)), &|i| a[i] * b[i] + 2.0);
+            check("mul_add_lane", s.mul_add_lane::<2>(va, vb, s.splat(2.0)), &|i| a[i] * b[2] + 2.0);
             check("max", s.max(va, vb), &|i| a[i].max(b[i]));
             check("min", s.min(va, vb), &|i| a[i].min(b[i]));
             check("i16", s.load_i16(&shorts), &|i| shorts[i].into());

@@ -14,4 +14,24 @@ macro_rules! for_rows {
     )*};
 }
 
-pub(super) use for_rows;
+/// Does something for every vector across a tile, of which there are at most sixteen, as [`for_rows`] for rows.
+macro_rules! for_vectors {
+    ($n:ident, |$vector:ident| $body:block) => {
+        for_rows!(@ $n, $vector, $body, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    };
+}
+
+/// Does something for each of four lanes, whose number is a constant.
+macro_rules! for_lanes {
+    (|$lane:ident| $body:block) => {
+        for_lanes!(@ $lane, $body, 0, 1, 2, 3);
+    };
+    (@ $lane:ident, $body:block, $($number:literal),*) => {$(
+        {
+            const $lane: usize = $number;
+            $body
+        }
+    )*};
+}
+
+pub(super) use {for_lanes, for_rows, for_vectors};

@@ -41,6 +41,7 @@ impl Simd for Neon {
     type F = float32x4_t;
     const N: usize = 4;
     const MAX_ROWS: usize = 6;
+    const BY_LANE: bool = true;
 
     arithmetic! {
         add(a, b) = vaddq_f32(a, b);
@@ -50,6 +51,11 @@ impl Simd for Neon {
         mul_add(a, b, c) = vfmaq_f32(c, a, b);
         max(a, b) = vmaxq_f32(a, b);
         min(a, b) = vminq_f32(a, b);
+    }
+    #[inline(always)]
+    fn mul_add_lane<const L: i32>(self, a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t {
+        // SAFETY: values only; the token proves the feature.
+        unsafe { vfmaq_laneq_f32::<L>(c, a, b) }
     }
     #[inline(always)]
     fn splat(self, x: f32) -> float32x4_t {
