@@ -13,6 +13,7 @@ use crate::torch;
 use crate::venv::Venv;
 use crate::workspace::Workspace;
 
+mod cross;
 mod hosts;
 
 /// Variables that turn what a test lacks from a printed skip into a failure, where it is available: the fetched models,
@@ -36,7 +37,8 @@ const TEST: &str = "test --locked --workspace --exclude tacet-torch --exclude xt
 /// Which steps to run.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Options {
-    /// Only the steps whose name contains this (fmt, tidy, clippy, doc, instructions, torch, test, costs, hosts, scores, deny).
+    /// Only the steps whose name contains this (fmt, tidy, clippy, doc, instructions, torch, test, costs, hosts, scores,
+    /// deny), or one of those that run only when named: arm64 (under qemu), windows (under wine).
     #[arg(value_name = "STEP")]
     only: Option<String>,
 }
@@ -68,7 +70,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     setup::run(workspace, &setup::Options { ll: true, tests: true })?;
     let only = options.only.as_deref().unwrap_or("");
     let mut outcomes = Vec::new();
-    for (name, step) in steps(workspace).into_iter().filter(|(name, _)| name.contains(only)) {
+    for (name, step) in steps(workspace).into_iter().filter(|(name, _)| is_wanted(name, only)) {
         println!("\n== {name}");
         let start = Instant::now();
         let mut counts = Counts::default();
@@ -82,6 +84,11 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         bail!("no step is called {only}");
     }
     summarise(&outcomes)
+}
+
+/// Whether a step runs where `only` is asked for; without a wish it is empty.
+fn is_wanted(name: &str, only: &str) -> bool {
+    if cross::NAMED.contains(&name) { name == only } else { name.contains(only) }
 }
 
 fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
@@ -130,6 +137,8 @@ fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
         ("hosts", Box::new(|_| hosts::check(workspace))),
         ("scores", Box::new(|counts| check_scores(workspace, counts))),
         ("deny", Box::new(|_| check_dependencies(workspace))),
+        ("arm64", Box::new(|counts| cross::arm64(workspace, counts))),
+        ("windows", Box::new(|counts| cross::windows(workspace, counts))),
     ]
 }
 
@@ -245,6 +254,12 @@ mod tests {
             counts.add(line);
         }
         assert_eq!(counts, Counts { passed: 43, failed: 2, ignored: 1 });
+    }
+
+    #[test]
+    fn other_platforms_are_tried_only_when_they_are_named() {
+        assert!(cross::NAMED.iter().all(|name| !is_wanted(name, "") && is_wanted(name, name)));
+        assert!(is_wanted("test xtask", "test") && is_wanted("fmt", "") && !is_wanted("arm64", "arm"));
     }
 
     #[test]

@@ -82,7 +82,7 @@ pub fn enhance(
     }
     let limit_db = shaping.attenuation_limit_db.abs();
     if limit_db < NO_LIMIT_DB {
-        let dry = if limit_db < DRY_LIMIT_DB { 1.0 } else { 10f32.powf(-limit_db / 20.0) };
+        let dry = if limit_db < DRY_LIMIT_DB { 1.0 } else { libm::powf(10.0, -limit_db / 20.0) };
         mix_dry(dry, noisy, out);
     }
 }

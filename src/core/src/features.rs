@@ -75,7 +75,7 @@ impl FeatureState {
             let share = 1.0 / BAND_WIDTHS[band] as f32;
             let bins = &noisy[BAND_STARTS[band]..BAND_STARTS[band] + BAND_WIDTHS[band]];
             let power = bins.iter().fold(0.0, |sum, bin| sum + bin.norm_sqr() * share);
-            let level_db = (power + POWER_FLOOR).log10() * 10.0;
+            let level_db = libm::log10f(power + POWER_FLOOR) * 10.0;
             let mean_db = level_db * fresh + means_db[band] * alpha;
             means_db[band] = mean_db;
             out.erb[band] = (level_db - mean_db) / BAND_RANGE_DB;

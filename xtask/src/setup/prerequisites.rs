@@ -75,7 +75,15 @@ fn provide_debian(tests: bool) -> Result<()> {
     if super::python::Python::find().is_err() {
         wanted.extend(DEBIAN_PIP);
     }
-    let missing = missing(&wanted)?;
+    provide_packages(&wanted)
+}
+
+/// Installs those of Debian's packages that are missing, or tells how.
+///
+/// # Errors
+/// As [`provide`].
+pub fn provide_packages(wanted: &[&str]) -> Result<()> {
+    let missing = missing(wanted)?;
     if missing.is_empty() {
         return Ok(());
     }

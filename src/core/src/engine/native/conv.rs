@@ -312,7 +312,7 @@ impl Kernel for ToMask<'_> {
         let n_bands = self.mask.len();
         let taps = self.conv.taps.as_chunks::<N_CONV>().0;
         for band in 0..n_bands {
-            let mut sum = s.splat(0.0);
+            let mut sums = Sums::new(s);
             for t in 0..self.conv.kernel_t {
                 let plane = match t + 1 == self.conv.kernel_t {
                     true => self.frame,
@@ -321,14 +321,11 @@ impl Kernel for ToMask<'_> {
                 let plane = plane.as_chunks::<N_CONV>().0;
                 for k in 0..KERNEL_F {
                     if band + k >= 1 && band + k <= n_bands {
-                        for c in (0..N_CONV).step_by(S::N) {
-                            let tap = s.load(&taps[t * KERNEL_F + k][c..c + S::N]);
-                            sum = s.mul_add(tap, s.load(&plane[band + k - 1][c..c + S::N]), sum);
-                        }
+                        sums.add(s, &taps[t * KERNEL_F + k], &plane[band + k - 1]);
                     }
                 }
             }
-            self.mask[band] = self.conv.bias + horizontal_sum(s, sum);
+            self.mask[band] = self.conv.bias + sums.total(s);
         }
         for mask in self.mask.chunks_exact_mut(S::N) {
             let value = sigmoid(s, s.load(mask));
@@ -337,12 +334,35 @@ impl Kernel for ToMask<'_> {
     }
 }
 
-/// Sum of a vector's values, first to last.
-#[inline(always)]
-pub fn horizontal_sum<S: Simd>(s: S, v: S::F) -> f32 {
-    let mut values = [0.0; 16];
-    s.store(v, &mut values);
-    values[..S::N].iter().sum()
+/// A dot product in sixteen partial sums, whatever the width of a vector: the same at every level that rounds alike.
+pub struct Sums<S: Simd>([S::F; 4]);
+
+impl<S: Simd> Sums<S> {
+    /// All zero.
+    #[inline(always)]
+    pub fn new(s: S) -> Self {
+        Self([s.splat(0.0); 4])
+    }
+
+    /// Adds the products of two slices of the same length, a multiple of 16.
+    #[inline(always)]
+    pub fn add(&mut self, s: S, a: &[f32], b: &[f32]) {
+        for (a, b) in a.as_chunks::<16>().0.iter().zip(b.as_chunks::<16>().0) {
+            for v in 0..16 / S::N {
+                self.0[v] = s.mul_add(s.load(&a[v * S::N..]), s.load(&b[v * S::N..]), self.0[v]);
+            }
+        }
+    }
+
+    /// Their sum, first to last.
+    #[inline(always)]
+    pub fn total(&self, s: S) -> f32 {
+        let mut values = [0.0; 16];
+        for v in 0..16 / S::N {
+            s.store(self.0[v], &mut values[v * S::N..]);
+        }
+        values.iter().sum()
+    }
 }
 
 /// The deep filter's pathway: a grouped convolution of `c0` over five frames, then a small pointwise one, rectified.

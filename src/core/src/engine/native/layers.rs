@@ -4,7 +4,7 @@
 
 use tacet_model::{DF_ORDER, LSNR_MAX_DB, LSNR_MIN_DB, N_BANDS, N_CONV, N_DF_BINS, N_EMB};
 
-use super::conv::{FilterPathway, horizontal_sum};
+use super::conv::{FilterPathway, Sums};
 use super::grouped::Grouped;
 use super::math::{relu, sigmoid, tanh};
 use super::network::{DfDecoder, Encoder, ErbDecoder, NativeModel};
@@ -195,11 +195,9 @@ impl Kernel for Dot<'_> {
     type Output = f32;
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> f32 {
-        let mut sum = s.splat(0.0);
-        for (a, b) in self.a.chunks_exact(S::N).zip(self.b.chunks_exact(S::N)) {
-            sum = s.mul_add(s.load(a), s.load(b), sum);
-        }
-        horizontal_sum(s, sum)
+        let mut sums = Sums::new(s);
+        sums.add(s, self.a, self.b);
+        sums.total(s)
     }
 }
 

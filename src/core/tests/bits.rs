@@ -1,0 +1,74 @@
+//! The output is the same on every platform and at every level that rounds a multiply-add once: AVX2, AVX-512 and NEON, on
+//! Linux, Windows and macOS. Plain Rust rounds twice, and is the same everywhere among itself.
+//!
+//! What an output is on one machine is committed here as a number; every machine that runs this test must arrive at it.
+
+use tacet_core::denoiser::{Denoiser, Settings};
+use tacet_core::engine::native::{Level, NativeEngine, NativeModel, Precision};
+use tacet_core::enhance::Shaping;
+use tacet_model::{HOP, ModelKind};
+
+/// Hops of the signal: a second and a half.
+const N_HOPS: usize = 150;
+
+/// Precision, and the outputs' sums at levels that fuse and at those that do not.
+const EXPECTED: [(Precision, u64, u64); 2] = [
+    (Precision::F32, 0xb2e4_d947_d6b1_c62a, 0xb4f8_776e_a28c_591b),
+    (Precision::I16, 0xa074_3e31_d558_aad6, 0x3a01_37bd_a16f_67f2),
+];
+
+/// Bursts of a triangle wave in noise, of integers and exact quotients alone.
+fn signal() -> Vec<f32> {
+    let mut state = 1u32;
+    let noise = |state: &mut u32| {
+        *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (*state >> 16) as f32 / 65536.0 - 0.5
+    };
+    let triangle = |n: usize| ((n * 7 % 1600) as f32 / 800.0 - 1.0).abs() - 0.5;
+    let is_speech = |n: usize| n / 9_600 % 2 == 1;
+    (0..N_HOPS * HOP)
+        .map(|n| noise(&mut state) * 0.0625 + if is_speech(n) { triangle(n) * 0.5 } else { 0.0 })
+        .collect()
+}
+
+/// The output's bits in one number (Fowler, Noll and Vo's hash, version 1a).
+fn sum(samples: &[f32]) -> u64 {
+    let bytes = samples.iter().flat_map(|sample| sample.to_bits().to_le_bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+fn denoised(level: Level, precision: Precision) -> Vec<f32> {
+    let model = tacet_core::weights::embedded().unwrap();
+    let model = NativeModel::with(&model, precision, level).unwrap();
+    // Every stage after the network as well: powers, square roots and the polynomial of the post filter.
+    let shaping = Shaping { attenuation_limit_db: 30.0, post_filter_beta: 0.02, ..Shaping::default() };
+    let settings = Settings { shaping, ..Settings::default() };
+    let mut denoiser = Denoiser::new(Box::new(NativeEngine::new(model)), 1, settings).unwrap();
+    let (mut output, mut out) = (Vec::new(), [0.0; HOP]);
+    for hop in signal().as_chunks::<HOP>().0 {
+        denoiser.process(&[hop], &mut [&mut out]).unwrap();
+        output.extend_from_slice(&out);
+    }
+    output
+}
+
+#[test]
+fn output_is_bit_identical_on_every_platform_and_level_that_rounds_alike() {
+    if tacet_core::weights::embedded().unwrap().official() != Some(ModelKind::DeepFilterNet3) {
+        eprintln!("skipped: TACET_MODEL has put another model into this build");
+        return;
+    }
+    let mut wrong = Vec::new();
+    for (precision, fused, plain) in EXPECTED {
+        for level in Level::available() {
+            let output = denoised(level, precision);
+            assert!(output.iter().any(|sample| sample.abs() > 0.01), "something is heard");
+            let (sum, expected) = (sum(&output), if level.name() == "scalar" { plain } else { fused });
+            println!("{} {precision:?}: {sum:#018x}", level.name());
+            if sum != expected {
+                wrong.push(format!("{} {precision:?} is {sum:#018x}, not {expected:#018x}", level.name()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
