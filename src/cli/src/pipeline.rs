@@ -242,7 +242,12 @@ impl<P: HopProcessor> Pipeline<P> {
                 continue;
             }
             for (inside, before) in self.inside.iter_mut().zip(&mut self.hop_before) {
-                before.iter_mut().zip(inside.drain(..HOP)).for_each(|(before, sample)| *before = sample);
+                // In two pieces where the queue's end is before its beginning.
+                let (older, newer) = inside.as_slices();
+                let n_older = older.len().min(HOP);
+                before[..n_older].copy_from_slice(&older[..n_older]);
+                before[n_older..].copy_from_slice(&newer[..HOP - n_older]);
+                inside.drain(..HOP);
             }
             // The last hop reaches past the end; what is behind it is the silence fed in to flush.
             let n_observed = (self.n_to_observe() - self.n_observed).min(HOP as u64);

@@ -25,30 +25,49 @@ impl Quantizer {
     /// Appends `block`, one slice per channel of equal lengths, as interleaved little-endian bytes.
     pub fn process(&mut self, block: &[&[f32]], bytes: &mut Vec<u8>) {
         let n_samples = block.first().map_or(0, |channel| channel.len());
-        bytes.reserve(n_samples * block.len() * self.depth.n_bytes());
-        for index in 0..n_samples {
-            for (channel, dither) in block.iter().zip(&mut self.dither) {
-                let sample = channel[index];
-                self.n_over += u64::from(sample.abs() > 1.0);
-                match self.depth {
-                    Depth::Int16 => {
-                        let noise = dither.next_steps();
-                        // Digital silence stays digital silence.
-                        let noise = if sample == 0.0 { 0.0 } else { noise };
-                        // A conversion from floating point saturates: it clips, it cannot wrap.
-                        let value = (sample * 32_768.0 + noise).round_ties_even() as i16;
-                        bytes.extend(value.to_le_bytes());
-                    }
-                    Depth::Int24 => {
-                        let value = (f64::from(sample) * 8_388_608.0).round_ties_even();
-                        let value = value.clamp(-8_388_608.0, 8_388_607.0) as i32;
-                        bytes.extend(&value.to_le_bytes()[..3]);
-                    }
-                    Depth::Float32 => bytes.extend(sample.to_le_bytes()),
-                }
+                let n_over: usize = block.iter().map(|channel| channel.iter().filter(|s| s.abs() > 1.0).count()).sum();
+        self.n_over += n_over as u64;
+        match self.depth {
+            Depth::Int16 => self.interleave(block, n_samples, bytes, |sample, dither| {
+                let noise = dither.next_steps();
+                // Digital silence stays digital silence.
+                let noise = if sample == 0.0 { 0.0 } else { noise };
+                // A conversion from floating point saturates: it clips, it cannot wrap.
+                (round(sample * 32_768.0 + noise) as i16).to_le_bytes()
+            }),
+            Depth::Int24 => self.interleave(block, n_samples, bytes, |sample, _| {
+                let value = (f64::from(sample) * 8_388_608.0).round_ties_even();
+                let [low, middle, high, _] = (value.clamp(-8_388_608.0, 8_388_607.0) as i32).to_le_bytes();
+                [low, middle, high]
+            }),
+            Depth::Float32 => self.interleave(block, n_samples, bytes, |sample, _| sample.to_le_bytes()),
+        }
+    }
+
+    fn interleave<const N: usize>(
+        &mut self,
+        block: &[&[f32]],
+        n_samples: usize,
+        bytes: &mut Vec<u8>,
+        mut encode: impl FnMut(f32, &mut Dither) -> [u8; N],
+    ) {
+        let (start, n_channels) = (bytes.len(), block.len());
+        bytes.resize(start + n_samples * n_channels * N, 0);
+        let (interleaved, _) = bytes[start..].as_chunks_mut::<N>();
+        for (at, (channel, dither)) in block.iter().zip(&mut self.dither).enumerate() {
+            for (out, &sample) in interleaved[at..].iter_mut().step_by(n_channels).zip(*channel) {
+                *out = encode(sample, dither);
             }
         }
     }
+}
+
+/// To the nearest integer, ties to even, where that is within 2^22; beyond, to one that is as far beyond. Every processor
+/// rounds sums that way, while not every x86-64 has an instruction that rounds.
+fn round(value: f32) -> f32 {
+    /// From here to twice this, the values of `f32` are the integers.
+    const INTEGERS: f32 = 1.5 * (1 << 23) as f32;
+    (value + INTEGERS) - INTEGERS
 }
 
 /// Triangular noise of two quantisation steps' width (Lipshitz, Wannamaker and Vanderkooy, "Quantization and Dither",

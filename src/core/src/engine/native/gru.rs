@@ -51,13 +51,14 @@ impl Gru {
     pub fn apply(&self, level: Level, x: &[f32], h: &mut [f32], scratch: &mut GruScratch) {
         let GruScratch { input, recurrent } = scratch;
         let input = &mut input[..3 * h.len()];
-        self.input_products(level, x, input);
+        self.input.apply(level, x, input);
         self.advance(level, input, h, recurrent);
     }
 
-    /// The half that does not depend on the state: `x` `[rows][I]` to `products` `[rows][3H]`.
-    pub fn input_products(&self, level: Level, x: &[f32], products: &mut [f32]) {
-        self.input.apply(level, x, products);
+    /// The half that does not depend on the state, for many rows: `x` `[rows][I]` to `products` `[rows][3H]`; `expanded` is
+    /// a buffer of [`Matrix::apply_many`].
+    pub fn input_products(&self, level: Level, x: &[f32], products: &mut [f32], expanded: &mut Vec<f32>) {
+        self.input.apply_many(level, x, products, expanded);
     }
 
     /// The other half: advances the hidden states `h` `[rows][H]` by the input products `[rows][3H]`; `recurrent` has room

@@ -123,18 +123,36 @@ impl Matrix {
 
     /// `y[r] = W x[r] + b` for every row `r`; rows of `x` are `n_in` long, rows of `y` `n_out`.
     pub fn apply(&self, level: Level, x: &[f32], y: &mut [f32]) {
-        self.product(level, x, y, false);
+        self.product(level, x, y, false, None);
     }
 
-    /// The same, then negative values become 0.
+    /// The same for many rows: 16-bit weights are converted once for all of them, into `expanded`, rather than for every
+    /// tile. Bit-identical.
+    pub fn apply_many(&self, level: Level, x: &[f32], y: &mut [f32], expanded: &mut Vec<f32>) {
+        if matches!(self.weights, Weights::I16(..)) {
+            // Only the first chunk finds it too short.
+            expanded.resize(expanded.len().max(PANEL * self.n_in), 0.0);
+        }
+        self.product(level, x, y, false, Some(expanded));
+    }
+
+    /// As [`apply`](Self::apply), then negative values become 0.
     pub fn apply_relu(&self, level: Level, x: &[f32], y: &mut [f32]) {
-        self.product(level, x, y, true);
+        self.product(level, x, y, true, None);
     }
 
-    fn product(&self, level: Level, x: &[f32], y: &mut [f32], relu: bool) {
+    fn product(
+        &self,
+        level: Level,
+        x: &[f32],
+        y: &mut [f32],
+        relu: bool,
+        expanded: Option<&mut Vec<f32>>,
+    ) {
         let n_rows = x.len() / self.n_in;
         assert!(x.len() == n_rows * self.n_in && y.len() == n_rows * self.n_out, "whole rows");
-        run(level, Product { matrix: self, x, y, relu });
+        let expanded = expanded.map(Vec::as_mut_slice);
+        run(level, Product { matrix: self, x, y, relu, expanded });
     }
 }
 
@@ -176,6 +194,8 @@ struct Product<'a> {
     x: &'a [f32],
     y: &'a mut [f32],
     relu: bool,
+    /// Room for a panel of converted weights, where that pays.
+    expanded: Option<&'a mut [f32]>,
 }
 
 impl Kernel for Product<'_> {
@@ -185,9 +205,17 @@ impl Kernel for Product<'_> {
         let Matrix { n_in, n_out, .. } = *self.matrix;
         for panel in 0..n_out / PANEL {
             let span = panel * PANEL * n_in..(panel + 1) * PANEL * n_in;
-            match &self.matrix.weights {
-                Weights::F32(w) => self.panel::<S, AsF32>(s, panel, w.get(), span),
-                Weights::I16(w, _) => self.panel::<S, AsI16>(s, panel, w.get(), span),
+            match (&self.matrix.weights, self.expanded.take()) {
+                (Weights::F32(w), _) => self.panel::<S, AsF32>(s, panel, w.get(), span),
+                (Weights::I16(w, _), None) => self.panel::<S, AsI16>(s, panel, w.get(), span),
+                (Weights::I16(w, _), Some(expanded)) => {
+                    let converted = &mut expanded[..span.len()];
+                    for (to, from) in converted.chunks_exact_mut(S::N).zip(w.get()[span].chunks_exact(S::N)) {
+                        s.store(s.load_i16(from), to);
+                    }
+                    self.panel::<S, AsF32>(s, panel, converted, 0..converted.len());
+                    self.expanded = Some(expanded);
+                }
             }
         }
     }
@@ -362,6 +390,9 @@ pub(super) mod tests {
                         matrix.apply(level, row, &mut alone);
                         prop_assert_eq!(&alone, together);
                     }
+                    let mut many = vec![0.0; n_rows * n_out];
+                    matrix.apply_many(level, &x, &mut many, &mut Vec::new());
+                    prop_assert_eq!(&many, &y);
                     let mut relu = vec![0.0; n_rows * n_out];
                     matrix.apply_relu(level, &x, &mut relu);
                     prop_assert!(relu.iter().zip(&y).all(|(r, y)| *r == y.max(0.0)));

@@ -164,7 +164,7 @@ fn stack_passes(
 ) {
     let n_hidden = model.stack(stack).n_hidden();
     for layer in 0..model.stack(stack).layers.len() {
-        passes.push(Box::new(InputPass { model: model.clone(), stack, layer }));
+        passes.push(Box::new(InputPass { model: model.clone(), stack, layer, expanded: Vec::new() }));
         passes.push(Box::new(RecurrentPass {
             model: model.clone(),
             stack,
@@ -228,6 +228,8 @@ struct InputPass {
     model: Arc<NativeModel>,
     stack: Stack,
     layer: usize,
+    /// For 16-bit weights.
+    expanded: Vec<f32>,
 }
 
 impl Pass<Work> for InputPass {
@@ -240,7 +242,7 @@ impl Pass<Work> for InputPass {
             linear_relu(level, &stack.linear_in, &work.wide[..n * N_EMB], &mut work.hidden[..len]);
         }
         let products = &mut work.products[..3 * len];
-        stack.layers[self.layer].input_products(level, &work.hidden[..len], products);
+        stack.layers[self.layer].input_products(level, &work.hidden[..len], products, &mut self.expanded);
         Ok(())
     }
 }
