@@ -176,15 +176,9 @@ fn batches(model: &tacet_realtime::model::Model, signal: &[f32], official: Optio
         curves.push(Curve { name, points });
     }
     let unit = if peer_p50.is_some() { "of the official runtime's time" } else { "us per hop" };
-    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("../bench/streams.svg");
     let picture =
         plot::svg("Cost of a stream in a step that several share", "streams in the step", unit, &curves);
-    let written =
-        path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&path, picture));
-    match written {
-        Ok(()) => println!("The picture is target/bench/streams.svg"),
-        Err(error) => println!("{} cannot be written: {error}", path.display()),
-    }
+    plot::save(env!("CARGO_TARGET_TMPDIR"), "streams", &picture);
 }
 
 /// Times of steps that `n_streams` share.

@@ -17,6 +17,7 @@ use std::time::Instant;
 
 use runtime::OfficialRuntime;
 use tacet_benches::Times;
+use tacet_benches::plot::{self, Curve};
 use tacet_realtime::denoiser::{Denoiser, Settings};
 use tacet_realtime::engine::native::{Level, NativeEngine, NativeModel, NativeSequence, Precision};
 use tacet_realtime::engine::torch::{TorchDevice, TorchEngine, TorchFile, TorchOptions, TorchSequence};
@@ -99,7 +100,9 @@ fn main() {
                 HOP as f64 / f64::from(SAMPLE_RATE_HZ) * 1e6 / wall,
                 row.peak_mb,
             );
+            row.wall_ratio.quantile(0.5)
         };
+    let mut curves = Vec::new();
 
     for precision in [Precision::F32, Precision::I16] {
         let packed = NativeModel::with(&model, precision, Level::get()).expect("the embedded model fits");
@@ -112,15 +115,19 @@ fn main() {
             }
         });
         for n_channels in [1, 2] {
+            let mut curve =
+                Curve { name: format!("{precision:?}, {n_channels} channels"), points: Vec::new() };
             for &n_threads in &threads {
                 let name = format!("{precision:?}, {n_channels} channels, {n_threads} threads");
                 let pool = Pool::new(n_threads).expect("threads");
-                all(name, N_HOPS, n_channels, &mut |hops, n_hops| {
+                let ratio = all(name, N_HOPS, n_channels, &mut |hops, n_hops| {
                     let engine = NativeSequence::new(packed.clone(), n_channels);
                     let sequence = Sequence::on(&pool, engine, Settings::default(), n_threads + 3);
                     through(sequence, n_channels, hops, n_hops);
                 });
+                curve.points.push((n_threads as f64, ratio));
             }
+            curves.push(curve);
         }
     }
     for device in [TorchDevice::Cpu, TorchDevice::Cuda(0)] {
@@ -136,6 +143,13 @@ fn main() {
             });
         }
     }
+    let unit = if official.is_some() {
+        "of the official runtime's time per channel"
+    } else {
+        "us per hop and channel"
+    };
+    let picture = plot::svg("What a recording takes", "threads", unit, &curves);
+    plot::save(env!("CARGO_TARGET_TMPDIR"), "sequence", &picture);
 }
 
 fn torch(device: TorchDevice, model: &Model) -> Option<Option<TorchEngine>> {

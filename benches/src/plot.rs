@@ -1,5 +1,7 @@
 //! Curves as an SVG picture, for the benches' documentation.
 
+use std::path::Path;
+
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 360.0;
 const LEFT: f64 = 64.0;
@@ -7,7 +9,7 @@ const RIGHT: f64 = 24.0;
 const TOP: f64 = 48.0;
 const BOTTOM: f64 = 52.0;
 /// One per curve: told apart also by who sees fewer colours.
-const COLOURS: [&str; 3] = ["#2f6fd0", "#d07a1f", "#7a7a7a"];
+const COLOURS: [&str; 4] = ["#2f6fd0", "#d07a1f", "#7a7a7a", "#2a8a4a"];
 /// Lines across.
 const N_TICKS: usize = 5;
 
@@ -71,6 +73,17 @@ pub fn svg(title: &str, x_label: &str, y_label: &str, curves: &[Curve]) -> Strin
         add(text(WIDTH - 210.0, y, "start", &curve.name));
     }
     svg + "</svg>\n"
+}
+
+/// Writes a picture as `NAME.svg` into `bench` of the target directory, beside `tmp`, and says where it is.
+pub fn save(tmp: &str, name: &str, picture: &str) {
+    let path = Path::new(tmp).join(format!("../bench/{name}.svg"));
+    let written =
+        path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&path, picture));
+    match written {
+        Ok(()) => println!("The picture is target/bench/{name}.svg"),
+        Err(error) => println!("{} cannot be written: {error}", path.display()),
+    }
 }
 
 #[cfg(test)]

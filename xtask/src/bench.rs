@@ -19,8 +19,10 @@ pub mod plugin;
 
 /// The name of the one that is no program of its own.
 const PLUGIN: &str = "plugin";
+/// The one that starts the program.
+const PROGRAM: &str = "hour";
 /// Those whose threads must not take each other's core.
-const MANY_THREADS: [&str; 2] = ["audio_thread", "sequence"];
+const MANY_THREADS: [&str; 3] = ["audio_thread", PROGRAM, "sequence"];
 
 /// Which benches to run.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -52,6 +54,11 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     }
     setup::run(workspace, &setup::Options::default())?;
     shell::run(cargo_bench(workspace, &wanted).arg("--no-run"))?;
+    if wanted.iter().any(|name| *name == PROGRAM) {
+        let mut build = shell::cargo();
+        build.args(["build", "--release", "--locked", "--package", "tacet-cli"]).current_dir(&workspace.root);
+        shell::run(&mut build)?;
+    }
     for name in wanted {
         let cargo = cargo_bench(workspace, &[name]);
         let mut bench = if MANY_THREADS.contains(&name.as_str()) { cargo } else { pinned(&cargo) };
