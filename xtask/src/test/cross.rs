@@ -16,8 +16,17 @@ use crate::workspace::Workspace;
 pub const NAMED: [&str; 2] = ["arm64", "windows"];
 
 /// The tests: the network's files and the engine, with its instructions and the bits of its output.
-const TESTS: [&str; 6] =
-    ["test", "--locked", "--release", "--no-fail-fast", "--package=tacet-model", "--package=tacet-core"];
+const TESTS: [&str; 8] = [
+    "test",
+    "--locked",
+    "--release",
+    "--no-fail-fast",
+    "--package=tacet-model",
+    "--package=tacet-core",
+    // Not what documentation shows: a compiler that `RUSTC` names has no rustdoc beside it.
+    "--lib",
+    "--tests",
+];
 /// Inputs of each property: an emulator is some twenty times as slow.
 const PROPERTY_INPUTS: &str = "8";
 
