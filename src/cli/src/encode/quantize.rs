@@ -25,7 +25,8 @@ impl Quantizer {
     /// Appends `block`, one slice per channel of equal lengths, as interleaved little-endian bytes.
     pub fn process(&mut self, block: &[&[f32]], bytes: &mut Vec<u8>) {
         let n_samples = block.first().map_or(0, |channel| channel.len());
-                let n_over: usize = block.iter().map(|channel| channel.iter().filter(|s| s.abs() > 1.0).count()).sum();
+        let n_over: usize =
+            block.iter().map(|channel| channel.iter().filter(|s| s.abs() > 1.0).count()).sum();
         self.n_over += n_over as u64;
         match self.depth {
             Depth::Int16 => self.interleave(block, n_samples, bytes, |sample, dither| {

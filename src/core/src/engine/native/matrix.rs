@@ -141,14 +141,7 @@ impl Matrix {
         self.product(level, x, y, true, None);
     }
 
-    fn product(
-        &self,
-        level: Level,
-        x: &[f32],
-        y: &mut [f32],
-        relu: bool,
-        expanded: Option<&mut Vec<f32>>,
-    ) {
+    fn product(&self, level: Level, x: &[f32], y: &mut [f32], relu: bool, expanded: Option<&mut Vec<f32>>) {
         let n_rows = x.len() / self.n_in;
         assert!(x.len() == n_rows * self.n_in && y.len() == n_rows * self.n_out, "whole rows");
         let expanded = expanded.map(Vec::as_mut_slice);
