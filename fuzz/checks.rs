@@ -169,6 +169,7 @@ pub fn audio(data: &[u8]) -> Result<(), EngineError> {
     let shaping = Shaping {
         attenuation_limit_db: 100.0 * setting(1),
         post_filter_beta: 0.05 * setting(2),
+        keeps_clean: setting(7) > 0.5,
         link: [StereoLink::None, StereoLink::Max, StereoLink::Mean][(2.0 * setting(3)) as usize],
     };
     let thresholds = Thresholds {
@@ -182,7 +183,8 @@ pub fn audio(data: &[u8]) -> Result<(), EngineError> {
 
     let run = |samples: &[f32]| -> Result<Vec<f32>, EngineError> {
         let engine = Box::new(NativeEngine::new(model.clone()));
-        let mut denoiser = Denoiser::new(engine, n_channels, Settings { thresholds, shaping })?;
+        let mut denoiser =
+            Denoiser::new(engine, n_channels, Settings { thresholds, shaping, ..Settings::default() })?;
         let mut out = vec![f32::NAN; samples.len()];
         for (hop, out) in samples.chunks(HOP * n_channels).zip(out.chunks_mut(HOP * n_channels)) {
             let input: Vec<&[f32]> = hop.chunks(HOP).collect();

@@ -29,8 +29,9 @@
 
 pub use tacet_model as model;
 pub use tacet_realtime::{
-    denoiser, denormals, device, engine, enhance, erb, exchange, features, frame, history, inference, lab,
-    latency, live, meters, models, oklab, parameters, processor, sequence, stft, user_files, weights,
+    clean, denoiser, denormals, device, engine, enhance, erb, exchange, features, frame, history, inference,
+    lab, latency, live, meters, models, oklab, parameters, processor, rules, sequence, stft, user_files,
+    weights,
 };
 
 pub mod panel;

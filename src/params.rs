@@ -22,6 +22,8 @@ use crate::enhance::{Shaping, StereoLink};
 use crate::latency::LatencyMode;
 use crate::parameters::{Choice, Number, ParamId, Unit, Values};
 use crate::processor::controls::{Controls, Listen};
+use crate::rules::Rules;
+use crate::rules::level::{Level, LevelMode};
 
 pub mod access;
 pub mod library;
@@ -31,7 +33,7 @@ pub mod state;
 use access::AnyParam;
 
 /// The groups that hosts show, as modules of the CLAP and units of the VST3. Hosts know them by position: append only.
-pub const GROUPS: [&str; 3] = ["Denoise", "Stages", "Devices"];
+pub const GROUPS: [&str; 4] = ["Denoise", "Stages", "Devices", "Recording"];
 
 /// A [`Choice`] as the framework's parameters hold it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +96,11 @@ pub struct TacetParams {
     device_a: EnumParam<Chosen<Device>>,
     device_b: EnumParam<Chosen<Device>>,
     compare: BoolParam,
+    level: EnumParam<Chosen<LevelMode>>,
+    level_gain: FloatParam,
+    fill_band: BoolParam,
+    hold_pauses: BoolParam,
+    keep_clean: BoolParam,
     /// What a project saves besides.
     pub extras: RwLock<Extras>,
 }
@@ -116,6 +123,11 @@ impl Default for TacetParams {
             device_a: choice(ParamId::DeviceA),
             device_b: choice(ParamId::DeviceB),
             compare: switch(ParamId::Compare),
+            level: choice(ParamId::Level),
+            level_gain: number(ParamId::LevelGain),
+            fill_band: switch(ParamId::FillBand),
+            hold_pauses: switch(ParamId::HoldPauses),
+            keep_clean: switch(ParamId::KeepClean),
             extras: RwLock::default(),
         }
     }
@@ -186,6 +198,11 @@ impl TacetParams {
             ParamId::DeviceA => &self.device_a,
             ParamId::DeviceB => &self.device_b,
             ParamId::Compare => &self.compare,
+            ParamId::Level => &self.level,
+            ParamId::LevelGain => &self.level_gain,
+            ParamId::FillBand => &self.fill_band,
+            ParamId::HoldPauses => &self.hold_pauses,
+            ParamId::KeepClean => &self.keep_clean,
         }
     }
 
@@ -196,11 +213,17 @@ impl TacetParams {
                 attenuation_limit_db: self.limit.value(),
                 post_filter_beta: self.post_filter.value(),
                 link: self.link.value().0,
+                keeps_clean: self.keep_clean.value(),
             },
             thresholds: Thresholds {
                 min_db: self.min_snr.value(),
                 max_erb_db: self.max_erb.value(),
                 max_df_db: self.max_df.value(),
+            },
+            rules: Rules {
+                level: Level::new(self.level.value().0, self.level_gain.value()),
+                fills_band: self.fill_band.value(),
+                bounds_pauses: self.hold_pauses.value(),
             },
             mix: self.mix.value(),
             output_gain: util::db_to_gain(self.output_gain.value()),
@@ -226,11 +249,12 @@ impl TacetParams {
 
     /// The group of a parameter by its place in the parameters' order; none for the bypass, which belongs to the whole.
     pub fn group(&self, index: usize) -> &'static str {
-        let [denoise, stages, devices] = GROUPS;
+        let [denoise, stages, devices, recording] = GROUPS;
         match self.param_map().get(index).map(|(id, ..)| id.as_str()) {
             Some("limit" | "mix" | "postf" | "gain" | "listen" | "link") => denoise,
             Some("minsnr" | "maxerb" | "maxdf") => stages,
             Some("latenc" | "model" | "deva" | "devb" | "compar") => devices,
+            Some("level" | "levgain" | "fillbnd" | "pauses" | "clean") => recording,
             _ => "",
         }
     }

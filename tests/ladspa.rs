@@ -148,6 +148,7 @@ fn faster_than_real_time_it_is_bit_identical_to_the_denoiser_for_files() {
     let settings = Settings {
         thresholds: Thresholds { min_db: -10.0, max_erb_db: 30.0, max_df_db: 20.0 },
         shaping: Shaping { attenuation_limit_db: 18.0, post_filter_beta: 0.02, ..Shaping::default() },
+        ..Settings::default()
     };
     for (index, n_channels, controls, settings) in [
         (0, 1, DEFAULTS, Settings::default()),

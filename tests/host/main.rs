@@ -87,7 +87,12 @@ fn it_describes_itself() {
             "Model",
             "Device A",
             "Device B",
-            "Compare"
+            "Compare",
+            "Level",
+            "Level gain",
+            "Fill narrow band",
+            "Hold over pauses",
+            "Keep clean"
         ]
     );
     let bypass: Vec<&str> =

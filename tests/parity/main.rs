@@ -14,6 +14,7 @@ use tacet_realtime::engine::Thresholds;
 use tacet_realtime::engine::native::{Level, NativeEngine, NativeModel, NativeSequence, Precision};
 use tacet_realtime::enhance::{Shaping, StereoLink};
 use tacet_realtime::model::{HOP, Model, ModelKind};
+use tacet_realtime::rules::Rules;
 use tacet_realtime::sequence::{Pool, Sequence};
 use tacet_realtime::weights;
 
@@ -37,7 +38,13 @@ const NO_STAGES: Thresholds = Thresholds { min_db: -100.0, max_erb_db: -100.0, m
 fn settings(thresholds: Thresholds, attenuation_limit_db: f32, post_filter_beta: f32) -> Settings {
     Settings {
         thresholds,
-        shaping: Shaping { attenuation_limit_db, post_filter_beta, link: StereoLink::None },
+        shaping: Shaping {
+            attenuation_limit_db,
+            post_filter_beta,
+            link: StereoLink::None,
+            keeps_clean: false,
+        },
+        rules: Rules::REFERENCE,
     }
 }
 

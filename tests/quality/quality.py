@@ -102,7 +102,7 @@ def denoise(args, items):
     for system, device in DEVICES.items():
         for file in files:
             (args.out / system / file.name).unlink(missing_ok=True)
-        command = [args.tacet, "denoise", "--quiet", "--device", device, "--out-dir", args.out / system, *files]
+        command = [args.tacet, "denoise", "--quiet", "--reference", "--device", device, "--out-dir", args.out / system, *files]
         subprocess.run(command, check=True)
 
 

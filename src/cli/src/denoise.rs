@@ -21,6 +21,8 @@ use tacet_realtime::denoiser::{Denoiser, Settings};
 use tacet_realtime::engine::Thresholds;
 use tacet_realtime::enhance::{Shaping, StereoLink};
 use tacet_realtime::parameters::{Choice as _, ParamId};
+use tacet_realtime::rules::Rules;
+use tacet_realtime::rules::level::Level;
 
 use super::decode;
 use super::model::LoadedModel;
@@ -102,6 +104,27 @@ pub struct Args {
     #[arg(long, value_parser = one_of::<StereoLink>(), default_value = StereoLink::default().choice_id())]
     pub stereo_link: StereoLink,
 
+    /// How quiet speech is brought to the level that the network knows, for its analysis alone: auto, off, or a fixed gain
+    /// in dB, 0 to 60. Nothing that is heard is amplified; at usual levels auto changes nothing
+    #[arg(long, value_name = "auto|off|DB", default_value = "auto", allow_negative_numbers = true, value_parser = level)]
+    pub level: Level,
+
+    /// Do not mirror the sound of band-limited recordings into their empty band for the network's analysis
+    #[arg(long)]
+    pub no_fill_band: bool,
+
+    /// Let the network's analysis get used to the noise of long pauses
+    #[arg(long)]
+    pub no_hold_pauses: bool,
+
+    /// Leave it to the network what becomes of speech without noise
+    #[arg(long)]
+    pub no_keep_clean: bool,
+
+    /// As the official runtime does it: --level off --no-fill-band --no-hold-pauses --no-keep-clean
+    #[arg(long)]
+    pub reference: bool,
+
     /// Write 32-bit float whatever the input's depth: nothing is clipped, nothing rounded
     #[arg(long)]
     pub float: bool,
@@ -137,7 +160,25 @@ fn threshold(text: &str) -> Result<f32, String> {
     between(text, -100.0, 100.0)
 }
 
+/// Reads `--level`.
+fn level(text: &str) -> Result<Level, String> {
+    match text {
+        "auto" => Ok(Level::Auto),
+        "off" => Ok(Level::Fixed(0.0)),
+        _ => within(ParamId::LevelGain)(text)
+            .map(Level::Fixed)
+            .map_err(|error| format!("auto, off, or {error}")),
+    }
+}
+
 impl Args {
+    fn rules(&self) -> Rules {
+        if self.reference {
+            return Rules::REFERENCE;
+        }
+        Rules { level: self.level, fills_band: !self.no_fill_band, bounds_pauses: !self.no_hold_pauses }
+    }
+
     fn settings(&self) -> Settings {
         Settings {
             thresholds: Thresholds {
@@ -149,7 +190,9 @@ impl Args {
                 attenuation_limit_db: self.attenuation_limit,
                 post_filter_beta: self.post_filter,
                 link: self.stereo_link,
+                keeps_clean: !self.no_keep_clean && !self.reference,
             },
+            rules: self.rules(),
         }
     }
 }
@@ -319,8 +362,26 @@ mod tests {
         let line = "--attenuation-limit 12 --post-filter 0.02 --min-db -10 --max-erb-db 30 --max-df-db 20 --stereo-link max";
         let settings = parse(&line.split(' ').collect::<Vec<_>>()).unwrap().settings();
         let thresholds = Thresholds { min_db: -10.0, max_erb_db: 30.0, max_df_db: 20.0 };
-        let shaping = Shaping { attenuation_limit_db: 12.0, post_filter_beta: 0.02, link: StereoLink::Max };
-        assert_eq!(settings, Settings { thresholds, shaping });
+        let shaping = Shaping {
+            attenuation_limit_db: 12.0,
+            post_filter_beta: 0.02,
+            link: StereoLink::Max,
+            ..Shaping::default()
+        };
+        assert_eq!(settings, Settings { thresholds, shaping, rules: Rules::default() });
+    }
+
+    #[test]
+    fn the_reference_is_every_rule_off() {
+        let line = "--level off --no-fill-band --no-hold-pauses --no-keep-clean";
+        let off = parse(&line.split(' ').collect::<Vec<_>>()).unwrap().settings();
+        assert_eq!((off.rules, off.shaping.keeps_clean), (Rules::REFERENCE, false));
+        assert_eq!(parse(&["--reference"]).unwrap().settings(), off);
+        assert_eq!(parse(&["--level", "18.5"]).unwrap().level, Level::Fixed(18.5));
+        for wrong in ["-1", "61", "loud"] {
+            let error = parse(&["--level", wrong]).unwrap_err().to_string();
+            assert!(error.contains("auto, off, or a number from 0 to 60"), "{error}");
+        }
     }
 
     #[test]

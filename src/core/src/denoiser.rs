@@ -8,6 +8,7 @@ use tacet_model::HOP;
 use crate::engine::{Engine, EngineError, Job, NOT_FINITE, Stage, StepTimings, Thresholds};
 use crate::enhance::Shaping;
 use crate::halves::{Analyser, Synthesiser};
+use crate::rules::{Conditions, Rules};
 use crate::stft::OVERLAP_DELAY_SAMPLES;
 
 /// Everything that may change between hops.
@@ -17,6 +18,8 @@ pub struct Settings {
     pub thresholds: Thresholds,
     /// Limit, post filter and link.
     pub shaping: Shaping,
+    /// What is done for recordings that the network was not trained for.
+    pub rules: Rules,
 }
 
 /// What one hop did.
@@ -69,6 +72,11 @@ impl Denoiser {
         OVERLAP_DELAY_SAMPLES + self.engine.lookahead_hops() * HOP
     }
 
+    /// Conditions under which the last hop's features were computed.
+    pub fn conditions(&self) -> &Conditions {
+        self.analyser.conditions()
+    }
+
     /// Changes the settings from the next hop on.
     pub fn set(&mut self, settings: Settings) {
         self.settings = settings;
@@ -94,7 +102,7 @@ impl Denoiser {
         let job = &mut self.jobs[0];
         let n_channels = job.input.len();
         assert_eq!((input.len(), output.len()), (n_channels, n_channels), "channel count");
-        self.analyser.process(input, self.synthesiser.noisy(), &mut job.input);
+        self.analyser.process(input, &self.settings.rules, self.synthesiser.noisy(), &mut job.input);
         job.thresholds = self.settings.thresholds;
         job.pending = true;
         let timings = self.engine.step(&mut self.jobs)?;

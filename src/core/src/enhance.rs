@@ -1,10 +1,11 @@
 //! Applies an engine's answer to the noisy frame it belongs to: mask, deep-filtered low bins, post filter, attenuation
-//! limit. Pure functions of one hop, all channels; real-time safe.
+//! limit. All channels of one hop; real-time safe.
 
 use std::f32::consts::FRAC_PI_2;
 
 use tacet_model::{N_BINS, N_DF_BINS};
 
+use crate::clean::CleanRule;
 use crate::engine::{ChannelOut, Stage};
 use crate::erb;
 use crate::frame::{Mask, SILENT_SPECTRUM, Spectrum};
@@ -37,16 +38,23 @@ pub struct Shaping {
     pub post_filter_beta: f32,
     /// Mask link between channels.
     pub link: StereoLink,
+    /// Whether clean input is left so, by the [rule](crate::clean) for it.
+    pub keeps_clean: bool,
 }
 
 impl Default for Shaping {
     fn default() -> Self {
-        Self { attenuation_limit_db: NO_LIMIT_DB, post_filter_beta: 0.0, link: StereoLink::default() }
+        Self {
+            attenuation_limit_db: NO_LIMIT_DB,
+            post_filter_beta: 0.0,
+            link: StereoLink::default(),
+            keeps_clean: true,
+        }
     }
 }
 
 /// Writes the enhanced frame to `out`. `outputs`, `noisy` and `out` have one entry per channel; `noisy` is the frame
-/// that the engine's answer belongs to (`lookahead` hops before the newest).
+/// that the engine's answer belongs to (`lookahead` hops before the newest); `clean` follows the stream from hop to hop.
 ///
 /// The low bins of a [`Stage::Full`] hop are the deep filter's: it filters the unmasked frames and is not masked again.
 pub fn enhance(
@@ -54,6 +62,7 @@ pub fn enhance(
     stage: Stage,
     outputs: &[ChannelOut],
     noisy: &[Spectrum],
+    clean: &mut CleanRule,
     out: &mut [Spectrum],
 ) {
     let linked = if stage.has_mask() { linked_mask(shaping.link, outputs, noisy) } else { None };
@@ -79,6 +88,9 @@ pub fn enhance(
             let n = if channel == last { N_BINS - remainder } else { N_BINS };
             post_filter(shaping.post_filter_beta, &reference[..n], &mut frame[..n]);
         }
+    }
+    if shaping.keeps_clean {
+        clean.apply(noisy, out);
     }
     let limit_db = shaping.attenuation_limit_db.abs();
     if limit_db < NO_LIMIT_DB {
@@ -175,7 +187,7 @@ mod tests {
 
     fn run(shaping: &Shaping, stage: Stage, outputs: &[ChannelOut]) -> Vec<Spectrum> {
         let mut out = frames(outputs.len());
-        enhance(shaping, stage, outputs, &frames(outputs.len()), &mut out);
+        enhance(shaping, stage, outputs, &frames(outputs.len()), &mut CleanRule::default(), &mut out);
         out
     }
 
@@ -230,11 +242,25 @@ mod tests {
             let mut noisy = frames(2);
             noisy[1] = SILENT_SPECTRUM;
             let mut out = vec![SILENT_SPECTRUM; 2];
-            enhance(&Shaping { link, ..Default::default() }, Stage::MaskOnly, &outputs, &noisy, &mut out);
+            enhance(
+                &Shaping { link, ..Default::default() },
+                Stage::MaskOnly,
+                &outputs,
+                &noisy,
+                &mut CleanRule::default(),
+                &mut out,
+            );
             assert!((out[0][300] - noisy[0][300] * 0.2).norm() < 1e-6);
             // With nobody heard there is nothing to link.
             noisy[0] = SILENT_SPECTRUM;
-            enhance(&Shaping { link, ..Default::default() }, Stage::MaskOnly, &outputs, &noisy, &mut out);
+            enhance(
+                &Shaping { link, ..Default::default() },
+                Stage::MaskOnly,
+                &outputs,
+                &noisy,
+                &mut CleanRule::default(),
+                &mut out,
+            );
             assert_eq!(out, noisy);
         }
     }

@@ -6,7 +6,9 @@ use tacet_model::{N_BANDS, N_DF_BINS};
 
 use crate::engine::ChannelIn;
 use crate::erb::{BAND_STARTS, BAND_WIDTHS};
-use crate::frame::Spectrum;
+use crate::frame::{SILENT_SPECTRUM, Spectrum};
+use crate::rules::bandwidth::mirror;
+use crate::rules::{Conditions, Known, Listener, Rescale, Rules};
 
 /// Starting level of the band means, in dB: first and last band, linear between (training's statistics).
 const MEAN_START_DB: (f32, f32) = (-60.0, -90.0);
@@ -14,6 +16,14 @@ const MEAN_START_DB: (f32, f32) = (-60.0, -90.0);
 const UNIT_START: (f32, f32) = (0.001, 0.0001);
 /// Power floor of a band: -100 dB.
 const POWER_FLOOR: f32 = 1e-10;
+/// How far a normalisation may have fallen in a pause, in dB.
+const PAUSE_DROP_DB: f32 = 12.0;
+/// Least band feature in a pause: what is quieter than a room is none that the network knows.
+const PAUSE_FLOOR: f32 = -0.3;
+/// Hops beyond which a normalisation has forgotten everything.
+const MAX_KNOWN_HOPS: usize = 10_000;
+/// The same for levels that a gain may be added to: -180 dB.
+const HEARD_FLOOR: f32 = 1e-18;
 /// Range that maps to one unit of a band feature, in dB.
 const BAND_RANGE_DB: f32 = 40.0;
 /// Least normalisation magnitude. Far below the floor that denormal arithmetic reaches in silence, and so without
@@ -25,12 +35,22 @@ const UNIT_FLOOR: f32 = 1e-30;
 pub struct Normalisation {
     mean_db: [f32; N_BANDS],
     unit: [f32; N_DF_BINS],
+    /// Running mean of the bands' levels without gain and floor, in dB, begun at 0: what the mean would be with another
+    /// gain.
+    heard_db: [f32; N_BANDS],
+    /// What is known of the stream; the first channel's counts.
+    known: Known,
 }
 
 impl Default for Normalisation {
     /// The average of the training.
     fn default() -> Self {
-        Self { mean_db: ramp(MEAN_START_DB), unit: ramp(UNIT_START) }
+        Self {
+            mean_db: ramp(MEAN_START_DB),
+            unit: ramp(UNIT_START),
+            heard_db: [0.0; N_BANDS],
+            known: Known::default(),
+        }
     }
 }
 
@@ -69,23 +89,172 @@ impl FeatureState {
 
     /// Advances the normalisation by one hop and writes features and low bins to `out`.
     pub fn process(&mut self, noisy: &Spectrum, out: &mut ChannelIn) {
+        self.process_scaled(noisy, 1.0, out);
+        out.noisy.copy_from_slice(&noisy[..N_DF_BINS]);
+    }
+
+    /// The same without the low bins, with features of the frame times `gain`; 1 is exact.
+    fn process_scaled(&mut self, seen: &Spectrum, gain: f32, out: &mut ChannelIn) {
         let (alpha, fresh) = (self.alpha, 1.0 - self.alpha);
-        let Normalisation { mean_db: means_db, unit: units } = &mut self.normalisation;
+        let Normalisation { mean_db: means_db, unit: units, heard_db, .. } = &mut self.normalisation;
+        let power_gain = gain * gain;
         for band in 0..N_BANDS {
             let share = 1.0 / BAND_WIDTHS[band] as f32;
-            let bins = &noisy[BAND_STARTS[band]..BAND_STARTS[band] + BAND_WIDTHS[band]];
+            let bins = &seen[BAND_STARTS[band]..BAND_STARTS[band] + BAND_WIDTHS[band]];
             let power = bins.iter().fold(0.0, |sum, bin| sum + bin.norm_sqr() * share);
-            let level_db = libm::log10f(power + POWER_FLOOR) * 10.0;
+            let level_db = libm::log10f(power * power_gain + POWER_FLOOR) * 10.0;
             let mean_db = level_db * fresh + means_db[band] * alpha;
             means_db[band] = mean_db;
+            heard_db[band] = (power + HEARD_FLOOR).log10() * 10.0 * fresh + heard_db[band] * alpha;
             out.erb[band] = (level_db - mean_db) / BAND_RANGE_DB;
         }
-        for ((unit, bin), (cplx, low)) in
-            units.iter_mut().zip(noisy).zip(out.cplx.iter_mut().zip(&mut out.noisy))
-        {
+        for ((unit, bin), cplx) in units.iter_mut().zip(seen).zip(&mut out.cplx) {
+            let bin = bin * gain;
             *unit = (bin.norm_sqr().sqrt() * fresh + *unit * alpha).max(UNIT_FLOOR);
             *cplx = bin / unit.sqrt();
-            *low = *bin;
+        }
+    }
+
+    /// The state as if the hops since `before` had been heard with another gain.
+    fn rescale_since(&mut self, before: &FeatureState, rescale: &Rescale) {
+        let fresh = Normalisation::default();
+        let before = if rescale.is_whole { &fresh } else { &before.normalisation };
+        let kept = self.alpha.powi(rescale.n_hops.min(MAX_KNOWN_HOPS) as i32);
+        let Normalisation { mean_db, unit, heard_db, .. } = &mut self.normalisation;
+        for band in 0..N_BANDS {
+            let since_db = heard_db[band] - before.heard_db[band] * kept;
+            mean_db[band] = before.mean_db[band] * kept + since_db + rescale.gain_db * (1.0 - kept);
+        }
+        let step = 10f32.powf(rescale.step_db / 20.0);
+        for (unit, before) in unit.iter_mut().zip(&before.unit) {
+            let old = before * kept;
+            *unit = (old + (*unit - old) * step).max(UNIT_FLOOR);
+        }
+    }
+
+    /// Keeps every normalisation at most [`PAUSE_DROP_DB`] below what it was in `before`.
+    fn bound_below(&mut self, before: &FeatureState) {
+        let Normalisation { mean_db, unit, .. } = &mut self.normalisation;
+        for (mean_db, before) in mean_db.iter_mut().zip(&before.normalisation.mean_db) {
+            *mean_db = mean_db.max(before - PAUSE_DROP_DB);
+        }
+        let gain = 10f32.powf(-PAUSE_DROP_DB / 20.0);
+        for (unit, before) in unit.iter_mut().zip(&before.normalisation.unit) {
+            *unit = unit.max(before * gain);
+        }
+    }
+}
+
+/// One channel's state, and what it was when it was last known to be good.
+#[derive(Clone, Debug)]
+struct Channel {
+    state: FeatureState,
+    /// At the last hop that was loud enough for the gain.
+    loud: FeatureState,
+    /// At the last hop that lived.
+    lived: FeatureState,
+}
+
+/// The features of a stream, all channels, by the [rules](crate::rules).
+#[derive(Clone, Debug)]
+pub struct StreamFeatures {
+    listener: Listener,
+    channels: Box<[Channel]>,
+    conditions: Conditions,
+    seen: Spectrum,
+}
+
+impl StreamFeatures {
+    /// Fresh features of `n_channels` channels with smoothing factor `norm_alpha` per hop. Allocates.
+    pub fn new(n_channels: usize, norm_alpha: f32) -> Self {
+        let state = FeatureState::new(norm_alpha);
+        let channel = |_| Channel { state: state.clone(), loud: state.clone(), lived: state.clone() };
+        Self {
+            listener: Listener::new(0),
+            channels: (0..n_channels).map(channel).collect(),
+            conditions: Conditions::default(),
+            seen: SILENT_SPECTRUM,
+        }
+    }
+
+    /// Channels of the stream.
+    pub fn n_channels(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// Conditions of the last hop.
+    pub fn conditions(&self) -> &Conditions {
+        &self.conditions
+    }
+
+    /// Forgets everything heard.
+    pub fn reset(&mut self) {
+        self.listener.reset();
+        self.conditions = Conditions::default();
+        for Channel { state, loud, lived } in &mut self.channels {
+            state.reset();
+            loud.reset();
+            lived.reset();
+        }
+    }
+
+    /// What the last hop of every channel was normalised by, and what is known of the stream.
+    pub fn normalisations(&self) -> impl Iterator<Item = Normalisation> {
+        let known = *self.listener.known();
+        self.channels.iter().map(move |channel| Normalisation { known, ..*channel.state.normalisation() })
+    }
+
+    /// Goes on from another stream's state, one entry per channel, as if this one had heard the same until now.
+    pub fn inherit(&mut self, normalisations: &[Normalisation]) {
+        for (Channel { state, loud, lived }, normalisation) in self.channels.iter_mut().zip(normalisations) {
+            state.inherit(normalisation);
+            loud.clone_from(state);
+            lived.clone_from(state);
+        }
+        if let Some(first) = normalisations.first() {
+            self.listener.inherit(&first.known);
+        }
+    }
+
+    /// Hears one hop, live, and writes its features and low bins: an entry per channel.
+    pub fn process(&mut self, noisy: &[Spectrum], rules: &Rules, out: &mut [ChannelIn]) {
+        self.listener.hear(noisy, rules);
+        let conditions = self.listener.conditions().unwrap_or_default();
+        self.process_heard(noisy, &conditions, out);
+    }
+
+    /// The same for a hop that a [`Listener`] has heard.
+    pub fn process_heard(&mut self, noisy: &[Spectrum], conditions: &Conditions, out: &mut [ChannelIn]) {
+        self.conditions = *conditions;
+        let gain = if conditions.gain_db == 0.0 { 1.0 } else { 10f32.powf(conditions.gain_db / 20.0) };
+        for ((channel, noisy), out) in self.channels.iter_mut().zip(noisy).zip(out) {
+            let Channel { state, loud, lived } = channel;
+            if let Some(rescale) = &conditions.rescale {
+                state.rescale_since(loud, rescale);
+                loud.clone_from(state);
+                lived.clone_from(state);
+            }
+            if conditions.is_pause {
+                state.bound_below(lived);
+            }
+            match conditions.edge_bin {
+                Some(edge_bin) => {
+                    self.seen = *noisy;
+                    mirror(&mut self.seen, edge_bin);
+                    state.process_scaled(&self.seen, gain, out);
+                }
+                None => state.process_scaled(noisy, gain, out),
+            }
+            if conditions.is_pause {
+                out.erb.iter_mut().for_each(|level| *level = level.max(PAUSE_FLOOR));
+            }
+            out.noisy.copy_from_slice(&noisy[..N_DF_BINS]);
+            if conditions.is_loud {
+                loud.clone_from(state);
+            }
+            if conditions.is_active {
+                lived.clone_from(state);
+            }
         }
     }
 }

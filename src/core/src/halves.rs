@@ -5,49 +5,78 @@
 
 use tacet_model::{HOP, N_BINS};
 
+use crate::clean::CleanRule;
 use crate::engine::{ChannelIn, ChannelOut, Stage};
 use crate::enhance::{Shaping, enhance};
-use crate::features::FeatureState;
+use crate::features::StreamFeatures;
 use crate::frame::{SILENT_SPECTRUM, Spectrum};
 use crate::history::History;
+use crate::rules::{Conditions, Rules};
 use crate::stft::{Analysis, Synthesis};
 
 /// The analysing half: a hop of samples in, its noisy frame and the network's input out.
 pub struct Analyser {
-    channels: Box<[(Analysis, FeatureState)]>,
+    channels: Box<[Analysis]>,
+    features: StreamFeatures,
 }
 
 impl Analyser {
     /// For `n_channels` channels and a network whose features are smoothed by `norm_alpha` per hop.
     pub fn new(n_channels: usize, norm_alpha: f32) -> Self {
-        let channel = |_| (Analysis::new(), FeatureState::new(norm_alpha));
-        Self { channels: (0..n_channels).map(channel).collect() }
+        let channels = (0..n_channels).map(|_| Analysis::new()).collect();
+        Self { channels, features: StreamFeatures::new(n_channels, norm_alpha) }
     }
 
     /// Forgets everything heard.
     pub fn reset(&mut self) {
-        for (analysis, features) in &mut self.channels {
-            analysis.reset();
-            features.reset();
-        }
+        self.channels.iter_mut().for_each(Analysis::reset);
+        self.features.reset();
     }
 
-    /// Analyses one hop: all three have an entry per channel.
+    /// Conditions of the last hop.
+    pub fn conditions(&self) -> &Conditions {
+        self.features.conditions()
+    }
+
+    /// Hears and analyses one hop, live: samples, frames and inputs have an entry per channel.
     ///
     /// # Panics
     /// If a channel's samples are no hop.
     pub fn process<C: AsRef<[f32]>>(
         &mut self,
         samples: &[C],
+        rules: &Rules,
         noisy: &mut [Spectrum],
         inputs: &mut [ChannelIn],
     ) {
-        let channels = self.channels.iter_mut().zip(samples).zip(noisy.iter_mut().zip(inputs));
-        for (((analysis, features), samples), (noisy, input)) in channels {
-            let hop: &[f32; HOP] = samples.as_ref().try_into().expect("a hop per channel");
-            analysis.process(hop, noisy);
-            features.process(noisy, input);
-        }
+        analyse(&mut self.channels, samples, noisy);
+        self.features.process(noisy, rules, inputs);
+    }
+
+    /// The same for a hop that a [listener](crate::rules::Listener) has heard.
+    ///
+    /// # Panics
+    /// If a channel's samples are no hop.
+    pub fn process_heard<C: AsRef<[f32]>>(
+        &mut self,
+        samples: &[C],
+        conditions: &Conditions,
+        noisy: &mut [Spectrum],
+        inputs: &mut [ChannelIn],
+    ) {
+        analyse(&mut self.channels, samples, noisy);
+        self.features.process_heard(noisy, conditions, inputs);
+    }
+}
+
+/// One hop of every channel to its frame.
+///
+/// # Panics
+/// If a channel's samples are no hop.
+pub fn analyse<C: AsRef<[f32]>>(channels: &mut [Analysis], samples: &[C], noisy: &mut [Spectrum]) {
+    for ((analysis, samples), noisy) in channels.iter_mut().zip(samples).zip(noisy) {
+        let hop: &[f32; HOP] = samples.as_ref().try_into().expect("a hop per channel");
+        analysis.process(hop, noisy);
     }
 }
 
@@ -57,6 +86,7 @@ pub struct Synthesiser {
     history: History,
     lookahead_hops: usize,
     enhanced: Box<[Spectrum]>,
+    clean: CleanRule,
     channels: Box<[Synthesis]>,
 }
 
@@ -67,6 +97,7 @@ impl Synthesiser {
             history: History::new(n_channels, lookahead_hops + 1),
             lookahead_hops,
             enhanced: vec![SILENT_SPECTRUM; n_channels].into(),
+            clean: CleanRule::default(),
             channels: (0..n_channels).map(|_| Synthesis::new()).collect(),
         }
     }
@@ -74,6 +105,7 @@ impl Synthesiser {
     /// Forgets everything heard.
     pub fn reset(&mut self) {
         self.history.reset();
+        self.clean.reset();
         self.channels.iter_mut().for_each(Synthesis::reset);
     }
 
@@ -96,7 +128,7 @@ impl Synthesiser {
         samples: &mut [C],
     ) {
         let aligned = self.history.get(self.lookahead_hops);
-        enhance(shaping, stage, answers, aligned, &mut self.enhanced);
+        enhance(shaping, stage, answers, aligned, &mut self.clean, &mut self.enhanced);
         for ((synthesis, frame), samples) in self.channels.iter_mut().zip(&self.enhanced).zip(samples) {
             let hop: &mut [f32; HOP] = samples.as_mut().try_into().expect("a hop per channel");
             synthesis.process(frame, hop);

@@ -6,6 +6,7 @@
 
 pub use tacet_model as model;
 
+pub mod clean;
 pub mod denoiser;
 pub mod denormals;
 pub mod engine;
@@ -15,6 +16,7 @@ pub mod features;
 pub mod frame;
 pub mod halves;
 pub mod history;
+pub mod rules;
 pub mod samples;
 pub mod sequence;
 pub mod stft;

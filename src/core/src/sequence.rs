@@ -5,6 +5,7 @@
 //! caller collects the next: then every pass may have a chunk of its own. Chunks are reused, so that memory stays bounded
 //! however long the recording is.
 
+mod ahead;
 mod pool;
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,9 @@ use crate::engine::EngineError;
 use crate::engine::sequence::{Hops, Pass, SequenceEngine};
 use crate::frame::{SILENT_SPECTRUM, Spectrum};
 use crate::halves::{Analyser, Synthesiser};
+use crate::rules::Conditions;
 use crate::stft::OVERLAP_DELAY_SAMPLES;
+use ahead::Ahead;
 use pool::{Line, Work, caught};
 
 /// Hops on their way, with all that is known of them.
@@ -33,6 +36,8 @@ struct Chunk<W> {
     samples: Box<[f32]>,
     /// `[hop][channel]`.
     noisy: Box<[Spectrum]>,
+    /// `[hop]`: what was heard ahead.
+    conditions: Box<[Conditions]>,
     /// Hops that are written, and of these as many as are read again.
     n_hops: usize,
     n_read: usize,
@@ -43,6 +48,8 @@ pub struct Sequence<W> {
     n_channels: usize,
     delay_samples: usize,
     settings: Settings,
+    /// Hops that are heard and not in a chunk yet.
+    ahead: Ahead,
     runner: Runner<W>,
     /// The chunk that takes the next hops.
     filling: Option<Box<Chunk<W>>>,
@@ -95,6 +102,7 @@ impl<W: Send + 'static> Sequence<W> {
                 settings,
                 samples: vec![0.0; chunk_hops * n_channels * HOP].into(),
                 noisy: vec![SILENT_SPECTRUM; chunk_hops * n_channels].into(),
+                conditions: vec![Conditions::default(); chunk_hops].into(),
                 n_hops: 0,
                 n_read: 0,
             })
@@ -103,6 +111,7 @@ impl<W: Send + 'static> Sequence<W> {
             n_channels,
             delay_samples: OVERLAP_DELAY_SAMPLES + engine.lookahead_hops() * HOP,
             settings,
+            ahead: Ahead::new(n_channels, 0),
             filling: None,
             n_inside: 0,
             max_inside,
@@ -111,6 +120,13 @@ impl<W: Send + 'static> Sequence<W> {
             free: (0..max_inside + 2).map(chunk).collect(),
             runner: runner(passes(engine)),
         }
+    }
+
+    /// Hears the recording `ahead_hops` before it is processed, so that its level and band are known: what was pushed goes on
+    /// its way so much later. To be called before the first hop.
+    pub fn hearing_ahead(mut self, ahead_hops: usize) -> Self {
+        self.ahead = Ahead::new(self.n_channels, ahead_hops);
+        self
     }
 
     /// Samples between an input and the same moment in the output, not counting the hops that have not been
@@ -152,6 +168,7 @@ impl<W: Send + 'static> Sequence<W> {
     pub fn push<C: AsRef<[f32]>>(&mut self, input: &[C]) -> Result<(), EngineError> {
         assert_eq!(input.len(), self.n_channels, "channel count");
         self.receive()?;
+        let Some((samples, conditions)) = self.ahead.push(input, &self.settings.rules) else { return Ok(()) };
         let settings = self.settings;
         let free = &mut self.free;
         let chunk = self.filling.get_or_insert_with(|| {
@@ -160,10 +177,8 @@ impl<W: Send + 'static> Sequence<W> {
             chunk
         });
         let len = self.n_channels * HOP;
-        let place = &mut chunk.samples[chunk.n_hops * len..(chunk.n_hops + 1) * len];
-        for (place, samples) in place.chunks_exact_mut(HOP).zip(input) {
-            place.copy_from_slice(samples.as_ref());
-        }
+        chunk.samples[chunk.n_hops * len..(chunk.n_hops + 1) * len].copy_from_slice(samples);
+        chunk.conditions[chunk.n_hops] = conditions;
         chunk.n_hops += 1;
         if chunk.n_hops * len == chunk.samples.len() { self.flush() } else { Ok(()) }
     }
@@ -276,8 +291,9 @@ fn passes<E: SequenceEngine>(engine: E) -> Vec<Work<Box<Chunk<E::Work>>>> {
     let mut passes: Vec<Work<Box<Chunk<E::Work>>>> = vec![Box::new(move |chunk| {
         let noisy = chunk.noisy.chunks_exact_mut(n_channels);
         let inputs = chunk.hops.inputs_mut().chunks_exact_mut(n_channels);
-        for ((hop, noisy), inputs) in chunk.samples.chunks_exact(n_channels * HOP).zip(noisy).zip(inputs) {
-            analyser.process(hop.as_chunks::<HOP>().0, noisy, inputs);
+        let hops = chunk.samples.chunks_exact(n_channels * HOP).zip(&chunk.conditions);
+        for (((samples, conditions), noisy), inputs) in hops.zip(noisy).zip(inputs) {
+            analyser.process_heard(samples.as_chunks::<HOP>().0, conditions, noisy, inputs);
         }
         Ok(())
     })];

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use crate::engine::{ChannelOut, Stage, StepTimings, Thresholds};
 use crate::features::Normalisation;
 use crate::frame::{SILENT_SPECTRUM, Spectrum};
+use crate::rules::{Conditions, Rules};
 use crate::sync::{
     Arc, AtomicBool, AtomicU32, Consumer, OnceLock, Ordering, Parker, Producer, PushError, RingBuffer,
     Thread, Unparker,
@@ -45,6 +46,8 @@ pub struct HopBox {
     pub generation: u32,
     /// Stage thresholds for this hop.
     pub thresholds: Thresholds,
+    /// Rules for its features.
+    pub rules: Rules,
     /// When it was sent.
     pub sent: Instant,
     /// The noisy frame, one spectrum per channel.
@@ -56,6 +59,8 @@ pub struct HopBox {
     pub inherits: bool,
     /// What became of it.
     pub outcome: Outcome,
+    /// Under which conditions its features were computed.
+    pub conditions: Conditions,
     /// Which stages of the network ran.
     pub stage: Stage,
     /// What the engine made of it, one per channel.
@@ -76,11 +81,13 @@ impl HopBox {
             seq: 0,
             generation: 0,
             thresholds: Thresholds::default(),
+            rules: Rules::default(),
             sent: Instant::now(),
             noisy: vec![SILENT_SPECTRUM; n_channels].into(),
             normalisation: vec![Normalisation::default(); n_channels].into(),
             inherits: false,
             outcome: Outcome::Returned,
+            conditions: Conditions::default(),
             stage: Stage::default(),
             output: vec![ChannelOut::default(); n_channels].into(),
             queue_us: 0.0,
@@ -176,6 +183,7 @@ impl AudioEnd {
         &mut self,
         seq: u64,
         thresholds: Thresholds,
+        rules: Rules,
         noisy: &[Spectrum],
         inherited: Option<&[Normalisation]>,
         now: Instant,
@@ -184,6 +192,7 @@ impl AudioEnd {
         hop.seq = seq;
         hop.generation = self.state.generation.load(Ordering::Relaxed);
         hop.thresholds = thresholds;
+        hop.rules = rules;
         hop.sent = now;
         hop.outcome = Outcome::Returned;
         hop.noisy.copy_from_slice(noisy);

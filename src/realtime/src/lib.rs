@@ -20,7 +20,8 @@
 //! - [`sync`]: what the concurrent code is made of.
 
 pub use tacet_core::{
-    denoiser, denormals, enhance, erb, features, frame, history, samples, sequence, stft, weights,
+    clean, denoiser, denormals, enhance, erb, features, frame, history, rules, samples, sequence, stft,
+    weights,
 };
 pub use tacet_model as model;
 

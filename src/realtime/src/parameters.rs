@@ -12,6 +12,7 @@ use crate::device::Device;
 use crate::enhance::{MAX_POST_FILTER, NO_LIMIT_DB, StereoLink};
 use crate::latency::LatencyMode;
 use crate::processor::controls::Listen;
+use crate::rules::level::{LevelMode, MAX_GAIN_DB as LEVEL_MAX_GAIN_DB};
 
 mod choice;
 
@@ -53,6 +54,16 @@ pub enum ParamId {
     DeviceB,
     /// Whether slot B runs.
     Compare,
+    /// How the feature gain is found.
+    Level,
+    /// The feature gain where it is fixed.
+    LevelGain,
+    /// Whether the empty band of band-limited input is filled for the network.
+    FillBand,
+    /// Whether pauses leave the normalisation alone.
+    HoldPauses,
+    /// Whether clean input is left so.
+    KeepClean,
 }
 
 /// What is fixed about a parameter.
@@ -311,6 +322,50 @@ impl ParamId {
                 values: Values::Switch { default: false },
                 scope: Scope::Setup,
             },
+            Self::Level => Spec {
+                id: "level",
+                name: "Level",
+                label: "Level",
+                help: "How quiet speech is brought to the level that the network knows, for its analysis alone: the \
+                       sound is never amplified. Auto follows the speech and changes nothing at usual levels.",
+                values: Values::Choice(LevelMode::TEXTS),
+                scope: Scope::Sound,
+            },
+            Self::LevelGain => Spec {
+                id: "levgain",
+                name: "Level gain",
+                label: "Level gain",
+                help: "Gain of the network's analysis in dB, where Level is fixed.",
+                values: decibels(0.0, LEVEL_MAX_GAIN_DB, 20.0),
+                scope: Scope::Sound,
+            },
+            Self::FillBand => Spec {
+                id: "fillbnd",
+                name: "Fill narrow band",
+                label: "Fill narrow band",
+                help: "Mirrors the sound of telephones and 8 to 24 kHz recordings into their empty band, for the \
+                       network's analysis alone: nothing of it is heard.",
+                values: Values::Switch { default: true },
+                scope: Scope::Sound,
+            },
+            Self::HoldPauses => Spec {
+                id: "pauses",
+                name: "Hold over pauses",
+                label: "Hold over pauses",
+                help: "Keeps the network's analysis from getting used to the noise of long pauses, so that the first \
+                       words after them come through whole.",
+                values: Values::Switch { default: true },
+                scope: Scope::Sound,
+            },
+            Self::KeepClean => Spec {
+                id: "clean",
+                name: "Keep clean",
+                label: "Keep clean",
+                help: "Gives back what the network takes from speech where there is hardly any noise, from some 25 dB \
+                       of SNR on. Changes nothing where noise is audible.",
+                values: Values::Switch { default: true },
+                scope: Scope::Sound,
+            },
         }
     }
 
@@ -341,8 +396,8 @@ mod tests {
     fn identifiers_are_those_of_every_saved_project() {
         let ids: Vec<_> = ParamId::ALL.iter().map(|param| param.spec().id).collect();
         // Never change one of these.
-        let saved =
-            "limit mix postf gain listen bypass minsnr maxerb maxdf link latenc model deva devb compar";
+        let saved = "limit mix postf gain listen bypass minsnr maxerb maxdf link latenc model deva devb compar \
+             level levgain fillbnd pauses clean";
         assert_eq!(ids.join(" "), saved);
         assert!(ParamId::ALL.iter().all(|&param| ParamId::from_id(param.spec().id) == Some(param)));
     }

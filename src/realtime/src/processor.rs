@@ -21,6 +21,7 @@ use std::time::Instant;
 use rubato::ResamplerConstructionError;
 use tacet_model::HOP;
 
+use crate::clean::CleanRule;
 use crate::denormals::FlushDenormals;
 use crate::engine::Stage;
 use crate::enhance::enhance;
@@ -76,6 +77,7 @@ struct Channel {
 /// One slot's result for the hop that is due.
 struct Heard {
     enhanced: Box<[Spectrum]>,
+    clean: CleanRule,
     concealer: Concealer,
 }
 
@@ -117,6 +119,7 @@ impl Processor {
         let grace = if mode.slack_hops() > 0 { SLACK_GRACE } else { LOWEST_GRACE };
         let result = || Heard {
             enhanced: vec![SILENT_SPECTRUM; n_channels].into(),
+            clean: CleanRule::default(),
             concealer: Concealer::new(n_channels),
         };
         meters.n_channels.store(n_channels as u32, Relaxed);
@@ -223,7 +226,8 @@ impl Processor {
             channel.analysis.process(samples, spectrum);
         }
         self.sent[(self.seq % 2) as usize] = now;
-        self.slots.request(self.seq, controls.thresholds, &self.history, now, self.metering.meters());
+        let Controls { thresholds, rules, .. } = *controls;
+        self.slots.request(self.seq, thresholds, rules, &self.history, now, self.metering.meters());
     }
 
     fn receive(&mut self, controls: &Controls) {
@@ -243,18 +247,37 @@ impl Processor {
             match reply {
                 Some(reply) => {
                     n_answered += 1;
-                    enhance(&controls.shaping, reply.stage, &reply.output, noisy, &mut result.enhanced);
+                    enhance(
+                        &controls.shaping,
+                        reply.stage,
+                        &reply.output,
+                        noisy,
+                        &mut result.clean,
+                        &mut result.enhanced,
+                    );
                     result.concealer.note(reply.stage, &reply.output);
                     if id == SlotId::A {
                         self.metering.meters().lsnr_db.store(reply.output[0].lsnr_db, Relaxed);
+                        self.metering.conditions(&reply.conditions);
                     }
                     self.slots.recycle(id, reply);
                 }
                 None => {
                     let concealed = result.concealer.conceal();
-                    enhance(&controls.shaping, Stage::MaskOnly, concealed, noisy, &mut result.enhanced);
+                    enhance(
+                        &controls.shaping,
+                        Stage::MaskOnly,
+                        concealed,
+                        noisy,
+                        &mut result.clean,
+                        &mut result.enhanced,
+                    );
                 }
             }
+        }
+        if !self.slots.serves(SlotId::B) {
+            // An engine that joins goes on from here.
+            self.results[1].clean = self.results[0].clean;
         }
         let [a, b] = &self.results;
         if !self.slots.serves(SlotId::B) {
@@ -310,6 +333,7 @@ impl Processor {
         self.rule.reset();
         for result in &mut self.results {
             result.concealer.reset();
+            result.clean.reset();
         }
     }
 }

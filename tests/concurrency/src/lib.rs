@@ -45,6 +45,15 @@ pub mod engine {
     pub struct ChannelOut(pub u32);
 }
 
+/// Stand-ins for the rules.
+#[expect(missing_docs, reason = "the names are the rules', documented there")]
+pub mod rules {
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct Rules(pub u32);
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct Conditions(pub u32);
+}
+
 #[path = "../../../src/realtime/src"]
 mod tacet {
     pub mod exchange;

@@ -8,6 +8,7 @@ use tacet_realtime::engine::Thresholds;
 use tacet_realtime::exchange::{Outcome, Request, Waker, pair};
 use tacet_realtime::frame::{Complex32, SILENT_SPECTRUM};
 use tacet_realtime::meters::ring::Ring;
+use tacet_realtime::rules::Rules;
 
 /// Hops exchanged: Miri takes some ten milliseconds for each.
 const N_HOPS: u64 = if cfg!(miri) { 20 } else { 2000 };
@@ -40,7 +41,8 @@ fn hops_cross_and_come_back() {
             first = seq;
         }
         noisy[0][0] = Complex32::new(seq as f32, 0.0);
-        let is_sent = audio.request(seq, Thresholds::default(), &noisy, None, Instant::now());
+        let is_sent =
+            audio.request(seq, Thresholds::default(), Rules::default(), &noisy, None, Instant::now());
         let Some(due) = seq.checked_sub(1).filter(|due| *due >= first && is_sent) else { continue };
         let deadline = Instant::now() + Duration::from_secs(600);
         if let Some(hop) = audio.reply(due, Some(deadline), |_| {}) {

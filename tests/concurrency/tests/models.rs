@@ -8,6 +8,7 @@ use loom::thread;
 use tacet_concurrency::engine::{ChannelOut, Thresholds};
 use tacet_concurrency::exchange::{AudioEnd, Outcome, Request, Waker, WorkerEnd, pair};
 use tacet_concurrency::ring::Ring;
+use tacet_concurrency::rules::Rules;
 use tacet_concurrency::signal::WorkSignal;
 
 /// Interleavings with at most this many preemptions: enough for every defect of two threads that is known (Musuvathi and
@@ -19,7 +20,7 @@ fn check(max_preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
 }
 
 fn send(audio: &mut AudioEnd, seq: u64) -> bool {
-    audio.request(seq, Thresholds::default(), &[seq as u32 + 1], None, Instant::now())
+    audio.request(seq, Thresholds::default(), Rules::default(), &[seq as u32 + 1], None, Instant::now())
 }
 
 /// A deadline that does not come.

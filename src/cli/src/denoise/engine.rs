@@ -13,6 +13,7 @@ use tacet_realtime::device::{self, Device, DfChoice, Facts, Use, Warning};
 use tacet_realtime::engine::EngineError;
 use tacet_realtime::engine::native::{Level, NativeModel, NativeSequence, Precision};
 use tacet_realtime::engine::torch::{TorchDevice, TorchEngine, TorchFile, TorchOptions, TorchSequence};
+use tacet_realtime::rules::Rules;
 use tacet_realtime::sequence::{Pool, Sequence};
 use tacet_torch_pack::abi::DfMethod;
 
@@ -306,7 +307,7 @@ impl Engines {
         n_jobs
     }
 
-    /// A processor for one file.
+    /// A processor for one file, which is heard `ahead_hops` hops before it is processed if a rule asks for it.
     ///
     /// # Errors
     /// The engine's.
@@ -315,13 +316,17 @@ impl Engines {
         model: &LoadedModel,
         n_channels: usize,
         settings: Settings,
+        ahead_hops: usize,
     ) -> Result<Box<dyn HopProcessor>> {
+        let ahead_hops = if settings.rules == Rules::REFERENCE { 0 } else { ahead_hops };
         match &self.kind {
             Kind::Native { model, pool } => {
                 let engine = NativeSequence::new(model.clone(), n_channels);
                 Ok(Box::new(match pool {
-                    Some((pool, max_inside)) => Sequence::on(pool, engine, settings, *max_inside),
-                    None => Sequence::new(engine, settings),
+                    Some((pool, max_inside)) => {
+                        Sequence::on(pool, engine, settings, *max_inside).hearing_ahead(ahead_hops)
+                    }
+                    None => Sequence::new(engine, settings).hearing_ahead(ahead_hops),
                 }))
             }
             Kind::Torch { device, df, idle } => {
@@ -335,7 +340,7 @@ impl Engines {
                 let engine = TorchSequence::new(file, move |engine| {
                     idle.lock().unwrap_or_else(PoisonError::into_inner).push(engine);
                 });
-                Ok(Box::new(Sequence::new(engine, settings)))
+                Ok(Box::new(Sequence::new(engine, settings).hearing_ahead(ahead_hops)))
             }
         }
     }

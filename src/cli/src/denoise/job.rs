@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use tacet_realtime::denoiser::Settings;
+use tacet_realtime::rules::FILE_AHEAD_HOPS;
 
 use super::engine::Engines;
 use super::plan::{Place, Task};
@@ -62,7 +63,10 @@ pub fn run(task: &Task, context: &Context<'_>) -> Result<Done> {
     let name = task.input.path().file_name().unwrap_or_default().to_string_lossy();
     let progress = context.progress.file(&name, format.n_samples, format.rate_hz);
     let length = decoder.exact_length();
-    let mut flow = Flow::new(decoder, context, task.spectrogram.is_some())?;
+    // What comes through and goes on is handed on at once; what is to be a file is heard ahead.
+    let is_live = matches!((&task.input, &task.output), (Place::Standard, Place::Standard));
+    let ahead_hops = if is_live { 0 } else { FILE_AHEAD_HOPS };
+    let mut flow = Flow::new(decoder, context, ahead_hops, task.spectrogram.is_some())?;
 
     let (n_over, output) = match &task.output {
         Place::Standard => {
@@ -131,9 +135,9 @@ impl Observer for Watch {
 }
 
 impl<'a> Flow<'a> {
-    fn new(decoder: Decoder, context: &Context<'a>, is_drawn: bool) -> Result<Self> {
+    fn new(decoder: Decoder, context: &Context<'a>, ahead_hops: usize, is_drawn: bool) -> Result<Self> {
         let (rate_hz, n_channels) = (decoder.format().rate_hz, decoder.format().n_channels);
-        let processor = context.engines.processor(context.model, n_channels, context.settings)?;
+        let processor = context.engines.processor(context.model, n_channels, context.settings, ahead_hops)?;
         let pipeline = Pipeline::new(rate_hz, n_channels, processor)?;
         let spectrogram = is_drawn.then(|| Spectrogram::new(n_channels, rate_hz));
         Ok(Self {

@@ -11,6 +11,7 @@ use crate::engine::native::{NativeEngine, NativeModel, NativeSequence};
 use crate::engine::sequence::{Hops, Pass, SequenceEngine};
 use crate::engine::{EngineError, Thresholds};
 use crate::enhance::{Shaping, StereoLink};
+use crate::rules::Rules;
 
 fn packed() -> Arc<NativeModel> {
     static PACKED: OnceLock<Arc<NativeModel>> = OnceLock::new();
@@ -42,7 +43,13 @@ fn settings(at: usize) -> Settings {
         Settings::default(),
         Settings {
             thresholds: Thresholds { min_db: -10.0, max_erb_db: 20.0, max_df_db: 10.0 },
-            shaping: Shaping { attenuation_limit_db: 18.0, post_filter_beta: 0.02, link: StereoLink::Max },
+            shaping: Shaping {
+                attenuation_limit_db: 18.0,
+                post_filter_beta: 0.02,
+                link: StereoLink::Max,
+                keeps_clean: false,
+            },
+            rules: Rules::REFERENCE,
         },
     ];
     all[at % all.len()]

@@ -11,7 +11,7 @@ fn new_exchange(n_boxes: usize) -> (AudioEnd, WorkerEnd) {
 }
 
 fn send(audio: &mut AudioEnd, seq: u64) -> bool {
-    audio.request(seq, Thresholds::default(), &[SILENT_SPECTRUM], None, Instant::now())
+    audio.request(seq, Thresholds::default(), Rules::default(), &[SILENT_SPECTRUM], None, Instant::now())
 }
 
 fn answer_one(worker: &mut WorkerEnd) -> Option<(u64, bool)> {

@@ -19,7 +19,7 @@ use super::{BuildEngine, OpenError, OpenedEngine, priority};
 use crate::denormals::FlushDenormals;
 use crate::engine::{Engine, Job, NOT_FINITE, StepTimings};
 use crate::exchange::{HopBox, Outcome, Request, WorkerEnd};
-use crate::features::FeatureState;
+use crate::features::StreamFeatures;
 
 /// What a service asks of its worker.
 pub enum Command {
@@ -46,7 +46,7 @@ pub struct Join {
 /// One stream as the worker sees it; its job stands at the same index in the group.
 struct Served {
     end: WorkerEnd,
-    features: Vec<FeatureState>,
+    features: StreamFeatures,
     status: Arc<StreamStatus>,
     /// The request that is being inferred.
     hop: Option<Box<HopBox>>,
@@ -169,7 +169,7 @@ impl Worker {
         group.jobs.push(Job::new(stream, join.n_channels));
         group.served.push(Served {
             end: join.end,
-            features: (0..join.n_channels).map(|_| FeatureState::new(norm_alpha)).collect(),
+            features: StreamFeatures::new(join.n_channels, norm_alpha),
             status: join.status.clone(),
             hop: None,
         });
@@ -198,7 +198,7 @@ impl Worker {
 
     fn count(&self) {
         let served = || self.groups.iter().flat_map(|group| &group.served);
-        let n_channels: usize = served().map(|served| served.features.len()).sum();
+        let n_channels: usize = served().map(|served| served.features.n_channels()).sum();
         self.report.n_streams.store(served().count() as u32, Ordering::Relaxed);
         self.report.n_channels.store(n_channels as u32, Ordering::Relaxed);
     }
@@ -213,18 +213,16 @@ impl Group {
             let Some(Request { mut hop, is_first }) = served.end.receive() else { continue };
             if is_first {
                 self.engine.reset(job.stream);
-                served.features.iter_mut().for_each(FeatureState::reset);
+                served.features.reset();
             }
-            let HopBox { noisy, normalisation, inherits, .. } = &mut *hop;
-            for (((features, noisy), normalisation), input) in
-                served.features.iter_mut().zip(noisy).zip(normalisation).zip(&mut job.input)
-            {
-                if *inherits {
-                    features.inherit(normalisation);
-                }
-                features.process(noisy, input);
-                *normalisation = *features.normalisation();
+            if hop.inherits {
+                served.features.inherit(&hop.normalisation);
             }
+            served.features.process(&hop.noisy, &hop.rules, &mut job.input);
+            for (normalisation, used) in hop.normalisation.iter_mut().zip(served.features.normalisations()) {
+                *normalisation = used;
+            }
+            hop.conditions = *served.features.conditions();
             hop.queue_us = began.saturating_duration_since(hop.sent).as_secs_f32() * 1e6;
             job.thresholds = hop.thresholds;
             job.pending = true;

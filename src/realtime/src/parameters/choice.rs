@@ -7,6 +7,7 @@ use crate::engine::torch::TorchDevice;
 use crate::enhance::StereoLink;
 use crate::latency::LatencyMode;
 use crate::processor::controls::Listen;
+use crate::rules::level::LevelMode;
 
 /// What is written for a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +106,12 @@ choices! { Device:
     Self::Torch(TorchDevice::Cuda(0)) => Text::new("torch-cuda", TorchDevice::Cuda(0).kind_name());
 }
 
+choices! { LevelMode:
+    Self::Auto => Text::new("auto", "Auto");
+    Self::Off => Text::new("off", "Off");
+    Self::Fixed => Text::new("fixed", "Fixed");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +131,7 @@ mod tests {
         assert_ids::<StereoLink>("none max mean");
         assert_ids::<LatencyMode>("lowest safe");
         assert_ids::<ModelKind>("dfn3 dfn3-ll");
+        assert_ids::<LevelMode>("auto off fixed");
         assert_ids::<Device>("native native-16 torch-cpu torch-mps torch-cuda");
     }
 }

@@ -4,6 +4,7 @@ use crate::engine::Thresholds;
 use crate::enhance::Shaping;
 use crate::inference::slot_manager::SlotId;
 use crate::meters::feed::Shares;
+use crate::rules::Rules;
 
 /// Which signal is heard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub struct Controls {
     pub shaping: Shaping,
     /// Which stages run for which local SNR.
     pub thresholds: Thresholds,
+    /// What is done for recordings that the network was not trained for.
+    pub rules: Rules,
     /// Share of the denoised signal, 0..=1; the rest is the delayed input.
     pub mix: f32,
     /// Linear gain at the output; not applied in bypass.
@@ -62,6 +65,7 @@ impl Default for Controls {
         Self {
             shaping: Shaping::default(),
             thresholds: Thresholds::default(),
+            rules: Rules::default(),
             mix: 1.0,
             output_gain: 1.0,
             listen: Listen::default(),

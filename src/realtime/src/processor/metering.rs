@@ -9,6 +9,7 @@ use crate::erb::{BAND_STARTS, BAND_WIDTHS};
 use crate::frame::Spectrum;
 use crate::meters::Meters;
 use crate::meters::feed::Shares;
+use crate::rules::Conditions;
 
 /// Share of the past in the null depth's running mean: a second.
 const NULL_SMOOTHING: f32 = 0.99;
@@ -46,6 +47,12 @@ impl Metering {
         if self.meters.feed.is_watched() {
             self.meters.feed.write(noisy, enhanced, shares);
         }
+    }
+
+    /// What the rules do at the moment.
+    pub fn conditions(&self, conditions: &Conditions) {
+        self.meters.feature_gain_db.store(conditions.gain_db, Relaxed);
+        self.meters.edge_bin.store(conditions.edge_bin.unwrap_or(0) as u32, Relaxed);
     }
 
     /// How far slot B is from slot A.

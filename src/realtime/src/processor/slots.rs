@@ -16,6 +16,7 @@ use crate::inference::slot_manager::{N_SLOTS, SlotId, SlotInbox, SlotMessage};
 use crate::inference::stream::StreamState;
 use crate::lab::HopTiming;
 use crate::meters::{Meters, SlotMeters};
+use crate::rules::Rules;
 
 /// Hops that a new engine hears before it takes over from one that works. Its normalisation goes on from what is known; the
 /// network's own memory begins empty and fades slowly (bursts of harmonics in noise: what it gives is 8 dB from the
@@ -204,6 +205,7 @@ impl Slots {
         &mut self,
         seq: u64,
         thresholds: Thresholds,
+        rules: Rules,
         history: &History,
         now: Instant,
         meters: &Meters,
@@ -224,13 +226,20 @@ impl Slots {
                     fed.note_gap(seq - n_missed);
                     for ago in (1..=n_missed).rev() {
                         let noisy = history.get(ago as usize);
-                        fed.stream.exchange.request(seq - ago, thresholds, noisy, inherited.take(), now);
+                        fed.stream.exchange.request(
+                            seq - ago,
+                            thresholds,
+                            rules,
+                            noisy,
+                            inherited.take(),
+                            now,
+                        );
                         fed.n_fed += 1;
                     }
                 }
                 fed.n_fed += 1;
                 fed.first_seq.get_or_insert(seq);
-                if fed.stream.exchange.request(seq, thresholds, history.get(0), inherited, now) {
+                if fed.stream.exchange.request(seq, thresholds, rules, history.get(0), inherited, now) {
                     slot_meters.n_requests.fetch_add(1, Relaxed);
                 } else {
                     slot_meters.n_dropped.fetch_add(1, Relaxed);

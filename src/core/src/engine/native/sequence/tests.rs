@@ -12,6 +12,7 @@ use crate::engine::sequence::{Hops, Pass, SequenceEngine};
 use crate::engine::{ChannelIn, ChannelOut, Engine, Job, Stage, Thresholds};
 use crate::frame::SILENT_SPECTRUM;
 use crate::halves::Analyser;
+use crate::rules::Rules;
 
 /// Hops of the signals.
 const N_HOPS: usize = 130;
@@ -45,7 +46,7 @@ fn inputs(n_channels: usize, n_hops: usize, seed: u32) -> Vec<ChannelIn> {
             })
         };
         let samples: Vec<[f32; HOP]> = (0..n_channels).map(hop).collect();
-        analyser.process(&samples, &mut vec![SILENT_SPECTRUM; n_channels], inputs);
+        analyser.process(&samples, &Rules::default(), &mut vec![SILENT_SPECTRUM; n_channels], inputs);
     }
     inputs
 }

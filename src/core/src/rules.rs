@@ -1,0 +1,195 @@
+//! Rules around the network, for the recordings that it was not trained for: quiet speech, band-limited input, pauses.
+//!
+//! A [`Listener`] hears every frame of a stream and says under which [`Conditions`] its features are to be computed;
+//! [`StreamFeatures`](crate::features::StreamFeatures) computes them. Each rule is an exact no-op where the network works,
+//! and each can be switched off; [`Rules::REFERENCE`] is the official runtime's behaviour. Rules hear the signal alone, and
+//! not what the network makes of it: so every engine, hop by hop or many hops at once, sees the same features.
+//!
+//! Live, conditions are those of the newest frame. Files are heard ahead: level and band are then known before they are
+//! needed.
+
+use crate::frame::Spectrum;
+
+pub mod activity;
+pub mod bandwidth;
+pub mod level;
+#[cfg(test)]
+mod tests;
+
+use activity::Activity;
+use bandwidth::BandTracker;
+use level::{Level, LevelTracker};
+
+/// Hops by which files are heard ahead: three seconds.
+pub const FILE_AHEAD_HOPS: usize = 300;
+/// Hops without a sound that lives after which it is a pause.
+const PAUSE_HOPS: u32 = 150;
+
+/// Which rules a stream follows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rules {
+    /// The feature gain.
+    pub level: Level,
+    /// Whether the empty band of band-limited input is filled.
+    pub fills_band: bool,
+    /// Whether pauses leave the normalisation alone.
+    pub bounds_pauses: bool,
+}
+
+impl Rules {
+    /// The official runtime's behaviour.
+    pub const REFERENCE: Self = Self { level: Level::Fixed(0.0), fills_band: false, bounds_pauses: false };
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { level: Level::Auto, fills_band: true, bounds_pauses: true }
+    }
+}
+
+/// Under which conditions the features of a hop are computed. The default is the official runtime's.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Conditions {
+    /// Feature gain in dB; 0 is exactly 1.
+    pub gain_db: f32,
+    /// First empty bin of band-limited input.
+    pub edge_bin: Option<usize>,
+    /// Whether this is a pause.
+    pub is_pause: bool,
+    /// Whether the sound lives.
+    pub is_active: bool,
+    /// Whether it is loud enough for the gain.
+    pub is_loud: bool,
+    /// What has to be made good before this hop.
+    pub rescale: Option<Rescale>,
+}
+
+/// Hops already processed that were at a level which another gain is right for: the normalisation is to become what it
+/// would be, had they been heard with that gain.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rescale {
+    /// How many; all that the normalisation knows, or those since the last that was loud.
+    pub n_hops: usize,
+    /// Whether these are all.
+    pub is_whole: bool,
+    /// The new gain in dB, and by how much it is above the old one.
+    pub gain_db: f32,
+    /// The step in dB.
+    pub step_db: f32,
+}
+
+/// What is known of a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Known {
+    activity: Activity,
+    level: LevelTracker,
+    band: BandTracker,
+    n_heard: usize,
+    has_lived: bool,
+    /// Hops since the last that lived.
+    n_idle: u32,
+}
+
+/// Hears one stream, all channels, hop by hop. Real-time safe after `new`.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    known: Known,
+    /// Conditions of the last hops heard, a ring.
+    plan: Box<[Conditions]>,
+    newest: usize,
+}
+
+impl Listener {
+    /// A listener that is `ahead_hops` ahead of the processing; 0 for live audio. Allocates.
+    pub fn new(ahead_hops: usize) -> Self {
+        Self { known: Known::default(), plan: vec![Conditions::default(); ahead_hops + 1].into(), newest: 0 }
+    }
+
+    /// Forgets everything heard.
+    pub fn reset(&mut self) {
+        self.known = Known::default();
+        self.plan.fill(Conditions::default());
+        self.newest = 0;
+    }
+
+    /// What is known.
+    pub fn known(&self) -> &Known {
+        &self.known
+    }
+
+    /// Goes on from what another listener knows.
+    pub fn inherit(&mut self, known: &Known) {
+        self.known = *known;
+    }
+
+    /// Hears the next frame of every channel.
+    pub fn hear(&mut self, frames: &[Spectrum], rules: &Rules) {
+        self.newest = (self.newest + 1) % self.plan.len();
+        self.known.n_heard = self.known.n_heard.saturating_add(1);
+        self.plan[self.newest] = Conditions::default();
+        if *rules == Rules::REFERENCE {
+            return;
+        }
+        self.known.activity.hear(frames);
+        if self.known.activity.is_active() {
+            (self.known.has_lived, self.known.n_idle) = (true, 0);
+        } else if self.known.has_lived {
+            // Before the first sound that lives there is nothing to hold on to.
+            self.known.n_idle = self.known.n_idle.saturating_add(1);
+        }
+        if rules.fills_band {
+            self.known.band.follow(frames);
+        }
+        let old_db = self.known.level.gain_db();
+        let jump = self.known.level.follow(&self.known.activity, self.plan.len());
+        self.plan[self.newest] = Conditions {
+            gain_db: self.known.level.gain_db(),
+            edge_bin: self.known.band.edge_bin().filter(|_| rules.fills_band),
+            is_pause: rules.bounds_pauses && self.known.n_idle > PAUSE_HOPS && self.known.activity.is_heard(),
+            is_active: self.known.activity.is_active(),
+            is_loud: self.known.level.is_loud(),
+            rescale: None,
+        };
+        if let Some(jump) = jump {
+            self.reach_back(jump, old_db);
+        }
+        if rules.fills_band && self.known.band.is_first() {
+            let edge_bin = self.known.band.edge_bin();
+            self.plan.iter_mut().for_each(|hop| hop.edge_bin = edge_bin);
+        }
+        if let Level::Fixed(gain_db) = rules.level {
+            let hop = &mut self.plan[self.newest];
+            (hop.gain_db, hop.rescale) = (gain_db, None);
+        }
+    }
+
+    /// Conditions of the hop heard `ahead_hops` before the newest. `None` until so many were heard.
+    pub fn conditions(&self) -> Option<Conditions> {
+        (self.known.n_heard >= self.plan.len()).then(|| self.plan[self.oldest()])
+    }
+
+    fn oldest(&self) -> usize {
+        (self.newest + 1) % self.plan.len()
+    }
+
+    /// Gives the hops that a jump is for its gain, as far as they are not processed.
+    fn reach_back(&mut self, jump: level::Jump, old_db: f32) {
+        let n_planned = self.plan.len();
+        for back in 0..jump.n_hops.min(n_planned) {
+            let at = (self.newest + n_planned - back) % n_planned;
+            self.plan[at].gain_db = jump.gain_db;
+        }
+        let n_processed = self.known.n_heard.saturating_sub(n_planned);
+        let n_late = jump.n_hops.saturating_sub(n_planned).min(n_processed);
+        if n_late > 0 {
+            // The official gain's state is known from the beginning.
+            let is_whole = n_late == n_processed || jump.gain_db == 0.0;
+            self.plan[self.oldest()].rescale = Some(Rescale {
+                n_hops: if is_whole { n_processed } else { n_late },
+                is_whole,
+                gain_db: jump.gain_db,
+                step_db: jump.gain_db - old_db,
+            });
+        }
+    }
+}

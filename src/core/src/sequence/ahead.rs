@@ -1,0 +1,48 @@
+//! Hears a recording before it is processed.
+
+use tacet_model::HOP;
+
+use crate::frame::{SILENT_SPECTRUM, Spectrum};
+use crate::halves::analyse;
+use crate::rules::{Conditions, Listener, Rules};
+use crate::stft::Analysis;
+
+/// Hops that were heard and are not processed yet, a ring.
+pub struct Ahead {
+    listener: Listener,
+    channels: Box<[Analysis]>,
+    frames: Box<[Spectrum]>,
+    /// `[hop][channel][480]`.
+    samples: Box<[f32]>,
+    /// Where the next hop goes.
+    at: usize,
+}
+
+impl Ahead {
+    /// Room for `ahead_hops` hops of `n_channels` channels, and the one that is taken out.
+    pub fn new(n_channels: usize, ahead_hops: usize) -> Self {
+        Self {
+            listener: Listener::new(ahead_hops),
+            channels: (0..n_channels).map(|_| Analysis::new()).collect(),
+            frames: vec![SILENT_SPECTRUM; n_channels].into(),
+            samples: vec![0.0; (ahead_hops + 1) * n_channels * HOP].into(),
+            at: 0,
+        }
+    }
+
+    /// Hears a hop, and gives the one `ahead_hops` before it with its conditions, if there is one: `[channel][480]`.
+    pub fn push<C: AsRef<[f32]>>(&mut self, input: &[C], rules: &Rules) -> Option<(&[f32], Conditions)> {
+        if *rules != Rules::REFERENCE {
+            analyse(&mut self.channels, input, &mut self.frames);
+        }
+        self.listener.hear(&self.frames, rules);
+        let len = input.len() * HOP;
+        let place = &mut self.samples[self.at..self.at + len];
+        for (place, samples) in place.chunks_exact_mut(HOP).zip(input) {
+            place.copy_from_slice(samples.as_ref());
+        }
+        self.at = (self.at + len) % self.samples.len();
+        let conditions = self.listener.conditions()?;
+        Some((&self.samples[self.at..self.at + len], conditions))
+    }
+}
