@@ -1,41 +1,62 @@
-//! Keeps clean recordings clean: where little noise is found for long, the output moves toward the input.
+//! Keeps clean recordings clean: where there is hardly any noise, the output moves toward the input.
 //!
-//! Of speech without noise the network takes some percent away, where there is nothing to win. So the power that it puts
-//! out is compared with the power of what it takes away, over some seconds; from a ratio of [`FIRST_DB`] on, the bands of
-//! which it keeps most are given back what is missing. Noise between the words stays as reduced as it was. Below that
-//! ratio the output is bit-identical to that without the rule. One per stream, on the thread that enhances; real-time
-//! safe.
+//! Of speech without noise the network takes some percent away, where there is nothing to win. So two powers are followed
+//! over some seconds: that of what is kept where the network keeps most, and that of the input where it takes most, which is
+//! the noise between the words. Their ratio is the recording's SNR. From [`FIRST_DB`] on the bins of which the network keeps
+//! most are given back what is missing. Noise between the words stays as reduced as it was. Below [`FIRST_DB`] the output
+//! is bit-identical to that without the rule. One per stream, on the thread that enhances; real-time safe.
 
-use crate::erb::{BAND_STARTS, BAND_WIDTHS};
 use crate::frame::Spectrum;
 
-/// Ratio of what is kept to what is taken away from which bins are given back, in dB: speech some 23 dB above noise.
-pub const FIRST_DB: f32 = 18.0;
-/// Decibels more at which most is given back.
-const RANGE_DB: f32 = 5.0;
+/// SNR from which anything is given back, in dB, and decibels until bins are given back in full.
+pub const FIRST_DB: f32 = 21.0;
+const RANGE_DB: f32 = 4.0;
 /// Most that a bin is given back, of what is missing.
 const MOST: f32 = 0.9;
+/// SNRs above this are all the same, in dB.
+const HIGHEST_DB: f32 = 40.0;
 /// A bin of which so much more power is kept than taken (6 dB) is left as it is; with 12 dB almost half is given back, with
 /// 18 dB almost all.
 const KEPT_BIN: f32 = 4.0;
 const SLOPE: f32 = 12.0;
+/// Least ratio of all that is kept to all that is taken, in dB, and how far above it the SNR is believed, per decibel: noise may
+/// come with the words alone.
+const FIRST_RATIO_DB: f32 = 18.0;
+const DB_PER_RATIO_DB: f32 = 3.0;
 /// Share of the newest hop in the followed powers: two seconds.
 const AVERAGING: f32 = 0.005;
-/// Hops with sound before anything is believed.
-const FIRST_HOPS: u32 = 100;
-/// Most that the share moves in a hop: up in a second, down in half a second.
-const RISE: f32 = 0.01;
-const FALL: f32 = 0.02;
-/// Power of a frame that says nothing: below -110 dBFS.
+/// Hops of speech and of pauses before anything is believed.
+const FIRST_SPEECH_HOPS: u32 = 60;
+const FIRST_PAUSE_HOPS: u32 = 15;
+/// Most that the followed SNR moves in a hop, in dB.
+const RISE_DB: f32 = 0.2;
+const FALL_DB: f32 = 0.4;
+/// Power of a frame that is silent: below -110 dBFS.
 const SILENT_POWER: f32 = 1e-11;
 
 /// Follows how clean a stream is.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CleanRule {
-    kept: f32,
-    taken: f32,
+    /// What is kept and what is taken, of all.
+    kept: Mean,
+    taken: Mean,
+    speech: Mean,
+    noise: Mean,
+    snr_db: f32,
+}
+
+/// A running mean.
+#[derive(Clone, Copy, Debug, Default)]
+struct Mean {
+    value: f32,
     n_heard: u32,
-    share: f32,
+}
+
+impl Mean {
+    fn add(&mut self, value: f32) {
+        self.n_heard = self.n_heard.saturating_add(1);
+        self.value += AVERAGING.max(1.0 / self.n_heard as f32) * (value - self.value);
+    }
 }
 
 impl CleanRule {
@@ -44,9 +65,9 @@ impl CleanRule {
         *self = Self::default();
     }
 
-    /// How much is given back at the moment, 0..=0.9.
+    /// How much is given back at the moment of what is missing, 0..=0.9.
     pub fn share(&self) -> f32 {
-        self.share
+        MOST * ((self.snr_db - FIRST_DB) / RANGE_DB).clamp(0.0, 1.0)
     }
 
     /// Follows one hop, noisy frames and what the network made of them, one per channel, and gives back what is due.
@@ -58,41 +79,56 @@ impl CleanRule {
                 taken += (n - y).norm_sqr();
             }
         }
-        let power = kept + taken;
-        if power.is_finite() && power >= SILENT_POWER {
-            self.n_heard = self.n_heard.saturating_add(1);
-            let share = AVERAGING.max(1.0 / self.n_heard as f32);
-            self.kept += share * (kept - self.kept);
-            self.taken += share * (taken - self.taken);
-        }
-        let wanted = if self.n_heard < FIRST_HOPS { 0.0 } else { self.wanted() };
-        self.share += (wanted - self.share).clamp(-FALL, RISE);
-        if self.share > 0.0 {
+        self.follow(kept, taken);
+        let share = self.share();
+        if share > 0.0 {
             for (noisy, enhanced) in noisy.iter().zip(enhanced) {
-                give_back(self.share, noisy, enhanced);
+                give_back(share, noisy, enhanced);
             }
         }
     }
 
-    fn wanted(&self) -> f32 {
-        let ratio = (self.kept + f32::MIN_POSITIVE) / (self.taken + f32::MIN_POSITIVE);
-        ((10.0 * ratio.log10() - FIRST_DB) / RANGE_DB).clamp(0.0, 1.0) * MOST
+    fn follow(&mut self, kept: f32, taken: f32) {
+        let power = kept + taken;
+        if !power.is_finite() {
+            return;
+        }
+        if power < SILENT_POWER {
+            // A pause without noise, unless nothing was heard yet.
+            if self.speech.n_heard > 0 {
+                self.noise.add(0.0);
+            }
+        } else {
+            self.kept.add(kept);
+            self.taken.add(taken);
+            if kept > taken {
+                self.speech.add(kept);
+            } else {
+                self.noise.add(power);
+            }
+        }
+        self.snr_db += (self.heard_db() - self.snr_db).clamp(-FALL_DB, RISE_DB);
+    }
+
+    /// SNR of what was heard, as far as it is believed, in dB.
+    fn heard_db(&self) -> f32 {
+        if self.speech.n_heard < FIRST_SPEECH_HOPS || self.noise.n_heard < FIRST_PAUSE_HOPS {
+            return 0.0;
+        }
+        let ratio_db =
+            |a: Mean, b: Mean| 10.0 * ((a.value + f32::MIN_POSITIVE) / (b.value + f32::MIN_POSITIVE)).log10();
+        let believed_db = ratio_db(self.kept, self.taken) - FIRST_RATIO_DB;
+        let most_db = FIRST_DB + DB_PER_RATIO_DB * believed_db;
+        ratio_db(self.speech, self.noise).min(most_db).clamp(0.0, HIGHEST_DB)
     }
 }
 
-/// Band by band, so that what neighbouring bins and frames owe to each other stays together.
+/// Bins of which most is kept are given back up to `share` of what is missing.
 fn give_back(share: f32, noisy: &Spectrum, enhanced: &mut Spectrum) {
-    for (&start, &width) in BAND_STARTS.iter().zip(&BAND_WIDTHS) {
-        let (noisy, enhanced) = (&noisy[start..start + width], &mut enhanced[start..start + width]);
-        let (mut kept, mut taken) = (0.0f32, 0.0f32);
-        for (n, y) in noisy.iter().zip(&*enhanced) {
-            kept += y.norm_sqr();
-            taken += (n - y).norm_sqr();
-        }
-        let due = ((kept - KEPT_BIN * taken) / (kept + SLOPE * taken + f32::MIN_POSITIVE)).max(0.0);
-        for (n, y) in noisy.iter().zip(enhanced) {
-            *y += (n - *y) * (share * due);
-        }
+    for (n, y) in noisy.iter().zip(enhanced) {
+        let (kept, taken) = (y.norm_sqr(), (n - *y).norm_sqr());
+        let due = (kept - KEPT_BIN * taken) / (kept + SLOPE * taken + f32::MIN_POSITIVE);
+        *y += (n - *y) * (share * due.max(0.0));
     }
 }
 
@@ -101,17 +137,18 @@ mod tests {
     use super::*;
     use crate::frame::{Complex32, SILENT_SPECTRUM};
 
-    /// A frame, and what is left of it.
-    fn frames(left: f32) -> ([Spectrum; 1], [Spectrum; 1]) {
-        let noisy: Spectrum = std::array::from_fn(|k| Complex32::new(0.01 / (k + 1) as f32, 0.0));
+    /// A frame of so much amplitude, and what is left of it.
+    fn frames(amplitude: f32, left: f32) -> ([Spectrum; 1], [Spectrum; 1]) {
+        let noisy: Spectrum = std::array::from_fn(|k| Complex32::new(amplitude / (k + 1) as f32, 0.0));
         ([noisy], [noisy.map(|bin| bin * left)])
     }
 
-    /// What is put out after `n_hops` of them.
-    fn after(rule: &mut CleanRule, left: f32, n_hops: usize) -> [Spectrum; 1] {
-        let (noisy, enhanced) = frames(left);
-        let mut out = enhanced;
-        for _ in 0..n_hops {
+    /// What is put out for the last frame of speech after `n_words` of them with pauses of such noise.
+    fn after(rule: &mut CleanRule, left: f32, noise: f32, n_words: usize) -> [Spectrum; 1] {
+        let mut out = [SILENT_SPECTRUM];
+        for hop in 0..n_words * 30 {
+            let is_speech = hop % 30 >= 10;
+            let (noisy, enhanced) = if is_speech { frames(0.01, left) } else { frames(noise, 0.05) };
             out = enhanced;
             rule.apply(&noisy, &mut out);
         }
@@ -120,44 +157,47 @@ mod tests {
 
     #[test]
     fn nothing_changes_where_noise_is_audible() {
-        assert_eq!(after(&mut CleanRule::default(), 0.85, 2000), frames(0.85).1);
+        for (left, noise) in [(0.97, 0.01 / 9.0), (0.85, 0.0)] {
+            assert_eq!(after(&mut CleanRule::default(), left, noise, 100), frames(0.01, left).1);
+        }
     }
 
     #[test]
     fn clean_input_is_left_so_and_noise_ends_it_soon() {
         let mut rule = CleanRule::default();
-        assert_eq!(after(&mut rule, 0.96, 99), frames(0.96).1, "not yet");
-        let out = after(&mut rule, 0.96, 1000);
-        let (noisy, before) = frames(0.96);
+        assert_eq!(after(&mut rule, 0.97, 1e-4, 2), frames(0.01, 0.97).1, "not yet");
+        let out = after(&mut rule, 0.97, 1e-4, 30);
+        let (noisy, before) = frames(0.01, 0.97);
         let missing = |frame: &Spectrum| (noisy[0][10] - frame[10]).norm();
-        assert!(missing(&out[0]) < 0.25 * missing(&before[0]));
-        assert!(rule.share() <= MOST);
-        assert_eq!(after(&mut rule, 0.3, 100), frames(0.3).1);
+        assert!(missing(&out[0]) < 0.2 * missing(&before[0]));
+        assert!((rule.share() - MOST).abs() < 1e-6);
+        assert_eq!(after(&mut rule, 0.5, 5e-3, 8), frames(0.01, 0.5).1);
+        assert_eq!(rule.share(), 0.0);
     }
 
     #[test]
-    fn bands_of_noise_stay_reduced() {
+    fn what_the_network_takes_away_stays_away() {
         let mut rule = CleanRule::default();
-        after(&mut rule, 0.99, 1000);
-        let (noisy, mut enhanced) = frames(0.99);
-        for bin in 198..229 {
+        after(&mut rule, 0.97, 0.01 / 31.0, 60);
+        let (noisy, mut enhanced) = frames(0.01, 0.97);
+        for bin in 200..231 {
             enhanced[0][bin] = noisy[0][bin] * 0.1;
         }
         let mut out = enhanced;
         rule.apply(&noisy, &mut out);
-        assert_eq!(out[0][200], enhanced[0][200]);
-        assert_ne!(out[0][100], enhanced[0][100]);
+        assert_eq!(out[0][200..231], enhanced[0][200..231]);
+        assert!(out[0][100].norm() > 0.99 * noisy[0][100].norm());
     }
 
     #[test]
     fn silence_and_what_is_no_number_change_nothing() {
         let mut rule = CleanRule::default();
-        after(&mut rule, 0.99, 1000);
-        let share = rule.share();
-        let (mut noisy, mut enhanced) = frames(0.99);
+        let (mut noisy, mut enhanced) = frames(0.01, 0.99);
         noisy[0][7].re = f32::NAN;
         rule.apply(&noisy, &mut enhanced);
         rule.apply(&[SILENT_SPECTRUM], &mut [SILENT_SPECTRUM]);
-        assert_eq!(rule.share(), share);
+        assert_eq!((rule.share(), rule.noise.n_heard), (0.0, 0));
+        after(&mut rule, 0.97, 0.0, 30);
+        assert!(rule.share() > 0.85);
     }
 }

@@ -17,9 +17,9 @@ const UNIT_START: (f32, f32) = (0.001, 0.0001);
 /// Power floor of a band: -100 dB.
 const POWER_FLOOR: f32 = 1e-10;
 /// How far a normalisation may have fallen in a pause, in dB.
-const PAUSE_DROP_DB: f32 = 12.0;
-/// Least band feature in a pause: what is quieter than a room is none that the network knows.
-const PAUSE_FLOOR: f32 = -0.3;
+const PAUSE_DROP_DB: f32 = 6.0;
+/// Least band feature in a pause: silence, dither and a gate's zeros look like a quiet room.
+const PAUSE_FLOOR: f32 = -0.2;
 /// Hops beyond which a normalisation has forgotten everything.
 const MAX_KNOWN_HOPS: usize = 10_000;
 /// The same for levels that a gain may be added to: -180 dB.

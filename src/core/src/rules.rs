@@ -145,7 +145,7 @@ impl Listener {
         self.plan[self.newest] = Conditions {
             gain_db: self.known.level.gain_db(),
             edge_bin: self.known.band.edge_bin().filter(|_| rules.fills_band),
-            is_pause: rules.bounds_pauses && self.known.n_idle > PAUSE_HOPS && self.known.activity.is_heard(),
+            is_pause: rules.bounds_pauses && self.known.n_idle > PAUSE_HOPS,
             is_active: self.known.activity.is_active(),
             is_loud: self.known.level.is_loud(),
             rescale: None,

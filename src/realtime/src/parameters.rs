@@ -343,7 +343,7 @@ impl ParamId {
                 id: "fillbnd",
                 name: "Fill narrow band",
                 label: "Fill narrow band",
-                help: "Mirrors the sound of telephones and 8 to 24 kHz recordings into their empty band, for the \
+                help: "Mirrors the sound of telephones and 8 to 12 kHz recordings into their empty band, for the \
                        network's analysis alone: nothing of it is heard.",
                 values: Values::Switch { default: true },
                 scope: Scope::Sound,

@@ -115,11 +115,6 @@ impl Activity {
         self.change
     }
 
-    /// Whether there is any sound: not in digital silence.
-    pub fn is_heard(&self) -> bool {
-        self.n_heard > 0
-    }
-
     /// Mean power of the last 50 ms up to 13 kHz; a sine of amplitude 1 has 0.5.
     pub fn power(&self) -> f32 {
         self.power

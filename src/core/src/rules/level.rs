@@ -4,7 +4,7 @@
 //! amplified. The gain is exactly 1 while speech is at a usual level. Speech decides, not noise: without a sound that
 //! [lives](super::activity), the gain stays where it is. It moves in jumps, and only for errors that last.
 //!
-//! Live, a stream knows the level when it has heard a third of a second of speech. Files are heard ahead: a jump reaches
+//! Live, a stream knows the level when it has heard half a second of speech. Files are heard ahead: a jump reaches
 //! back to where the sound that caused it begins.
 
 use super::activity::Activity;
@@ -44,7 +44,8 @@ impl Level {
 
 /// Level that speech is brought to, in dB below full scale: loudest 50 ms of a third of a second.
 const TARGET_DBFS: f32 = -26.0;
-/// Speech needs so much before gain 1 is left, in dB.
+/// Speech needs so much before gain 1 is left, in dB: at the first decision, and later, when its own past speaks against it.
+const FIRST_ENGAGE_DB: f32 = 14.0;
 const ENGAGE_DB: f32 = 18.0;
 /// Speech at a gain may be so much too quiet, in dB.
 const TOO_QUIET_DB: f32 = 12.0;
@@ -54,17 +55,22 @@ const TOO_LOUD_DB: f32 = 22.0;
 /// What a sound that has just begun is expected to rise by, in dB.
 const RISE_DB: f32 = 8.0;
 /// Speech that needs less than this, for long, gets gain 1 again, in dB.
-const RELEASE_DB: f32 = 6.0;
+const RELEASE_DB: f32 = 10.0;
 /// Largest gain, in dB.
 pub const MAX_GAIN_DB: f32 = 60.0;
 /// Hops over which the loudest counts.
 const WINDOW_HOPS: usize = 30;
-/// Hops of living sound before the first decision, and how much they must have changed in all.
-const FIRST_HOPS: usize = 30;
-const FIRST_CHANGE: f32 = 20.0;
-/// The same before a later one.
-const LATER_HOPS: usize = 80;
-const LATER_CHANGE: f32 = 65.0;
+/// Hops of living sound before the first decision, how many more for each decibel of gain beyond [`SURE_DB`], for speech is
+/// seldom so quiet, and how much each must have changed on average.
+const FIRST_HOPS: f32 = 40.0;
+const HOPS_PER_DB: f32 = 0.75;
+const SURE_DB: f32 = 20.0;
+const FIRST_CHANGE: f32 = 0.7;
+/// Hops of living sound before a later decision, and how much they must have changed in all.
+const LATER_HOPS: usize = 100;
+const LATER_CHANGE: f32 = 100.0;
+/// Hops at a usual level after which a gain is taken back.
+const USUAL_HOPS: usize = 80;
 /// Hops in which a loud sound's end fades from what is followed.
 const SETTLING_HOPS: usize = 16;
 
@@ -133,12 +139,12 @@ impl LevelTracker {
         let level_dbfs = activity.level_dbfs();
         self.n_lived += 1;
         self.window_dbfs[self.n_lived % WINDOW_HOPS] = level_dbfs;
-        let loudest_dbfs = self.window_dbfs.iter().fold(f32::MIN, |loudest, &level| loudest.max(level));
         if !self.has_decided {
             self.lived_power += f64::from(activity.power());
             self.quiet.add(activity);
             return self.decide_first(first_hop);
         }
+        let loudest_dbfs = self.loudest_dbfs();
         let error_db = needed_db(level_dbfs) - self.gain_db;
         let too_quiet_db = if self.gain_db == 0.0 { ENGAGE_DB } else { TOO_QUIET_DB };
         if error_db < too_quiet_db {
@@ -155,7 +161,7 @@ impl LevelTracker {
             let needed_db = needed_db(level_dbfs);
             return self.jump(if needed_db < RELEASE_DB + RISE_DB { 0.0 } else { needed_db }, 1);
         }
-        if self.usual.n_lived >= LATER_HOPS {
+        if self.usual.n_lived >= USUAL_HOPS {
             return self.jump(0.0, self.usual.n_hops);
         }
         if self.quiet.n_lived >= LATER_HOPS && self.quiet.change >= LATER_CHANGE {
@@ -165,15 +171,21 @@ impl LevelTracker {
     }
 
     fn decide_first(&mut self, first_hop: usize) -> Option<Jump> {
-        let has_lived = self.quiet.n_lived >= FIRST_HOPS && self.quiet.change >= FIRST_CHANGE;
+        let mean_dbfs = 10.0 * (self.lived_power / self.n_lived as f64).log10() as f32;
+        let needed_db = needed_db(self.loudest_dbfs().max(mean_dbfs));
+        let n_hops = FIRST_HOPS + HOPS_PER_DB * (needed_db - SURE_DB).max(0.0);
+        let has_lived = self.quiet.n_lived as f32 >= n_hops && self.quiet.change >= FIRST_CHANGE * n_hops;
         if !has_lived || self.n_heard < first_hop {
             return None;
         }
         self.has_decided = true;
         self.quiet = Lasting::default();
-        let power = self.lived_power / self.n_lived as f64;
-        let needed_db = needed_db(10.0 * power.log10() as f32);
-        if needed_db < ENGAGE_DB { None } else { self.jump(needed_db, usize::MAX) }
+        if needed_db < FIRST_ENGAGE_DB { None } else { self.jump(needed_db, usize::MAX) }
+    }
+
+    /// Level of the loudest of the last hops that lived.
+    fn loudest_dbfs(&self) -> f32 {
+        self.window_dbfs.iter().fold(f32::MIN, |loudest, &level| loudest.max(level))
     }
 
     /// The gain in dB.

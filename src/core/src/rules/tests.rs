@@ -115,10 +115,10 @@ proptest! {
     }
 
     #[test]
-    fn quiet_speech_is_brought_to_its_level_within_half_a_second(level_db in -58.0f32..-24.0) {
+    fn quiet_speech_is_brought_to_its_level_within_a_second(level_db in -58.0f32..-24.0) {
         let (conditions, _) = heard(&voice(400, level_db, 60), &Rules::default());
         prop_assert_eq!(conditions[0].gain_db, 0.0);
-        for hop in &conditions[60..] {
+        for hop in &conditions[90..] {
             prop_assert!((hop.gain_db + level_db).abs() < 12.0, "{} dB at {level_db}", hop.gain_db);
         }
         // Heard ahead, it is known from the first hop on, and stays.
@@ -148,7 +148,7 @@ fn a_late_jump_leaves_the_normalisation_as_if_the_gain_had_always_been_there() {
     });
     let (conditions, features) = heard(&hops, &Rules::default());
     let jump = conditions.iter().position(|c| c.rescale.is_some()).expect("a jump");
-    assert!(jump < 160, "{jump}");
+    assert!(jump < 190, "{jump}");
     let fixed = Rules { level: Level::Fixed(conditions[jump].gain_db), ..Rules::REFERENCE };
     let (_, always) = heard(&hops, &fixed);
     for (ours, theirs) in features[jump..].iter().zip(&always[jump..]) {
@@ -229,15 +229,19 @@ impl LowPass {
 }
 
 #[test]
-fn a_pause_is_one_only_after_a_while_and_silence_is_none() {
+fn a_pause_is_one_only_after_a_while_and_until_speech_comes() {
     let mut hops = voice(200, 0.0, 60);
     hops.extend(hiss(400, -60.0));
     hops.extend(vec![[0.0; HOP]; 400]);
     hops.extend(voice(100, 0.0, 60));
     let conditions = heard(&hops, &Rules::default()).0;
     assert!(conditions[..320].iter().all(|c| !c.is_pause));
-    assert!(conditions[450..600].iter().all(|c| c.is_pause));
-    assert!(conditions[602..1000].iter().all(|c| !c.is_pause));
+    assert!(conditions[450..1000].iter().all(|c| c.is_pause));
+    assert!(conditions[1030..].iter().all(|c| !c.is_pause));
+    assert!(
+        heard(&vec![[0.0; HOP]; 400], &Rules::default()).0.iter().all(|c| !c.is_pause),
+        "no speech before"
+    );
 }
 
 #[test]
