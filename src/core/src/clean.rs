@@ -1,10 +1,11 @@
 //! Keeps clean recordings clean: where there is hardly any noise, the output moves toward the input.
 //!
-//! Of speech without noise the network takes some percent away, where there is nothing to win. So two powers are followed
-//! over some seconds: that of what is kept where the network keeps most, and that of the input where it takes most, which is
-//! the noise between the words. Their ratio is the recording's SNR. From [`FIRST_DB`] on the bins of which the network keeps
-//! most are given back what is missing. Noise between the words stays as reduced as it was. Below [`FIRST_DB`] the output
-//! is bit-identical to that without the rule. One per stream, on the thread that enhances; real-time safe.
+//! Of speech without noise the network takes some percent away, where there is nothing to win. So two powers are
+//! followed over some seconds: that of what is kept where the network keeps most, and that of the input where it takes
+//! most, which is the noise between the words. Their ratio is the recording's SNR. From [`FIRST_DB`] on the bins of
+//! which the network keeps most are given back what is missing. Noise between the words stays as reduced as it was.
+//! Below [`FIRST_DB`] the output is bit-identical to that without the rule. One per stream, on the thread that enhances;
+//! real-time safe.
 
 use crate::frame::Spectrum;
 
@@ -19,8 +20,8 @@ const HIGHEST_DB: f32 = 40.0;
 /// 18 dB almost all.
 const KEPT_BIN: f32 = 4.0;
 const SLOPE: f32 = 12.0;
-/// Least ratio of all that is kept to all that is taken, in dB, and how far above it the SNR is believed, per decibel: noise may
-/// come with the words alone.
+/// Least ratio of all that is kept to all that is taken, in dB, and how far above it the SNR is believed, per decibel:
+/// noise may come with the words alone.
 const FIRST_RATIO_DB: f32 = 18.0;
 const DB_PER_RATIO_DB: f32 = 3.0;
 /// Share of the newest hop in the followed powers: two seconds.

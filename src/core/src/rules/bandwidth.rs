@@ -12,8 +12,8 @@ use crate::frame::Spectrum;
 /// Bins of a group whose power is followed: 400 Hz.
 const GROUP_BINS: usize = 8;
 const N_GROUPS: usize = N_BINS / GROUP_BINS;
-/// Groups that may be the last full one: those that end at 3.2 to 6 kHz. Of input that goes farther the network knows what to
-/// make: the image would cost clean speech more than it wins.
+/// Groups that may be the last full one: those that end at 3.2 to 6 kHz. Of input that goes farther the network knows
+/// what to make: the image would cost clean speech more than it wins.
 const FIRST_GROUP: usize = 7;
 const LAST_GROUP: usize = 14;
 /// Groups between the last full one and the first empty one: the slope of a filter.

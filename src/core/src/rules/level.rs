@@ -44,7 +44,8 @@ impl Level {
 
 /// Level that speech is brought to, in dB below full scale: loudest 50 ms of a third of a second.
 const TARGET_DBFS: f32 = -26.0;
-/// Speech needs so much before gain 1 is left, in dB: at the first decision, and later, when its own past speaks against it.
+/// Speech needs so much before gain 1 is left, in dB: at the first decision, and later, when its own past speaks
+/// against it.
 const FIRST_ENGAGE_DB: f32 = 14.0;
 const ENGAGE_DB: f32 = 18.0;
 /// Speech at a gain may be so much too quiet, in dB.
