@@ -116,8 +116,9 @@ impl CleanRule {
         if self.speech.n_heard < FIRST_SPEECH_HOPS || self.noise.n_heard < FIRST_PAUSE_HOPS {
             return 0.0;
         }
-        let ratio_db =
-            |a: Mean, b: Mean| 10.0 * ((a.value + f32::MIN_POSITIVE) / (b.value + f32::MIN_POSITIVE)).log10();
+        let ratio_db = |a: Mean, b: Mean| {
+            10.0 * libm::log10f((a.value + f32::MIN_POSITIVE) / (b.value + f32::MIN_POSITIVE))
+        };
         let believed_db = ratio_db(self.kept, self.taken) - FIRST_RATIO_DB;
         let most_db = FIRST_DB + DB_PER_RATIO_DB * believed_db;
         ratio_db(self.speech, self.noise).min(most_db).clamp(0.0, HIGHEST_DB)

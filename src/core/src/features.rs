@@ -105,7 +105,7 @@ impl FeatureState {
             let level_db = libm::log10f(power * power_gain + POWER_FLOOR) * 10.0;
             let mean_db = level_db * fresh + means_db[band] * alpha;
             means_db[band] = mean_db;
-            heard_db[band] = (power + HEARD_FLOOR).log10() * 10.0 * fresh + heard_db[band] * alpha;
+            heard_db[band] = libm::log10f(power + HEARD_FLOOR) * 10.0 * fresh + heard_db[band] * alpha;
             out.erb[band] = (level_db - mean_db) / BAND_RANGE_DB;
         }
         for ((unit, bin), cplx) in units.iter_mut().zip(seen).zip(&mut out.cplx) {
@@ -119,13 +119,13 @@ impl FeatureState {
     fn rescale_since(&mut self, before: &FeatureState, rescale: &Rescale) {
         let fresh = Normalisation::default();
         let before = if rescale.is_whole { &fresh } else { &before.normalisation };
-        let kept = self.alpha.powi(rescale.n_hops.min(MAX_KNOWN_HOPS) as i32);
+        let kept = libm::powf(self.alpha, rescale.n_hops.min(MAX_KNOWN_HOPS) as f32);
         let Normalisation { mean_db, unit, heard_db, .. } = &mut self.normalisation;
         for band in 0..N_BANDS {
             let since_db = heard_db[band] - before.heard_db[band] * kept;
             mean_db[band] = before.mean_db[band] * kept + since_db + rescale.gain_db * (1.0 - kept);
         }
-        let step = 10f32.powf(rescale.step_db / 20.0);
+        let step = libm::powf(10.0, rescale.step_db / 20.0);
         for (unit, before) in unit.iter_mut().zip(&before.unit) {
             let old = before * kept;
             *unit = (old + (*unit - old) * step).max(UNIT_FLOOR);
@@ -138,7 +138,7 @@ impl FeatureState {
         for (mean_db, before) in mean_db.iter_mut().zip(&before.normalisation.mean_db) {
             *mean_db = mean_db.max(before - PAUSE_DROP_DB);
         }
-        let gain = 10f32.powf(-PAUSE_DROP_DB / 20.0);
+        let gain = libm::powf(10.0, -PAUSE_DROP_DB / 20.0);
         for (unit, before) in unit.iter_mut().zip(&before.normalisation.unit) {
             *unit = unit.max(before * gain);
         }
@@ -226,7 +226,7 @@ impl StreamFeatures {
     /// The same for a hop that a [`Listener`] has heard.
     pub fn process_heard(&mut self, noisy: &[Spectrum], conditions: &Conditions, out: &mut [ChannelIn]) {
         self.conditions = *conditions;
-        let gain = if conditions.gain_db == 0.0 { 1.0 } else { 10f32.powf(conditions.gain_db / 20.0) };
+        let gain = if conditions.gain_db == 0.0 { 1.0 } else { libm::powf(10.0, conditions.gain_db / 20.0) };
         for ((channel, noisy), out) in self.channels.iter_mut().zip(noisy).zip(out) {
             let Channel { state, loud, lived } = channel;
             if let Some(rescale) = &conditions.rescale {

@@ -83,7 +83,7 @@ impl Activity {
             *self = Self::default();
             return;
         }
-        let level_db: [f32; N_WATCHED] = array::from_fn(|i| 10.0 * (bands[i] + 1e-18).log10());
+        let level_db: [f32; N_WATCHED] = array::from_fn(|i| 10.0 * libm::log10f(bands[i] + 1e-18));
         if self.n_heard == 0 {
             self.smoothed_db = level_db;
             self.power = power;
@@ -122,6 +122,6 @@ impl Activity {
 
     /// The same in dB below full scale.
     pub fn level_dbfs(&self) -> f32 {
-        10.0 * (self.power + 1e-18).log10()
+        10.0 * libm::log10f(self.power + 1e-18)
     }
 }

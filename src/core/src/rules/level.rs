@@ -172,7 +172,7 @@ impl LevelTracker {
     }
 
     fn decide_first(&mut self, first_hop: usize) -> Option<Jump> {
-        let mean_dbfs = 10.0 * (self.lived_power / self.n_lived as f64).log10() as f32;
+        let mean_dbfs = 10.0 * libm::log10(self.lived_power / self.n_lived as f64) as f32;
         let needed_db = needed_db(self.loudest_dbfs().max(mean_dbfs));
         let n_hops = FIRST_HOPS + HOPS_PER_DB * (needed_db - SURE_DB).max(0.0);
         let has_lived = self.quiet.n_lived as f32 >= n_hops && self.quiet.change >= FIRST_CHANGE * n_hops;
