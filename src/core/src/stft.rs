@@ -4,14 +4,13 @@
 //! (1/960), so spectra match the scale the network was trained on. Analysis and synthesis together are a pure delay
 //! of 480 samples with unity gain.
 
-mod real_fft;
-
 use std::f64::consts::FRAC_PI_2;
+use std::sync::Arc;
 
-use tacet_model::{HOP, N_FFT};
+use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
+use tacet_model::{HOP, N_BINS, N_FFT};
 
-use crate::frame::{SILENT_SPECTRUM, Spectrum};
-use real_fft::RealFft;
+use crate::frame::{Complex32, SILENT_SPECTRUM, Spectrum};
 
 /// Delay of analysis followed by synthesis, in samples at 48 kHz.
 pub const OVERLAP_DELAY_SAMPLES: usize = N_FFT - HOP;
@@ -36,11 +35,12 @@ fn window() -> [f32; N_FFT] {
 
 /// Samples in, spectra out.
 pub struct Analysis {
-    fft: RealFft,
+    fft: Arc<dyn RealToComplex<f32>>,
     window: [f32; N_FFT],
     /// The previous hop, unwindowed.
     memory: [f32; HOP],
     buffer: [f32; N_FFT],
+    scratch: Box<[Complex32]>,
 }
 
 impl Default for Analysis {
@@ -52,7 +52,9 @@ impl Default for Analysis {
 impl Analysis {
     /// Plans the transform; all state zero.
     pub fn new() -> Self {
-        Self { fft: RealFft::forward(), window: window(), memory: [0.0; HOP], buffer: [0.0; N_FFT] }
+        let fft = RealFftPlanner::new().plan_fft_forward(N_FFT);
+        let scratch = fft.make_scratch_vec().into();
+        Self { fft, window: window(), memory: [0.0; HOP], buffer: [0.0; N_FFT], scratch }
     }
 
     /// Forgets the previous hop.
@@ -72,7 +74,8 @@ impl Analysis {
             *n = x * wn;
             *m = x;
         }
-        self.fft.analyse(&self.buffer, out);
+        let done = self.fft.process_with_scratch(&mut self.buffer, out, &mut self.scratch);
+        debug_assert!(done.is_ok(), "lengths are fixed: {done:?}");
         const SCALE: f32 = 2.0 * HOP as f32 / (N_FFT * N_FFT) as f32;
         for bin in out {
             *bin *= SCALE;
@@ -82,12 +85,13 @@ impl Analysis {
 
 /// Spectra in, samples out by overlap-add.
 pub struct Synthesis {
-    fft: RealFft,
+    fft: Arc<dyn ComplexToReal<f32>>,
     window: [f32; N_FFT],
     /// The second half of the previous window.
     memory: [f32; HOP],
     spectrum: Spectrum,
     buffer: [f32; N_FFT],
+    scratch: Box<[Complex32]>,
 }
 
 impl Default for Synthesis {
@@ -99,12 +103,15 @@ impl Default for Synthesis {
 impl Synthesis {
     /// Plans the transform; all state zero.
     pub fn new() -> Self {
+        let fft = RealFftPlanner::new().plan_fft_inverse(N_FFT);
+        let scratch = fft.make_scratch_vec().into();
         Self {
-            fft: RealFft::inverse(),
+            fft,
             window: window(),
             memory: [0.0; HOP],
             spectrum: SILENT_SPECTRUM,
             buffer: [0.0; N_FFT],
+            scratch,
         }
     }
 
@@ -117,7 +124,10 @@ impl Synthesis {
     /// filter makes them non-zero, a real signal cannot hold them.
     pub fn process(&mut self, spectrum: &Spectrum, out: &mut [f32; HOP]) {
         self.spectrum = *spectrum;
-        self.fft.synthesise(&mut self.spectrum, &mut self.buffer);
+        self.spectrum[0].im = 0.0;
+        self.spectrum[N_BINS - 1].im = 0.0;
+        let done = self.fft.process_with_scratch(&mut self.spectrum, &mut self.buffer, &mut self.scratch);
+        debug_assert!(done.is_ok(), "lengths are fixed: {done:?}");
         let (first, second) = self.buffer.split_at(HOP);
         let (w_first, w_second) = self.window.split_at(HOP);
         for (((o, m), (a, b)), (wa, wb)) in out
@@ -135,7 +145,6 @@ impl Synthesis {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::Complex32;
 
     #[test]
     fn window_matches_the_official_values() {
