@@ -30,8 +30,8 @@
 pub use tacet_model as model;
 pub use tacet_realtime::{
     clean, denoiser, denormals, device, engine, enhance, erb, exchange, features, frame, history, inference,
-    lab, latency, live, meters, models, oklab, parameters, processor, rules, sequence, stft, user_files,
-    weights,
+    lab, latency, live, meters, models, oklab, parameters, presets, processor, rules, sequence, stft,
+    user_files, weights,
 };
 
 pub mod panel;

@@ -1,5 +1,5 @@
 //! Presets: sets of values that decide the sound and the delay. Output gain, listening, bypass and devices stay as they
-//! are; the [table](crate::parameters) says which parameters presets set.
+//! are; the [table](crate::parameters) says which parameters presets set, [`crate::presets`] has the factory's.
 
 use std::collections::BTreeMap;
 
@@ -7,27 +7,10 @@ use nice_plug::context::gui::GuiContext;
 use serde::{Deserialize, Serialize};
 
 use super::TacetParams;
-use crate::enhance::StereoLink;
-use crate::latency::LatencyMode;
-use crate::parameters::{Choice, ParamId, Values};
+use crate::parameters::{ParamId, Values};
+use crate::presets::FactoryPreset;
 
-/// A parameter's value in a preset.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum PresetValue {
-    /// A number in the parameter's unit.
-    Number(f32),
-    /// The identifier of a choice.
-    Choice(String),
-    /// On or off.
-    Switch(bool),
-}
-
-impl PresetValue {
-    fn of(choice: impl Choice) -> Self {
-        Self::Choice(choice.choice_id().into())
-    }
-}
+pub use crate::presets::PresetValue;
 
 /// What a preset sets, by the parameters' identifiers. A parameter that is missing takes its default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -148,45 +131,18 @@ pub struct Preset {
     pub values: PresetValues,
 }
 
-/// The factory's presets: what differs from the defaults.
+/// The factory's presets, for the picker.
 pub fn factory() -> Vec<Preset> {
-    use PresetValue::Number;
-    let preset = |name: &str, values: &[(ParamId, PresetValue)]| Preset {
-        name: name.into(),
-        values: values.iter().cloned().collect(),
-    };
-    vec![
-        // Everything the network takes for noise goes; the post filter darkens what remains in the pauses.
-        preset("Podcast", &[(ParamId::PostFilter, Number(0.02))]),
-        // Room tone stays, 18 dB down: nothing pumps, and edits do not fall into a hole.
-        preset("Voice-over, gentle", &[(ParamId::Limit, Number(18.0))]),
-        // Wind and traffic can be as loud as speech; a little of the place keeps it believable. The larger mask keeps the
-        // stereo image of a moving source.
-        preset(
-            "Field recording",
-            &[(ParamId::Limit, Number(30.0)), (ParamId::Link, PresetValue::of(StereoLink::Max))],
-        ),
-        // For monitoring: no slack, and enough left for the speaker to hear the room.
-        preset(
-            "Live mic",
-            &[(ParamId::Limit, Number(40.0)), (ParamId::LatencyMode, PresetValue::of(LatencyMode::Lowest))],
-        ),
-        // Frames that are clean stay as they are, and the limit spares what the network takes for noise and is music.
-        preset(
-            "Music-safe",
-            &[
-                (ParamId::Limit, Number(12.0)),
-                (ParamId::MaxErb, Number(20.0)),
-                (ParamId::MaxDf, Number(10.0)),
-                (ParamId::Link, PresetValue::of(StereoLink::Max)),
-            ],
-        ),
-    ]
+    let preset =
+        |FactoryPreset { name, values }| Preset { name: name.into(), values: values.into_iter().collect() };
+    crate::presets::factory().into_iter().map(preset).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::enhance::StereoLink;
+    use crate::latency::LatencyMode;
 
     #[test]
     fn what_a_program_remembers_comes_back_and_options_overrule_it() {

@@ -16,6 +16,7 @@
 //! - [`meters`]: what the audio thread tells the panel.
 //! - [`lab`]: what each device costs, measured hop by hop. Off the audio thread.
 //! - [`parameters`]: the table of parameters: ranges, units, defaults, texts.
+//! - [`presets`]: the factory's sets of values for them.
 //! - [`oklab`]: colours of pictures and panel.
 //! - [`sync`]: what the concurrent code is made of.
 
@@ -37,6 +38,7 @@ pub mod meters;
 pub mod models;
 pub mod oklab;
 pub mod parameters;
+pub mod presets;
 pub mod processor;
 pub mod resample;
 pub mod sync;

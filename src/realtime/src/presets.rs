@@ -1,0 +1,107 @@
+//! The factory's presets: sets of values that decide the sound and the delay, for the plugin and for files alike.
+//! Constants only; not for the audio thread.
+
+use serde::{Deserialize, Serialize};
+
+use crate::enhance::StereoLink;
+use crate::latency::LatencyMode;
+use crate::parameters::{Choice, ParamId};
+
+/// A parameter's value in a preset.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum PresetValue {
+    /// A number in the parameter's unit.
+    Number(f32),
+    /// The identifier of a choice.
+    Choice(String),
+    /// On or off.
+    Switch(bool),
+}
+
+impl PresetValue {
+    /// One value of a choice.
+    pub fn of(choice: impl Choice) -> Self {
+        Self::Choice(choice.choice_id().into())
+    }
+}
+
+/// A preset of the factory: what differs from the defaults.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FactoryPreset {
+    /// What the user reads.
+    pub name: &'static str,
+    /// What it sets.
+    pub values: Vec<(ParamId, PresetValue)>,
+}
+
+impl FactoryPreset {
+    /// The name as a command line has it: lower case, words joined by hyphens.
+    pub fn id(&self) -> String {
+        id_of(self.name)
+    }
+
+    /// The preset of a name, however its words are joined and capitalised.
+    pub fn find(name: &str) -> Option<Self> {
+        factory().into_iter().find(|preset| preset.id() == id_of(name))
+    }
+
+    /// The value that it sets a parameter to, if it does.
+    pub fn value(&self, id: ParamId) -> Option<&PresetValue> {
+        self.values.iter().find(|(param, _)| *param == id).map(|(_, value)| value)
+    }
+}
+
+fn id_of(name: &str) -> String {
+    let words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_lowercase).collect::<Vec<_>>().join("-")
+}
+
+/// The factory's presets.
+pub fn factory() -> Vec<FactoryPreset> {
+    use PresetValue::Number;
+    let preset = |name, values: &[_]| FactoryPreset { name, values: values.to_vec() };
+    vec![
+        // Everything the network takes for noise goes; the post filter darkens what remains in the pauses.
+        preset("Podcast", &[(ParamId::PostFilter, Number(0.02))]),
+        // Room tone stays, 18 dB down: nothing pumps, and edits do not fall into a hole.
+        preset("Voice-over, gentle", &[(ParamId::Limit, Number(18.0))]),
+        // Wind and traffic can be as loud as speech; a little of the place keeps it believable. The larger mask keeps the
+        // stereo image of a moving source.
+        preset(
+            "Field recording",
+            &[(ParamId::Limit, Number(30.0)), (ParamId::Link, PresetValue::of(StereoLink::Max))],
+        ),
+        // For monitoring: no slack, and enough left for the speaker to hear the room.
+        preset(
+            "Live mic",
+            &[(ParamId::Limit, Number(40.0)), (ParamId::LatencyMode, PresetValue::of(LatencyMode::Lowest))],
+        ),
+        // Frames that are clean stay as they are, and the limit spares what the network takes for noise and is music.
+        preset(
+            "Music-safe",
+            &[
+                (ParamId::Limit, Number(12.0)),
+                (ParamId::MaxErb, Number(20.0)),
+                (ParamId::MaxDf, Number(10.0)),
+                (ParamId::Link, PresetValue::of(StereoLink::Max)),
+            ],
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_however_they_are_written() {
+        for name in ["voice-over-gentle", "Voice-over, gentle", "VOICE OVER GENTLE"] {
+            assert_eq!(FactoryPreset::find(name).unwrap().name, "Voice-over, gentle");
+        }
+        assert_eq!(FactoryPreset::find("loud"), None);
+        let preset = FactoryPreset::find("podcast").unwrap();
+        assert_eq!(preset.value(ParamId::PostFilter), Some(&PresetValue::Number(0.02)));
+        assert_eq!(preset.value(ParamId::Limit), None);
+    }
+}
