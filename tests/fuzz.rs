@@ -7,11 +7,19 @@
 mod checks;
 #[path = "support/inputs.rs"]
 mod inputs;
+#[path = "support/memory.rs"]
+mod memory;
 
 use inputs::{altered, inputs};
 use proptest::prelude::*;
 use tacet_cli::scores::ScoreError;
 use tacet_realtime::model::ModelError;
+
+#[global_allocator]
+static ALLOCATOR: memory::Counting = memory::Counting;
+
+/// The most memory that an audio file of a few kilobytes may take while it is read, in bytes.
+const MAX_AUDIO_BYTES: usize = 64 << 20;
 
 /// Bytes as a length-delimited field of a protobuf message.
 fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
@@ -161,7 +169,8 @@ proptest! {
 
     #[test]
     fn sound_files_of_any_content(data in altered(sound_files())) {
-        let _ = checks::audio_file(&data);
+        let n_bytes = memory::peak_bytes(|| drop(checks::audio_file(&data)));
+        prop_assert!(n_bytes <= MAX_AUDIO_BYTES, "{n_bytes} bytes of memory");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod failures;
 mod formats;
+mod outputs;
 mod resources;
 mod results;
 mod streams;

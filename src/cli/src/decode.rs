@@ -7,6 +7,7 @@
 //! - [`mpeg`]: MP3, MP2 and AAC in ADTS, frames without a table of contents.
 //! - [`ogg`]: Opus, Vorbis and FLAC in Ogg.
 //! - [`packets`]: what symphonia's readers do: MP4, Matroska, FLAC, CAF with a codec.
+//! - [`ffmpeg`]: anything else, in a child process, where that is asked for.
 //!
 //! A header's length is a claim that is held against the bytes: what a file holds is read to its end, and what it does not
 //! hold is reported. A format is certain before the first block is handed out, samples that are not finite become silence,
@@ -18,6 +19,7 @@ mod asc;
 mod codec;
 mod conform;
 mod edits;
+mod ffmpeg;
 mod frames;
 mod input;
 mod layout;
@@ -26,6 +28,8 @@ mod mpeg;
 mod ogg;
 mod opus;
 mod packets;
+mod page;
+mod parts;
 mod pcm;
 mod plain;
 mod probe;
@@ -42,6 +46,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use symphonia::core::audio::{Channels, Position};
 
+use ffmpeg::FfmpegSource;
 use input::Input;
 use layout::{Announced, Codec, Layout};
 use metadata::Metadata;
@@ -50,7 +55,7 @@ use ogg::OggSource;
 use packets::PacketSource;
 use plain::PlainSource;
 
-pub use refusal::SUPPORTED;
+pub use refusal::{CONVERT, SUPPORTED};
 
 /// How the samples were stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,6 +169,8 @@ impl std::fmt::Display for TrackChoice {
 pub struct Options {
     /// The track of a container of several; `None`: the default one.
     pub track: Option<TrackChoice>,
+    /// Whether the program ffmpeg reads what is refused otherwise.
+    pub by_ffmpeg: bool,
 }
 
 /// More channels than any recording has: a limit for the memory that a broken header can ask for.
@@ -190,7 +197,7 @@ impl Decoder {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
         if metadata.is_dir() {
-            bail!("is a folder; name the files in it");
+            bail!("is a folder: name the files in it, or all of them with --recursive");
         }
         if !metadata.is_file() {
             return Self::open_pipe(Box::new(file), options);
@@ -198,7 +205,13 @@ impl Decoder {
         if metadata.len() == 0 {
             bail!("is empty (0 bytes): the recording was cut off before anything was written");
         }
-        Self::open_file(file, path.extension().and_then(|extension| extension.to_str()), options)
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        match Self::open_file(file, extension, options) {
+            Err(reason) if options.by_ffmpeg => {
+                Self::new(Box::new(FfmpegSource::open(path, options, &reason)?), metadata.len())
+            }
+            opened => opened,
+        }
     }
 
     /// Opens standard input.

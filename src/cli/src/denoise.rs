@@ -1,15 +1,14 @@
-//! `tacet denoise`: files in, denoised WAV files out.
+//! `tacet denoise`: files in, denoised WAV or FLAC files out.
 
 mod engine;
+mod find;
 mod job;
+mod listen;
 mod plan;
 mod report;
 
-use std::any::Any;
-use std::cell::Cell;
 use std::io::{self, Write as _};
 use std::num::NonZeroUsize;
-use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -17,10 +16,13 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow};
+use clap::ArgMatches;
+use clap::parser::ValueSource;
 use tacet_realtime::denoiser::{Denoiser, Settings};
 use tacet_realtime::engine::Thresholds;
 use tacet_realtime::enhance::{Shaping, StereoLink};
 use tacet_realtime::parameters::{Choice as _, ParamId};
+use tacet_realtime::presets::{self, FactoryPreset, PresetValue};
 use tacet_realtime::rules::Rules;
 use tacet_realtime::rules::level::Level;
 
@@ -28,19 +30,21 @@ use super::decode;
 use super::model::LoadedModel;
 use super::options::{between, help, one_of, within};
 use super::output::{self, Output};
+use super::panics::{Panicked, caught};
 use super::progress::Progress;
 
 use engine::{DeviceChoice, EngineChoice, Engines, MethodChoice};
+use listen::Listen;
 use plan::{Place, Task};
 use report::{FileReport, Outcome, RunReport};
 
 /// Removes noise from recordings of speech.
 ///
-/// Reads WAV (also RF64, BW64, Wave64), AIFF, AU, CAF, FLAC, MP3, Ogg Vorbis and Opus, AAC-LC and ALAC in M4A, MP4 and MOV,
-/// and Matroska and WebM, at any sample rate and with up to 64 channels; writes WAV with the input's rate, channels, length
-/// and bit depth. The network works at 48 kHz: other rates are converted there and back, and content above 24 kHz is
-/// lost. Nothing is shifted: the sound of a video stays with its picture, and the delay of the network and of the
-/// conversions is taken out.
+/// Reads WAV (also RF64, BW64, Wave64), AIFF, AU, CAF, FLAC, MP3, Ogg Vorbis and Opus, AAC-LC and ALAC in M4A, MP4 and
+/// MOV, and Matroska and WebM, at any sample rate and with up to 64 channels; writes WAV or FLAC with the input's rate,
+/// channels, length and bit depth. The network works at 48 kHz: other rates are converted there and back, and content
+/// above 24 kHz is lost. Nothing is shifted: the sound of a video stays with its picture, and the delay of the network and
+/// of the conversions is taken out.
 ///
 /// 16-bit and 24-bit inputs keep their depth, 8-bit and lossy ones become 16-bit, 32-bit ones 32-bit float. 16-bit
 /// outputs are dithered. Outputs appear under their name only when complete, and never replace an input.
@@ -59,6 +63,27 @@ pub struct Args {
     /// Output folder for NAME.wav, created if missing
     #[arg(long, value_name = "DIR")]
     pub out_dir: Option<PathBuf>,
+
+    /// Format of the outputs [default: what the name after -o says, else wav]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: Option<FileFormat>,
+
+    /// Denoise the recordings in the folders named, and in the folders within; --out-dir mirrors them
+    #[arg(short, long)]
+    pub recursive: bool,
+
+    /// Settings of one of the plugin's presets: podcast, voice-over-gentle, field-recording, live-mic or music-safe. Options
+    /// given beside it prevail
+    #[arg(long, value_name = "NAME", value_parser = preset)]
+    pub preset: Option<FactoryPreset>,
+
+    /// Share of the denoised signal in per cent; the rest is the input
+    #[arg(long, value_name = "PERCENT", default_value_t = 100.0, value_parser = |text: &str| between(text, 0.0, 100.0))]
+    pub mix: f32,
+
+    /// Write what is taken out instead: speech in it means that too much is
+    #[arg(long)]
+    pub removed: bool,
 
     /// DeepFilterNet3 (embedded), DeepFilterNet3_ll, or the path of an archive or a converted model
     /// [default: $TACET_MODEL, else the embedded one]
@@ -134,6 +159,10 @@ pub struct Args {
     #[arg(long, value_name = "N|LANGUAGE")]
     pub track: Option<decode::TrackChoice>,
 
+    /// Let the program ffmpeg, if it is installed, read the files that Tacet does not read itself
+    #[arg(long)]
+    pub ffmpeg: bool,
+
     /// Files in work at once [default: the number of processor cores; on CUDA at most 4, on MPS always 1]
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
@@ -153,6 +182,34 @@ pub struct Args {
     /// No progress, no summary; errors and warnings only
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+/// A format of outputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum FileFormat {
+    /// WAV: 16 or 24 bits, or 32-bit float; RF64 from 4 GiB on
+    #[default]
+    Wav,
+    /// FLAC: 16 or 24 bits, up to 8 channels
+    Flac,
+}
+
+impl FileFormat {
+    /// The extension of its files.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Wav => "wav",
+            Self::Flac => "flac",
+        }
+    }
+}
+
+/// Reads `--preset`.
+fn preset(name: &str) -> Result<FactoryPreset, String> {
+    FactoryPreset::find(name).ok_or_else(|| {
+        let ids: Vec<String> = presets::factory().iter().map(FactoryPreset::id).collect();
+        ids.join(", ")
+    })
 }
 
 /// A threshold on the local SNR, beyond the estimate's range too: always or never.
@@ -177,6 +234,40 @@ impl Args {
             return Rules::REFERENCE;
         }
         Rules { level: self.level, fills_band: !self.no_fill_band, bounds_pauses: !self.no_hold_pauses }
+    }
+
+    /// Takes over what the preset sets, except what the command line gives beside it.
+    pub fn apply_preset(&mut self, matches: &ArgMatches) {
+        let Some(preset) = self.preset.clone() else { return };
+        let is_given = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
+        for (id, value) in &preset.values {
+            let (name, number) = match id {
+                ParamId::Limit => ("attenuation_limit", &mut self.attenuation_limit),
+                ParamId::PostFilter => ("post_filter", &mut self.post_filter),
+                ParamId::MinSnr => ("min_db", &mut self.min_db),
+                ParamId::MaxErb => ("max_erb_db", &mut self.max_erb_db),
+                ParamId::MaxDf => ("max_df_db", &mut self.max_df_db),
+                ParamId::Link => {
+                    if let PresetValue::Choice(chosen) = value
+                        && !is_given("stereo_link")
+                    {
+                        self.stereo_link = StereoLink::from_choice_id(chosen).unwrap_or_default();
+                    }
+                    continue;
+                }
+                // Files know no delay.
+                _ => continue,
+            };
+            if let PresetValue::Number(value) = value
+                && !is_given(name)
+            {
+                *number = *value;
+            }
+        }
+    }
+
+    fn listen(&self) -> Listen {
+        Listen { share: self.mix / 100.0, is_removed: self.removed }
     }
 
     fn settings(&self) -> Settings {
@@ -214,12 +305,13 @@ pub fn run(args: &Args) -> Result<bool> {
 
     let progress = Progress::new(tasks.len(), args.quiet);
     engines.notes().iter().for_each(|note| progress.say(note));
-    let input = decode::Options { track: args.track.clone() };
+    let input = decode::Options { track: args.track.clone(), by_ffmpeg: args.ffmpeg };
     let context = job::Context {
         model: &model,
         engines: &engines,
         settings,
         is_float: args.float,
+        listen: args.listen(),
         input: &input,
         progress: &progress,
     };
@@ -238,7 +330,6 @@ pub fn run(args: &Args) -> Result<bool> {
 fn process_all(tasks: &[Task], n_threads: usize, context: &job::Context<'_>) -> Vec<FileReport> {
     let next = AtomicUsize::new(0);
     let reports: Vec<Mutex<Option<FileReport>>> = tasks.iter().map(|_| Mutex::new(None)).collect();
-    report_panics_as_errors();
     let work = || {
         loop {
             // A counter alone: nothing else is published by it.
@@ -260,48 +351,17 @@ fn process_all(tasks: &[Task], n_threads: usize, context: &job::Context<'_>) -> 
     reports.into_iter().filter_map(report).collect()
 }
 
-/// What a panic on one file is reported as: what remains is a decoder that trusts a length in the file.
-const BROKEN: &str = "the file breaks its decoder; if it plays elsewhere, please report it";
-
-/// A panic's message.
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
-}
-
-/// Keeps the panics that become errors of their file off the terminal.
-fn report_panics_as_errors() {
-    let default = panic::take_hook();
-    panic::set_hook(Box::new(move |info| {
-        if !IS_CAUGHT.get() || std::env::var_os("RUST_BACKTRACE").is_some() {
-            default(info);
-        }
-    }));
-}
-
-thread_local! {
-    /// Whether a panic of this thread becomes an error of its file.
-    static IS_CAUGHT: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Does work whose panics become errors of a file.
-fn with_panics_as_errors<T>(work: impl FnOnce() -> T) -> T {
-    /// Also when the work panics.
-    struct Reset;
-    impl Drop for Reset {
-        fn drop(&mut self) {
-            IS_CAUGHT.set(false);
-        }
-    }
-    IS_CAUGHT.set(true);
-    let _reset = Reset;
-    work()
-}
+/// What a panic on one file is reported as, beyond those of decoders.
+const BROKEN: &str =
+    "broke the program; please report it, with the file if you can; a FLAC of it made by ffmpeg may work";
 
 /// One task, its errors and even a decoder's panic kept from the others.
 fn process(task: &Task, context: &job::Context<'_>) -> FileReport {
-    let result = catch_unwind(AssertUnwindSafe(|| with_panics_as_errors(|| job::run(task, context))))
-        .unwrap_or_else(|panic| Err(anyhow!("{BROKEN} ({})", panic_text(&*panic))));
+    let result = match &task.refusal {
+        Some(reason) => Err(anyhow!("{reason}")),
+        None => caught(|| job::run(task, context))
+            .unwrap_or_else(|Panicked(text)| Err(anyhow!("{BROKEN} ({text})"))),
+    };
     let progress = context.progress;
     progress.file_done();
     let outcome = match result {
@@ -382,6 +442,31 @@ mod tests {
             let error = parse(&["--level", wrong]).unwrap_err().to_string();
             assert!(error.contains("auto, off, or a number from 0 to 60"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_preset_sets_what_is_not_given_beside_it() {
+        use clap::{CommandFactory as _, FromArgMatches as _};
+        for preset in presets::factory() {
+            for (id, _) in &preset.values {
+                use ParamId::*;
+                let known = [Limit, PostFilter, MinSnr, MaxErb, MaxDf, Link, LatencyMode];
+                assert!(known.contains(id), "{id:?} of {} does not reach files", preset.name);
+            }
+        }
+        let with = |line: &[&str]| {
+            let matches = Line::command().get_matches_from([&["tacet", "in.wav"], line].concat());
+            let mut args = Line::from_arg_matches(&matches).unwrap().args;
+            args.apply_preset(&matches);
+            args.settings()
+        };
+        let settings = with(&["--preset", "Music-safe"]);
+        assert_eq!(settings.shaping.attenuation_limit_db, 12.0);
+        assert_eq!((settings.thresholds.max_erb_db, settings.shaping.link), (20.0, StereoLink::Max));
+        let settings =
+            with(&["--stereo-link", "none", "--preset", "field-recording", "--attenuation-limit", "100"]);
+        assert_eq!((settings.shaping.attenuation_limit_db, settings.shaping.link), (100.0, StereoLink::None));
+        assert!(parse(&["--preset", "loud"]).unwrap_err().to_string().contains("voice-over-gentle"));
     }
 
     #[test]

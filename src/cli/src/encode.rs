@@ -4,7 +4,9 @@
 //! 4 GiB. A file that may grow past that keeps room for an RF64 header (EBU Tech 3306) and becomes one only if it
 //! does. On a pipe both lengths are 0xFFFFFFFF, as ffmpeg and sox write and read them.
 
+pub mod flac;
 pub mod quantize;
+pub mod tags;
 
 use std::io::{self, Seek, SeekFrom, Write};
 
@@ -54,6 +56,15 @@ impl Depth {
     }
 }
 
+/// Where an output's samples go.
+pub trait SampleSink {
+    /// Appends a block: one slice per channel, equal lengths.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    fn write(&mut self, block: &[&[f32]]) -> Result<()>;
+}
+
 /// What a WAV header states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spec {
@@ -89,8 +100,9 @@ impl Spec {
 const RF64_FROM: u64 = u32::MAX as u64 - 1024;
 
 /// A WAV header for `n_samples` samples per channel, `None` if unknown. With `has_room` it is long enough for either
-/// form, so that one can replace the other.
-fn header(spec: &Spec, n_samples: Option<u64>, has_room: bool) -> Vec<u8> {
+/// form, so that one can replace the other. `before` are chunks that stand before the data, `n_behind` the bytes of those
+/// behind.
+fn header(spec: &Spec, n_samples: Option<u64>, has_room: bool, before: &[u8], n_behind: u64) -> Vec<u8> {
     const PCM: u16 = 1;
     const IEEE_FLOAT: u16 = 3;
     const EXTENSIBLE: u16 = 0xfffe;
@@ -131,7 +143,7 @@ fn header(spec: &Spec, n_samples: Option<u64>, has_room: bool) -> Vec<u8> {
         _ => u32::MAX,
     };
 
-    let mut chunks = Vec::new();
+    let mut chunks = before.to_vec();
     chunks.extend(b"fmt ");
     chunks.extend((fmt.len() as u32).to_le_bytes());
     chunks.extend(fmt);
@@ -145,8 +157,8 @@ fn header(spec: &Spec, n_samples: Option<u64>, has_room: bool) -> Vec<u8> {
 
     const DS64_LEN: u32 = 28;
     let n_reserved = if has_room { u64::from(DS64_LEN) + 8 } else { 0 };
-    let n_riff =
-        n_data.map(|n_data| n_data.saturating_add(n_data % 2 + 4 + n_reserved + chunks.len() as u64));
+    let n_riff = n_data
+        .map(|n_data| n_data.saturating_add(n_data % 2 + 4 + n_reserved + chunks.len() as u64 + n_behind));
     let mut bytes = Vec::new();
     bytes.extend(if is_rf64 { b"RF64" } else { b"RIFF" });
     bytes.extend(in_32_bits(n_riff).to_le_bytes());
@@ -186,33 +198,25 @@ pub struct WavWriter<W> {
     bytes: Vec<u8>,
     has_room: bool,
     n_samples: u64,
+    /// Chunks before the data, and behind them.
+    before: Vec<u8>,
+    behind: Vec<u8>,
 }
 
 impl<W: Write> WavWriter<W> {
-    /// Begins a WAV that is never rewound, of `n_samples` samples per channel where that is certain.
+    /// Begins a WAV that is never rewound, of `n_samples` samples per channel where that is certain, with these chunks.
     ///
     /// # Errors
     /// Those of the sink.
-    pub fn streaming(mut sink: W, spec: Spec, n_samples: Option<u64>) -> Result<Self> {
-        sink.write_all(&header(&spec, n_samples, false))?;
-        Ok(Self::new(sink, spec, false))
+    pub fn streaming(mut sink: W, spec: Spec, n_samples: Option<u64>, chunks: Vec<u8>) -> Result<Self> {
+        sink.write_all(&header(&spec, n_samples, false, &chunks, 0))?;
+        Ok(Self::new(sink, spec, false, chunks))
     }
 
-    fn new(sink: W, spec: Spec, has_room: bool) -> Self {
+    fn new(sink: W, spec: Spec, has_room: bool, before: Vec<u8>) -> Self {
         let quantizer = Quantizer::new(spec.depth, spec.n_channels.into());
-        Self { sink, spec, quantizer, bytes: Vec::new(), has_room, n_samples: 0 }
-    }
-
-    /// Appends a block: one slice per channel, equal lengths.
-    ///
-    /// # Errors
-    /// Those of the sink.
-    pub fn write(&mut self, block: &[&[f32]]) -> Result<()> {
-        self.bytes.clear();
-        self.quantizer.process(block, &mut self.bytes);
-        self.sink.write_all(&self.bytes)?;
-        self.n_samples += block.first().map_or(0, |channel| channel.len()) as u64;
-        Ok(())
+        let (bytes, behind) = (Vec::new(), Vec::new());
+        Self { sink, spec, quantizer, bytes, has_room, n_samples: 0, before, behind }
     }
 
     /// Samples beyond full scale so far, over all channels; clipped unless the depth is floating point.
@@ -229,31 +233,48 @@ impl<W: Write> WavWriter<W> {
         if n_data % 2 == 1 {
             self.sink.write_all(&[0])?;
         }
+        self.sink.write_all(&self.behind)?;
         self.sink.flush()?;
         Ok(self.sink)
     }
 }
 
+impl<W: Write> SampleSink for WavWriter<W> {
+    fn write(&mut self, block: &[&[f32]]) -> Result<()> {
+        self.bytes.clear();
+        self.quantizer.process(block, &mut self.bytes);
+        self.sink.write_all(&self.bytes)?;
+        self.n_samples += block.first().map_or(0, |channel| channel.len()) as u64;
+        Ok(())
+    }
+}
+
 impl<W: Write + Seek> WavWriter<W> {
-    /// Begins a WAV of about `n_expected` samples per channel in a file.
+    /// Begins a WAV of about `n_expected` samples per channel in a file, with these chunks.
     ///
     /// # Errors
     /// Those of the sink.
-    pub fn seekable(mut sink: W, spec: Spec, n_expected: Option<u64>) -> Result<Self> {
+    pub fn seekable(mut sink: W, spec: Spec, n_expected: Option<u64>, chunks: Vec<u8>) -> Result<Self> {
         // Half of 4 GiB: a source that announces less and delivers more than double is broken.
         let is_surely_small =
             n_expected.is_some_and(|n| n.saturating_mul(spec.block_align()) < RF64_FROM / 2);
         let has_room = !is_surely_small;
-        sink.write_all(&header(&spec, Some(0), has_room))?;
-        Ok(Self::new(sink, spec, has_room))
+        sink.write_all(&header(&spec, Some(0), has_room, &chunks, 0))?;
+        Ok(Self::new(sink, spec, has_room, chunks))
+    }
+
+    /// Chunks to write behind the data: what the input told only there.
+    pub fn set_behind(&mut self, chunks: Vec<u8>) {
+        self.behind = chunks;
     }
 
     /// Ends the data, completes the header and returns the sink.
     ///
     /// # Errors
     /// Those of the sink; data past 4 GiB from a source that had announced less than half of that.
-    pub fn finish(self) -> Result<W> {
+    pub fn finish(mut self) -> Result<W> {
         let (spec, has_room, n_samples) = (self.spec, self.has_room, self.n_samples);
+        let (before, n_behind) = (std::mem::take(&mut self.before), self.behind.len() as u64);
         if !has_room && n_samples * spec.block_align() >= RF64_FROM {
             return Err(io::Error::from(io::ErrorKind::FileTooLarge))
                 .context("the input is far longer than it announces; convert it to FLAC or split it first");
@@ -261,7 +282,7 @@ impl<W: Write + Seek> WavWriter<W> {
         let mut sink = self.finish_streaming()?;
         let end = sink.stream_position()?;
         sink.seek(SeekFrom::Start(0))?;
-        sink.write_all(&header(&spec, Some(n_samples), has_room))?;
+        sink.write_all(&header(&spec, Some(n_samples), has_room, &before, n_behind))?;
         sink.seek(SeekFrom::Start(end))?;
         sink.flush()?;
         Ok(sink)
@@ -277,7 +298,7 @@ mod tests {
     const STEREO_16: Spec = Spec { rate_hz: 44_100, n_channels: 2, channel_mask: None, depth: Depth::Int16 };
 
     fn write(spec: Spec, n_expected: Option<u64>, blocks: &[&[&[f32]]]) -> Vec<u8> {
-        let mut writer = WavWriter::seekable(Cursor::new(Vec::new()), spec, n_expected).unwrap();
+        let mut writer = WavWriter::seekable(Cursor::new(Vec::new()), spec, n_expected, Vec::new()).unwrap();
         for block in blocks {
             writer.write(block).unwrap();
         }
@@ -334,21 +355,21 @@ mod tests {
 
     #[test]
     fn a_stream_states_its_length_only_where_it_is_known() {
-        let mut writer = WavWriter::streaming(Vec::new(), STEREO_16, None).unwrap();
+        let mut writer = WavWriter::streaming(Vec::new(), STEREO_16, None, Vec::new()).unwrap();
         writer.write(&[&[0.5, 0.5], &[0.5, 0.5]]).unwrap();
         let bytes = writer.finish_streaming().unwrap();
         assert_eq!(bytes.len(), 44 + 8);
         assert_eq!(&bytes[4..8], &[0xff; 4]);
         assert_eq!(&bytes[40..44], &[0xff; 4]);
-        let writer = WavWriter::streaming(Vec::new(), STEREO_16, Some(2)).unwrap();
+        let writer = WavWriter::streaming(Vec::new(), STEREO_16, Some(2), Vec::new()).unwrap();
         assert_eq!(writer.finish_streaming().unwrap()[40..44], 8_u32.to_le_bytes());
     }
 
     #[test]
     fn past_4_gib_the_header_becomes_rf64_of_the_same_length() {
         let n_samples = 2_000_000_000_u64;
-        let small = header(&STEREO_16, Some(10), true);
-        let large = header(&STEREO_16, Some(n_samples), true);
+        let small = header(&STEREO_16, Some(10), true, &[], 0);
+        let large = header(&STEREO_16, Some(n_samples), true, &[], 0);
         assert_eq!(small.len(), large.len());
         assert_eq!((&small[..4], &small[12..16]), (&b"RIFF"[..], &b"JUNK"[..]));
         assert_eq!((&large[..4], &large[12..16]), (&b"RF64"[..], &b"ds64"[..]));
@@ -360,9 +381,23 @@ mod tests {
     }
 
     #[test]
+    fn chunks_stand_on_either_side_of_the_data() {
+        let chunk = b"bext\x02\0\0\0ab".to_vec();
+        let sink = Cursor::new(Vec::new());
+        let mut writer = WavWriter::seekable(sink, STEREO_16, Some(1), chunk.clone()).unwrap();
+        writer.write(&[&[0.0], &[0.0]]).unwrap();
+        writer.set_behind(chunk.clone());
+        let bytes = writer.finish().unwrap().into_inner();
+        assert_eq!(bytes[12..22], chunk[..]);
+        assert_eq!(bytes[bytes.len() - 10..], chunk[..]);
+        assert_eq!(bytes[4..8], (bytes.len() as u32 - 8).to_le_bytes());
+        assert_eq!(hound::WavReader::new(&bytes[..]).unwrap().duration(), 1);
+    }
+
+    #[test]
     fn positions_are_kept() {
         let mask_of = |channel_mask, n_channels| {
-            let bytes = header(&Spec { channel_mask, n_channels, ..STEREO_16 }, Some(0), false);
+            let bytes = header(&Spec { channel_mask, n_channels, ..STEREO_16 }, Some(0), false, &[], 0);
             let is_extensible = bytes[20..22] == [0xfe, 0xff];
             is_extensible.then(|| u32::from_le_bytes(bytes[40..44].try_into().unwrap()))
         };

@@ -29,6 +29,7 @@ mod mic;
 mod model;
 mod options;
 mod output;
+mod panics;
 mod pipeline;
 mod progress;
 mod resample;
@@ -41,7 +42,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 /// Exit code of a run in which something failed.
 const FAILED: u8 = 1;
@@ -105,7 +106,12 @@ fn refuse_other_format(option: &str, path: &Path, written: &[&str]) -> Result<()
 /// Parses the command line and runs it. Errors go to standard error with their causes; the exit code is 0 if all went
 /// well, 1 if something failed, 2 for a wrong command line.
 pub fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    let matches = Cli::command().get_matches();
+    let mut cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    if let (Some(Command::Denoise(args)), Some((_, matches))) = (&mut cli.command, matches.subcommand()) {
+        args.apply_preset(matches);
+    }
+    match run(cli) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(FAILED),
         Err(error) => {
@@ -133,8 +139,6 @@ fn run(cli: Cli) -> Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

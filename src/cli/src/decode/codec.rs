@@ -9,6 +9,7 @@ use symphonia::core::units::{Duration, Timestamp};
 
 use super::opus::{OpusStream, RATE_HZ as OPUS_RATE_HZ};
 use super::{SourceDepth, refusal, wave_mask};
+use crate::panics::foreign;
 
 /// What was decoded from a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,13 +45,14 @@ impl PacketDecoder {
                 return Err(refusal::codec(container, &format!("Vorbis with {n_channels} channels")));
             }
         }
-        symphonia::default::get_codecs()
-            .make_audio_decoder(params, &AudioDecoderOptions::default())
-            .map(Self::Symphonia)
-            .map_err(|error| match error {
-                SymphoniaError::Unsupported(_) => refusal::codec(container, &codec_name(params)),
-                error => anyhow!(error).context("cannot be decoded"),
-            })
+        foreign(|| {
+            symphonia::default::get_codecs().make_audio_decoder(params, &AudioDecoderOptions::default())
+        })?
+        .map(Self::Symphonia)
+        .map_err(|error| match error {
+            SymphoniaError::Unsupported(_) => refusal::codec(container, &codec_name(params)),
+            error => anyhow!(error).context("cannot be decoded"),
+        })
     }
 
     /// The codec's short name.
@@ -82,17 +84,19 @@ impl PacketDecoder {
     ) -> Result<(Outcome, Option<u32>)> {
         match self {
             Self::Opus(stream) => {
-                let is_good = stream.decode(data, block);
+                let is_good = foreign(|| stream.decode(data, block))?;
                 Ok((if is_good { Outcome::Decoded } else { Outcome::Damaged }, Some(OPUS_RATE_HZ)))
             }
             Self::Symphonia(decoder) => {
                 let packet = Packet::new(0, Timestamp::ZERO, Duration::new(n_samples), data);
-                match decoder.decode(&packet) {
-                    Ok(buffer) => {
-                        let rate_hz = buffer.spec().rate();
+                let decoded = foreign(|| {
+                    decoder.decode(&packet).map(|buffer| {
                         buffer.copy_to_vecs_planar(block);
-                        Ok((Outcome::Decoded, Some(rate_hz)))
-                    }
+                        buffer.spec().rate()
+                    })
+                })?;
+                match decoded {
+                    Ok(rate_hz) => Ok((Outcome::Decoded, Some(rate_hz))),
                     Err(SymphoniaError::DecodeError(_) | SymphoniaError::IoError(_)) => {
                         Ok((Outcome::Damaged, None))
                     }

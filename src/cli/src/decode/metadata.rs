@@ -10,6 +10,7 @@ use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::{MetadataOptions, RawValue, StandardTag, Tag};
 
 use super::input::Input;
+use crate::panics::foreign;
 
 /// The most bytes of a chunk that is kept.
 const MAX_CHUNK: u64 = 1 << 24;
@@ -90,11 +91,14 @@ impl Metadata {
         }
         let stream = MediaSourceStream::new(Box::new(file), MediaSourceStreamOptions::default());
         let probe = symphonia::default::get_probe();
-        if let Ok(mut reader) =
-            probe.probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
-        {
-            this.read_tags(&mut *reader);
-        }
+        // Tags that break their reader are none: the sound is read by another.
+        let _ = foreign(|| {
+            if let Ok(mut reader) =
+                probe.probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
+            {
+                this.read_tags(&mut *reader);
+            }
+        });
         this
     }
 

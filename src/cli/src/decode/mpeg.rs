@@ -19,6 +19,7 @@ use super::metadata::Metadata;
 use super::refusal;
 use super::sbr::SbrMeter;
 use super::{Findings, Format, Source, SourceDepth};
+use crate::panics::foreign;
 use crate::resample::n_resampled;
 
 /// Samples by which any layer 3 decoder is late (Xing's headers count the encoder's delay only).
@@ -147,13 +148,13 @@ impl MpegSource {
             self.sbr.add(content);
         }
         let packet = Packet::new(0, Timestamp::ZERO, Duration::new(header.n_samples), content);
-        let is_good = match decoder.decode(&packet) {
+        let is_good = foreign(|| match decoder.decode(&packet) {
             Ok(buffer) if buffer.frames() as u64 <= header.n_samples && buffer.frames() > 0 => {
                 buffer.copy_to_vecs_planar(block);
                 true
             }
             _ => false,
-        };
+        })?;
         block.resize_with(header.n_channels, Vec::new);
         for channel in block.iter_mut() {
             if !is_good {
@@ -374,7 +375,6 @@ fn make_decoder(header: &Header) -> Result<Box<dyn AudioDecoder>> {
     let channels = if header.n_channels == 1 { CHANNEL_LAYOUT_MONO } else { CHANNEL_LAYOUT_STEREO };
     let mut params = AudioCodecParameters::new();
     params.for_codec(id).with_sample_rate(header.rate_hz).with_channels(channels);
-    symphonia::default::get_codecs()
-        .make_audio_decoder(&params, &AudioDecoderOptions::default())
+    foreign(|| symphonia::default::get_codecs().make_audio_decoder(&params, &AudioDecoderOptions::default()))?
         .map_err(|error| anyhow!(error).context("cannot be decoded"))
 }

@@ -4,6 +4,8 @@
 //! streaming programs write) for the end. Here positions are held against what was decoded: the start is trimmed by the
 //! stream's header, the end by the last page, and what is missing in between is filled so that the rest stays in place.
 
+use std::collections::VecDeque;
+
 use anyhow::{Result, bail};
 use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::codecs::audio::well_known::{CODEC_ID_FLAC, CODEC_ID_OPUS, CODEC_ID_VORBIS};
@@ -13,6 +15,7 @@ use super::conform::Conform;
 use super::input::Input;
 use super::metadata::Metadata;
 use super::opus::RATE_HZ as OPUS_RATE_HZ;
+use super::page::Page;
 use super::{Findings, Format, Source, refusal};
 use crate::resample::n_resampled;
 
@@ -22,58 +25,8 @@ const MAX_PACKET: usize = 1 << 24;
 const MIN_GAP_S: f64 = 0.05;
 /// A hole longer than this is a position that makes no sense, in seconds.
 const MAX_GAP_S: f64 = 600.0;
-
-/// A page's header; its content follows in the input.
-struct Page {
-    is_continued: bool,
-    is_first: bool,
-    is_last: bool,
-    /// Samples up to the end of the last packet that ends here; `None`: none does, or it is not said.
-    position: Option<u64>,
-    serial: u32,
-    /// Lengths of the pieces of packets.
-    lacing: Vec<u8>,
-}
-
-impl Page {
-    /// The next page, wherever it begins; `None` at the end.
-    fn read(input: &mut Input, n_foreign: &mut u64) -> Result<Option<Self>> {
-        loop {
-            let head = input.peek(27)?;
-            if head.len() < 27 {
-                *n_foreign += head.len() as u64;
-                return Ok(None);
-            }
-            if head.starts_with(b"OggS") && head[4] == 0 {
-                break;
-            }
-            let bytes = input.peek(4096)?;
-            let next = bytes[1..].windows(4).position(|window| window == b"OggS");
-            let n = next.map_or(bytes.len() - 3, |at| at + 1) as u64;
-            *n_foreign += n;
-            input.skip(n)?;
-        }
-        let Some(head) = input.take::<27>()? else { return Ok(None) };
-        let position = i64::from_le_bytes([6, 7, 8, 9, 10, 11, 12, 13].map(|i| head[i]));
-        let serial = u32::from_le_bytes([head[14], head[15], head[16], head[17]]);
-        let mut lacing = vec![0; usize::from(head[26])];
-        if input.read(&mut lacing)? < lacing.len() {
-            return Ok(None);
-        }
-        Ok(Some(Self {
-            is_continued: head[5] & 1 != 0,
-            is_first: head[5] & 2 != 0,
-            is_last: head[5] & 4 != 0,
-            position: u64::try_from(position).ok(),
-            serial,
-            lacing,
-        }))
-    }
-
-    fn n_bytes(&self) -> u64 {
-        self.lacing.iter().map(|&n| u64::from(n)).sum()
-    }
-}
+/// Samples per channel of a block of silence.
+const BLOCK: u64 = 4_096;
 
 /// A stream's codec and shape, by its first packet.
 #[derive(Clone, Debug)]
@@ -167,6 +120,15 @@ struct Link {
     is_ended: bool,
 }
 
+/// What is handed out next, before trimming and conversion. But for the end of a part, all of the same link.
+enum Piece {
+    Block(Vec<Vec<f32>>),
+    /// Samples of silence: of whatever length, it takes no memory.
+    Silence(u64),
+    /// The link before ends.
+    EndOfPart,
+}
+
 /// An Ogg file.
 pub struct OggSource {
     input: Input,
@@ -183,8 +145,8 @@ pub struct OggSource {
     n_decoded: u64,
     offset: Option<i64>,
     to_skip: u64,
-    /// Blocks of a page that were decoded, and are not handed out yet; the last is handed out first.
-    ready: Vec<Vec<Vec<f32>>>,
+    /// What a page gave, before trimming and conversion, and is not handed out yet.
+    ready: VecDeque<Piece>,
     is_over: bool,
     n_gap_samples: u64,
     n_foreign: u64,
@@ -236,7 +198,7 @@ impl OggSource {
             partial: Vec::new(),
             n_decoded: 0,
             offset: None,
-            ready: Vec::new(),
+            ready: VecDeque::new(),
             is_over: false,
             n_gap_samples: 0,
             n_foreign: 0,
@@ -256,7 +218,7 @@ impl OggSource {
         };
         let next = self.links.get(self.link_idx + 1);
         if page.is_first && next.is_some_and(|link| link.serial == page.serial) && self.n_packets > 0 {
-            self.begin_link()?;
+            self.begin_link();
         }
         if self.links.get(self.link_idx).is_none_or(|link| link.serial != page.serial) {
             self.input.skip(page.n_bytes())?;
@@ -267,17 +229,13 @@ impl OggSource {
         Ok(true)
     }
 
-    fn begin_link(&mut self) -> Result<()> {
-        let mut block = Vec::new();
-        if self.conform.end_part(&mut block)? {
-            self.ready.insert(0, block);
-        }
+    fn begin_link(&mut self) {
+        self.ready.push_back(Piece::EndOfPart);
         self.link_idx += 1;
         self.decoder = None;
         (self.n_packets, self.n_decoded, self.offset) = (0, 0, None);
         self.partial.clear();
         self.to_skip = self.links[self.link_idx].head.pre_skip;
-        Ok(())
     }
 
     /// The packets that end in a page.
@@ -341,24 +299,39 @@ impl OggSource {
         }
         let n_page = self.n_decoded - n_before;
         if let Some(position) = page.position.filter(|_| n_page > 0 || self.offset.is_some()) {
-            self.place(&link, page, position, n_page, &mut blocks);
+            let gap = self.place(&link, page, position, n_page, &mut blocks);
+            self.ready.extend((gap > 0).then_some(Piece::Silence(gap)));
         }
-        for mut block in blocks {
-            let skip = self.to_skip.min(block[0].len() as u64);
-            self.to_skip -= skip;
-            block.iter_mut().for_each(|channel| drop(channel.drain(..skip as usize)));
-            if block[0].is_empty() {
-                continue;
-            }
-            self.conform.block(link.head.rate_hz, &mut block)?;
-            if !block[0].is_empty() {
-                self.ready.insert(0, block);
-            }
-        }
+        self.ready.extend(blocks.into_iter().map(Piece::Block));
         Ok(())
     }
 
-    /// Holds a page's position against what was decoded.
+    /// The next block of a piece, trimmed and converted, which may be empty.
+    fn hand_out(&mut self, piece: Piece, block: &mut Vec<Vec<f32>>) -> Result<()> {
+        let head = &self.links[self.link_idx].head;
+        match piece {
+            Piece::EndOfPart => {
+                if !self.conform.end_part(block)? {
+                    block.clear();
+                }
+                return Ok(());
+            }
+            Piece::Block(piece) => *block = piece,
+            Piece::Silence(n) => {
+                let n_now = n.min(BLOCK);
+                *block = vec![vec![0.0; n_now as usize]; head.n_channels];
+                if n > n_now {
+                    self.ready.push_front(Piece::Silence(n - n_now));
+                }
+            }
+        }
+        let skip = self.to_skip.min(block[0].len() as u64);
+        self.to_skip -= skip;
+        block.iter_mut().for_each(|channel| drop(channel.drain(..skip as usize)));
+        if block[0].is_empty() { Ok(()) } else { self.conform.block(head.rate_hz, block) }
+    }
+
+    /// Holds a page's position against what was decoded; returns the samples that are missing before it.
     fn place(
         &mut self,
         link: &Link,
@@ -366,7 +339,7 @@ impl OggSource {
         position: u64,
         n_page: u64,
         blocks: &mut Vec<Vec<Vec<f32>>>,
-    ) {
+    ) -> u64 {
         let ahead = position as i64 - self.n_decoded as i64;
         let Some(offset) = self.offset else {
             if ahead < 0 && !(page.is_last && link.is_ended) {
@@ -378,7 +351,7 @@ impl OggSource {
             if page.is_last && ahead < 0 {
                 drop_end(blocks, ahead.unsigned_abs());
             }
-            return;
+            return 0;
         };
         let gap = ahead - offset;
         let rate = f64::from(link.head.rate_hz);
@@ -386,13 +359,13 @@ impl OggSource {
             // A last page may end within its last packet.
             drop_end(blocks, gap.unsigned_abs().min(n_page));
         } else if gap as f64 > MIN_GAP_S * rate && (gap as f64) < MAX_GAP_S * rate {
-            let n_gap = gap as usize;
-            blocks.insert(0, vec![vec![0.0; n_gap]; link.head.n_channels]);
             self.n_decoded += gap as u64;
             self.n_gap_samples += n_resampled(gap as u64, link.head.rate_hz, self.format.rate_hz);
+            return gap as u64;
         } else if gap as f64 >= MAX_GAP_S * rate {
             self.offset = Some(ahead);
         }
+        0
     }
 }
 
@@ -422,9 +395,12 @@ impl Source for OggSource {
 
     fn read(&mut self, block: &mut Vec<Vec<f32>>) -> Result<bool> {
         loop {
-            if let Some(next) = self.ready.pop() {
-                *block = next;
-                return Ok(true);
+            if let Some(next) = self.ready.pop_front() {
+                self.hand_out(next, block)?;
+                if block.first().is_some_and(|channel| !channel.is_empty()) {
+                    return Ok(true);
+                }
+                continue;
             }
             if self.is_over {
                 return self.conform.end_part(block);

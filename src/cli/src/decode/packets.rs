@@ -18,13 +18,15 @@ use symphonia::core::units::TimeBase;
 
 use super::codec::{Outcome, PacketDecoder};
 use super::conform::spread;
-use super::edits::{self, Edit};
+use super::edits;
 use super::metadata::Metadata;
 use super::opus;
+use super::parts::{Part, Queued, part};
 use super::probe::probe;
 use super::sbr::{SbrMeter, lost_band};
 use super::tracks::choose;
 use super::{Findings, Format, Options, Source, asc, refusal};
+use crate::panics::foreign;
 
 /// The longest packet that silence stands in for, in samples: FLAC's largest block.
 const MAX_PATCH: u64 = 65_535;
@@ -38,13 +40,6 @@ const MAX_LOOK: usize = 2_000;
 const BLOCK: u64 = 4_096;
 /// Passes over the packets, for edits that go back.
 const MAX_REWINDS: u32 = 1_000;
-
-/// A part of what is handed out, in samples.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    Silence(u64),
-    Media { start: u64, left: Option<u64> },
-}
 
 /// A container being read.
 pub struct PacketSource {
@@ -60,8 +55,8 @@ pub struct PacketSource {
     format: Format,
     is_length_exact: bool,
     parts: VecDeque<Part>,
-    /// Blocks that were decoded and not used up, and where in the media the first begins.
-    queue: VecDeque<Vec<Vec<f32>>>,
+    /// What was decoded and not used up, and where in the media the first of it begins.
+    queue: VecDeque<Queued>,
     queue_at: u64,
     /// Where the packets read so far end, dropped ones included.
     media_end: u64,
@@ -127,7 +122,7 @@ impl PacketSource {
         let decoder = PacketDecoder::new(&params, container)?;
         let depth = decoder.depth();
         let mut metadata = Metadata::default();
-        metadata.read_tags(&mut *reader);
+        foreign(|| metadata.read_tags(&mut *reader))?;
         let mut this = Self {
             format: Format {
                 name: format!("{container}, {}", decoder.name()),
@@ -251,7 +246,7 @@ impl PacketSource {
     fn fill_to_first(&mut self) -> Result<Option<f64>> {
         let mut first: Option<f64> = None;
         for _ in 0..MAX_LOOK {
-            let packet = match self.reader.next_packet() {
+            let packet = match foreign(|| self.reader.next_packet())? {
                 Ok(Some(packet)) => packet,
                 Ok(None) | Err(_) => break,
             };
@@ -273,7 +268,7 @@ impl PacketSource {
     /// Decodes the next packet into the queue; false at the end of the source.
     fn fill(&mut self) -> Result<bool> {
         let packet = loop {
-            match self.reader.next_packet() {
+            match foreign(|| self.reader.next_packet())? {
                 Ok(Some(packet)) if packet.track_id == self.track_id => break packet,
                 Ok(Some(_)) => {}
                 Ok(None) => return Ok(false),
@@ -324,7 +319,7 @@ impl PacketSource {
         if n_samples > 0 {
             spread(&mut block, self.format.n_channels);
             self.media_end += n_samples as u64;
-            self.queue.push_back(block);
+            self.queue.push_back(Queued::Block(block));
         }
         Ok(true)
     }
@@ -347,12 +342,7 @@ impl PacketSource {
         }
         self.n_gap_samples += gap;
         self.media_end += gap;
-        let mut left = gap;
-        while left > 0 {
-            let n = left.min(BLOCK);
-            left -= n;
-            self.queue.push_back(vec![vec![0.0; n as usize]; self.format.n_channels]);
-        }
+        self.queue.push_back(Queued::Silence(gap));
     }
 
     fn check_unchanged(&mut self, rate_hz: u32, n_channels: usize) -> Result<()> {
@@ -389,13 +379,13 @@ impl PacketSource {
             self.rewind()?;
         }
         loop {
-            let Some(block) = self.queue.front_mut() else {
+            let Some(queued) = self.queue.front() else {
                 if self.fill()? {
                     continue;
                 }
                 return Ok(None);
             };
-            let n_samples = block[0].len() as u64;
+            let n_samples = queued.n_samples();
             let skip = start.saturating_sub(self.queue_at);
             if skip >= n_samples {
                 self.queue_at += n_samples;
@@ -403,9 +393,17 @@ impl PacketSource {
                 continue;
             }
             let n = left.unwrap_or(u64::MAX).min(n_samples - skip);
-            let (from, to) = (skip as usize, (skip + n) as usize);
-            let part = block.iter().map(|channel| channel[from..to].to_vec()).collect();
-            if to as u64 == n_samples {
+            let (n, part) = match queued {
+                Queued::Block(block) => {
+                    let (from, to) = (skip as usize, (skip + n) as usize);
+                    (n, block.iter().map(|channel| channel[from..to].to_vec()).collect())
+                }
+                Queued::Silence(_) => {
+                    let n = n.min(BLOCK);
+                    (n, vec![vec![0.0; n as usize]; self.format.n_channels])
+                }
+            };
+            if skip + n == n_samples {
                 self.queue_at += n_samples;
                 self.queue.pop_front();
             }
@@ -472,28 +470,5 @@ impl Source for PacketSource {
 
     fn metadata(&self) -> &Metadata {
         &self.metadata
-    }
-}
-
-fn part(edit: Edit, timescale: u32, rate_hz: u32) -> Part {
-    let convert = |n: u64| {
-        let scaled = u128::from(n) * u128::from(rate_hz) + u128::from(timescale) / 2;
-        u64::try_from(scaled / u128::from(timescale)).unwrap_or(u64::MAX)
-    };
-    match edit {
-        Edit::Gap(n) => Part::Silence(convert(n)),
-        Edit::Media { start, length } => Part::Media { start: convert(start), left: length.map(convert) },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn edits_become_samples() {
-        assert_eq!(part(Edit::Gap(600), 600, 24_000), Part::Silence(24_000));
-        let edit = Edit::Media { start: 2048, length: Some(48_000) };
-        assert_eq!(part(edit, 48_000, 24_000), Part::Media { start: 1024, left: Some(24_000) });
     }
 }

@@ -16,6 +16,7 @@ use super::layout::{Announced, Codec, Layout, Tail};
 use super::metadata::Metadata;
 use super::riff::{chunk_header, pass_padding};
 use super::{Findings, Format, Source};
+use crate::panics::foreign;
 
 /// Samples per channel of a block, about: a live pipe waits for one to fill, 21 ms at 48 kHz.
 const BLOCK: usize = 1024;
@@ -287,8 +288,8 @@ impl Unit {
             .with_channels(Channels::Discrete(n_channels as u16))
             .with_max_frames_per_packet(n_samples as u64)
             .with_frames_per_block(n_samples as u64);
-        let decoder = symphonia::default::get_codecs()
-            .make_audio_decoder(&params, &AudioDecoderOptions::default())
+        let codecs = symphonia::default::get_codecs();
+        let decoder = foreign(|| codecs.make_audio_decoder(&params, &AudioDecoderOptions::default()))?
             .map_err(|error| anyhow!(error).context("its ADPCM cannot be decoded"))?;
         Ok(Self::Block { decoder, n_samples })
     }
@@ -299,13 +300,14 @@ impl Unit {
             (Self::Plain, _) => {}
             (Self::Block { decoder, n_samples }, _) => {
                 let packet = Packet::new(0, Timestamp::ZERO, Duration::new(*n_samples as u64), bytes);
-                match decoder.decode(&packet) {
-                    Ok(buffer) => buffer.copy_to_vecs_planar(block),
+                let decoded =
+                    foreign(|| decoder.decode(&packet).map(|buffer| buffer.copy_to_vecs_planar(block)));
+                if decoded?.is_err() {
                     // A damaged block is as long as any.
-                    Err(_) => block.iter_mut().for_each(|channel| {
+                    block.iter_mut().for_each(|channel| {
                         channel.clear();
                         channel.resize(*n_samples, 0.0);
-                    }),
+                    });
                 }
             }
         }

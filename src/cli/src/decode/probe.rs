@@ -12,6 +12,7 @@ use symphonia::core::meta::MetadataOptions;
 use symphonia::default::get_probe;
 
 use super::{edits, refusal};
+use crate::panics::foreign;
 
 /// Opens a file from its start.
 ///
@@ -26,8 +27,7 @@ pub fn probe(file: &File, extension: Option<&str>) -> Result<Box<dyn FormatReade
     }
     let source = CutFile::new(file).context("cannot be measured")?;
     let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
-    get_probe()
-        .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
+    foreign(|| get_probe().probe(&hint, stream, FormatOptions::default(), MetadataOptions::default()))?
         .map_err(|error| explain_probe(&error))
 }
 

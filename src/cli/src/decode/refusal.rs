@@ -7,7 +7,8 @@ pub const SUPPORTED: &str = "WAV, RF64, BW64, Wave64, AIFF, AU, CAF, FLAC, MP3, 
     M4A, MP4 and MOV, and Matroska and WebM";
 
 /// The command that makes any other input readable, for the file that the message names in front of it.
-pub const CONVERT: &str = "convert it first: ffmpeg -i INPUT -vn -c:a flac OUTPUT.flac";
+pub const CONVERT: &str =
+    "convert it first: ffmpeg -i INPUT -vn -c:a flac OUTPUT.flac (or let --ffmpeg do it)";
 
 /// The error for a codec, by the name that people know it by.
 pub fn codec(container: &str, codec: &str) -> Error {

@@ -3,24 +3,26 @@
 //! Two threads, so that a live input is never waited for with something left to hand on: one decodes, the other does the
 //! rest.
 
-use std::io::{self, BufWriter, Write};
-use std::panic::resume_unwind;
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use tacet_realtime::denoiser::Settings;
 use tacet_realtime::rules::FILE_AHEAD_HOPS;
 
 use super::engine::Engines;
+use super::listen::{Listen, Waiting};
 use super::plan::{Place, Task};
 use super::report::{Done, Level, Measured, NoiseMeter};
 use crate::decode::{self, Decoder};
-use crate::encode::{Spec, WavWriter};
+use crate::encode::flac::{self, FlacWriter};
+use crate::encode::{SampleSink, Spec, WavWriter, tags};
 use crate::model::LoadedModel;
 use crate::output::Output;
+use crate::panics::{Panicked, caught};
 use crate::pipeline::{HopProcessor, Observer, Pipeline, Sink};
 use crate::progress::{FileProgress, Progress};
 use crate::spectrogram::Spectrogram;
@@ -42,6 +44,8 @@ pub struct Context<'a> {
     pub settings: Settings,
     /// Whether to write floating point whatever the input's depth.
     pub is_float: bool,
+    /// What of the signal is written.
+    pub listen: Listen,
     /// How inputs are opened.
     pub input: &'a decode::Options,
     /// Where progress shows.
@@ -60,42 +64,27 @@ pub fn run(task: &Task, context: &Context<'_>) -> Result<Done> {
     };
     let format = decoder.format().clone();
     let spec = Spec::of_source(&format, context.is_float)?;
+    let spec = if task.is_flac { flac::spec(spec)? } else { spec };
     let name = task.input.path().file_name().unwrap_or_default().to_string_lossy();
     let progress = context.progress.file(&name, format.n_samples, format.rate_hz);
-    let length = decoder.exact_length();
     // What comes through and goes on is handed on at once; what is to be a file is heard ahead.
     let is_live = matches!((&task.input, &task.output), (Place::Standard, Place::Standard));
     let ahead_hops = if is_live { 0 } else { FILE_AHEAD_HOPS };
     let mut flow = Flow::new(decoder, context, ahead_hops, task.spectrogram.is_some())?;
 
-    let (n_over, output) = match &task.output {
-        Place::Standard => {
-            let mut writer = WavWriter::streaming(
-                BufWriter::with_capacity(PIPE_BYTES, io::stdout().lock()),
-                spec,
-                length,
-            )?;
-            flow.run(&mut writer, &progress)?;
-            let n_over = writer.n_over();
-            writer.finish_streaming().context("standard output")?;
-            (n_over, None)
+    let (n_over, output, note) = match (task.is_flac, &task.output) {
+        (true, place) => write_flac(&mut flow, place, &spec, &progress)?,
+        (false, Place::Standard) => {
+            let stdout = BufWriter::with_capacity(PIPE_BYTES, io::stdout().lock());
+            let (n_over, note, _) =
+                stream_wav(&mut flow, stdout, spec, &progress).context("standard output")?;
+            (n_over, None, note)
         }
-        Place::File(path) => {
-            let output = Output::create(path)?;
-            let is_seekable = output.is_seekable();
-            let mut writer = if is_seekable {
-                WavWriter::seekable(output, spec, format.n_samples)?
-            } else {
-                WavWriter::streaming(output, spec, length)?
-            };
-            flow.run(&mut writer, &progress)?;
-            let n_over = writer.n_over();
-            let output = if is_seekable { writer.finish() } else { writer.finish_streaming() };
-            (n_over, Some(output.with_context(|| path.display().to_string())?))
-        }
+        (false, Place::File(path)) => write_wav(&mut flow, path, spec, &progress)?,
     };
     let (mut measured, spectrogram) = flow.into_results();
     measured.n_over = n_over;
+    measured.blemishes.notes.extend(note);
     // Both or neither: the picture is complete before either file appears.
     let picture = match (spectrogram, &task.spectrogram) {
         (Some(spectrogram), Some(path)) => Some(draw(spectrogram, path, &name, &measured, context)?),
@@ -108,6 +97,76 @@ pub fn run(task: &Task, context: &Context<'_>) -> Result<Done> {
     Ok(Done::new(format.name, &spec, &measured))
 }
 
+/// Samples beyond full scale, the output to commit, and what could not be kept.
+type Written = (u64, Option<Output>, Option<String>);
+
+fn write_wav(flow: &mut Flow<'_>, path: &Path, spec: Spec, progress: &FileProgress) -> Result<Written> {
+    let output = Output::create(path)?;
+    if !output.is_seekable() {
+        let (n_over, note, output) = stream_wav(flow, output, spec, progress)?;
+        return Ok((n_over, Some(output), note));
+    }
+    let before = tags::for_wav(flow.decoder.metadata());
+    let n_before = before.content.len();
+    let mut writer = WavWriter::seekable(output, spec, flow.decoder.format().n_samples, before.content)?;
+    flow.run(&mut writer, progress)?;
+    // A pipe tells the rest at its end.
+    let mut all = tags::for_wav(flow.decoder.metadata());
+    let note = all.note();
+    writer.set_behind(all.content.split_off(n_before));
+    let n_over = writer.n_over();
+    let output = writer.finish().with_context(|| path.display().to_string())?;
+    Ok((n_over, Some(output), note))
+}
+
+/// To where there is no way back.
+fn stream_wav<W: Write>(
+    flow: &mut Flow<'_>,
+    sink: W,
+    spec: Spec,
+    progress: &FileProgress,
+) -> Result<(u64, Option<String>, W)> {
+    let carried = tags::for_wav(flow.decoder.metadata());
+    let note = carried.note();
+    let mut writer = WavWriter::streaming(sink, spec, flow.decoder.exact_length(), carried.content)?;
+    flow.run(&mut writer, progress)?;
+    let n_over = writer.n_over();
+    Ok((n_over, note, writer.finish_streaming()?))
+}
+
+/// A FLAC's header is completed at its end: for a pipe, in a temporary file first.
+fn write_flac(flow: &mut Flow<'_>, place: &Place, spec: &Spec, progress: &FileProgress) -> Result<Written> {
+    let carried = tags::for_flac(flow.decoder.metadata());
+    let note = carried.note();
+    let encode = |flow: &mut Flow<'_>, sink: &mut dyn WriteSeek| -> Result<u64> {
+        let mut writer = FlacWriter::new(BufWriter::new(sink), spec, &carried.content)?;
+        flow.run(&mut writer, progress)?;
+        let n_over = writer.n_over();
+        writer.finish()?;
+        Ok(n_over)
+    };
+    let mut output = match place {
+        Place::Standard => None,
+        Place::File(path) => Some(Output::create(path)?),
+    };
+    if let Some(mut file) = output.take_if(|output| output.is_seekable()) {
+        let n_over = encode(flow, &mut file)?;
+        return Ok((n_over, Some(file), note));
+    }
+    let mut file = tempfile::tempfile().context("cannot make a temporary file for the FLAC")?;
+    let n_over = encode(flow, &mut file)?;
+    file.seek(SeekFrom::Start(0))?;
+    match &mut output {
+        Some(output) => io::copy(&mut file, output)?,
+        None => io::copy(&mut file, &mut io::stdout().lock()).context("standard output")?,
+    };
+    Ok((n_over, output, note))
+}
+
+/// What a FLAC is written into.
+trait WriteSeek: Write + Seek {}
+impl<T: Write + Seek> WriteSeek for T {}
+
 /// A file's signal on its way, and what is measured of it.
 struct Flow<'a> {
     decoder: Decoder,
@@ -117,6 +176,7 @@ struct Flow<'a> {
     after: Level,
     watch: Watch,
     n_samples: u64,
+    listen: Listen,
 }
 
 /// What observes the signal at 48 kHz.
@@ -148,24 +208,35 @@ impl<'a> Flow<'a> {
             after: Level::default(),
             watch: Watch { noise: NoiseMeter::default(), spectrogram },
             n_samples: 0,
+            listen: context.listen,
         })
     }
 
-    fn run<W: Write>(&mut self, writer: &mut WavWriter<W>, progress: &FileProgress) -> Result<()> {
+    fn run(&mut self, writer: &mut dyn SampleSink, progress: &FileProgress) -> Result<()> {
         let Some(mut pipeline) = self.pipeline.take() else { return Ok(()) };
+        let n_channels = self.decoder.format().n_channels;
         let Self { decoder, before, after, watch, n_samples, engines, .. } = self;
+        let listen = self.listen;
+        let waiting = Waiting::new(n_channels);
         let mut sink = |block: &[&[f32]]| {
+            let mixed = listen.needs_input().then(|| waiting.mix(block, listen));
+            let mixed: Option<Vec<&[f32]>> =
+                mixed.as_ref().map(|channels| channels.iter().map(Vec::as_slice).collect());
+            let block = mixed.as_deref().unwrap_or(block);
             after.add(block);
             writer.write(block).context("cannot write the output")
         };
         thread::scope(|scope| {
             let (to_flow, blocks) = sync_channel(BLOCKS_AHEAD);
             let decoding = thread::Builder::new()
-                .spawn_scoped(scope, move || super::with_panics_as_errors(|| decode(decoder, &to_flow)))
+                .spawn_scoped(scope, move || caught(|| decode(decoder, &to_flow)))
                 .context("cannot start a thread")?;
             let mut flow = || -> Result<()> {
                 while let Some(block) = next(&blocks, &mut pipeline, watch, &mut sink)? {
                     before.add(&block);
+                    if listen.needs_input() {
+                        waiting.push(&block);
+                    }
                     pipeline.push(&block, watch, &mut sink)?;
                     progress.at(pipeline.n_in());
                 }
@@ -175,7 +246,8 @@ impl<'a> Flow<'a> {
             let flowed = flow();
             // Ends the decoding where it has not ended yet.
             drop(blocks);
-            decoding.join().unwrap_or_else(|panic| resume_unwind(panic));
+            let decoded = decoding.join().unwrap_or_else(|_| Err(Panicked("no message".to_owned())));
+            decoded.map_err(|Panicked(text)| anyhow!("{} ({text})", super::BROKEN))?;
             flowed.and_then(|()| pipeline.finish(watch, &mut sink)).map_err(|error| engines.explain(error))
         })
     }

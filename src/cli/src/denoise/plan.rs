@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use same_file::is_same_file;
 
-use super::Args;
+use super::find::{DENOISED, Input, find_inputs, resolved};
+use super::{Args, FileFormat};
 use crate::{refuse_other_format, usage};
 
 /// A path that means standard input or output.
@@ -53,8 +54,12 @@ pub struct Task {
     pub input: Place,
     /// Where it goes to.
     pub output: Place,
+    /// Whether it is written as FLAC, else as WAV.
+    pub is_flac: bool,
     /// Where its picture goes to, if wanted.
     pub spectrogram: Option<PathBuf>,
+    /// Why it cannot be done, where that is known before the work: the others are done.
+    pub refusal: Option<String>,
 }
 
 /// The tasks that the command line asks for; makes the folders that it names.
@@ -63,11 +68,22 @@ pub struct Task {
 /// A [usage error](crate::Usage): the arguments contradict each other, or an output would replace an input or another
 /// output. A folder cannot be made.
 pub fn plan(args: &Args) -> Result<Vec<Task>> {
-    let tasks = name_all(args)?;
-    refuse_overlap(args, &tasks)?;
-    for task in &tasks {
+    let inputs = find_inputs(args)?;
+    let mut tasks = name_all(args, &inputs)?;
+    refuse_overlap(args, &inputs, &mut tasks)?;
+    for task in &mut tasks {
         if let Place::File(output) = &task.output {
-            refuse_other_format("-o", output, &["wav", "wave"])?;
+            let written: &[&str] = match args.format {
+                None => &["wav", "wave", "flac"],
+                Some(FileFormat::Wav) => &["wav", "wave"],
+                Some(FileFormat::Flac) => &["flac"],
+            };
+            refuse_other_format("-o", output, written)?;
+            if task.is_flac && args.float {
+                return Err(usage("--float is for WAV: FLAC holds integers only"));
+            }
+            let too_long = long_name(output);
+            task.refusal = task.refusal.take().or(too_long);
         }
         if let Some(picture) = &task.spectrogram {
             refuse_other_format("--spectrogram", picture, &["png"])?;
@@ -78,37 +94,111 @@ pub fn plan(args: &Args) -> Result<Vec<Task>> {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
+    for task in &tasks {
+        // The tree of the inputs, mirrored.
+        if let (Some(_), Place::File(output)) = (&args.out_dir, &task.output)
+            && let Some(folder) = output.parent()
+        {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        }
+    }
     Ok(tasks)
 }
 
-fn name_all(args: &Args) -> Result<Vec<Task>> {
-    let is_many = args.inputs.len() > 1;
+/// Why a name cannot be written, if no file system takes it.
+fn long_name(output: &Path) -> Option<String> {
+    /// Bytes of a name on every common file system; on Windows and macOS units of UTF-16, which are fewer.
+    const MAX_NAME: usize = 255;
+    let name = output.file_name().unwrap_or_default();
+    let n_bytes = name.len();
+    (n_bytes > MAX_NAME).then(|| {
+        format!(
+            "its output's name has {n_bytes} bytes, more than the {MAX_NAME} that file systems allow ({}): choose one with -o",
+            name.display()
+        )
+    })
+}
+
+fn name_all(args: &Args, inputs: &[Input]) -> Result<Vec<Task>> {
+    let is_many = inputs.len() > 1;
     if is_many && args.output.is_some() {
         return Err(usage("-o names one output, but there are several inputs; use --out-dir"));
     }
     if args.inputs.iter().filter(|path| path.as_path() == Path::new(STANDARD)).count() > 1 {
         return Err(usage("standard input (-) can be read only once"));
     }
-    let task = |input: &PathBuf| {
-        let input = Place::new(input);
+    let extension = args.format.unwrap_or_default().extension();
+    let task = |Input { path, within, is_found }: &Input| {
+        let input = if *is_found { Place::File(path.clone()) } else { Place::new(path) };
         let output = match (&args.output, &args.out_dir) {
             (Some(output), _) => Place::new(output),
-            (None, Some(folder)) => Place::File(folder.join(stem(&input)).with_extension_added("wav")),
+            (None, Some(folder)) => {
+                Place::File(folder.join(within).join(stem(&input)).with_extension_added(extension))
+            }
             (None, None) => match &input {
                 Place::Standard => Place::Standard,
                 Place::File(path) => {
                     let mut name = stem(&input).to_owned();
-                    name.push("-denoised.wav");
-                    Place::File(path.with_file_name(name))
+                    name.push(DENOISED);
+                    Place::File(path.with_file_name(name).with_extension_added(extension))
                 }
             },
         };
+        let is_flac = match (args.format, &output) {
+            (Some(format), _) => format == FileFormat::Flac,
+            (None, Place::File(path)) => {
+                path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("flac"))
+            }
+            (None, Place::Standard) => false,
+        };
         let spectrogram = args.spectrogram.as_ref().map(|path| {
-            if is_many { path.join(stem(&input)).with_extension_added("png") } else { path.clone() }
+            if is_many {
+                path.join(within).join(stem(&input)).with_extension_added("png")
+            } else {
+                path.clone()
+            }
         });
-        Task { input, output, spectrogram }
+        Task { input, output, is_flac, spectrogram, refusal: None }
     };
-    Ok(args.inputs.iter().map(task).collect())
+    let mut tasks: Vec<Task> = inputs.iter().map(task).collect();
+    part_names(&mut tasks);
+    Ok(tasks)
+}
+
+/// Gives outputs and pictures that would have one name distinct ones, by the extension of their input: talk.mp3 and
+/// talk.m4a become talk.mp3.wav and talk.m4a.wav.
+fn part_names(tasks: &mut [Task]) {
+    let mut n_of_name: HashMap<PathBuf, usize> = HashMap::new();
+    for task in tasks.iter() {
+        for path in [Some(task.output.path()), task.spectrogram.as_deref()].into_iter().flatten() {
+            *n_of_name.entry(path.to_owned()).or_default() += 1;
+        }
+    }
+    let parted = |path: &Path, input: &Place| -> Option<PathBuf> {
+        let Place::File(input) = input else { return None };
+        let (from, to) = (input.extension()?, path.extension()?);
+        let mut name = path.file_stem()?.to_owned();
+        for part in [".".as_ref(), from, ".".as_ref(), to] {
+            name.push(part);
+        }
+        (n_of_name[path] > 1).then(|| path.with_file_name(name))
+    };
+    let outputs: Vec<_> = tasks.iter().map(|task| parted(task.output.path(), &task.input)).collect();
+    let pictures: Vec<_> =
+        tasks.iter().map(|task| parted(task.spectrogram.as_deref()?, &task.input)).collect();
+    // Where the extensions are the same as well, nothing is gained.
+    let is_distinct = |names: &[Option<PathBuf>], name: &Option<PathBuf>| {
+        names.iter().filter(|other| *other == name).count() == 1
+    };
+    for (index, task) in tasks.iter_mut().enumerate() {
+        if let Some(output) = outputs[index].clone().filter(|_| is_distinct(&outputs, &outputs[index])) {
+            task.output = Place::File(output);
+        }
+        if let Some(picture) = pictures[index].clone().filter(|_| is_distinct(&pictures, &pictures[index])) {
+            task.spectrogram = Some(picture);
+        }
+    }
 }
 
 /// The file's name without folder and extension.
@@ -133,10 +223,11 @@ impl WithExtensionAdded for PathBuf {
     }
 }
 
-fn refuse_overlap(args: &Args, tasks: &[Task]) -> Result<()> {
+fn refuse_overlap(args: &Args, inputs: &[Input], tasks: &mut [Task]) -> Result<()> {
     let mut n_standard = 0;
-    let mut written: HashMap<PathBuf, &Path> = HashMap::new();
-    for task in tasks {
+    // The tasks that write a file.
+    let mut written: HashMap<PathBuf, Vec<usize>> = HashMap::new();
+    for (index, task) in tasks.iter().enumerate() {
         if task.output == Place::Standard {
             n_standard += 1;
             if io::stdout().is_terminal() {
@@ -148,20 +239,29 @@ fn refuse_overlap(args: &Args, tasks: &[Task]) -> Result<()> {
             task.spectrogram.as_deref(),
         ];
         for file in files.into_iter().flatten() {
-            refuse_input(args, file)?;
-            if written.insert(resolved(file), task.input.path()).is_some() {
-                return Err(usage(format!(
-                    "two outputs would be written to {}; rename an input",
-                    file.display()
-                )));
-            }
+            refuse_input(inputs, file)?;
+            written.entry(resolved(file)).or_default().push(index);
+        }
+    }
+    for (file, writers) in written.iter().filter(|(_, writers)| writers.len() > 1) {
+        if tasks.len() == 1 {
+            return Err(usage(format!("two outputs would be written to {}", file.display())));
+        }
+        for &writer in writers {
+            let other = writers.iter().find(|&&other| other != writer).map_or(writer, |&other| other);
+            let reason = format!(
+                "would be written to {}, as would {}: rename one, or name the folder above both with --recursive",
+                file.display(),
+                tasks[other].input
+            );
+            tasks[writer].refusal = Some(reason);
         }
     }
     if let Some(json) = &args.json {
         if Place::new(json) == Place::Standard {
             n_standard += 1;
         } else {
-            refuse_input(args, json)?;
+            refuse_input(inputs, json)?;
             if written.contains_key(&resolved(json)) {
                 return Err(usage(format!("two outputs would be written to {}", json.display())));
             }
@@ -173,8 +273,9 @@ fn refuse_overlap(args: &Args, tasks: &[Task]) -> Result<()> {
     Ok(())
 }
 
-fn refuse_input(args: &Args, file: &Path) -> Result<()> {
-    for input in args.inputs.iter().filter(|input| input.as_path() != Path::new(STANDARD)) {
+fn refuse_input(inputs: &[Input], file: &Path) -> Result<()> {
+    for input in inputs.iter().map(|input| &input.path).filter(|input| input.as_path() != Path::new(STANDARD))
+    {
         // Also true for links of both kinds. Files that do not exist are nobody's.
         if is_same_file(input, file).unwrap_or(false) || resolved(input) == resolved(file) {
             return Err(usage(format!(
@@ -185,18 +286,6 @@ fn refuse_input(args: &Args, file: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// A path that two names of one file share, also of a file that does not exist yet.
-fn resolved(path: &Path) -> PathBuf {
-    if let Ok(path) = path.canonicalize() {
-        return path;
-    }
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match (folder.canonicalize(), path.file_name()) {
-        (Ok(folder), Some(name)) => folder.join(name),
-        _ => path.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -226,7 +315,9 @@ mod tests {
         let task = |input: &str, output: &str| Task {
             input: Place::File(input.into()),
             output: Place::File(output.into()),
+            is_flac: output.ends_with("flac"),
             spectrogram: None,
+            refusal: None,
         };
         assert_eq!(plan_of(&["a/talk.flac"]).unwrap(), [task("a/talk.flac", "a/talk-denoised.wav")]);
         assert_eq!(plan_of(&["take 1.2.mp3"]).unwrap(), [task("take 1.2.mp3", "take 1.2-denoised.wav")]);
@@ -239,6 +330,71 @@ mod tests {
             [task("x/a.wav", &format!("{out_dir}/a.wav")), task("y/b.c.mp3", &format!("{out_dir}/b.c.wav"))]
         );
         assert!(Path::new(out_dir).is_dir());
+    }
+
+    #[test]
+    fn inputs_of_one_name_get_distinct_outputs() {
+        let folder = tempfile::tempdir().unwrap();
+        let out_dir = folder.path().to_str().unwrap();
+        let names = |line: &[&str]| -> Vec<String> {
+            let tasks = plan_of(line).unwrap();
+            tasks
+                .iter()
+                .map(|task| task.output.path().file_name().unwrap().to_str().unwrap().to_owned())
+                .collect()
+        };
+        assert_eq!(
+            names(&["x/a.wav", "x/a.mp3", "x/b.mp3", "--out-dir", out_dir]),
+            ["a.wav.wav", "a.mp3.wav", "b.wav"]
+        );
+        assert_eq!(names(&["x/a.wav", "--out-dir", out_dir, "--format", "flac"]), ["a.flac"]);
+        assert!(plan_of(&["a.wav", "-o", "b.flac"]).unwrap()[0].is_flac);
+        assert!(refusal(&["a.wav", "-o", "b.flac", "--format", "wav"]).contains("name it .wav"));
+        let tasks = plan_of(&["a.wav", "-o", &"b".repeat(256)]).unwrap();
+        assert!(tasks[0].refusal.as_ref().unwrap().contains("256 bytes"));
+        // Where nothing tells them apart, it costs those alone.
+        let tasks = plan_of(&["x/a.wav", "y/a.wav", "y/b.wav", "--out-dir", out_dir]).unwrap();
+        assert!(tasks[0].refusal.as_ref().unwrap().contains("as would y/a.wav"));
+        assert!(tasks[1].refusal.as_ref().unwrap().contains("as would x/a.wav"));
+        assert_eq!(tasks[2].refusal, None);
+    }
+
+    #[test]
+    fn folders_are_mirrored() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("in");
+        for name in [
+            "b.wav",
+            "one/a.mp3",
+            "one/two/c.MKV",
+            "one/notes.txt",
+            "one/voice.AMR",
+            ".hidden/d.wav",
+            "b-denoised.wav",
+        ] {
+            let path = root.join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "x").unwrap();
+        }
+        let out_dir = root.join("out");
+        std::fs::create_dir_all(&out_dir).unwrap();
+        std::fs::write(out_dir.join("old.wav"), "x").unwrap();
+        let line = [root.to_str().unwrap(), "--recursive", "--out-dir", out_dir.to_str().unwrap()];
+        let tasks = plan_of(&line).unwrap();
+        let outputs: Vec<&Path> =
+            tasks.iter().map(|task| task.output.path().strip_prefix(&out_dir).unwrap()).collect();
+        assert_eq!(
+            outputs,
+            [
+                Path::new("b.wav"),
+                Path::new("one/a.wav"),
+                Path::new("one/two/c.wav"),
+                Path::new("one/voice.wav")
+            ]
+        );
+        assert!(out_dir.join("one/two").is_dir());
+        let empty = plan_of(&[out_dir.join("one").to_str().unwrap(), "--recursive"]).unwrap_err();
+        assert!(empty.is::<crate::Usage>() && empty.to_string().contains("no recording"));
     }
 
     #[test]
@@ -256,7 +412,7 @@ mod tests {
     fn contradictions_are_refused() {
         assert!(refusal(&["a.wav", "b.wav", "-o", "c.wav"]).contains("--out-dir"));
         assert!(refusal(&["-", "-"]).contains("only once"));
-        assert!(refusal(&["x/a.wav", "y/a.mp3", "--out-dir", "."]).contains("two outputs"));
+        assert!(plan_of(&["a.wav", "--json", "out.json"]).is_ok());
         assert!(refusal(&["a.wav", "--json", "a-denoised.wav"]).contains("two outputs"));
         assert!(refusal(&["a.wav", "--spectrogram", "./a-denoised.wav"]).contains("two outputs"));
         assert!(refusal(&["a.wav", "-o", "b.MP3"]).contains("name it .wav"));
