@@ -26,7 +26,7 @@ def main(plugin):
     )
     # Type, name, audio ports, MIDI ports, parameters, flags, file: as qtractor's own cache keeps it.
     fields = done.stdout.strip().split("|")
-    expected = ["CLAP", "Tacet", "2:2", "0:0", "15:0"]
+    expected = ["CLAP", "Tacet", "2:2", "0:0", "20:0"]
     if done.returncode != 0 or fields[:5] != expected or fields[6] != str(plugin):
         sys.exit(f"qtractor's scan ended with {done.returncode} and found {fields}, not {expected}:\n{done.stderr}")
     print(f"qtractor: scanned; channels {fields[2]}, parameters {fields[4]}")
