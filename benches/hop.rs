@@ -21,11 +21,9 @@ use tacet_realtime::denoiser::{Denoiser, Settings};
 use tacet_realtime::engine::native::{Level, NativeEngine, NativeModel, Precision};
 use tacet_realtime::engine::torch::{TorchDevice, TorchEngine, TorchOptions};
 use tacet_realtime::engine::{Engine, Job};
-use tacet_realtime::enhance::Shaping;
 use tacet_realtime::features::FeatureState;
 use tacet_realtime::frame::SILENT_SPECTRUM;
 use tacet_realtime::model::{HOP, ModelKind};
-use tacet_realtime::rules::Rules;
 use tacet_realtime::stft::Analysis;
 
 /// Length of a hop in microseconds.
@@ -48,10 +46,7 @@ struct Ours {
 
 impl Ours {
     fn new(name: String, engine: Box<dyn Engine>, packed: Option<(f64, f64)>) -> Self {
-        // What the official runtime does, no more: the outputs are compared.
-        let shaping = Shaping { keeps_clean: false, ..Shaping::default() };
-        let settings = Settings { rules: Rules::REFERENCE, shaping, ..Settings::default() };
-        let denoiser = Denoiser::new(engine, 1, settings).expect("room for a stream");
+        let denoiser = Denoiser::new(engine, 1, Settings::reference()).expect("room for a stream");
         Self { name, packed, denoiser, times: Times::default(), error: 0.0 }
     }
 }

@@ -21,9 +21,7 @@ use tacet_benches::plot::{self, Curve};
 use tacet_realtime::denoiser::{Denoiser, Settings};
 use tacet_realtime::engine::native::{Level, NativeEngine, NativeModel, NativeSequence, Precision};
 use tacet_realtime::engine::torch::{TorchDevice, TorchEngine, TorchFile, TorchOptions, TorchSequence};
-use tacet_realtime::enhance::Shaping;
 use tacet_realtime::model::{HOP, Model, ModelKind, SAMPLE_RATE_HZ};
-use tacet_realtime::rules::Rules;
 use tacet_realtime::sequence::{Pool, Sequence};
 use tacet_torch_pack::abi::DfMethod;
 
@@ -33,12 +31,6 @@ const N_HOPS: usize = 6000;
 const FEW_HOPS: usize = 600;
 /// Turns that every row takes with the official runtime.
 const TURNS: usize = 5;
-
-/// What the official runtime does, no more.
-fn settings() -> Settings {
-    let shaping = Shaping { keeps_clean: false, ..Shaping::default() };
-    Settings { rules: Rules::REFERENCE, shaping, ..Settings::default() }
-}
 
 /// What one way of going through the recording took.
 #[derive(Default)]
@@ -116,7 +108,7 @@ fn main() {
         let packed = NativeModel::with(&model, precision, Level::get()).expect("the embedded model fits");
         all(format!("hop by hop, {precision:?}, mono"), FEW_HOPS, 1, &mut |hops, n_hops| {
             let engine = Box::new(NativeEngine::new(packed.clone()));
-            let mut denoiser = Denoiser::new(engine, 1, settings()).expect("room for a stream");
+            let mut denoiser = Denoiser::new(engine, 1, Settings::reference()).expect("room for a stream");
             let mut output = [0.0; HOP];
             for hop in hops.iter().cycle().take(n_hops) {
                 denoiser.process(&[hop], &mut [&mut output]).expect("a step");
@@ -130,7 +122,7 @@ fn main() {
                 let pool = Pool::new(n_threads).expect("threads");
                 let ratio = all(name, N_HOPS, n_channels, &mut |hops, n_hops| {
                     let engine = NativeSequence::new(packed.clone(), n_channels);
-                    let sequence = Sequence::on(&pool, engine, settings(), n_threads + 3);
+                    let sequence = Sequence::on(&pool, engine, Settings::reference(), n_threads + 3);
                     through(sequence, n_channels, hops, n_hops);
                 });
                 curve.points.push((n_threads as f64, ratio));
@@ -144,7 +136,8 @@ fn main() {
                 let file = TorchFile::new(engine.take().expect("given back"), 1, DfMethod::COMPLEX_STRIDED);
                 let (give, given) = std::sync::mpsc::channel();
                 let done = move |engine| drop(give.send(engine));
-                let sequence = Sequence::new(TorchSequence::new(file.expect("a file"), done), settings());
+                let sequence =
+                    Sequence::new(TorchSequence::new(file.expect("a file"), done), Settings::reference());
                 through(sequence, 1, hops, n_hops);
                 engine = given.recv().ok();
             });

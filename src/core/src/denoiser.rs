@@ -22,6 +22,14 @@ pub struct Settings {
     pub rules: Rules,
 }
 
+impl Settings {
+    /// What the official runtime does by default, no more: for comparing with it.
+    pub fn reference() -> Self {
+        let shaping = Shaping { keeps_clean: false, ..Shaping::default() };
+        Self { rules: Rules::REFERENCE, shaping, ..Self::default() }
+    }
+}
+
 /// What one hop did.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HopReport {

@@ -33,7 +33,7 @@ const POWER_SMOOTHING: f32 = 0.3;
 const ON: f32 = 0.3;
 const OFF: f32 = 0.2;
 /// Power of a frame below which there is no sound: -115 dBFS, digital silence and the rounding of 16 bits' dither aside.
-const SILENT_POWER: f32 = 3e-12;
+pub(super) const SILENT_POWER: f32 = 3e-12;
 
 /// Hears one stream.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -7,6 +7,7 @@
 
 use tacet_model::N_BINS;
 
+use super::activity::SILENT_POWER;
 use crate::frame::Spectrum;
 
 /// Bins of a group whose power is followed: 400 Hz.
@@ -28,8 +29,6 @@ const FOUND: f32 = 3e-4;
 const STAYS: f32 = 3e-3;
 /// Hops with sound after which a band is believed.
 const FIRST_HOPS: u32 = 20;
-/// Power of a frame below which there is no sound.
-const SILENT_POWER: f32 = 3e-12;
 
 /// Follows the band of one stream.
 #[derive(Clone, Copy, Debug, PartialEq)]
