@@ -71,9 +71,14 @@ pub fn build_program(workspace: &Workspace) -> Result<PathBuf> {
     setup::provide(workspace)?;
     let mut cargo = shell::cargo();
     // All packages, so that their dependencies have the features that they have together; of them this program.
-    cargo.args(["build", "--locked", "--release"]).args(PACKAGES).args(["--bin", "tacet"]);
+    cargo.args(["build", "--locked", "--release"]).args(packages()).args(["--bin", "tacet"]);
     shell::run(cargo.current_dir(&workspace.root))?;
     Ok(workspace.target.join("release").join(format!("tacet{}", std::env::consts::EXE_SUFFIX)))
+}
+
+/// cargo's arguments that name all that is bundled.
+fn packages() -> impl Iterator<Item = &'static str> {
+    PACKAGES.iter().flat_map(|package| ["--package", package])
 }
 
 /// Sets up, builds and bundles; gives the bundles' paths in `target/bundled/`.
@@ -87,8 +92,7 @@ pub fn build(workspace: &Workspace, options: Options) -> Result<Vec<PathBuf>> {
     let profile = if options.debug { "dev" } else { "release" };
     let mut cargo = shell::cargo();
     cargo.args(["build", "--locked", "--profile", profile]).current_dir(&workspace.root);
-    cargo.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
-    shell::run(&mut cargo)?;
+    shell::run(cargo.args(packages()))?;
 
     // cargo's directory of the development profile is the one exception to the rule.
     let built = workspace.target.join(if options.debug { "debug" } else { "release" });
