@@ -297,13 +297,8 @@ unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char
         match CStr::from_ptr(id) {
             id if id == CLAP_EXT_PARAMS => ptr::from_ref(&this.params).cast(),
             id if id == CLAP_EXT_STATE => ptr::from_ref(&this.state).cast(),
-            // The framework's window needs the host's half of the extension.
-            id if id == CLAP_EXT_GUI => match this.host.as_ref().get_extension {
-                Some(get) if !get(this.host.as_ptr(), id.as_ptr()).is_null() => {
-                    ptr::from_ref(&this.gui).cast()
-                }
-                _ => ptr::null(),
-            },
+            // Also to a host that has no window now: scanners ask whether there is one.
+            id if id == CLAP_EXT_GUI => ptr::from_ref(&this.gui).cast(),
             _ => this.framework_clap.get_extension.map_or(ptr::null(), |get| get(plugin, id)),
         }
     }
@@ -365,7 +360,13 @@ unsafe extern "C" fn gui_create(plugin: *const clap_plugin, api: *const c_char, 
     // SAFETY: the host passes what it was given, and a string.
     unsafe {
         let Some(this) = of(plugin) else { return false };
-        if api.is_null() || this.is_gui_open.load(Ordering::Relaxed) {
+        // The framework's window needs the host's half of the extension.
+        let has_half = this
+            .host
+            .as_ref()
+            .get_extension
+            .is_some_and(|get| !get(this.host.as_ptr(), CLAP_EXT_GUI.as_ptr()).is_null());
+        if api.is_null() || !has_half || this.is_gui_open.load(Ordering::Relaxed) {
             return false;
         }
         let is_open = call!(this.framework_gui, create(plugin, api, is_floating));

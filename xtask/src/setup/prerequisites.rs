@@ -14,7 +14,7 @@ struct Packages {
 }
 
 /// Names as in Debian 12 and Ubuntu 22.04 and later.
-const DEBIAN: [Packages; 7] = [
+const DEBIAN: [Packages; 8] = [
     // The build: the standalone's audio backends, found through pkg-config.
     Packages { names: &["gcc", "pkg-config", "libasound2-dev", "libjack-jackd2-dev"], tests_only: false },
     // The panel and the standalone's window, opened when they run.
@@ -23,10 +23,12 @@ const DEBIAN: [Packages; 7] = [
     Packages { names: &["mesa-vulkan-drivers", "g++", "python3-venv"], tests_only: true },
     // The plugin's window is opened on an X server without a screen, drawn in software; instructions are counted.
     Packages { names: &["xvfb", "libgl1-mesa-dri", "valgrind"], tests_only: true },
+    // A screen reader reads the plugin's window.
+    Packages { names: &["dbus-daemon", "at-spi2-core"], tests_only: true },
     // Write the recordings of every kind that the command line reads.
     Packages { names: &["ffmpeg", "sox", "lame", "opus-tools", "vorbis-tools"], tests_only: true },
-    // Workstations that load the plugin.
-    Packages { names: &["ardour", "qtractor"], tests_only: true },
+    // Workstations that load the plugin; a sound server for one of them, and hands.
+    Packages { names: &["ardour", "qtractor", "jackd2", "xdotool"], tests_only: true },
     // Programs that load the LADSPA and LV2 plugins, and a sound server of the tests' own.
     Packages {
         names: &[

@@ -1,6 +1,6 @@
 //! What was built in hosts of other people: pedalboard and dawdreamer load the VST3, Ardour exports a session with it,
-//! qtractor scans the CLAP, ffmpeg, sox and PipeWire run the LADSPA plugins, lilv runs the LV2, and a sound server the
-//! virtual microphone.
+//! qtractor plays, exports and restores one with the CLAP, ffmpeg, sox and PipeWire run the LADSPA plugins, lilv runs the
+//! LV2, and a sound server the virtual microphone.
 
 use std::path::{Path, PathBuf};
 
@@ -40,7 +40,7 @@ pub fn check(workspace: &Workspace) -> Result<()> {
     for (script, products) in [
         ("vst3.py", &[of("vst3")?][..]),
         ("ardour.py", &[of("vst3")?]),
-        ("qtractor.py", &[of("clap")?]),
+        ("qtractor.py", &[of("clap")?, &tacet]),
         ("ladspa.py", &[of("so")?, &tacet]),
         ("lv2.py", &[of("lv2")?, &tacet]),
         ("mic.py", &[&tacet]),
