@@ -20,6 +20,7 @@ use crate::params::state;
 use crate::processor::resample::Plan;
 use crate::processor::{Processor, Setup};
 
+pub mod accessibility;
 pub mod clap;
 #[cfg(target_os = "linux")]
 pub mod drawing;

@@ -127,7 +127,7 @@ fn a_device_that_hangs_holds_up_neither_the_window_nor_the_host() {
     let shared = Arc::new(Shared::on(services));
     let _background = BackgroundThread::join(&shared).unwrap();
     let _inbox = shared.connect(ModelKind::DeepFilterNet3, 1, OPEN_PATIENCE);
-    let mut window = Window::new(shared.clone());
+    let mut window = Window::new(shared.clone(), nice_plug_egui::RepaintNotifier::new());
     // The first frame looks at files.
     window.refresh(false, 0.0);
     let began = Instant::now();

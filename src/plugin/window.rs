@@ -18,6 +18,7 @@ use crate::panel::view_model::{Notice, ViewModel};
 use crate::panel::{MAX_FPS, Panel, SIZE, Settings, View};
 use crate::params::presets::PresetValues;
 
+use super::accessibility::Accessibility;
 use super::shared::Shared;
 
 pub mod audio;
@@ -57,8 +58,8 @@ pub fn editor(shared: &Arc<Shared>) -> Option<Editor> {
         ..EguiNiceSettings::default()
     };
     let state = EguiEditorState::from_size(size, 1.0);
-    let window = Window::new(shared.clone());
     let repaint = RepaintNotifier::new();
+    let window = Window::new(shared.clone(), repaint.clone());
     shared.host_keys.set_repaint(repaint.clone());
     nice_plug_egui::create_egui_editor(state, repaint, settings, window)
 }
@@ -67,6 +68,7 @@ pub fn editor(shared: &Arc<Shared>) -> Option<Editor> {
 /// one opening is made anew in [`NiceEguiApp::build`].
 pub struct Window {
     shared: Arc<Shared>,
+    repaint: RepaintNotifier,
     gui: Option<GuiContext>,
     panel: Panel,
     view_model: ViewModel,
@@ -88,9 +90,10 @@ impl Drop for Watch {
 }
 
 impl Window {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, repaint: RepaintNotifier) -> Self {
         Self {
             shared,
+            repaint,
             gui: None,
             panel: Panel::default(),
             view_model: ViewModel::default(),
@@ -187,10 +190,11 @@ impl Window {
 }
 
 impl NiceEguiApp for Window {
-    fn build(&mut self, ctx: egui::Context, gui: GuiContext, _frame: &mut Frame) -> Result<(), HandlerError> {
+    fn build(&mut self, ctx: egui::Context, gui: GuiContext, frame: &mut Frame) -> Result<(), HandlerError> {
         #[cfg(target_os = "linux")]
         self.shared.drawing_thread.begin();
         self.panel.open(&ctx);
+        Accessibility::connect(&ctx, frame, &self.repaint);
         let extras = self.shared.params.extras.read().map(|extras| extras.clone()).unwrap_or_default();
         self.settings = serde_json::from_value(extras.panel).unwrap_or_default();
         if extras.window.0 > 0 && extras.window.1 > 0 {
@@ -211,8 +215,9 @@ impl NiceEguiApp for Window {
         Ok(())
     }
 
-    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut Frame) {
+    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut Frame) {
         let Some(gui) = self.gui.clone() else { return };
+        Accessibility::set_focus(ui.ctx(), frame.baseview_window().has_focus());
         ui.ctx().input_mut(|input| input.events.extend(self.shared.host_keys.take()));
         let scale = ui.ctx().native_pixels_per_point().unwrap_or(1.0);
         *self.shared.smallest_window.lock() =

@@ -17,7 +17,8 @@ mod cross;
 mod hosts;
 
 /// Variables that turn what a test lacks from a printed skip into a failure, where it is available: the fetched models,
-/// the official runtime, a graphics adapter in software, an X server, ffmpeg, Valgrind, libtorch.
+/// the official runtime, a graphics adapter in software, an X server with an accessibility bus, ffmpeg, Valgrind,
+/// libtorch.
 fn required() -> impl Iterator<Item = (&'static str, &'static str)> {
     let can_be_had = [
         ("TACET_REQUIRE_MODEL", true),

@@ -138,15 +138,25 @@ fn describe(ui: &Ui, cx: &Cx<'_>, id: ParamId, response: &Response) {
     let plain = |value: f32| f64::from(cx.params.plain(id, value));
     response.widget_info(|| WidgetInfo::slider(true, plain(value), id.spec().label));
     ui.ctx().accesskit_node_builder(response.id, |node| {
-        node.set_value(cx.params.text(id, value));
+        tell_value(node, &cx.params.text(id, value));
         node.set_min_numeric_value(plain(0.0));
         node.set_max_numeric_value(plain(1.0));
+        node.set_numeric_value_step((plain(1.0) - plain(0.0)) * f64::from(KEY_STEP));
         for action in
             [accesskit::Action::SetValue, accesskit::Action::Increment, accesskit::Action::Decrement]
         {
             node.add_action(action);
         }
     });
+}
+
+/// Tells a screen reader a value in words.
+pub fn tell_value(node: &mut accesskit::Node, value: &str) {
+    node.set_value(value);
+    if cfg!(target_os = "linux") {
+        // AT-SPI's values are numbers.
+        node.set_description(value);
+    }
 }
 
 /// Arrow keys turn what has the focus instead of moving the focus on.

@@ -9,7 +9,10 @@ use super::super::{
     text::{self, Ink},
     theme::{self, Theme},
 };
-use super::{button, icon, param::focus_ring};
+use super::{
+    button, icon,
+    param::{focus_ring, tell_value},
+};
 
 /// Height of a one-line item, points.
 const ITEM_HEIGHT: f32 = 26.0;
@@ -42,7 +45,7 @@ pub fn opener<R>(
     list: impl FnOnce(&mut Ui, &mut Cx<'_>) -> Option<R>,
 ) -> (Response, Option<R>) {
     let response = button::surface(ui, cx, rect, name, Role::ComboBox, cx.theme.border);
-    ui.ctx().accesskit_node_builder(response.id, |node| node.set_value(shown));
+    ui.ctx().accesskit_node_builder(response.id, |node| tell_value(node, shown));
     let ink = Ink::new(theme::BODY, cx.theme.value);
     let room = rect.width() - 10.0 - 20.0;
     let galley = text::elided(ui.painter(), shown, ink, room);

@@ -9,6 +9,7 @@
 //! - [`priority`]: real-time priority for that thread.
 //! - [`native`], [`torch`]: open this library's own engine, and those of libtorch.
 //! - [`services`]: the services of the process by device.
+//! - [`keep_loaded`]: the library stays where a thread of it must.
 //! - [`slot_manager`]: which engines one plugin instance uses for its slots A and B, and what happens when one fails.
 
 use std::error::Error;
@@ -20,7 +21,7 @@ use crate::engine::Engine;
 use stream::StreamState;
 
 pub mod breaker;
-mod keep_loaded;
+pub mod keep_loaded;
 pub mod native;
 pub mod priority;
 pub mod report;

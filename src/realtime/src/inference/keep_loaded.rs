@@ -1,6 +1,7 @@
-//! Keeps this library in memory for good, when a thread of it had to be left behind.
+//! Keeps this library in memory for good, where a thread of it outlives the last instance.
 
-/// A host may unload a plugin after its last instance. If the worker hangs in a driver at that moment, its code must stay.
+/// A host may unload a plugin after its last instance. The code of a thread that is still there must stay: of a worker that
+/// hangs in a driver, or of one that belongs to the process. Does nothing in a program.
 #[cfg(unix)]
 pub fn keep_library_loaded() {
     let here = keep_library_loaded as *const () as *const libc::c_void;
