@@ -18,7 +18,7 @@ use runtime::OfficialRuntime;
 use tacet_benches::Times;
 use tacet_benches::plot::{self, Curve};
 use tacet_realtime::denoiser::{Denoiser, Settings};
-use tacet_realtime::engine::native::{Level, NativeEngine, NativeModel, Precision};
+use tacet_realtime::engine::native::{NativeEngine, NativeModel, Precision, SimdLevel};
 use tacet_realtime::engine::torch::{TorchDevice, TorchEngine, TorchOptions};
 use tacet_realtime::engine::{Engine, Job};
 use tacet_realtime::features::FeatureState;
@@ -63,7 +63,7 @@ fn main() {
     };
 
     let mut ours: Vec<Ours> = Vec::new();
-    for level in Level::available() {
+    for level in SimdLevel::available() {
         for precision in [Precision::F32, Precision::I16] {
             let start = Instant::now();
             let packed = NativeModel::with(&model, precision, level).expect("the embedded model fits");
@@ -156,13 +156,13 @@ fn batches(model: &tacet_realtime::model::Model, signal: &[f32], official: Optio
     });
     let mut curves = Vec::new();
     for precision in [Precision::F32, Precision::I16] {
-        let name = format!("{} {precision:?}", Level::get().name());
+        let name = format!("{} {precision:?}", SimdLevel::get().name());
         println!("Engine step shared by several streams, {name}, per stream and hop:");
         println!(
             "{:<22} {:>9} {:>9} {:>9} {:>7} {:>15}",
             "streams", "p50 us", "p99 us", "p99/p50", "ratio", "load of a core"
         );
-        let packed = NativeModel::with(model, precision, Level::get()).expect("the embedded model fits");
+        let packed = NativeModel::with(model, precision, SimdLevel::get()).expect("the embedded model fits");
         let mut points = Vec::new();
         for n_streams in BATCHES {
             let mut times = batch(&packed, signal, n_streams);

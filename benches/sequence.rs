@@ -19,7 +19,7 @@ use runtime::OfficialRuntime;
 use tacet_benches::Times;
 use tacet_benches::plot::{self, Curve};
 use tacet_realtime::denoiser::{Denoiser, Settings};
-use tacet_realtime::engine::native::{Level, NativeEngine, NativeModel, NativeSequence, Precision};
+use tacet_realtime::engine::native::{NativeEngine, NativeModel, NativeSequence, Precision, SimdLevel};
 use tacet_realtime::engine::torch::{TorchDevice, TorchEngine, TorchFile, TorchOptions, TorchSequence};
 use tacet_realtime::model::{HOP, Model, ModelKind, SAMPLE_RATE_HZ};
 use tacet_realtime::sequence::{Pool, Sequence};
@@ -53,7 +53,7 @@ fn main() {
         None => vec![1, 2, 4, 8, 16],
     };
     let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
-    println!("{n_cores} processor cores to use, {}", Level::get().name());
+    println!("{n_cores} processor cores to use, {}", SimdLevel::get().name());
     let model = tacet_realtime::weights::embedded().expect("the embedded model");
     let mut official = OfficialRuntime::open(ModelKind::DeepFilterNet3)
         .map_err(|reason| println!("no official runtime to compare with: {reason}"))
@@ -105,7 +105,7 @@ fn main() {
     let mut curves = Vec::new();
 
     for precision in [Precision::F32, Precision::I16] {
-        let packed = NativeModel::with(&model, precision, Level::get()).expect("the embedded model fits");
+        let packed = NativeModel::with(&model, precision, SimdLevel::get()).expect("the embedded model fits");
         all(format!("hop by hop, {precision:?}, mono"), FEW_HOPS, 1, &mut |hops, n_hops| {
             let engine = Box::new(NativeEngine::new(packed.clone()));
             let mut denoiser = Denoiser::new(engine, 1, Settings::reference()).expect("room for a stream");

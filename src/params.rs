@@ -23,7 +23,7 @@ use crate::latency::LatencyMode;
 use crate::parameters::{Choice, Number, ParamId, Unit, Values};
 use crate::processor::controls::{Controls, Listen};
 use crate::rules::Rules;
-use crate::rules::level::{Level, LevelMode};
+use crate::rules::level::{LevelMode, LevelRule};
 
 pub mod access;
 pub mod library;
@@ -221,7 +221,7 @@ impl TacetParams {
                 max_df_db: self.max_df.value(),
             },
             rules: Rules {
-                level: Level::new(self.level.value().0, self.level_gain.value()),
+                level: LevelRule::new(self.level.value().0, self.level_gain.value()),
                 fills_band: self.fill_band.value(),
                 bounds_pauses: self.hold_pauses.value(),
             },

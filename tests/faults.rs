@@ -12,13 +12,14 @@ use tacet::device::Device;
 use tacet::engine::torch::TorchDevice;
 use tacet::inference::services::Services;
 use tacet::inference::signal::WorkSignal;
-use tacet::inference::slot_manager::{SlotId, SlotManager, SlotState};
+use tacet::inference::slot_manager::{SlotManager, SlotState};
 use tacet::latency::LatencyMode;
 use tacet::meters::Meters;
 use tacet::model::{HOP, ModelKind};
 use tacet::processor::controls::Controls;
 use tacet::processor::resample::Plan;
 use tacet::processor::{Processor, Setup};
+use tacet::slot::SlotId;
 use tacet_clap_host::{Instance, PluginFile, library_under_test};
 
 /// Memory, threads and files are counted for the whole process: one test at a time.

@@ -6,7 +6,7 @@ use deep_filter_ladspa::abi::ladspa_descriptor;
 use nice_assert_no_alloc::assert_no_alloc;
 use tacet_realtime::denoiser::{Denoiser, Settings};
 use tacet_realtime::engine::Thresholds;
-use tacet_realtime::engine::native::{Level, NativeEngine, NativeModel, Precision};
+use tacet_realtime::engine::native::{NativeEngine, NativeModel, Precision, SimdLevel};
 use tacet_realtime::enhance::Shaping;
 use tacet_realtime::model::HOP;
 use tacet_realtime::weights;
@@ -127,7 +127,7 @@ fn programme(n_channels: usize, n_samples: usize) -> Vec<Vec<f32>> {
 
 /// The same by the denoiser for files, which has no threads.
 fn denoised(input: &[Vec<f32>], settings: Settings) -> (Vec<Vec<f32>>, usize) {
-    let model = NativeModel::with(&weights::embedded().unwrap(), Precision::F32, Level::get()).unwrap();
+    let model = NativeModel::with(&weights::embedded().unwrap(), Precision::F32, SimdLevel::get()).unwrap();
     let engine = Box::new(NativeEngine::new(model));
     let mut denoiser = Denoiser::new(engine, input.len(), settings).unwrap();
     let mut output = vec![vec![0.0; input[0].len()]; input.len()];

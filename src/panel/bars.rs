@@ -76,7 +76,7 @@ fn piece(strong: bool) -> Ink {
     if strong { ink.medium() } else { ink }
 }
 
-struct Engine {
+struct EngineText {
     name: String,
     cost: String,
     colour: Color32,
@@ -84,7 +84,7 @@ struct Engine {
     tip: String,
 }
 
-fn engine_text(cx: &Cx<'_>) -> Engine {
+fn engine_text(cx: &Cx<'_>) -> EngineText {
     let theme = cx.theme;
     let slot = &cx.view_model.slots[0];
     let chosen = slot.devices.get(cx.params.choice(ParamId::DeviceA));
@@ -119,7 +119,7 @@ fn engine_text(cx: &Cx<'_>) -> Engine {
             "The device is being prepared. The native engine plays meanwhile.".into(),
         ),
     };
-    Engine { name, cost, colour, live, tip }
+    EngineText { name, cost, colour, live, tip }
 }
 
 /// Share of hops that came late.
@@ -127,7 +127,7 @@ fn late_share(cx: &Cx<'_>) -> f64 {
     cx.view_model.stream.n_late as f64 / cx.view_model.stream.n_hops.max(1) as f64
 }
 
-fn engine_chip(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, engine: &Engine) {
+fn engine_chip(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, engine: &EngineText) {
     let theme = cx.theme;
     let name = format!("Engine: {}{}", engine.name, engine.cost);
     let response = button::surface(ui, cx, rect, "engine", Access::Button, theme.border);

@@ -7,7 +7,7 @@ use super::{
     host_params::Action,
     text::{self, DASH, Ink, NBSP},
     theme::{self, Role, Theme},
-    view_model::{Slot, SlotState, Warning},
+    view_model::{SlotState, SlotView, Warning},
     widgets::{
         button, histogram, icon,
         picker::{self, Item},
@@ -89,13 +89,13 @@ fn banner(ui: &Ui, cx: &Cx<'_>, at: Rect, warning: &Warning) -> f32 {
     rect.height()
 }
 
-fn trouble(ui: &Ui, cx: &Cx<'_>, width: f32, slot: &Slot) -> Option<std::sync::Arc<egui::Galley>> {
+fn trouble(ui: &Ui, cx: &Cx<'_>, width: f32, slot: &SlotView) -> Option<std::sync::Arc<egui::Galley>> {
     let SlotState::FellBack { reason, .. } = &slot.state else { return None };
     let ink = Ink::new(theme::BODY, cx.theme.amber.text);
     Some(text::paragraph(ui.painter(), reason, ink, width - 28.0 - 80.0))
 }
 
-fn trouble_height(ui: &Ui, cx: &Cx<'_>, width: f32, slot: &Slot) -> f32 {
+fn trouble_height(ui: &Ui, cx: &Cx<'_>, width: f32, slot: &SlotView) -> f32 {
     trouble(ui, cx, width, slot).map_or(0.0, |galley| galley.size().y.max(button::HEIGHT) + 10.0)
 }
 
@@ -146,7 +146,7 @@ fn card(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect, i: usize, role: Role) {
 }
 
 /// Transfer overhead, load and missed deadlines.
-fn sums(ui: &Ui, theme: &Theme, at: egui::Pos2, width: f32, slot: &Slot, summary: &Summary) {
+fn sums(ui: &Ui, theme: &Theme, at: egui::Pos2, width: f32, slot: &SlotView, summary: &Summary) {
     let overhead = match (summary.n_window_hops, slot.has_transfers, summary.transfer_overhead()) {
         (0, ..) => DASH.to_owned(),
         (_, false, _) | (_, _, None) => "none".into(),
@@ -198,7 +198,7 @@ struct StateText {
     settled: bool,
 }
 
-fn state_text(slot: &Slot, theme: &Theme, role: Role) -> StateText {
+fn state_text(slot: &SlotView, theme: &Theme, role: Role) -> StateText {
     let busy = |text: &str| StateText {
         text: text.into(),
         colour: theme.amber.text,

@@ -3,16 +3,16 @@
 
 use super::view_model::{self, Warning};
 use crate::device::{Assessment, COMPLEX_ON_MPS, Device, Facts, Unavailable, df_method_name};
-use crate::engine::native::Level;
+use crate::engine::native::SimdLevel;
 use crate::engine::torch::TorchDevice;
 use crate::parameters::Choice as _;
 
 /// The devices of the picker, in the order of the parameter's choices.
-pub fn devices(assessed: &[Assessment]) -> Vec<view_model::Device> {
+pub fn devices(assessed: &[Assessment]) -> Vec<view_model::DeviceView> {
     let view_model = |&device: &Device| {
         let assessment = assessed.iter().find(|assessment| assessment.device == device);
         let unavailable = assessment.and_then(|assessment| assessment.unavailable.as_ref());
-        view_model::Device { name: device.name(), why_not: unavailable.map(ToString::to_string) }
+        view_model::DeviceView { name: device.name(), why_not: unavailable.map(ToString::to_string) }
     };
     Device::ALL.iter().map(view_model).collect()
 }
@@ -35,7 +35,7 @@ pub fn system(facts: &Facts, assessed: &[Assessment]) -> view_model::System {
     };
     view_model::System {
         os: facts.system.to_string(),
-        cpu: Level::get().name().into(),
+        cpu: SimdLevel::get().name().into(),
         libtorch: match &facts.torch {
             Ok(torch) => torch.version.clone(),
             Err(reason) => reason.clone(),

@@ -11,7 +11,7 @@ use super::{level_meter::LevelMeter, trace::Trace};
 #[derive(Default)]
 pub struct ViewModel {
     /// The stream that is being processed.
-    pub stream: Stream,
+    pub stream: StreamView,
     /// Name of the network.
     pub model: String,
     /// Input level, all channels.
@@ -23,7 +23,7 @@ pub struct ViewModel {
     /// The last seconds.
     pub trace: Trace,
     /// Slots A and B.
-    pub slots: [Slot; 2],
+    pub slots: [SlotView; 2],
     /// Energy of the difference of B and A against A, dB.
     pub null_db: Option<f32>,
     /// What is reported to the host.
@@ -42,7 +42,7 @@ pub struct ViewModel {
 
 /// The stream that is being processed.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Stream {
+pub struct StreamView {
     /// The host's sample rate; 0 while the plugin is not active.
     pub rate_hz: f64,
     /// 1 or 2; 0 while the plugin is not active.
@@ -55,18 +55,18 @@ pub struct Stream {
     pub is_idle: bool,
 }
 
-impl Stream {
+impl StreamView {
     /// Whether the host processes audio.
     pub fn is_active(&self) -> bool {
         self.rate_hz > 0.0
     }
 }
 
-/// One of the two slots.
+/// What is shown of one slot.
 #[derive(Clone, Debug, Default)]
-pub struct Slot {
+pub struct SlotView {
     /// Devices to choose from, in the order of the parameter's values.
-    pub devices: Vec<Device>,
+    pub devices: Vec<DeviceView>,
     /// How the chosen device is doing.
     pub state: SlotState,
     /// More about a live device: "AVX-512 · f32", "real_one_step".
@@ -81,7 +81,7 @@ pub struct Slot {
 
 /// A device in a picker.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Device {
+pub struct DeviceView {
     /// Its name.
     pub name: String,
     /// Why it is unavailable, with the next step; `None` if it is available.

@@ -14,11 +14,12 @@ use crate::device::Device;
 use crate::engine::torch::TorchBackend;
 use crate::inference::services::Services;
 use crate::inference::signal::WorkSignal;
-use crate::inference::slot_manager::{N_SLOTS, Retired, SlotId, SlotInbox, SlotManager, SlotState};
+use crate::inference::slot_manager::{Retired, SlotInbox, SlotManager, SlotState};
 use crate::latency::{Latency, LatencyMode};
 use crate::meters::Meters;
 use crate::models;
 use crate::params::TacetParams;
+use crate::slot::{N_SLOTS, SlotId};
 
 use super::host_keys::HostKeys;
 use super::preferences::Preferences;

@@ -7,46 +7,19 @@ use parking_lot::Mutex;
 
 use super::window::Window;
 use super::*;
+use crate::engine::native::Precision;
 use crate::engine::torch::TorchDevice;
-use crate::engine::{Engine, EngineError, Job, StepTimings, StreamId};
+use crate::inference::native::NativeOpener;
 use crate::inference::services::Services;
-use crate::inference::slot_manager::{SlotId, SlotState};
+use crate::inference::slot_manager::SlotState;
 use crate::inference::stream::StreamState;
 use crate::inference::{BuildEngine, EngineOpener, OpenError, OpenedEngine};
 use crate::parameters::{Choice as _, ParamId};
+use crate::slot::SlotId;
 
 const TORCH: Device = Device::Torch(TorchDevice::Cpu);
 /// Far less than the seconds that a device is waited for when its thread is to end, far more than a frame takes.
 const LONGEST_FRAME: Duration = Duration::from_millis(500);
-
-/// Answers nothing, as nothing is asked.
-struct Idle;
-
-impl Engine for Idle {
-    fn name(&self) -> &str {
-        "idle"
-    }
-
-    fn lookahead_hops(&self) -> usize {
-        2
-    }
-
-    fn norm_alpha(&self) -> f32 {
-        0.99
-    }
-
-    fn open(&mut self, _n_channels: usize) -> Result<StreamId, EngineError> {
-        Ok(StreamId(0))
-    }
-
-    fn close(&mut self, _stream: StreamId) {}
-
-    fn reset(&mut self, _stream: StreamId) {}
-
-    fn step(&mut self, _jobs: &mut [Job]) -> Result<StepTimings, EngineError> {
-        Ok(StepTimings::default())
-    }
-}
 
 /// What the test has the torch device do next while it is being opened.
 enum Next {
@@ -59,16 +32,16 @@ enum Next {
 fn services() -> (&'static Services, Sender<Next>) {
     let (sender, receiver) = channel();
     let script: Arc<Mutex<Receiver<Next>>> = Arc::new(Mutex::new(receiver));
-    let native: Arc<dyn EngineOpener> =
-        Arc::new(|_: ModelKind| -> Result<BuildEngine, OpenError> { Ok(Box::new(|_| Ok(Idle.into()))) });
-    let torch: Arc<dyn EngineOpener> = Arc::new(move |_: ModelKind| -> Result<BuildEngine, OpenError> {
-        let script = script.clone();
+    let native: Arc<dyn EngineOpener> = Arc::new(NativeOpener::new(Precision::F32));
+    let opener = native.clone();
+    let torch: Arc<dyn EngineOpener> = Arc::new(move |model: ModelKind| -> Result<BuildEngine, OpenError> {
+        let (script, build) = (script.clone(), opener.prepare(model)?);
         Ok(Box::new(move |on_state| -> Result<OpenedEngine, OpenError> {
             loop {
                 match script.lock().recv()? {
                     Next::Enter(state) => on_state(state),
                     Next::Fail(reason) => return Err(reason.into()),
-                    Next::Succeed => return Ok(Idle.into()),
+                    Next::Succeed => return build(on_state),
                 }
             }
         }))

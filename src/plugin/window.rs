@@ -12,11 +12,11 @@ use nice_plug::editor::{ResizeHint, SizeConstraints};
 use nice_plug_egui::baseview::{HandlerError, WindowSize};
 use nice_plug_egui::{EguiEditor, EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier};
 
-use crate::inference::slot_manager::SlotId;
 use crate::panel::host_params::{Action, HostParams};
 use crate::panel::view_model::{Notice, ViewModel};
 use crate::panel::{MAX_FPS, Panel, SIZE, Settings, View};
 use crate::params::presets::PresetValues;
+use crate::slot::SlotId;
 
 use super::accessibility::Accessibility;
 use super::shared::Shared;

@@ -17,7 +17,7 @@ use tacet::panel::{
     host_params::{Action, HostParams},
     system, theme,
     trace::N_COLUMNS,
-    view_model::{self, Audio, Process, Slot, SlotState, Stream, ViewModel},
+    view_model::{self, Audio, Process, SlotState, SlotView, StreamView, ViewModel},
 };
 use tacet::parameters::{Choice as _, ParamId};
 use tacet::params::{TacetParams, presets};
@@ -127,10 +127,10 @@ pub const MPS: f32 = 3.0;
 pub fn in_order() -> ViewModel {
     let latency = Latency::new(2, LatencyMode::Safe, &Plan::new(48e3).unwrap());
     let mut view_model = ViewModel {
-        stream: Stream { rate_hz: 48e3, n_channels: 2, n_hops: 61_204, n_late: 0, is_idle: false },
+        stream: StreamView { rate_hz: 48e3, n_channels: 2, n_hops: 61_204, n_late: 0, is_idle: false },
         model: ModelKind::NAMES[0].into(),
         lsnr_db: Some(11.4),
-        slots: [slot_a(), Slot::default()],
+        slots: [slot_a(), SlotView::default()],
         latency: shown_latency(&latency),
         presets: view_model::Presets {
             factory: presets::factory().into_iter().map(|preset| preset.name).collect(),
@@ -215,18 +215,18 @@ pub fn show(facts: &Facts, view_model: &mut ViewModel) {
 pub const TORCH_MPS: Device = Device::Torch(tacet::engine::torch::TorchDevice::Mps);
 
 /// Slot A: the native engine, well measured.
-pub fn slot_a() -> Slot {
-    Slot {
+pub fn slot_a() -> SlotView {
+    SlotView {
         state: SlotState::Live(Device::Native),
         detail: "AVX-512 · 32-bit".into(),
         summaries: measured(StepTimings { upload_us: 0.0, compute_us: 412.0, download_us: 0.0 }, 38.0, 0),
-        ..Slot::default()
+        ..SlotView::default()
     }
 }
 
 /// Runs a slot on a GPU that is slower and transfers.
-pub fn run_on_gpu(slot: &mut Slot) {
-    *slot = Slot {
+pub fn run_on_gpu(slot: &mut SlotView) {
+    *slot = SlotView {
         devices: std::mem::take(&mut slot.devices),
         state: SlotState::Live(TORCH_MPS),
         detail: "real_one_step".into(),

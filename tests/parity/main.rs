@@ -11,7 +11,7 @@ mod pipeline;
 
 use tacet_realtime::denoiser::{Denoiser, HopReport, Settings};
 use tacet_realtime::engine::Thresholds;
-use tacet_realtime::engine::native::{Level, NativeEngine, NativeModel, NativeSequence, Precision};
+use tacet_realtime::engine::native::{NativeEngine, NativeModel, NativeSequence, Precision, SimdLevel};
 use tacet_realtime::enhance::{Shaping, StereoLink};
 use tacet_realtime::model::{HOP, Model, ModelKind};
 use tacet_realtime::rules::Rules;
@@ -69,7 +69,7 @@ fn denoiser(model: &Model, n_channels: usize, settings: Settings) -> Denoiser {
 }
 
 fn denoiser_with(model: &Model, precision: Precision, n_channels: usize, settings: Settings) -> Denoiser {
-    let model = NativeModel::with(model, precision, Level::get()).expect("a checked model");
+    let model = NativeModel::with(model, precision, SimdLevel::get()).expect("a checked model");
     Denoiser::new(Box::new(NativeEngine::new(model)), n_channels, settings)
         .expect("the native engine has room")
 }

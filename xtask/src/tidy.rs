@@ -12,6 +12,7 @@ use crate::workspace::Workspace;
 mod circles;
 mod dependencies;
 mod documents;
+mod glossary;
 mod manifests;
 mod rust;
 mod source;
@@ -67,6 +68,7 @@ pub fn findings(workspace: &Workspace) -> Result<Vec<Finding>> {
     findings.extend(sources.iter().flat_map(words::check));
     findings.extend(circles::check(&sources));
     findings.extend(documents::check(&sources));
+    findings.extend(glossary::check(&sources));
     findings.extend(dependencies::check(workspace)?);
     findings.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
     Ok(findings)

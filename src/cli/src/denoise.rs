@@ -24,7 +24,7 @@ use tacet_realtime::enhance::{Shaping, StereoLink};
 use tacet_realtime::parameters::{Choice as _, ParamId};
 use tacet_realtime::presets::{self, FactoryPreset, PresetValue};
 use tacet_realtime::rules::Rules;
-use tacet_realtime::rules::level::Level;
+use tacet_realtime::rules::level::LevelRule;
 
 use super::decode;
 use super::model::LoadedModel;
@@ -132,7 +132,7 @@ pub struct Args {
     /// How quiet speech is brought to the level that the network knows, for its analysis alone: auto, off, or a fixed gain
     /// in dB, 0 to 60. Nothing that is heard is amplified; at usual levels auto changes nothing
     #[arg(long, value_name = "auto|off|DB", default_value = "auto", allow_negative_numbers = true, value_parser = level)]
-    pub level: Level,
+    pub level: LevelRule,
 
     /// Do not mirror the sound of band-limited recordings into their empty band for the network's analysis
     #[arg(long)]
@@ -218,12 +218,12 @@ fn threshold(text: &str) -> Result<f32, String> {
 }
 
 /// Reads `--level`.
-fn level(text: &str) -> Result<Level, String> {
+fn level(text: &str) -> Result<LevelRule, String> {
     match text {
-        "auto" => Ok(Level::Auto),
-        "off" => Ok(Level::Fixed(0.0)),
+        "auto" => Ok(LevelRule::Auto),
+        "off" => Ok(LevelRule::Fixed(0.0)),
         _ => within(ParamId::LevelGain)(text)
-            .map(Level::Fixed)
+            .map(LevelRule::Fixed)
             .map_err(|error| format!("auto, off, or {error}")),
     }
 }
@@ -437,7 +437,7 @@ mod tests {
         let off = parse(&line.split(' ').collect::<Vec<_>>()).unwrap().settings();
         assert_eq!((off.rules, off.shaping.keeps_clean), (Rules::REFERENCE, false));
         assert_eq!(parse(&["--reference"]).unwrap().settings(), off);
-        assert_eq!(parse(&["--level", "18.5"]).unwrap().level, Level::Fixed(18.5));
+        assert_eq!(parse(&["--level", "18.5"]).unwrap().level, LevelRule::Fixed(18.5));
         for wrong in ["-1", "61", "loud"] {
             let error = parse(&["--level", wrong]).unwrap_err().to_string();
             assert!(error.contains("auto, off, or a number from 0 to 60"), "{error}");

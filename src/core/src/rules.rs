@@ -18,7 +18,7 @@ mod tests;
 
 use activity::Activity;
 use bandwidth::BandTracker;
-use level::{Level, LevelTracker};
+use level::{LevelRule, LevelTracker};
 
 /// Hops by which files are heard ahead: three seconds.
 pub const FILE_AHEAD_HOPS: usize = 300;
@@ -29,7 +29,7 @@ const PAUSE_HOPS: u32 = 150;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rules {
     /// The feature gain.
-    pub level: Level,
+    pub level: LevelRule,
     /// Whether the empty band of band-limited input is filled.
     pub fills_band: bool,
     /// Whether pauses leave the normalisation alone.
@@ -38,12 +38,13 @@ pub struct Rules {
 
 impl Rules {
     /// The official runtime's behaviour.
-    pub const REFERENCE: Self = Self { level: Level::Fixed(0.0), fills_band: false, bounds_pauses: false };
+    pub const REFERENCE: Self =
+        Self { level: LevelRule::Fixed(0.0), fills_band: false, bounds_pauses: false };
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { level: Level::Auto, fills_band: true, bounds_pauses: true }
+        Self { level: LevelRule::Auto, fills_band: true, bounds_pauses: true }
     }
 }
 
@@ -157,7 +158,7 @@ impl Listener {
             let edge_bin = self.known.band.edge_bin();
             self.plan.iter_mut().for_each(|hop| hop.edge_bin = edge_bin);
         }
-        if let Level::Fixed(gain_db) = rules.level {
+        if let LevelRule::Fixed(gain_db) = rules.level {
             let hop = &mut self.plan[self.newest];
             (hop.gain_db, hop.rescale) = (gain_db, None);
         }

@@ -4,7 +4,7 @@
 //! What an output is on one machine is committed here as a number; every machine with the same kernels must arrive at it.
 
 use tacet_core::denoiser::{Denoiser, Settings};
-use tacet_core::engine::native::{Level, NativeEngine, NativeModel, Precision};
+use tacet_core::engine::native::{NativeEngine, NativeModel, Precision, SimdLevel};
 use tacet_core::enhance::Shaping;
 use tacet_model::{HOP, ModelKind};
 
@@ -37,7 +37,7 @@ fn sum(samples: &[f32]) -> u64 {
     bytes.fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-fn denoised(level: Level, precision: Precision) -> Vec<f32> {
+fn denoised(level: SimdLevel, precision: Precision) -> Vec<f32> {
     let model = tacet_core::weights::embedded().unwrap();
     let model = NativeModel::with(&model, precision, level).unwrap();
     // Every stage after the network as well: powers, square roots and the polynomial of the post filter.
@@ -61,7 +61,7 @@ fn output_is_bit_identical_at_every_level_and_on_every_system_that_rounds_alike(
     let mut wrong = Vec::new();
     for (precision, fused, plain) in EXPECTED {
         let mut fused_levels: Option<u64> = None;
-        for level in Level::available() {
+        for level in SimdLevel::available() {
             let output = denoised(level, precision);
             assert!(output.iter().any(|sample| sample.abs() > 0.01), "something is heard");
             let sum = sum(&output);

@@ -9,7 +9,7 @@
 
 use std::process::Command;
 
-use tacet_core::engine::native::{Level, NativeEngine, NativeModel, NativeSequence, Precision};
+use tacet_core::engine::native::{NativeEngine, NativeModel, NativeSequence, Precision, SimdLevel};
 use tacet_core::engine::sequence::{Hops, SequenceEngine};
 use tacet_core::engine::{ChannelIn, Engine, Job, Thresholds};
 use tacet_core::features::FeatureState;
@@ -62,7 +62,7 @@ fn in_the_counted_process() {
     let (Some(n_streams), Some(n_hops)) = (number(N_STREAMS), number(N_HOPS)) else { return };
     let precision = if std::env::var_os(I16).is_some() { Precision::I16 } else { Precision::F32 };
     let model = tacet_core::weights::embedded().unwrap();
-    let model = NativeModel::with(&model, precision, Level::get()).unwrap();
+    let model = NativeModel::with(&model, precision, SimdLevel::get()).unwrap();
     if n_streams == 0 {
         let sequence = NativeSequence::new(model, 1);
         let (mut work, chunk_hops) = (sequence.work(), sequence.chunk_hops());

@@ -87,7 +87,7 @@ pub fn run(
         }
     })?;
     on_start(Stop(sender.clone()));
-    let mut service = Service { options, settings, status, events, sender, say, said: String::new() };
+    let mut service = RunLoop { options, settings, status, events, sender, say, said: String::new() };
     let mut is_first = true;
     while !service.session(&library, is_first)? {
         is_first = false;
@@ -102,7 +102,7 @@ fn latency_ms(live: &Live) -> f64 {
     latency.total_samples as f64 * 1e3 / latency.rate_hz
 }
 
-struct Service<'a> {
+struct RunLoop<'a> {
     options: &'a Options,
     settings: Arc<Settings>,
     status: Arc<Mutex<Status>>,
@@ -113,7 +113,7 @@ struct Service<'a> {
     said: String,
 }
 
-impl Service<'_> {
+impl RunLoop<'_> {
     fn tell(&mut self, text: &str) {
         if self.said != text {
             self.said = text.to_owned();

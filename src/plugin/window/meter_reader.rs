@@ -5,13 +5,14 @@ use std::sync::atomic::Ordering::Relaxed;
 use tacet_model::ModelKind;
 
 use crate::device::Device;
-use crate::engine::native::Level;
-use crate::inference::slot_manager::{N_SLOTS, SlotId, SlotState};
+use crate::engine::native::SimdLevel;
+use crate::inference::slot_manager::SlotState;
 use crate::lab::{HopTiming, Phase, Statistics};
 use crate::meters::Meters;
 use crate::meters::feed::{FeedFrame, N_FRAMES};
-use crate::panel::view_model::{LatencyTerms, Slot, Stream, ViewModel};
+use crate::panel::view_model::{LatencyTerms, SlotView, StreamView, ViewModel};
 use crate::parameters::Choice as _;
+use crate::slot::{N_SLOTS, SlotId};
 
 use super::super::shared::Shared;
 
@@ -80,7 +81,7 @@ impl MeterReader {
             db if db < EQUAL_DB => Some(f32::NEG_INFINITY),
             db => Some(db),
         };
-        view_model.stream = Stream {
+        view_model.stream = StreamView {
             rate_hz: latency.as_ref().map_or(0.0, |latency| latency.rate_hz),
             n_channels: if latency.is_some() { n_channels } else { 0 },
             n_hops: meters.slots[0].n_requests.load(Relaxed),
@@ -151,13 +152,13 @@ impl MeterReader {
     }
 }
 
-fn show_state(target: &mut Slot, state: SlotState) {
+fn show_state(target: &mut SlotView, state: SlotState) {
     let device = state.device();
     target.has_transfers = device.is_some_and(Device::has_transfers);
     target.detail = match device {
         None => String::new(),
-        Some(Device::Native) => format!("{} · 32-bit", Level::get().name()),
-        Some(Device::Native16) => format!("{} · 16-bit", Level::get().name()),
+        Some(Device::Native) => format!("{} · 32-bit", SimdLevel::get().name()),
+        Some(Device::Native16) => format!("{} · 16-bit", SimdLevel::get().name()),
         Some(_) => "real_one_step".into(),
     };
     target.state = state;

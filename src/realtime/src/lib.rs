@@ -17,6 +17,7 @@
 //! - [`lab`]: what each device costs, measured hop by hop. Off the audio thread.
 //! - [`parameters`]: the table of parameters: ranges, units, defaults, texts.
 //! - [`presets`]: the factory's sets of values for them.
+//! - [`slot`]: A and B, what is heard and what it is compared with.
 //! - [`oklab`]: colours of pictures and panel.
 //! - [`sync`]: what the concurrent code is made of.
 
@@ -41,5 +42,6 @@ pub mod parameters;
 pub mod presets;
 pub mod processor;
 pub mod resample;
+pub mod slot;
 pub mod sync;
 pub mod user_files;

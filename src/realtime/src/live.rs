@@ -16,13 +16,14 @@ use crate::device::Device;
 use crate::inference::native::{NativeError, lookahead_hops};
 use crate::inference::services::Services;
 use crate::inference::signal::WorkSignal;
-use crate::inference::slot_manager::{SlotId, SlotManager, SlotState};
+use crate::inference::slot_manager::{SlotManager, SlotState};
 use crate::latency::{Latency, LatencyMode};
 use crate::meters::{Meters, N_CHANNELS};
 use crate::models;
 use crate::processor::controls::Controls;
 use crate::processor::{Processor, Setup};
 use crate::resample::{MAX_RATE_HZ, MIN_RATE_HZ, Plan};
+use crate::slot::SlotId;
 
 /// How long opening waits for the engine. Packing the weights takes a few hundredths of a second; a machine that needs
 /// longer starts with the noisy signal.
@@ -64,15 +65,15 @@ pub enum LiveError {
 pub struct Live {
     // In this order: the processor lets go of its stream, then the slots do, then the thread ends.
     processor: Processor,
-    slots: Slots,
+    slots: OwnedSlots,
     background: Option<Arc<BackgroundThread>>,
     meters: Arc<Meters>,
 }
 
-/// The stream's slots; dropping them leaves the inference services, whoever else still holds them.
-struct Slots(Arc<Shared>);
+/// The stream's slots; dropping this leaves the inference services, whoever else still holds them.
+struct OwnedSlots(Arc<AttendedSlots>);
 
-impl Drop for Slots {
+impl Drop for OwnedSlots {
     fn drop(&mut self) {
         let left = self.0.slot_manager.lock().take();
         drop(left);
@@ -80,14 +81,14 @@ impl Drop for Slots {
 }
 
 /// What the stream shares with the background thread. Never locked by the audio thread.
-struct Shared {
+struct AttendedSlots {
     slot_manager: Mutex<Option<SlotManager>>,
     /// Raised when the slots need to be attended to.
     signal: Arc<WorkSignal>,
     is_waiting: AtomicBool,
 }
 
-impl Attended for Shared {
+impl Attended for AttendedSlots {
     fn signal(&self) -> &WorkSignal {
         &self.signal
     }
@@ -126,10 +127,10 @@ impl Live {
         let setup = Setup { plan, n_channels, lookahead_hops: lookahead_hops(model)?, mode };
         let processor = Processor::new(setup, inbox, meters.clone())?;
         let slot_manager = Mutex::new(Some(slot_manager));
-        let shared = Arc::new(Shared { slot_manager, signal, is_waiting: AtomicBool::new(false) });
+        let shared = Arc::new(AttendedSlots { slot_manager, signal, is_waiting: AtomicBool::new(false) });
         // Without a thread the slots stay as they are now: the native engine plays.
         let background = BackgroundThread::join(&shared).ok();
-        Ok(Self { processor, slots: Slots(shared), background, meters })
+        Ok(Self { processor, slots: OwnedSlots(shared), background, meters })
     }
 
     /// Processes a block in place: one slice per channel, all of one length. Real-time safe.

@@ -14,7 +14,7 @@ pub mod timings;
 use feed::SpectrumFeed;
 use timings::TimingFeed;
 
-use crate::inference::slot_manager::N_SLOTS;
+use crate::slot::N_SLOTS;
 
 /// Most channels of a plugin instance.
 pub const N_CHANNELS: usize = 2;

@@ -28,10 +28,11 @@ use crate::enhance::enhance;
 use crate::exchange::wait::{LOWEST_GRACE, SLACK_GRACE, WaitRule};
 use crate::frame::{SILENT_SPECTRUM, Spectrum};
 use crate::history::History;
-use crate::inference::slot_manager::{N_SLOTS, SlotId, SlotInbox};
+use crate::inference::slot_manager::SlotInbox;
 use crate::latency::{Latency, LatencyMode, pipeline_samples};
 use crate::meters::Meters;
 use crate::samples::{make_finite, peak};
+use crate::slot::{N_SLOTS, SlotId};
 use crate::stft::{Analysis, Synthesis};
 
 pub mod align;

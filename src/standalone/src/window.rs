@@ -27,7 +27,7 @@ mod parameters;
 pub mod restart;
 mod watch;
 
-use choice::{Choice, Wishes};
+use choice::{DeviceChoice, Wishes};
 use restart::Running;
 
 use tacet::plugin::Tacet;
@@ -244,7 +244,7 @@ fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
     let system = devices::system()?;
     let choice = choice::choose(&system.devices, &wishes)?;
     let (source, sink) = open_as(&system, &choice, &wishes)?;
-    let Choice { input, output, n_channels, n_input_channels, rate_hz, buffer } = choice;
+    let DeviceChoice { input, output, n_channels, n_input_channels, rate_hz, buffer } = choice;
     println!(
         "{}: {input} to {output}, {} Hz, {buffer} samples. Use headphones: speakers feed back.",
         system.name, rate_hz
@@ -266,7 +266,7 @@ fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
     let latency_s = (2.0 * f64::from(buffer) / f64::from(rate_hz)).max(0.005);
     add("input-latency", latency_s.to_string());
     add("input-capacity", (4.0 * latency_s).max(0.1).to_string());
-    let names = |devices: Vec<choice::Device>| devices.into_iter().map(|device| device.name).collect();
+    let names = |devices: Vec<choice::AudioDevice>| devices.into_iter().map(|device| device.name).collect();
     let running = Running {
         backend: system.name,
         inputs: names(system.devices.inputs),
@@ -282,10 +282,10 @@ fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
 /// What the framework is to look the two devices up by: their descriptions, or those of aliases where it would find another
 /// device or could not open the format.
 #[cfg(target_os = "linux")]
-fn open_as(system: &devices::System, choice: &Choice, wishes: &Wishes) -> Result<(String, String)> {
+fn open_as(system: &devices::System, choice: &DeviceChoice, wishes: &Wishes) -> Result<(String, String)> {
     let (input, output) = system.devices.pair(wishes)?;
     let mut aliases = Vec::new();
-    let mut title = |device: &choice::Device, has_format: bool, description| {
+    let mut title = |device: &choice::AudioDevice, has_format: bool, description| {
         if has_format && device.is_first {
             return device.title.clone();
         }
@@ -301,7 +301,7 @@ fn open_as(system: &devices::System, choice: &Choice, wishes: &Wishes) -> Result
 
 /// What the framework is to look the two devices up by: their descriptions.
 #[cfg(not(target_os = "linux"))]
-fn open_as(system: &devices::System, choice: &Choice, wishes: &Wishes) -> Result<(String, String)> {
+fn open_as(system: &devices::System, choice: &DeviceChoice, wishes: &Wishes) -> Result<(String, String)> {
     let (input, output) = system.devices.pair(wishes)?;
     if choice.n_input_channels > choice.n_channels {
         bail!(

@@ -18,11 +18,6 @@ use crate::target::{self, Target};
 use crate::weights::Weights;
 use crate::{Inference, Result, TorchError};
 
-/// What `abi::Engine` points to.
-struct Engine(Streams);
-/// What `abi::File` points to.
-struct File(Sequence);
-
 static API: Api = Api {
     abi_version: ABI_VERSION,
     size: size_of::<Api>() as u32,
@@ -47,7 +42,7 @@ pub unsafe extern "C" fn tacet_torch_api() -> *const Api {
     &API
 }
 
-unsafe extern "C" fn probe(device: abi::Device, out: *mut Probe, message: *mut Message) -> Status {
+unsafe extern "C" fn probe(device: abi::DeviceAddress, out: *mut Probe, message: *mut Message) -> Status {
     guarded(message, || {
         let _alone = alone(device.kind == abi::DeviceKind::MPS);
         let (found, problem) = target::probe(device);
@@ -70,7 +65,7 @@ unsafe extern "C" fn set_threads(n_threads: u32, message: *mut Message) -> Statu
 
 unsafe extern "C" fn engine_new(
     config: *const EngineConfig,
-    out: *mut *mut abi::Engine,
+    out: *mut *mut abi::EngineHandle,
     message: *mut Message,
 ) -> Status {
     guarded(message, || {
@@ -83,24 +78,28 @@ unsafe extern "C" fn engine_new(
         let target = Target::open(config.device)?;
         let weights = Rc::new(Weights::new(&model, target)?);
         let streams = Streams::new(weights, config.max_lanes as usize, config.flags & FLAG_GRAPHS != 0)?;
-        *out = Box::into_raw(Box::new(Engine(streams))).cast();
+        *out = Box::into_raw(Box::new(streams)).cast();
         Ok(())
     })
 }
 
-unsafe extern "C" fn engine_free(engine: *mut abi::Engine) {
+unsafe extern "C" fn engine_free(engine: *mut abi::EngineHandle) {
     guarded(std::ptr::null_mut(), || {
         if !engine.is_null() {
             // SAFETY: made by `engine_new`, freed once by the caller's promise.
-            let engine = unsafe { Box::from_raw(engine.cast::<Engine>()) };
-            let _alone = alone(engine.0.weights().target().is_metal());
+            let engine = unsafe { Box::from_raw(engine.cast::<Streams>()) };
+            let _alone = alone(engine.weights().target().is_metal());
             drop(engine);
         }
         Ok(())
     });
 }
 
-unsafe extern "C" fn engine_warm_up(engine: *mut abi::Engine, n_lanes: u32, message: *mut Message) -> Status {
+unsafe extern "C" fn engine_warm_up(
+    engine: *mut abi::EngineHandle,
+    n_lanes: u32,
+    message: *mut Message,
+) -> Status {
     guarded(message, || {
         // SAFETY: the caller passes null or an engine of `engine_new`, on its thread.
         let streams = unsafe { engine_of(engine) }?;
@@ -110,7 +109,7 @@ unsafe extern "C" fn engine_warm_up(engine: *mut abi::Engine, n_lanes: u32, mess
 }
 
 unsafe extern "C" fn engine_step(
-    engine: *mut abi::Engine,
+    engine: *mut abi::EngineHandle,
     lanes: *const Lane,
     n_lanes: u32,
     input: *const f32,
@@ -142,7 +141,7 @@ unsafe extern "C" fn engine_step(
 }
 
 unsafe extern "C" fn engine_round_trip(
-    engine: *mut abi::Engine,
+    engine: *mut abi::EngineHandle,
     n_lanes: u32,
     timings: *mut Timings,
     message: *mut Message,
@@ -157,10 +156,10 @@ unsafe extern "C" fn engine_round_trip(
 }
 
 unsafe extern "C" fn file_new(
-    engine: *mut abi::Engine,
+    engine: *mut abi::EngineHandle,
     n_channels: u32,
     method: DfMethod,
-    out: *mut *mut abi::File,
+    out: *mut *mut abi::FileHandle,
     message: *mut Message,
 ) -> Status {
     guarded(message, || {
@@ -168,13 +167,13 @@ unsafe extern "C" fn file_new(
         let (streams, out) = unsafe { (engine_of(engine)?, out.as_mut().ok_or_else(null)?) };
         let _alone = alone(streams.weights().target().is_metal());
         let sequence = Sequence::new(Rc::clone(streams.weights()), n_channels as usize, method)?;
-        *out = Box::into_raw(Box::new(File(sequence))).cast();
+        *out = Box::into_raw(Box::new(sequence)).cast();
         Ok(())
     })
 }
 
 unsafe extern "C" fn file_push(
-    file: *mut abi::File,
+    file: *mut abi::FileHandle,
     chunk: *const Chunk,
     timings: *mut Timings,
     message: *mut Message,
@@ -182,10 +181,10 @@ unsafe extern "C" fn file_push(
     guarded(message, || {
         // SAFETY: the caller passes null or a file of `file_new`, a chunk, and a place for the timings.
         let (file, chunk, timings) = unsafe {
-            let file = file.cast::<File>().as_mut().ok_or_else(null)?;
+            let file = file.cast::<Sequence>().as_mut().ok_or_else(null)?;
             (file, chunk.as_ref().ok_or_else(null)?, timings.as_mut().ok_or_else(null)?)
         };
-        let rows = chunk.n_hops.saturating_mul(file.0.n_channels());
+        let rows = chunk.n_hops.saturating_mul(file.n_channels());
         if rows > MAX_CHUNK_FRAMES {
             return Err(TorchError::Argument(format!(
                 "a chunk of {rows} frames, at most {MAX_CHUNK_FRAMES}"
@@ -196,18 +195,18 @@ unsafe extern "C" fn file_push(
         // SAFETY: the caller passes buffers of these sizes that do not overlap; `rows` is small.
         let (input, output) =
             unsafe { (slice(chunk.input, rows * N_INPUT)?, slice_mut(chunk.output, rows * N_OUTPUT)?) };
-        let _alone = alone(file.0.target().is_metal());
-        *timings = file.0.push(chunk.n_hops, bounds, input, output)?;
+        let _alone = alone(file.target().is_metal());
+        *timings = file.push(chunk.n_hops, bounds, input, output)?;
         Ok(())
     })
 }
 
-unsafe extern "C" fn file_free(file: *mut abi::File) {
+unsafe extern "C" fn file_free(file: *mut abi::FileHandle) {
     guarded(std::ptr::null_mut(), || {
         if !file.is_null() {
             // SAFETY: made by `file_new`, freed once by the caller's promise.
-            let file = unsafe { Box::from_raw(file.cast::<File>()) };
-            let _alone = alone(file.0.target().is_metal());
+            let file = unsafe { Box::from_raw(file.cast::<Sequence>()) };
+            let _alone = alone(file.target().is_metal());
             drop(file);
         }
         Ok(())
@@ -276,9 +275,9 @@ fn null() -> TorchError {
 
 /// # Safety
 /// Null, or an engine of `engine_new` that is used by this thread alone.
-unsafe fn engine_of<'a>(engine: *mut abi::Engine) -> Result<&'a mut Streams> {
+unsafe fn engine_of<'a>(engine: *mut abi::EngineHandle) -> Result<&'a mut Streams> {
     // SAFETY: the caller's promise.
-    Ok(&mut unsafe { engine.cast::<Engine>().as_mut() }.ok_or_else(null)?.0)
+    Ok(unsafe { engine.cast::<Streams>().as_mut() }.ok_or_else(null)?)
 }
 
 /// # Safety

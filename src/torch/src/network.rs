@@ -36,7 +36,7 @@ pub enum Run {
 
 /// What the local SNR decides.
 #[derive(Debug)]
-pub struct Gate {
+pub struct StageGate {
     /// The ERB decoder.
     pub erb: Run,
     /// The deep-filter decoder.
@@ -255,7 +255,7 @@ impl Weights {
         decoder: &DecoderBuffers,
         frames: &Tensor,
         state: &Tensor,
-        gate: impl FnOnce(&Tensor) -> Result<Gate>,
+        gate: impl FnOnce(&Tensor) -> Result<StageGate>,
     ) -> Result<Hop> {
         let rows = encoder.rows;
         let mut carry = Carry::new(state);

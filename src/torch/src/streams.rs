@@ -14,7 +14,7 @@ use tacet_torch_pack::abi::{Lane, N_INPUT, N_OUTPUT, Timings};
 use tch::{Device, Kind, Tensor};
 
 use crate::graph::Graph;
-use crate::network::{DecoderBuffers, EncoderBuffers, Gate, RING, Run};
+use crate::network::{DecoderBuffers, EncoderBuffers, RING, Run, StageGate};
 use crate::packing::{LaneTable, MAX_EXACT_LANES, PACKED};
 use crate::target::Target;
 use crate::weights::Weights;
@@ -302,13 +302,13 @@ impl Batch {
         let old = state.f_index_select(0, &number(0)?)?;
         let hop = weights.hop(encoder, decoder, &frames, &old, |lsnr_db| {
             if !gated {
-                return Ok(Gate { erb: Run::All, df: Run::All });
+                return Ok(StageGate { erb: Run::All, df: Run::All });
             }
             let lsnr_db = lsnr_db.f_index_select(0, &number(2)?)?;
             let stop_erb = lsnr_db.f_lt_tensor(&bounds.f_select(0, 0)?)?;
             let stop_erb = stop_erb.f_logical_or(&lsnr_db.f_gt_tensor(&bounds.f_select(0, 1)?)?)?;
             let stop_df = stop_erb.f_logical_or(&lsnr_db.f_gt_tensor(&bounds.f_select(0, 2)?)?)?;
-            Ok(Gate {
+            Ok(StageGate {
                 erb: run_unless(*target, stop_erb, n_lanes)?,
                 df: run_unless(*target, stop_df, n_lanes)?,
             })

@@ -21,7 +21,7 @@ impl Target {
     ///
     /// # Errors
     /// [`TorchError::Argument`] for an unknown kind, [`TorchError::NoDevice`] with the reason.
-    pub fn open(device: abi::Device) -> Result<Self> {
+    pub fn open(device: abi::DeviceAddress) -> Result<Self> {
         let index = device.index as usize;
         match device.kind {
             abi::DeviceKind::CPU => Ok(Self::CPU),
@@ -90,7 +90,7 @@ impl Target {
 }
 
 /// What libtorch knows of a device, whether or not it can be used.
-pub fn probe(device: abi::Device) -> (abi::Probe, Option<TorchError>) {
+pub fn probe(device: abi::DeviceAddress) -> (abi::Probe, Option<TorchError>) {
     let mut probe = abi::Probe { built: 1, n_devices: 1, ..abi::Probe::default() };
     match device.kind {
         // Metal support is a matter of the build; only Apple's has it.

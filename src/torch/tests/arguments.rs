@@ -11,8 +11,8 @@ use std::ptr::{null, null_mut};
 use tacet_torch::entry::tacet_torch_api;
 use tacet_torch::streams::MAX_LANES;
 use tacet_torch_pack::abi::{
-    Api, Chunk, Device, DeviceKind, DfMethod, Engine, EngineConfig, File, Lane, Message, N_INPUT, N_OUTPUT,
-    Probe, Status, Timings,
+    Api, Chunk, DeviceAddress, DeviceKind, DfMethod, EngineConfig, EngineHandle, FileHandle, Lane, Message,
+    N_INPUT, N_OUTPUT, Probe, Status, Timings,
 };
 
 const N_CALLS: usize = 1_000;
@@ -54,8 +54,11 @@ impl Random {
         if self.below(8) == 0 { null_mut() } else { pointer }
     }
 
-    fn device(&mut self) -> Device {
-        Device { kind: DeviceKind(self.below(5)), index: [0, 0, 1, 63, u32::MAX][self.below(5) as usize] }
+    fn device(&mut self) -> DeviceAddress {
+        DeviceAddress {
+            kind: DeviceKind(self.below(5)),
+            index: [0, 0, 1, 63, u32::MAX][self.below(5) as usize],
+        }
     }
 }
 
@@ -74,9 +77,9 @@ fn model() -> Vec<u8> {
         .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask setup`", path.display()))
 }
 
-fn cpu_engine(api: &Api, model: &[u8]) -> *mut Engine {
+fn cpu_engine(api: &Api, model: &[u8]) -> *mut EngineHandle {
     let config = EngineConfig {
-        device: Device { kind: DeviceKind::CPU, index: 0 },
+        device: DeviceAddress { kind: DeviceKind::CPU, index: 0 },
         max_lanes: N_LANES,
         flags: 0,
         model: model.as_ptr(),
@@ -90,7 +93,7 @@ fn cpu_engine(api: &Api, model: &[u8]) -> *mut Engine {
 }
 
 /// One hop of one lane whose state is zero before it.
-fn first_hop(api: &Api, engine: *mut Engine) -> Vec<f32> {
+fn first_hop(api: &Api, engine: *mut EngineHandle) -> Vec<f32> {
     let lane = Lane { number: 0, leader: 0, reset: 1, min_db: -15.0, max_erb_db: 35.0, max_df_db: 35.0 };
     let input: Vec<f32> = (0..N_INPUT).map(|i| (i as f32 * 0.7).sin()).collect();
     let mut output = vec![0.0; N_OUTPUT];
@@ -213,9 +216,9 @@ fn new_engine(api: &Api, random: &mut Random, model: &[u8], told: *mut Message) 
 }
 
 /// A whole-file run and a chunk for it.
-fn file(api: &Api, random: &mut Random, engine: *mut Engine, told: *mut Message) -> Status {
+fn file(api: &Api, random: &mut Random, engine: *mut EngineHandle, told: *mut Message) -> Status {
     const MAX_HOPS: usize = 4;
-    let mut made: *mut File = null_mut();
+    let mut made: *mut FileHandle = null_mut();
     let out = random.or_null(&raw mut made);
     let n_channels = random.number();
     // SAFETY: the engine is null or this thread's; the place for the file is null or ours.

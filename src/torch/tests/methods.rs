@@ -4,7 +4,7 @@
 
 use tacet_torch::dfop::{DfOp, HiddenState, one_step};
 use tacet_torch::target::Target;
-use tacet_torch_pack::abi::{Device, DeviceKind, DfMethod};
+use tacet_torch_pack::abi::{DeviceAddress, DeviceKind, DfMethod};
 use tch::{Kind, Tensor};
 
 const ALIGNED: [DfMethod; 5] = [
@@ -132,7 +132,7 @@ fn largest_difference(found: &Tensor, expected: &[f64]) -> f64 {
 
 /// The device, or `None` with the reason printed.
 fn target(kind: DeviceKind, required: &str) -> Option<Target> {
-    match Target::open(Device { kind, index: 0 }) {
+    match Target::open(DeviceAddress { kind, index: 0 }) {
         Ok(target) => Some(target),
         Err(reason) => {
             let required = std::env::var_os(required).is_some_and(|value| value == "1");

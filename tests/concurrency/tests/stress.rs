@@ -10,7 +10,7 @@ use tacet_realtime::device::Device;
 use tacet_realtime::engine::{ChannelOut, Engine, EngineError, Job, Stage, StepTimings, StreamId};
 use tacet_realtime::inference::services::Services;
 use tacet_realtime::inference::signal::WorkSignal;
-use tacet_realtime::inference::slot_manager::{SlotId, SlotManager};
+use tacet_realtime::inference::slot_manager::SlotManager;
 use tacet_realtime::inference::{BuildEngine, EngineOpener, OpenError};
 use tacet_realtime::latency::LatencyMode;
 use tacet_realtime::meters::Meters;
@@ -18,6 +18,7 @@ use tacet_realtime::model::{HOP, ModelKind, N_BANDS};
 use tacet_realtime::processor::controls::Controls;
 use tacet_realtime::processor::resample::Plan;
 use tacet_realtime::processor::{Processor, Setup};
+use tacet_realtime::slot::SlotId;
 
 /// Threads that play, and threads that come and go.
 const N_PLAYERS: usize = 3;

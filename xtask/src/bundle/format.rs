@@ -19,6 +19,34 @@ pub enum Format {
     Program,
 }
 
+/// What macOS wraps in a folder with a property list: all that has a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AppleBundle {
+    /// CLAP plugin.
+    Clap,
+    /// VST3 plugin.
+    Vst3,
+    /// Audio Unit.
+    AudioUnit,
+    /// The window on the microphone.
+    Standalone,
+}
+
+impl AppleBundle {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Clap, Self::Vst3, Self::AudioUnit, Self::Standalone];
+
+    /// Its format.
+    pub fn format(self) -> Format {
+        match self {
+            Self::Clap => Format::Clap,
+            Self::Vst3 => Format::Vst3,
+            Self::AudioUnit => Format::AudioUnit,
+            Self::Standalone => Format::Standalone,
+        }
+    }
+}
+
 impl Format {
     /// Whether hosts load it.
     pub fn is_plugin(self) -> bool {

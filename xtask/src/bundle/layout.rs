@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use super::names::Names;
 use super::plist;
 
-pub use super::format::Format;
+pub use super::format::{AppleBundle, Format};
 
 /// A platform that we bundle for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Platform {
     /// Operating system.
     pub system: System,
     /// Processor.
-    pub processor: Processor,
+    pub processor: Architecture,
 }
 
 /// Operating systems.
@@ -30,7 +30,7 @@ pub enum System {
 /// Processors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "names say all")]
-pub enum Processor {
+pub enum Architecture {
     X86_64,
     Arm64,
 }
@@ -48,8 +48,8 @@ impl Platform {
             other => bail!("no plugin bundles are known for {other}"),
         };
         let processor = match std::env::consts::ARCH {
-            "x86_64" => Processor::X86_64,
-            "aarch64" => Processor::Arm64,
+            "x86_64" => Architecture::X86_64,
+            "aarch64" => Architecture::Arm64,
             other => bail!("no plugin bundles are known for {other}"),
         };
         Ok(Self { system, processor })
@@ -59,10 +59,10 @@ impl Platform {
     fn vst3_folder(self) -> &'static str {
         match (self.system, self.processor) {
             (System::MacOs, _) => "MacOS",
-            (System::Linux, Processor::X86_64) => "x86_64-linux",
-            (System::Linux, Processor::Arm64) => "aarch64-linux",
-            (System::Windows, Processor::X86_64) => "x86_64-win",
-            (System::Windows, Processor::Arm64) => "arm64-win",
+            (System::Linux, Architecture::X86_64) => "x86_64-linux",
+            (System::Linux, Architecture::Arm64) => "aarch64-linux",
+            (System::Windows, Architecture::X86_64) => "x86_64-win",
+            (System::Windows, Architecture::Arm64) => "arm64-win",
         }
     }
 }
@@ -90,9 +90,8 @@ pub fn bundles(platform: Platform, names: &Names) -> Vec<Bundle> {
     let name = &names.name;
     match platform.system {
         System::MacOs => {
-            let packaged = [Format::Clap, Format::Vst3, Format::AudioUnit, Format::Standalone];
             let program = plain(Format::Program, "tacet".to_owned(), None, "tacet");
-            packaged.map(|format| apple(format, names)).into_iter().chain([program]).collect()
+            AppleBundle::ALL.into_iter().map(|kind| apple(kind, names)).chain([program]).collect()
         }
         System::Linux | System::Windows => {
             let (library, extension, live, program) = match platform.system {
@@ -138,22 +137,22 @@ fn lv2() -> Bundle {
 }
 
 /// On macOS everything with a window is a directory with a property list.
-fn apple(format: Format, names: &Names) -> Bundle {
-    let (extension, product) = match format {
-        Format::Clap => ("clap", "libtacet.dylib"),
-        Format::Vst3 => ("vst3", "libtacet.dylib"),
-        Format::AudioUnit => ("component", "libtacet.dylib"),
-        Format::Standalone | Format::Program | Format::Ladspa | Format::Lv2 => ("app", "tacet-live"),
+fn apple(kind: AppleBundle, names: &Names) -> Bundle {
+    let (extension, product) = match kind {
+        AppleBundle::Clap => ("clap", "libtacet.dylib"),
+        AppleBundle::Vst3 => ("vst3", "libtacet.dylib"),
+        AppleBundle::AudioUnit => ("component", "libtacet.dylib"),
+        AppleBundle::Standalone => ("app", "tacet-live"),
     };
     let root = PathBuf::from(format!("{}.{extension}", names.name));
     let contents = root.join("Contents");
     Bundle {
-        format,
+        format: kind.format(),
         binary: contents.join("MacOS").join(&names.name),
         product: product.into(),
         texts: vec![
-            (contents.join("Info.plist"), plist::info(format, names)),
-            (contents.join("PkgInfo"), format!("{}????", plist::package_type(format))),
+            (contents.join("Info.plist"), plist::info(kind, names)),
+            (contents.join("PkgInfo"), format!("{}????", plist::package_type(kind))),
         ],
         root,
     }
@@ -170,7 +169,7 @@ pub(super) fn names() -> Names {
 mod tests {
     use super::*;
 
-    fn binaries(system: System, processor: Processor) -> Vec<String> {
+    fn binaries(system: System, processor: Architecture) -> Vec<String> {
         let bundles = bundles(Platform { system, processor }, &names());
         bundles.iter().map(|bundle| bundle.binary.to_string_lossy().replace('\\', "/")).collect()
     }
@@ -180,16 +179,22 @@ mod tests {
         let vst3 = "Name.vst3/Contents/x86_64-linux/Name.so";
         let linux =
             ["Name.clap", vst3, "tacet-live", "tacet", "libdeep_filter_ladspa.so", "tacet.lv2/tacet.so"];
-        assert_eq!(binaries(System::Linux, Processor::X86_64), linux);
-        assert_eq!(binaries(System::Linux, Processor::Arm64)[1], "Name.vst3/Contents/aarch64-linux/Name.so");
+        assert_eq!(binaries(System::Linux, Architecture::X86_64), linux);
+        assert_eq!(
+            binaries(System::Linux, Architecture::Arm64)[1],
+            "Name.vst3/Contents/aarch64-linux/Name.so"
+        );
         let windows = ["Name.clap", "Name.vst3/Contents/x86_64-win/Name.vst3", "tacet-live.exe", "tacet.exe"];
-        assert_eq!(binaries(System::Windows, Processor::X86_64), windows);
-        assert_eq!(binaries(System::Windows, Processor::Arm64)[1], "Name.vst3/Contents/arm64-win/Name.vst3");
+        assert_eq!(binaries(System::Windows, Architecture::X86_64), windows);
+        assert_eq!(
+            binaries(System::Windows, Architecture::Arm64)[1],
+            "Name.vst3/Contents/arm64-win/Name.vst3"
+        );
     }
 
     #[test]
     fn macos_has_directories_and_an_audio_unit() {
-        let platform = Platform { system: System::MacOs, processor: Processor::Arm64 };
+        let platform = Platform { system: System::MacOs, processor: Architecture::Arm64 };
         let bundles = bundles(platform, &names());
         let roots: Vec<_> = bundles.iter().map(|bundle| bundle.root.to_string_lossy()).collect();
         assert_eq!(roots, ["Name.clap", "Name.vst3", "Name.component", "Name.app", "tacet"]);

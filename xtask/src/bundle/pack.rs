@@ -74,13 +74,13 @@ mod tests {
     use tacet_torch_pack::assemble;
     use tacet_torch_pack::locate;
 
-    use super::super::layout::{Processor, bundles, names};
+    use super::super::layout::{Architecture, bundles, names};
     use super::*;
 
     #[test]
     fn the_loader_looks_where_the_pack_is_placed() {
         for (system, n_places) in [(System::Linux, 1), (System::Windows, 1), (System::MacOs, 4)] {
-            let platform = Platform { system, processor: Processor::X86_64 };
+            let platform = Platform { system, processor: Architecture::X86_64 };
             let bundles = bundles(platform, &names());
             let places = dirs(platform, &bundles);
             assert_eq!(places.len(), n_places);

@@ -1,6 +1,6 @@
 //! macOS property lists.
 
-use super::format::Format;
+use super::format::AppleBundle;
 use super::names::Names;
 
 /// Why the standalone listens; macOS asks the user with this text.
@@ -11,18 +11,18 @@ const MINIMUM_MACOS: &str = "11.0";
 const AU_FACTORY: &str = "GetPluginFactoryAUV2_0";
 
 /// The four letters that tell a program from a plugin.
-pub fn package_type(format: Format) -> &'static str {
-    if format == Format::Standalone { "APPL" } else { "BNDL" }
+pub fn package_type(kind: AppleBundle) -> &'static str {
+    if kind == AppleBundle::Standalone { "APPL" } else { "BNDL" }
 }
 
 /// Info.plist of a bundle.
-pub fn info(format: Format, names: &Names) -> String {
+pub fn info(kind: AppleBundle, names: &Names) -> String {
     let version = env!("CARGO_PKG_VERSION");
-    let identifier = match format {
-        Format::Clap => format!("{}.clap", names.identifier),
-        Format::Vst3 => format!("{}.vst3", names.identifier),
-        Format::AudioUnit => format!("{}.component", names.identifier),
-        Format::Standalone | Format::Program | Format::Ladspa | Format::Lv2 => names.identifier.clone(),
+    let identifier = match kind {
+        AppleBundle::Clap => format!("{}.clap", names.identifier),
+        AppleBundle::Vst3 => format!("{}.vst3", names.identifier),
+        AppleBundle::AudioUnit => format!("{}.component", names.identifier),
+        AppleBundle::Standalone => names.identifier.clone(),
     };
     let mut entries = vec![
         string("CFBundleDevelopmentRegion", "en"),
@@ -30,7 +30,7 @@ pub fn info(format: Format, names: &Names) -> String {
         string("CFBundleIdentifier", &identifier),
         string("CFBundleInfoDictionaryVersion", "6.0"),
         string("CFBundleName", &names.name),
-        string("CFBundlePackageType", package_type(format)),
+        string("CFBundlePackageType", package_type(kind)),
         string("CFBundleShortVersionString", version),
         string("CFBundleSignature", "????"),
         string("CFBundleVersion", version),
@@ -38,10 +38,10 @@ pub fn info(format: Format, names: &Names) -> String {
         "<key>NSHighResolutionCapable</key><true/>".to_owned(),
         string("NSHumanReadableCopyright", &format!("{}, MIT OR Apache-2.0", names.vendor)),
     ];
-    if format == Format::Standalone {
+    if kind == AppleBundle::Standalone {
         entries.push(string("NSMicrophoneUsageDescription", MICROPHONE_USE));
     }
-    if format == Format::AudioUnit {
+    if kind == AppleBundle::AudioUnit {
         entries.push(audio_components(names));
     }
     let body: String = entries.iter().map(|entry| format!("  {entry}\n")).collect();
@@ -87,24 +87,25 @@ mod tests {
 
     #[test]
     fn only_the_standalone_asks_for_the_microphone() {
-        for format in [Format::Clap, Format::Vst3, Format::AudioUnit, Format::Standalone] {
+        for format in [AppleBundle::Clap, AppleBundle::Vst3, AppleBundle::AudioUnit, AppleBundle::Standalone]
+        {
             let info = info(format, &names());
-            assert_eq!(info.contains("NSMicrophoneUsageDescription"), format == Format::Standalone);
-            assert_eq!(info.contains("AudioComponents"), format == Format::AudioUnit);
+            assert_eq!(info.contains("NSMicrophoneUsageDescription"), format == AppleBundle::Standalone);
+            assert_eq!(info.contains("AudioComponents"), format == AppleBundle::AudioUnit);
             assert!(info.contains(env!("CARGO_PKG_VERSION")) && info.contains("<string>Name</string>"));
         }
     }
 
     #[test]
     fn text_is_escaped_and_identifiers_differ() {
-        assert!(info(Format::AudioUnit, &names()).contains("<string>A &amp; B: Name</string>"));
-        assert!(info(Format::Vst3, &names()).contains("<string>a.b.vst3</string>"));
-        assert!(info(Format::Standalone, &names()).contains("<string>a.b</string>"));
+        assert!(info(AppleBundle::AudioUnit, &names()).contains("<string>A &amp; B: Name</string>"));
+        assert!(info(AppleBundle::Vst3, &names()).contains("<string>a.b.vst3</string>"));
+        assert!(info(AppleBundle::Standalone, &names()).contains("<string>a.b</string>"));
     }
 
     #[test]
     fn every_tag_is_closed() {
-        for format in [Format::Clap, Format::AudioUnit, Format::Standalone] {
+        for format in [AppleBundle::Clap, AppleBundle::AudioUnit, AppleBundle::Standalone] {
             let info = info(format, &names());
             for tag in ["dict", "array", "key", "string", "plist", "integer"] {
                 let opened =

@@ -8,7 +8,7 @@ use anyhow::Result;
 use serde::Serialize;
 use tacet_realtime::denoiser::Settings;
 use tacet_realtime::device::{Assessment, Device, df_method_name};
-use tacet_realtime::engine::native::{Level, NativeEngine, NativeModel, NativeSequence};
+use tacet_realtime::engine::native::{NativeEngine, NativeModel, NativeSequence, SimdLevel};
 use tacet_realtime::engine::torch::{TorchEngine, TorchFile, TorchOptions};
 use tacet_realtime::engine::{ChannelIn, ChannelOut, Engine, Job, StepTimings, Thresholds};
 use tacet_realtime::features::FeatureState;
@@ -196,7 +196,7 @@ fn files(found: &Assessment, model: &Model) -> Result<Vec<Throughput>> {
 
 /// The weights as a native device uses them.
 fn packed(device: Device, model: &Model) -> Result<Arc<NativeModel>> {
-    Ok(NativeModel::with(model, device.native_precision().unwrap_or_default(), Level::get())?)
+    Ok(NativeModel::with(model, device.native_precision().unwrap_or_default(), SimdLevel::get())?)
 }
 
 fn native_files(found: &Assessment, model: &Model) -> Result<Vec<Throughput>> {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use tacet_realtime::denoiser::Settings;
 use tacet_realtime::device::{self, Device, DfChoice, Facts, Use, Warning};
 use tacet_realtime::engine::EngineError;
-use tacet_realtime::engine::native::{Level, NativeModel, NativeSequence, Precision};
+use tacet_realtime::engine::native::{NativeModel, NativeSequence, Precision, SimdLevel};
 use tacet_realtime::engine::torch::{TorchDevice, TorchEngine, TorchFile, TorchOptions, TorchSequence};
 use tacet_realtime::rules::Rules;
 use tacet_realtime::sequence::{Pool, Sequence};
@@ -227,7 +227,7 @@ impl Engines {
     fn native(device: Device, notes: Vec<String>, model: &LoadedModel) -> Result<Self> {
         // The exact weights are packed already, for whatever else this run needs them.
         let packed = match device.native_precision() {
-            Some(Precision::I16) => NativeModel::with(model.model(), Precision::I16, Level::get())?,
+            Some(Precision::I16) => NativeModel::with(model.model(), Precision::I16, SimdLevel::get())?,
             _ => model.packed(),
         };
         let report = EngineReport { device: device.name(), df_op: None, df_op_reason: None, libtorch: None };

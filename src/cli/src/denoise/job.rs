@@ -16,7 +16,7 @@ use tacet_realtime::rules::FILE_AHEAD_HOPS;
 use super::engine::Engines;
 use super::listen::{Listen, Waiting};
 use super::plan::{Place, Task};
-use super::report::{Done, Level, Measured, NoiseMeter};
+use super::report::{Done, Measured, NoiseMeter, SignalLevel};
 use crate::decode::{self, Decoder};
 use crate::encode::flac::{self, FlacWriter};
 use crate::encode::{SampleSink, Spec, WavWriter, tags};
@@ -172,8 +172,8 @@ struct Flow<'a> {
     decoder: Decoder,
     pipeline: Option<Pipeline<Box<dyn HopProcessor>>>,
     engines: &'a Engines,
-    before: Level,
-    after: Level,
+    before: SignalLevel,
+    after: SignalLevel,
     watch: Watch,
     n_samples: u64,
     listen: Listen,
@@ -204,8 +204,8 @@ impl<'a> Flow<'a> {
             decoder,
             pipeline: Some(pipeline),
             engines: context.engines,
-            before: Level::default(),
-            after: Level::default(),
+            before: SignalLevel::default(),
+            after: SignalLevel::default(),
             watch: Watch { noise: NoiseMeter::default(), spectrogram },
             n_samples: 0,
             listen: context.listen,

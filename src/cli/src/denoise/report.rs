@@ -27,13 +27,13 @@ const N_BINS: usize = 1300;
 
 /// Running power and peak of a signal, over all channels.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Level {
+pub struct SignalLevel {
     power: f64,
     n_samples: u64,
     peak: f32,
 }
 
-impl Level {
+impl SignalLevel {
     /// Adds a block.
     pub fn add<C: AsRef<[f32]>>(&mut self, block: &[C]) {
         for channel in block {
@@ -154,9 +154,9 @@ pub struct LevelReport {
 /// What was measured while one file went through.
 pub struct Measured {
     /// The input's level.
-    pub before: Level,
+    pub before: SignalLevel,
     /// The output's level.
-    pub after: Level,
+    pub after: SignalLevel,
     /// The noise's.
     pub noise: NoiseMeter,
     /// Samples beyond full scale in the output.
@@ -406,10 +406,10 @@ mod tests {
 
     #[test]
     fn levels_are_of_all_channels() {
-        let mut level = Level::default();
+        let mut level = SignalLevel::default();
         level.add(&[[0.5_f32, -0.5], [0.0, 0.0]]);
         let report = level.report();
         assert_eq!((report.rms_dbfs, report.peak_dbfs), (-9.03, -6.02));
-        assert_eq!(Level::default().report(), LevelReport { rms_dbfs: -100.0, peak_dbfs: -100.0 });
+        assert_eq!(SignalLevel::default().report(), LevelReport { rms_dbfs: -100.0, peak_dbfs: -100.0 });
     }
 }

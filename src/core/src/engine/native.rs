@@ -23,7 +23,7 @@ use std::time::Instant;
 pub use matrix::Precision;
 pub use network::NativeModel;
 pub use sequence::NativeSequence;
-pub use simd::Level;
+pub use simd::SimdLevel;
 
 use state::ChannelState;
 use step::{Row, Scratch, Step};

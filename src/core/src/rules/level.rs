@@ -11,7 +11,7 @@ use super::activity::Activity;
 
 /// How a stream's feature gain is found.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum Level {
+pub enum LevelRule {
     /// From the level of the speech.
     #[default]
     Auto,
@@ -19,7 +19,7 @@ pub enum Level {
     Fixed(f32),
 }
 
-/// The kinds of [`Level`], as a choice.
+/// The kinds of [`LevelRule`], as a choice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LevelMode {
     /// From the level of the speech.
@@ -31,7 +31,7 @@ pub enum LevelMode {
     Fixed,
 }
 
-impl Level {
+impl LevelRule {
     /// The level of a mode; `gain_db` counts where it is fixed.
     pub fn new(mode: LevelMode, gain_db: f32) -> Self {
         match mode {

@@ -131,7 +131,7 @@ proptest! {
 
 #[test]
 fn the_official_features_come_back_at_any_level_with_a_fixed_gain() {
-    let rules = Rules { level: Level::Fixed(40.0), ..Rules::REFERENCE };
+    let rules = Rules { level: LevelRule::Fixed(40.0), ..Rules::REFERENCE };
     let (_, scaled) = heard(&voice(100, -40.0, 60), &rules);
     for (ours, theirs) in scaled.iter().zip(official(&voice(100, 0.0, 60))) {
         assert!(ours.erb.iter().zip(&theirs.erb).all(|(a, b)| (a - b).abs() < 1e-3));
@@ -150,7 +150,7 @@ fn a_late_jump_leaves_the_normalisation_as_if_the_gain_had_always_been_there() {
     let (conditions, features) = heard(&hops, &Rules::default());
     let jump = conditions.iter().position(|c| c.rescale.is_some()).expect("a jump");
     assert!(jump < 190, "{jump}");
-    let fixed = Rules { level: Level::Fixed(conditions[jump].gain_db), ..Rules::REFERENCE };
+    let fixed = Rules { level: LevelRule::Fixed(conditions[jump].gain_db), ..Rules::REFERENCE };
     let (_, always) = heard(&hops, &fixed);
     for (ours, theirs) in features[jump..].iter().zip(&always[jump..]) {
         assert!(ours.erb.iter().zip(&theirs.erb).all(|(a, b)| (a - b).abs() < 0.01));

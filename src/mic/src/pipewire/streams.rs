@@ -66,7 +66,7 @@ struct Chain {
 }
 
 /// What a stream's callbacks are given.
-struct Listener {
+struct CallbackData {
     is_input: bool,
     events: Sender<Event>,
     chain: *mut Chain,
@@ -81,7 +81,7 @@ pub struct Streams<'a> {
     core: *mut Core,
     streams: [*mut Stream; 2],
     /// Boxes whose addresses the library holds; written by its threads while the streams are there.
-    listeners: [*mut Listener; 2],
+    listeners: [*mut CallbackData; 2],
     chain: *mut Chain,
 }
 
@@ -130,7 +130,7 @@ impl<'a> Streams<'a> {
                 samples: vec![vec![0.0; MAX_BLOCK]; n_channels],
             }));
             let listener = |is_input| {
-                Box::into_raw(Box::new(Listener {
+                Box::into_raw(Box::new(CallbackData {
                     is_input,
                     events: events.clone(),
                     chain,
@@ -279,7 +279,7 @@ impl Drop for Streams<'_> {
 unsafe extern "C" fn state_changed(data: *mut c_void, _old: c_int, new: c_int, reason: *const c_char) {
     // SAFETY: the caller's; the reason is a text or null. Nothing here panics.
     unsafe {
-        let listener = data.cast::<Listener>();
+        let listener = data.cast::<CallbackData>();
         let reason = (!reason.is_null()).then(|| CStr::from_ptr(reason).to_string_lossy().into_owned());
         let event = Event::State { is_input: (*listener).is_input, state: new, reason };
         // Nobody listens any more where the streams are being closed.
@@ -294,7 +294,7 @@ unsafe extern "C" fn state_changed(data: *mut c_void, _old: c_int, new: c_int, r
 unsafe extern "C" fn input_process(data: *mut c_void) {
     // SAFETY: the caller's; the streams are there while one of them runs.
     unsafe {
-        let chain = (*data.cast::<Listener>()).chain;
+        let chain = (*data.cast::<CallbackData>()).chain;
         ((*chain).trigger)((*chain).output);
     }
 }
@@ -305,7 +305,7 @@ unsafe extern "C" fn input_process(data: *mut c_void) {
 /// As [`state_changed`]; the server runs both streams on one thread, so that the chain is nobody else's meanwhile.
 unsafe extern "C" fn output_process(data: *mut c_void) {
     // SAFETY: the caller's.
-    unsafe { (*(*data.cast::<Listener>()).chain).process() };
+    unsafe { (*(*data.cast::<CallbackData>()).chain).process() };
 }
 
 impl Chain {

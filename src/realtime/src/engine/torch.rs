@@ -44,13 +44,13 @@ pub enum TorchDevice {
 
 impl TorchDevice {
     /// As the ABI names it.
-    pub fn abi(self) -> abi::Device {
+    pub fn abi(self) -> abi::DeviceAddress {
         let (kind, index) = match self {
             Self::Cpu => (abi::DeviceKind::CPU, 0),
             Self::Mps => (abi::DeviceKind::MPS, 0),
             Self::Cuda(index) => (abi::DeviceKind::CUDA, index),
         };
-        abi::Device { kind, index }
+        abi::DeviceAddress { kind, index }
     }
 
     /// For people: "torch CPU", "torch MPS", "torch CUDA", "torch CUDA 1".
@@ -125,7 +125,7 @@ impl Default for TorchOptions {
 #[derive(Debug)]
 pub struct TorchEngine {
     pub(super) backend: &'static TorchBackend,
-    pub(super) handle: *mut abi::Engine,
+    pub(super) handle: *mut abi::EngineHandle,
     device: TorchDevice,
     name: String,
     lookahead_hops: usize,

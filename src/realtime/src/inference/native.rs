@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tacet_model::ModelKind;
 
 use super::{BuildEngine, EngineOpener, OpenError};
-use crate::engine::native::{Level, NativeEngine, NativeModel, Precision};
+use crate::engine::native::{NativeEngine, NativeModel, Precision, SimdLevel};
 use crate::model::{Model, ModelError};
 use crate::{models, weights};
 
@@ -76,7 +76,7 @@ impl EngineOpener for NativeOpener {
         let native = match packed.get(&model).and_then(Weak::upgrade) {
             Some(native) => native,
             None => {
-                let native = NativeModel::with(&model_of_kind(model)?, self.precision, Level::get())?;
+                let native = NativeModel::with(&model_of_kind(model)?, self.precision, SimdLevel::get())?;
                 packed.insert(model, Arc::downgrade(&native));
                 native
             }

@@ -16,29 +16,13 @@ use super::services::{ConnectError, Services};
 use super::signal::WorkSignal;
 use super::stream::{StreamState, StreamStatus};
 use crate::device::Device;
+use crate::slot::{N_SLOTS, SlotId};
 
-/// Slots: A is heard, B is compared.
-pub const N_SLOTS: usize = 2;
 /// Messages that may be under way to or from the processor.
 const N_MESSAGES: usize = 16;
 
 /// A native engine that fails is opened anew, but not again within this time: one that always fails would flap.
 const REOPEN_PAUSE: Duration = Duration::from_secs(10);
-
-/// One of the two slots.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SlotId {
-    /// What is heard.
-    #[default]
-    A = 0,
-    /// What it is compared with.
-    B = 1,
-}
-
-impl SlotId {
-    /// Both slots.
-    pub const ALL: [Self; N_SLOTS] = [Self::A, Self::B];
-}
 
 /// A message to the processor.
 pub enum SlotMessage {

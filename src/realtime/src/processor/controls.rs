@@ -2,9 +2,9 @@
 
 use crate::engine::Thresholds;
 use crate::enhance::Shaping;
-use crate::inference::slot_manager::SlotId;
 use crate::meters::feed::Shares;
 use crate::rules::Rules;
+use crate::slot::SlotId;
 
 /// Which signal is heard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

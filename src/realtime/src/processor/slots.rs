@@ -12,11 +12,12 @@ use crate::exchange::{HopBox, Outcome};
 use crate::features::Normalisation;
 use crate::history::History;
 use crate::inference::service::Stream;
-use crate::inference::slot_manager::{N_SLOTS, SlotId, SlotInbox, SlotMessage};
+use crate::inference::slot_manager::{SlotInbox, SlotMessage};
 use crate::inference::stream::StreamState;
 use crate::lab::HopTiming;
 use crate::meters::{Meters, SlotMeters};
 use crate::rules::Rules;
+use crate::slot::{N_SLOTS, SlotId};
 
 /// Hops that a new engine hears before it takes over from one that works. Its normalisation goes on from what is known; the
 /// network's own memory begins empty and fades slowly (bursts of harmonics in noise: what it gives is 8 dB from the

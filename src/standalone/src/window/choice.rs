@@ -20,7 +20,7 @@ pub struct Format {
 
 /// A device.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Device {
+pub struct AudioDevice {
     /// Its name, which no other device of the list has.
     pub name: String,
     /// The system's identifier: ALSA's name of the PCM, else what CoreAudio or WASAPI call it.
@@ -36,30 +36,30 @@ pub struct Device {
 /// ALSA's device that swallows what it is given and delivers silence.
 const NULL_ID: &str = "null";
 
-impl Device {
+impl AudioDevice {
     fn is_null(&self) -> bool {
         self.id == NULL_ID
     }
 }
 
 /// Gives devices of one name names of their own and puts `null` last.
-pub fn tell_apart(devices: &mut [Device]) {
+pub fn tell_apart(devices: &mut [AudioDevice]) {
     let names: Vec<String> = devices.iter().map(|device| device.name.clone()).collect();
     for device in devices.iter_mut() {
         if names.iter().filter(|name| **name == device.name).count() > 1 {
             device.name = format!("{} [{}]", device.name, device.id);
         }
     }
-    devices.sort_by_key(Device::is_null);
+    devices.sort_by_key(AudioDevice::is_null);
 }
 
 /// All devices of an audio system.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Devices {
     /// Those that deliver sound.
-    pub inputs: Vec<Device>,
+    pub inputs: Vec<AudioDevice>,
     /// Those that take sound.
-    pub outputs: Vec<Device>,
+    pub outputs: Vec<AudioDevice>,
     /// Identifier of the system's own choice of input.
     pub default_input: Option<String>,
     /// Identifier of the system's own choice of output.
@@ -94,7 +94,7 @@ pub struct Wishes {
 
 /// What is taken.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Choice {
+pub struct DeviceChoice {
     /// Name of the input device.
     pub input: String,
     /// Name of the output device.
@@ -172,7 +172,7 @@ pub enum Refusal {
 ///
 /// # Errors
 /// There is nothing to choose.
-pub fn choose(devices: &Devices, wishes: &Wishes) -> Result<Choice, Refusal> {
+pub fn choose(devices: &Devices, wishes: &Wishes) -> Result<DeviceChoice, Refusal> {
     let (input, output) = devices.pair(wishes)?;
     let pairs = input.formats.iter().flat_map(|source| output.formats.iter().map(move |sink| (source, sink)));
     let wanted = wishes.buffer.unwrap_or(BUFFER);
@@ -191,7 +191,7 @@ pub fn choose(devices: &Devices, wishes: &Wishes) -> Result<Choice, Refusal> {
     if let Some((n_input_channels, rate_hz, buffer)) = best {
         let (input, output) = (input.name.clone(), output.name.clone());
         let n_channels = n_input_channels.min(2);
-        return Ok(Choice { input, output, n_channels, n_input_channels, rate_hz, buffer });
+        return Ok(DeviceChoice { input, output, n_channels, n_input_channels, rate_hz, buffer });
     }
     let rate = wishes.rate_hz.map(|rate_hz| format!(" at {rate_hz} Hz"));
     Err(Refusal::Incompatible {
@@ -206,7 +206,7 @@ impl Devices {
     ///
     /// # Errors
     /// There are none, or not those that are named.
-    pub fn pair(&self, wishes: &Wishes) -> Result<(&Device, &Device), Refusal> {
+    pub fn pair(&self, wishes: &Wishes) -> Result<(&AudioDevice, &AudioDevice), Refusal> {
         let input = pick(&self.inputs, &wishes.input, &self.default_input, "input", Refusal::NoInput)?;
         let output = pick(&self.outputs, &wishes.output, &self.default_output, "output", Refusal::NoOutput)?;
         Ok((input, output))
@@ -215,12 +215,12 @@ impl Devices {
 
 /// The device that is named, by its name or identifier; else the system's default, else the first that is a real one.
 fn pick<'a>(
-    devices: &'a [Device],
+    devices: &'a [AudioDevice],
     wish: &Option<String>,
     default: &Option<String>,
     what: &'static str,
     none: Refusal,
-) -> Result<&'a Device, Refusal> {
+) -> Result<&'a AudioDevice, Refusal> {
     match wish {
         Some(name) => devices
             .iter()
@@ -287,9 +287,15 @@ mod tests {
         n_channels: usize,
         rates: RangeInclusive<u32>,
         buffer: RangeInclusive<u32>,
-    ) -> Device {
+    ) -> AudioDevice {
         let formats = vec![Format { n_channels, rate_hz: rates, buffer }];
-        Device { name: name.into(), id: format!("id of {name}"), title: name.into(), is_first: true, formats }
+        AudioDevice {
+            name: name.into(),
+            id: format!("id of {name}"),
+            title: name.into(),
+            is_first: true,
+            formats,
+        }
     }
 
     fn studio() -> Devices {
@@ -307,7 +313,7 @@ mod tests {
     #[test]
     fn the_default_input_and_a_short_buffer_are_taken() {
         let choice = choose(&studio(), &Wishes::default()).unwrap();
-        let expected = Choice {
+        let expected = DeviceChoice {
             input: "Interface".into(),
             output: "Headphones".into(),
             n_channels: 2,
@@ -349,7 +355,7 @@ mod tests {
     }
 
     /// A device with one format for each rate and count of channels.
-    fn listed(name: &str, n_channels: &[usize], rates_hz: &[u32]) -> Device {
+    fn listed(name: &str, n_channels: &[usize], rates_hz: &[u32]) -> AudioDevice {
         let formats = n_channels.iter().flat_map(|&n_channels| {
             rates_hz.iter().map(move |&rate_hz| Format {
                 n_channels,
@@ -357,7 +363,7 @@ mod tests {
                 buffer: if rate_hz == 8_000 { 80..=80 } else { 15..=4096 },
             })
         });
-        Device {
+        AudioDevice {
             name: name.into(),
             id: name.into(),
             title: name.into(),
@@ -407,7 +413,7 @@ mod tests {
     #[test]
     fn null_is_last_and_only_taken_when_it_is_named() {
         let null =
-            Device { id: "null".into(), ..device("Discard all samples", 2, 4_000..=192_000, 16..=8192) };
+            AudioDevice { id: "null".into(), ..device("Discard all samples", 2, 4_000..=192_000, 16..=8192) };
         let mut inputs = vec![null.clone(), device("Microphone", 1, 48_000..=48_000, 64..=1024)];
         tell_apart(&mut inputs);
         assert_eq!(inputs.last(), Some(&null));
@@ -424,7 +430,7 @@ mod tests {
     #[test]
     fn two_devices_of_one_name_are_told_apart() {
         let mut devices = [("Card", "hw:0,0"), ("Card", "hw:0,1"), ("Other", "hw:1,0")]
-            .map(|(name, id)| Device { id: id.into(), ..device(name, 2, 48_000..=48_000, 64..=64) });
+            .map(|(name, id)| AudioDevice { id: id.into(), ..device(name, 2, 48_000..=48_000, 64..=64) });
         tell_apart(&mut devices);
         assert_eq!(devices.map(|device| device.name), ["Card [hw:0,0]", "Card [hw:0,1]", "Other"]);
     }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use cpal::traits::{DeviceTrait, HostTrait};
 
 use super::AudioBackend;
-use super::choice::{self, Device, Devices, Format, Jack, Wishes};
+use super::choice::{self, AudioDevice, Devices, Format, Jack, Wishes};
 
 /// The system's own audio devices.
 pub struct System {
@@ -60,25 +60,25 @@ pub fn system() -> Result<System> {
     let formats =
         |configs: Vec<cpal::SupportedStreamConfigRange>| configs.iter().filter_map(format).collect();
     let mut titles = HashSet::new();
-    let mut inputs: Vec<Device> = host
+    let mut inputs: Vec<AudioDevice> = host
         .input_devices()
         .into_iter()
         .flatten()
         .filter_map(|device| {
             let (title, is_first) = title(&device, &mut titles)?;
             let formats = formats(device.supported_input_configs().ok()?.collect());
-            Some(Device { name: title.clone(), id: identifier(&device)?, title, is_first, formats })
+            Some(AudioDevice { name: title.clone(), id: identifier(&device)?, title, is_first, formats })
         })
         .collect();
     titles.clear();
-    let mut outputs: Vec<Device> = host
+    let mut outputs: Vec<AudioDevice> = host
         .output_devices()
         .into_iter()
         .flatten()
         .filter_map(|device| {
             let (title, is_first) = title(&device, &mut titles)?;
             let formats = formats(device.supported_output_configs().ok()?.collect());
-            Some(Device { name: title.clone(), id: identifier(&device)?, title, is_first, formats })
+            Some(AudioDevice { name: title.clone(), id: identifier(&device)?, title, is_first, formats })
         })
         .collect();
     choice::tell_apart(&mut inputs);
@@ -146,7 +146,7 @@ pub fn list(backend: AudioBackend) -> Result<String> {
         let System { name, devices, .. } = system()?;
         writeln!(text, "{name}")?;
         let pair = devices.pair(&Wishes::default()).ok();
-        let taken = |device: Option<&Device>| device.map(|device| device.name.clone());
+        let taken = |device: Option<&AudioDevice>| device.map(|device| device.name.clone());
         for (title, listed, taken) in [
             ("inputs", &devices.inputs, taken(pair.map(|(input, _)| input))),
             ("outputs", &devices.outputs, taken(pair.map(|(_, output)| output))),

@@ -2,7 +2,7 @@
 //!
 //! Rules, for every function of the table:
 //! - It never unwinds and never throws: a failure is a [`Status`] other than [`Status::OK`], with text in [`Message`].
-//! - An [`Engine`] and the [`File`]s made from it belong to one thread; different engines may live on different
+//! - An [`EngineHandle`] and the [`FileHandle`]s made from it belong to one thread; different engines may live on different
 //!   threads, except on MPS, where one thread per process must serve all.
 //! - It allocates and may take milliseconds: never call one on the audio thread.
 
@@ -68,7 +68,7 @@ impl DeviceKind {
 /// A device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
-pub struct Device {
+pub struct DeviceAddress {
     /// Its kind.
     pub kind: DeviceKind,
     /// Which of that kind, from 0; 0 for CPU and MPS.
@@ -106,7 +106,7 @@ pub struct Probe {
 #[repr(C)]
 pub struct EngineConfig {
     /// Where it runs.
-    pub device: Device,
+    pub device: DeviceAddress,
     /// Most lanes it holds; one lane is one channel of a stream.
     pub max_lanes: u32,
     /// Bit 0: record the step as a CUDA graph where the pack can.
@@ -152,14 +152,14 @@ pub struct Timings {
 
 /// An engine; only pointers to it cross.
 #[repr(C)]
-pub struct Engine {
+pub struct EngineHandle {
     _opaque: [u8; 0],
     _not_send: *mut c_void,
 }
 
 /// A whole-file run; only pointers to it cross.
 #[repr(C)]
-pub struct File {
+pub struct FileHandle {
     _opaque: [u8; 0],
     _not_send: *mut c_void,
 }
@@ -211,19 +211,23 @@ pub struct Api {
     /// Size of the backend's table in bytes: a second check of the same.
     pub size: u32,
     /// What libtorch knows of a device. Opens CUDA's libraries if the device is a CUDA one.
-    pub probe: unsafe extern "C" fn(device: Device, out: *mut Probe, message: *mut Message) -> Status,
+    pub probe: unsafe extern "C" fn(device: DeviceAddress, out: *mut Probe, message: *mut Message) -> Status,
     /// Sets how many threads libtorch's CPU kernels may use in this process, 1 until then.
     pub set_threads: unsafe extern "C" fn(n_threads: u32, message: *mut Message) -> Status,
     /// Makes an engine, its weights on the device.
-    pub engine_new:
-        unsafe extern "C" fn(*const EngineConfig, out: *mut *mut Engine, message: *mut Message) -> Status,
+    pub engine_new: unsafe extern "C" fn(
+        *const EngineConfig,
+        out: *mut *mut EngineHandle,
+        message: *mut Message,
+    ) -> Status,
     /// Frees an engine; its files must be freed before. Null is ignored.
-    pub engine_free: unsafe extern "C" fn(*mut Engine),
+    pub engine_free: unsafe extern "C" fn(*mut EngineHandle),
     /// Runs every batch shape up to `n_lanes` lanes, so that no later step meets one for the first time.
-    pub engine_warm_up: unsafe extern "C" fn(*mut Engine, n_lanes: u32, message: *mut Message) -> Status,
+    pub engine_warm_up:
+        unsafe extern "C" fn(*mut EngineHandle, n_lanes: u32, message: *mut Message) -> Status,
     /// One hop of `n_lanes` lanes: `input[n_lanes][416]` to `output[n_lanes][225]`.
     pub engine_step: unsafe extern "C" fn(
-        *mut Engine,
+        *mut EngineHandle,
         lanes: *const Lane,
         n_lanes: u32,
         input: *const f32,
@@ -233,26 +237,26 @@ pub struct Api {
     ) -> Status,
     /// An empty round trip: uploads and downloads the tensors of a step of `n_lanes`, and computes nothing.
     pub engine_round_trip: unsafe extern "C" fn(
-        *mut Engine,
+        *mut EngineHandle,
         n_lanes: u32,
         timings: *mut Timings,
         message: *mut Message,
     ) -> Status,
     /// Begins a whole-file run on the engine's device and weights.
     pub file_new: unsafe extern "C" fn(
-        *mut Engine,
+        *mut EngineHandle,
         n_channels: u32,
         method: DfMethod,
-        out: *mut *mut File,
+        out: *mut *mut FileHandle,
         message: *mut Message,
     ) -> Status,
     /// Infers a chunk; state carries over from chunk to chunk.
     pub file_push: unsafe extern "C" fn(
-        *mut File,
+        *mut FileHandle,
         chunk: *const Chunk,
         timings: *mut Timings,
         message: *mut Message,
     ) -> Status,
     /// Frees a whole-file run. Null is ignored.
-    pub file_free: unsafe extern "C" fn(*mut File),
+    pub file_free: unsafe extern "C" fn(*mut FileHandle),
 }

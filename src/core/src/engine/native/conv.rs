@@ -6,7 +6,7 @@ use tacet_model::{DF_ORDER, INPUT_KERNEL, KERNEL_F, MAX_KERNEL_T, N_CONV, N_DF_B
 use super::grouped::Grouped;
 use super::math::{relu, sigmoid};
 use super::matrix::{Matrix, PANEL, Precision};
-use super::simd::{Kernel, Level, Simd, run};
+use super::simd::{Kernel, Simd, SimdLevel, run};
 
 /// Moves a history of earlier frames, oldest first, on by one frame.
 pub fn push_frame(history: &mut [f32], frame: &[f32]) {
@@ -65,7 +65,7 @@ impl InputConv {
     /// `frame` is `[channels][n_freqs]`, `history` two earlier ones; writes `[n_freqs][64]`, rectified.
     pub fn apply(
         &self,
-        level: Level,
+        level: SimdLevel,
         history: &mut [f32],
         frame: &[f32],
         patches: &mut [f32],
@@ -115,7 +115,7 @@ impl Separable {
     /// `frame` is `[n_freqs][64]`, `history` the `kernel_t - 1` earlier ones; writes `[n_freqs / stride][64]`.
     pub fn apply(
         &self,
-        level: Level,
+        level: SimdLevel,
         history: &mut [f32],
         frame: &[f32],
         between: &mut [f32],
@@ -201,7 +201,7 @@ impl Transposed {
     }
 
     /// `frame` is `[n_freqs][64]`; writes `[2 n_freqs][64]`.
-    pub fn apply(&self, level: Level, frame: &[f32], between: &mut [f32], out: &mut [f32]) {
+    pub fn apply(&self, level: SimdLevel, frame: &[f32], between: &mut [f32], out: &mut [f32]) {
         let between = &mut between[..out.len()];
         run(level, Upsample { taps: &self.taps, frame, out: between });
         self.pointwise.apply_relu(level, between, out);
@@ -248,7 +248,7 @@ impl Pathway {
     }
 
     /// `below += max(scale skip + bias, 0)`, both `[n_freqs][64]`.
-    pub fn apply(&self, level: Level, skip: &[f32], below: &mut [f32]) {
+    pub fn apply(&self, level: SimdLevel, skip: &[f32], below: &mut [f32]) {
         run(level, AddSkip { pathway: self, skip, below });
     }
 }
@@ -292,7 +292,7 @@ impl MaskConv {
     }
 
     /// `frame` is `[n_bands][64]`, `history` the `kernel_t - 1` earlier ones; writes `[n_bands]`.
-    pub fn apply(&self, level: Level, history: &mut [f32], frame: &[f32], mask: &mut [f32]) {
+    pub fn apply(&self, level: SimdLevel, history: &mut [f32], frame: &[f32], mask: &mut [f32]) {
         run(level, ToMask { conv: self, history, frame, mask });
         push_frame(history, frame);
     }
@@ -415,7 +415,14 @@ impl FilterPathway {
     }
 
     /// `c0` is `[96][64]`; writes `[96][10]`.
-    pub fn apply(&self, level: Level, state: &mut [f32], c0: &[f32], scratch: &mut [f32], out: &mut [f32]) {
+    pub fn apply(
+        &self,
+        level: SimdLevel,
+        state: &mut [f32],
+        c0: &[f32],
+        scratch: &mut [f32],
+        out: &mut [f32],
+    ) {
         self.taps.apply(level, c0, scratch);
         run(level, Accumulate { pathway: self, products: scratch, state, out });
     }

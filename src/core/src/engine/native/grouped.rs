@@ -1,7 +1,7 @@
 //! Products with block-diagonal matrices: the grouped linear layers. As [`matrix`](super::matrix) is for dense ones.
 
 use super::matrix::{Aligned, PANEL};
-use super::simd::{Kernel, Level, Simd, run};
+use super::simd::{Kernel, Simd, SimdLevel, run};
 use super::tile::{for_lanes, for_rows};
 
 /// Outputs that share an input.
@@ -58,7 +58,7 @@ impl Grouped {
     }
 
     /// `y[r] = W x[r]` for every row.
-    pub fn apply(&self, level: Level, x: &[f32], y: &mut [f32]) {
+    pub fn apply(&self, level: SimdLevel, x: &[f32], y: &mut [f32]) {
         let n_rows = x.len() / self.n_in;
         assert!(x.len() == n_rows * self.n_in && y.len() == n_rows * self.n_out, "whole rows");
         run(level, GroupedProduct { matrix: self, x, y });
@@ -187,7 +187,7 @@ mod tests {
             let w = noise(n_groups * n_in * n_out, seed);
             let x = noise(n_groups * n_in * n_rows, seed ^ 3);
             let matrix = Grouped::new(&w, n_groups, n_in, n_out);
-            for level in Level::available() {
+            for level in SimdLevel::available() {
                 let mut y = vec![0.0; n_rows * n_groups * n_out];
                 matrix.apply(level, &x, &mut y);
                 for (i, value) in y.iter().enumerate() {

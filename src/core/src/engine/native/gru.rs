@@ -2,7 +2,7 @@
 
 use super::math::{sigmoid, tanh};
 use super::matrix::{Matrix, PANEL, Precision};
-use super::simd::{Kernel, Level, Simd, run};
+use super::simd::{Kernel, Simd, SimdLevel, run};
 
 /// One layer in the ONNX convention: gates z, r, h; the reset gate acts after the recurrent product and its bias.
 pub struct Gru {
@@ -48,7 +48,7 @@ impl Gru {
     }
 
     /// Advances the hidden states `h` `[rows][H]` by the inputs `x` `[rows][I]`.
-    pub fn apply(&self, level: Level, x: &[f32], h: &mut [f32], scratch: &mut GruScratch) {
+    pub fn apply(&self, level: SimdLevel, x: &[f32], h: &mut [f32], scratch: &mut GruScratch) {
         let GruScratch { input, recurrent } = scratch;
         let input = &mut input[..3 * h.len()];
         self.input.apply(level, x, input);
@@ -57,13 +57,13 @@ impl Gru {
 
     /// The half that does not depend on the state, for many rows: `x` `[rows][I]` to `products` `[rows][3H]`; `expanded` is
     /// a buffer of [`Matrix::apply_many`].
-    pub fn input_products(&self, level: Level, x: &[f32], products: &mut [f32], expanded: &mut Vec<f32>) {
+    pub fn input_products(&self, level: SimdLevel, x: &[f32], products: &mut [f32], expanded: &mut Vec<f32>) {
         self.input.apply_many(level, x, products, expanded);
     }
 
     /// The other half: advances the hidden states `h` `[rows][H]` by the input products `[rows][3H]`; `recurrent` has room
     /// for as many.
-    pub fn advance(&self, level: Level, input: &[f32], h: &mut [f32], recurrent: &mut [f32]) {
+    pub fn advance(&self, level: SimdLevel, input: &[f32], h: &mut [f32], recurrent: &mut [f32]) {
         let recurrent = &mut recurrent[..input.len()];
         self.recurrent.apply(level, h, recurrent);
         run(level, Gates { n_hidden: self.n_hidden(), input, recurrent, h });

@@ -8,7 +8,7 @@ use super::conv::{FilterPathway, Sums};
 use super::grouped::Grouped;
 use super::math::{relu, sigmoid, tanh};
 use super::network::{DfDecoder, Encoder, ErbDecoder, NativeModel};
-use super::simd::{Kernel, Level, Simd, run};
+use super::simd::{Kernel, Simd, SimdLevel, run};
 use super::state::{BandState, BinState, FilterState, MaskState};
 use crate::frame::{Complex32, LowBins, Mask};
 
@@ -66,7 +66,7 @@ impl Encoder {
     /// The convolutions over the bands of one hop: `erb` is its feature.
     pub fn bands(
         &self,
-        level: Level,
+        level: SimdLevel,
         state: &mut BandState,
         erb: &[f32; N_BANDS],
         scratch: &mut ConvScratch,
@@ -83,7 +83,7 @@ impl Encoder {
     /// The convolutions over the low bins of one hop: writes `c0` `[96][64]` and `c1` `[48][64]`.
     pub fn bins(
         &self,
-        level: Level,
+        level: SimdLevel,
         state: &mut BinState,
         cplx: &LowBins,
         scratch: &mut ConvScratch,
@@ -108,7 +108,7 @@ impl Encoder {
     }
 
     /// The local SNR in dB, of an embedding `[512]`.
-    pub fn lsnr_db(&self, level: Level, emb: &[f32]) -> f32 {
+    pub fn lsnr_db(&self, level: SimdLevel, emb: &[f32]) -> f32 {
         let logit = run(level, Dot { a: emb, b: &self.lsnr_weights }) + self.lsnr_bias;
         run(level, Sigmoid(logit)) * (LSNR_MAX_DB - LSNR_MIN_DB) + LSNR_MIN_DB
     }
@@ -118,7 +118,7 @@ impl ErbDecoder {
     /// The mask of one hop, of what the stack puts out, `below` `[512]`, and the encoder's `bands`.
     pub fn mask(
         &self,
-        level: Level,
+        level: SimdLevel,
         state: &mut MaskState,
         bands: &Bands,
         below: &mut [f32],
@@ -142,7 +142,14 @@ impl ErbDecoder {
 impl DfDecoder {
     /// The coefficients before their pathway, `[rows][960]`: of the embeddings `[rows][512]` and the stack's hidden states
     /// `[rows][hidden]`, which become their sum with what skips the stack; `skip` is as long.
-    pub fn coefs(&self, level: Level, emb: &[f32], hidden: &mut [f32], skip: &mut [f32], coefs: &mut [f32]) {
+    pub fn coefs(
+        &self,
+        level: SimdLevel,
+        emb: &[f32],
+        hidden: &mut [f32],
+        skip: &mut [f32],
+        coefs: &mut [f32],
+    ) {
         self.skip.apply(level, emb, skip);
         for (sum, skip) in hidden.iter_mut().zip(skip) {
             *sum += *skip;
@@ -153,7 +160,7 @@ impl DfDecoder {
     /// The filtered low bins of one hop, whose noisy ones the state has; finishes `coefs` `[960]`.
     pub fn filter(
         &self,
-        level: Level,
+        level: SimdLevel,
         state: &mut FilterState,
         c0: &[f32],
         coefs: &mut [f32],
@@ -168,7 +175,7 @@ impl DfDecoder {
 }
 
 /// `y[r] = max(W x[r], 0)` for every row.
-pub fn linear_relu(level: Level, linear: &Grouped, x: &[f32], y: &mut [f32]) {
+pub fn linear_relu(level: SimdLevel, linear: &Grouped, x: &[f32], y: &mut [f32]) {
     linear.apply(level, x, y);
     run(level, Relu(y));
 }

@@ -45,7 +45,7 @@ pub fn relu<S: Simd>(s: S, x: S::F) -> S::F {
 
 #[cfg(test)]
 mod tests {
-    use super::super::simd::{Kernel, Level, run};
+    use super::super::simd::{Kernel, SimdLevel, run};
     use super::*;
 
     struct Sweep;
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn errors_are_as_stated_at_every_level() {
-        for level in Level::available() {
+        for level in SimdLevel::available() {
             let [e, s, t] = run(level, Sweep);
             assert!(
                 e < 3e-7 && s < 2e-7 && t < 3e-7,

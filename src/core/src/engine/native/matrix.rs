@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{Ordering, compiler_fence};
 
-use super::simd::{Kernel, Level, Simd, run};
+use super::simd::{Kernel, Simd, SimdLevel, run};
 use super::tile::{for_lanes, for_rows, for_vectors};
 
 /// Outputs per panel.
@@ -122,13 +122,13 @@ impl Matrix {
     }
 
     /// `y[r] = W x[r] + b` for every row `r`; rows of `x` are `n_in` long, rows of `y` `n_out`.
-    pub fn apply(&self, level: Level, x: &[f32], y: &mut [f32]) {
+    pub fn apply(&self, level: SimdLevel, x: &[f32], y: &mut [f32]) {
         self.product(level, x, y, false, None);
     }
 
     /// The same for many rows: 16-bit weights are converted once for all of them, into `expanded`, rather than for every
     /// tile. Bit-identical.
-    pub fn apply_many(&self, level: Level, x: &[f32], y: &mut [f32], expanded: &mut Vec<f32>) {
+    pub fn apply_many(&self, level: SimdLevel, x: &[f32], y: &mut [f32], expanded: &mut Vec<f32>) {
         if matches!(self.weights, Weights::I16(..)) {
             // Only the first chunk finds it too short.
             expanded.resize(expanded.len().max(PANEL * self.n_in), 0.0);
@@ -137,11 +137,18 @@ impl Matrix {
     }
 
     /// As [`apply`](Self::apply), then negative values become 0.
-    pub fn apply_relu(&self, level: Level, x: &[f32], y: &mut [f32]) {
+    pub fn apply_relu(&self, level: SimdLevel, x: &[f32], y: &mut [f32]) {
         self.product(level, x, y, true, None);
     }
 
-    fn product(&self, level: Level, x: &[f32], y: &mut [f32], relu: bool, expanded: Option<&mut Vec<f32>>) {
+    fn product(
+        &self,
+        level: SimdLevel,
+        x: &[f32],
+        y: &mut [f32],
+        relu: bool,
+        expanded: Option<&mut Vec<f32>>,
+    ) {
         let n_rows = x.len() / self.n_in;
         assert!(x.len() == n_rows * self.n_in && y.len() == n_rows * self.n_out, "whole rows");
         let expanded = expanded.map(Vec::as_mut_slice);
@@ -371,7 +378,7 @@ pub(super) mod tests {
             let expected = plain(&w, &bias, &x, n_in);
             for (precision, step) in [(Precision::F32, 1e-7), (Precision::I16, 2e-5)] {
                 let matrix = Matrix::new(&w, &bias, precision);
-                for level in Level::available() {
+                for level in SimdLevel::available() {
                     let mut y = vec![0.0; n_rows * n_out];
                     matrix.apply(level, &x, &mut y);
                     for (a, b) in y.iter().zip(&expected) {

@@ -8,7 +8,7 @@ use super::conv::{FilterPathway, InputConv, MaskConv, Pathway, Separable, Transp
 use super::grouped::Grouped;
 use super::gru::Gru;
 use super::matrix::Precision;
-use super::simd::Level;
+use super::simd::SimdLevel;
 
 /// A grouped linear layer in front of a stack of GRUs.
 pub struct GruStack {
@@ -74,7 +74,7 @@ pub struct DfDecoder {
 /// A model packed for the CPU: immutable, shared by every engine and stream that uses it.
 pub struct NativeModel {
     pub(super) config: Config,
-    pub(super) level: Level,
+    pub(super) level: SimdLevel,
     pub(super) precision: Precision,
     pub(super) encoder: Encoder,
     pub(super) erb_decoder: ErbDecoder,
@@ -87,14 +87,14 @@ impl NativeModel {
     /// # Errors
     /// [`ModelError`] naming the tensor or the configuration value that does not fit.
     pub fn new(model: &Model) -> Result<Arc<Self>, ModelError> {
-        Self::with(model, Precision::F32, Level::get())
+        Self::with(model, Precision::F32, SimdLevel::get())
     }
 
     /// Packs with the GRU weights at `precision`, for the instruction set `level`.
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn with(model: &Model, precision: Precision, level: Level) -> Result<Arc<Self>, ModelError> {
+    pub fn with(model: &Model, precision: Precision, level: SimdLevel) -> Result<Arc<Self>, ModelError> {
         let reader = Reader { model, precision };
         let encoder = reader.encoder()?;
         let erb_decoder = reader.erb_decoder()?;
@@ -109,7 +109,7 @@ impl NativeModel {
     }
 
     /// The instruction set its engines use.
-    pub fn level(&self) -> Level {
+    pub fn level(&self) -> SimdLevel {
         self.level
     }
 

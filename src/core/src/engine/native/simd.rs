@@ -78,7 +78,7 @@ pub trait Kernel {
 
 /// A level that the running CPU supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
+pub enum SimdLevel {
     /// Portable code in the target's base instruction set.
     Scalar(Scalar),
     /// AVX2 and FMA.
@@ -92,27 +92,27 @@ pub enum Level {
     Neon(Neon),
 }
 
-impl Level {
+impl SimdLevel {
     /// Every level of this CPU, slowest first.
-    pub fn available() -> Vec<Level> {
-        let mut levels = vec![Level::Scalar(Scalar)];
+    pub fn available() -> Vec<SimdLevel> {
+        let mut levels = vec![SimdLevel::Scalar(Scalar)];
         #[cfg(target_arch = "x86_64")]
         {
-            levels.extend(Avx2::detect().map(Level::Avx2));
-            levels.extend(Avx512::detect().map(Level::Avx512));
+            levels.extend(Avx2::detect().map(SimdLevel::Avx2));
+            levels.extend(Avx512::detect().map(SimdLevel::Avx512));
         }
         #[cfg(target_arch = "aarch64")]
-        levels.extend(Neon::detect().map(Level::Neon));
+        levels.extend(Neon::detect().map(SimdLevel::Neon));
         levels
     }
 
     /// The level of this process: the best, or the best not above the one that `TACET_CPU` names.
-    pub fn get() -> Level {
-        static LEVEL: OnceLock<Level> = OnceLock::new();
+    pub fn get() -> SimdLevel {
+        static LEVEL: OnceLock<SimdLevel> = OnceLock::new();
         *LEVEL.get_or_init(|| Self::choose(std::env::var("TACET_CPU").ok().as_deref()))
     }
 
-    fn choose(wish: Option<&str>) -> Level {
+    fn choose(wish: Option<&str>) -> SimdLevel {
         let levels = Self::available();
         let cap = wish.and_then(|name| levels.iter().position(|level| level.name() == name));
         levels[cap.unwrap_or(levels.len() - 1)]
@@ -121,28 +121,28 @@ impl Level {
     /// `scalar`, `avx2`, `avx512` or `neon`.
     pub fn name(self) -> &'static str {
         match self {
-            Level::Scalar(_) => "scalar",
+            SimdLevel::Scalar(_) => "scalar",
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2(_) => "avx2",
+            SimdLevel::Avx2(_) => "avx2",
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512(_) => "avx512",
+            SimdLevel::Avx512(_) => "avx512",
             #[cfg(target_arch = "aarch64")]
-            Level::Neon(_) => "neon",
+            SimdLevel::Neon(_) => "neon",
         }
     }
 }
 
 /// Runs `kernel` compiled for `level`.
 #[inline]
-pub fn run<K: Kernel>(level: Level, kernel: K) -> K::Output {
+pub fn run<K: Kernel>(level: SimdLevel, kernel: K) -> K::Output {
     match level {
-        Level::Scalar(simd) => kernel.run(simd),
+        SimdLevel::Scalar(simd) => kernel.run(simd),
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2(simd) => simd.run(kernel),
+        SimdLevel::Avx2(simd) => simd.run(kernel),
         #[cfg(target_arch = "x86_64")]
-        Level::Avx512(simd) => simd.run(kernel),
+        SimdLevel::Avx512(simd) => simd.run(kernel),
         #[cfg(target_arch = "aarch64")]
-        Level::Neon(simd) => simd.run(kernel),
+        SimdLevel::Neon(simd) => simd.run(kernel),
     }
 }
 
@@ -213,10 +213,10 @@ mod tests {
 
     #[test]
     fn a_wish_lowers_the_level_and_never_raises_it() {
-        let best = *Level::available().last().unwrap();
-        assert_eq!(Level::choose(Some("scalar")), Level::Scalar(Scalar));
-        assert_eq!(Level::choose(None), best);
-        assert_eq!(Level::choose(Some("nonsense")), best);
+        let best = *SimdLevel::available().last().unwrap();
+        assert_eq!(SimdLevel::choose(Some("scalar")), SimdLevel::Scalar(Scalar));
+        assert_eq!(SimdLevel::choose(None), best);
+        assert_eq!(SimdLevel::choose(Some("nonsense")), best);
     }
 
     struct Check;
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn every_level_does_the_same_arithmetic() {
-        for level in Level::available() {
+        for level in SimdLevel::available() {
             run(level, Check);
         }
     }

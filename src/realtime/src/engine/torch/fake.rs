@@ -5,7 +5,7 @@ use tacet_torch_pack::abi::{self, ABI_VERSION, Api, Lane, Message, N_INPUT, N_OU
 use super::loader::TorchBackend;
 use super::*;
 
-unsafe extern "C" fn probe(_: abi::Device, _: *mut abi::Probe, _: *mut Message) -> Status {
+unsafe extern "C" fn probe(_: abi::DeviceAddress, _: *mut abi::Probe, _: *mut Message) -> Status {
     Status::OK
 }
 
@@ -15,21 +15,21 @@ unsafe extern "C" fn set_threads(_: u32, _: *mut Message) -> Status {
 
 unsafe extern "C" fn engine_new(
     _: *const abi::EngineConfig,
-    _: *mut *mut abi::Engine,
+    _: *mut *mut abi::EngineHandle,
     _: *mut Message,
 ) -> Status {
     Status::OK
 }
 
-unsafe extern "C" fn engine_free(_: *mut abi::Engine) {}
+unsafe extern "C" fn engine_free(_: *mut abi::EngineHandle) {}
 
-unsafe extern "C" fn engine_warm_up(_: *mut abi::Engine, _: u32, _: *mut Message) -> Status {
+unsafe extern "C" fn engine_warm_up(_: *mut abi::EngineHandle, _: u32, _: *mut Message) -> Status {
     Status::OK
 }
 
 /// Answers each lane with the first number of its input, everywhere.
 unsafe extern "C" fn engine_step(
-    _: *mut abi::Engine,
+    _: *mut abi::EngineHandle,
     _: *const Lane,
     n_lanes: u32,
     input: *const f32,
@@ -49,7 +49,7 @@ unsafe extern "C" fn engine_step(
 }
 
 unsafe extern "C" fn engine_round_trip(
-    _: *mut abi::Engine,
+    _: *mut abi::EngineHandle,
     _: u32,
     _: *mut Timings,
     _: *mut Message,
@@ -58,17 +58,17 @@ unsafe extern "C" fn engine_round_trip(
 }
 
 unsafe extern "C" fn file_new(
-    _: *mut abi::Engine,
+    _: *mut abi::EngineHandle,
     _: u32,
     _: abi::DfMethod,
-    _: *mut *mut abi::File,
+    _: *mut *mut abi::FileHandle,
     _: *mut Message,
 ) -> Status {
     Status::OK
 }
 
 unsafe extern "C" fn file_push(
-    _: *mut abi::File,
+    _: *mut abi::FileHandle,
     _: *const abi::Chunk,
     _: *mut Timings,
     _: *mut Message,
@@ -76,7 +76,7 @@ unsafe extern "C" fn file_push(
     Status::OK
 }
 
-unsafe extern "C" fn file_free(_: *mut abi::File) {}
+unsafe extern "C" fn file_free(_: *mut abi::FileHandle) {}
 
 fn engine() -> TorchEngine {
     let api = Api {

@@ -20,7 +20,7 @@ pub struct TorchFile {
 #[derive(Debug)]
 struct Run {
     backend: &'static TorchBackend,
-    handle: *mut abi::File,
+    handle: *mut abi::FileHandle,
 }
 
 // SAFETY: as for the engine, with which it always moves together: both are fields of one `TorchFile`.

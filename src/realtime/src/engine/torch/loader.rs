@@ -136,7 +136,7 @@ impl TorchBackend {
     }
 
     /// What libtorch knows of a device, and why it cannot be used, if it cannot.
-    pub fn probe(&self, device: abi::Device) -> (abi::Probe, Option<CallError>) {
+    pub fn probe(&self, device: abi::DeviceAddress) -> (abi::Probe, Option<CallError>) {
         let mut probe = abi::Probe::default();
         // SAFETY: `probe` and the message are ours and live through the call.
         let outcome = call(|message| unsafe { (self.api.probe)(device, &mut probe, message) });

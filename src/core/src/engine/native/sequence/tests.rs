@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use tacet_model::{HOP, Model};
 
 use super::{NativeSequence, Work};
-use crate::engine::native::{Level, NativeEngine, NativeModel, Precision};
+use crate::engine::native::{NativeEngine, NativeModel, Precision, SimdLevel};
 use crate::engine::sequence::{Hops, Pass, SequenceEngine};
 use crate::engine::{ChannelIn, ChannelOut, Engine, Job, Stage, Thresholds};
 use crate::frame::SILENT_SPECTRUM;
@@ -22,7 +22,7 @@ fn model() -> &'static Model {
     MODEL.get_or_init(|| crate::weights::embedded().unwrap())
 }
 
-fn packed(precision: Precision, level: Level) -> Arc<NativeModel> {
+fn packed(precision: Precision, level: SimdLevel) -> Arc<NativeModel> {
     NativeModel::with(model(), precision, level).unwrap()
 }
 
@@ -129,7 +129,7 @@ fn check(
 
 #[test]
 fn every_level_and_precision_gives_the_bits_of_the_steps() {
-    for level in Level::available() {
+    for level in SimdLevel::available() {
         for precision in [Precision::F32, Precision::I16] {
             check(&packed(precision, level), 1, 1, Thresholds::default(), &[60]);
         }
@@ -138,7 +138,7 @@ fn every_level_and_precision_gives_the_bits_of_the_steps() {
 
 #[test]
 fn frozen_decoders_see_the_hops_that_they_see_live() {
-    let model = packed(Precision::F32, Level::get());
+    let model = packed(Precision::F32, SimdLevel::get());
     let thresholds = Thresholds { min_db: -5.0, max_df_db: 5.0, max_erb_db: 15.0 };
     for (n_channels, lengths) in [(1, [60, 7, 1]), (2, [30, 30, 30])] {
         let stages = check(&model, n_channels, 1, thresholds, &lengths);
@@ -156,7 +156,7 @@ proptest! {
         (low, middle, high) in (-20.0f32..10.0, -10.0f32..35.0, -10.0f32..40.0),
         (level, is_exact) in (0usize..3, any::<bool>()),
     ) {
-        let levels = Level::available();
+        let levels = SimdLevel::available();
         let precision = if is_exact { Precision::F32 } else { Precision::I16 };
         let thresholds =
             Thresholds { min_db: low, max_df_db: middle.min(high), max_erb_db: middle.max(high) };

@@ -6,7 +6,7 @@ use safetensors::SafeTensors;
 use tacet_model::{DF_ORDER, HOP, N_BANDS, N_CONV, N_DF_BINS, N_EMB};
 
 use crate::engine::native::layers::{C0_LEN, COEFS_LEN};
-use crate::engine::native::{Level, NativeEngine, NativeModel, Precision};
+use crate::engine::native::{NativeEngine, NativeModel, Precision, SimdLevel};
 use crate::engine::{Engine, Job};
 use crate::features::FeatureState;
 use crate::frame::SILENT_SPECTRUM;
@@ -42,7 +42,7 @@ fn channels_first(map: &[f32]) -> Vec<f32> {
     (0..map.len()).map(|i| map[i % n_freqs * N_CONV + i / n_freqs]).collect()
 }
 
-fn layers_equal_the_reference(level: Level) {
+fn layers_equal_the_reference(level: SimdLevel) {
     let (layers, stages) =
         (SafeTensors::deserialize(LAYERS).unwrap(), SafeTensors::deserialize(STAGES).unwrap());
     let floats = |name| -> Vec<f32> {
@@ -95,7 +95,7 @@ fn layers_equal_the_reference(level: Level) {
 
 #[test]
 fn layers_equal_the_reference_at_every_level() {
-    for level in Level::available() {
+    for level in SimdLevel::available() {
         layers_equal_the_reference(level);
     }
 }

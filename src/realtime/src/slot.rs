@@ -1,0 +1,19 @@
+//! The two slots of a stream: A is heard, B is compared with it.
+
+/// How many there are.
+pub const N_SLOTS: usize = 2;
+
+/// One of the two slots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SlotId {
+    /// What is heard.
+    #[default]
+    A = 0,
+    /// What it is compared with.
+    B = 1,
+}
+
+impl SlotId {
+    /// Both slots.
+    pub const ALL: [Self; N_SLOTS] = [Self::A, Self::B];
+}
