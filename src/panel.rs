@@ -46,10 +46,10 @@ pub const MAX_FPS: u32 = 30;
 /// The panel's views.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum View {
-    /// What is heard and taken away.
+    /// The denoised and the removed signal.
     #[default]
     Denoise,
-    /// What each device costs.
+    /// The cost of each device.
     Devices,
     /// The standalone's audio devices.
     Audio,
@@ -112,7 +112,7 @@ impl Default for Panel {
     }
 }
 
-/// What every part of the panel draws with.
+/// Context for every part of the panel.
 struct Cx<'a> {
     theme: &'static Theme,
     view_model: &'a mut ViewModel,

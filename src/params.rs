@@ -57,7 +57,7 @@ impl<T: Choice> Enum for Chosen<T> {
     }
 }
 
-/// What a project saves besides the parameters.
+/// Saved state besides the parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Extras {
     /// Version of the state's meaning; see [`state`].
@@ -68,7 +68,7 @@ pub struct Extras {
     /// Size of the panel's window in points; zero if it was never open.
     #[serde(default)]
     pub window: (u32, u32),
-    /// What the panel remembers, in its own terms.
+    /// The panel's own memory.
     #[serde(default)]
     pub panel: serde_json::Value,
 }
@@ -101,7 +101,7 @@ pub struct TacetParams {
     fill_band: BoolParam,
     hold_pauses: BoolParam,
     keep_clean: BoolParam,
-    /// What a project saves besides.
+    /// Saved state besides the parameters.
     pub extras: RwLock<Extras>,
 }
 
@@ -206,7 +206,7 @@ impl TacetParams {
         }
     }
 
-    /// What the audio thread needs for a block. Real-time safe.
+    /// A snapshot for the audio thread. Real-time safe.
     pub fn controls(&self) -> Controls {
         Controls {
             shaping: Shaping {

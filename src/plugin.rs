@@ -76,7 +76,7 @@ impl Drop for Tacet {
 }
 
 impl Tacet {
-    /// What panel and background thread share with this instance.
+    /// State shared with panel and background thread.
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }

@@ -207,7 +207,7 @@ fn crosshair(ui: &Ui, cx: &Cx<'_>, pictures: [Rect; 2], reduction: Rect) {
     );
 }
 
-/// What was taken away, hanging from the top, and the limit as a line.
+/// The reduction, hanging from the top, and the limit as a line.
 fn curve(ui: &Ui, cx: &Cx<'_>, rect: Rect) {
     let theme = cx.theme;
     let painter = ui.painter().with_clip_rect(rect.intersect(ui.clip_rect()));

@@ -8,7 +8,7 @@ use nice_plug::context::gui::GuiContext;
 use crate::parameters::{ParamId, Values};
 use crate::params::TacetParams;
 
-/// What the panel asks for besides parameters.
+/// Requests of the panel besides parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// Try the slot's device again after it fell back.
@@ -35,7 +35,7 @@ pub enum Action {
     OpenDevices,
 }
 
-/// What the attenuation limit says at its end.
+/// Text of the attenuation limit at its end.
 const NO_LIMIT: &str = "no limit";
 
 /// Parameters and actions, as the panel needs them. Values are normalised, 0..=1.
@@ -141,7 +141,7 @@ impl HostParams {
         self.actions.push(action);
     }
 
-    /// What is to be done since the last call.
+    /// Requests since the last call.
     pub fn take_actions(&mut self) -> Vec<Action> {
         std::mem::take(&mut self.actions)
     }

@@ -1,4 +1,4 @@
-//! What the panel says of the computer, made from the facts: which devices can be used, how the deep filter is computed,
+//! The panel's texts about the computer, made from the facts: usable devices, the deep filter's method,
 //! what to mind.
 
 use super::view_model::{self, Warning};
@@ -47,7 +47,7 @@ pub fn system(facts: &Facts, assessed: &[Assessment]) -> view_model::System {
     }
 }
 
-/// What a macOS without complex numbers on MPS means for the user.
+/// Consequences of a macOS without complex numbers on MPS, for the user.
 fn old_macos(mps: &Assessment) -> Option<Warning> {
     let version = match mps.unavailable {
         Some(Unavailable::BeforeMps(version) | Unavailable::BelowFloor(version)) => version,

@@ -10,7 +10,7 @@ use egui::{Align2, Color32, FontId, Galley, Painter, Pos2, Rect};
 const THIN: char = '\u{202f}';
 /// Between a number and its unit: a no-break space.
 pub const NBSP: char = '\u{a0}';
-/// What an unmeasured value shows.
+/// Text of an unmeasured value.
 pub const DASH: &str = "–";
 
 /// How a piece of text looks.

@@ -63,9 +63,9 @@ pub struct Theme {
     pub mark: Color32,
     /// Values.
     pub value: Color32,
-    /// What a value is.
+    /// Labels of values.
     pub label: Color32,
-    /// What may be left unread.
+    /// Secondary text.
     pub hint: Color32,
     /// Slot A, on, healthy.
     pub green: Role,

@@ -97,7 +97,7 @@ fn byte(power: f32) -> u8 {
     ((db - FLOOR_DB) / (CEILING_DB - FLOOR_DB) * 255.0) as u8
 }
 
-/// What was taken away, dB; nothing can be taken from silence.
+/// Reduction in dB; silence has none.
 fn reduction_db(before: f32, after: f32) -> f32 {
     if before > 0.0 { (10.0 * (before / after).log10()).clamp(0.0, MAX_REDUCTION_DB) } else { 0.0 }
 }

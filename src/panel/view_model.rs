@@ -26,7 +26,7 @@ pub struct ViewModel {
     pub slots: [SlotView; 2],
     /// Energy of the difference of B and A against A, dB.
     pub null_db: Option<f32>,
-    /// What is reported to the host.
+    /// The latency reported to the host.
     pub latency: LatencyTerms,
     /// Presets by name.
     pub presets: Presets,
@@ -62,7 +62,7 @@ impl StreamView {
     }
 }
 
-/// What is shown of one slot.
+/// One slot as the panel shows it.
 #[derive(Clone, Debug, Default)]
 pub struct SlotView {
     /// Devices to choose from, in the order of the parameter's values.
@@ -95,7 +95,7 @@ pub struct LatencyTerms {
     pub terms: Vec<(String, f64)>,
     /// Their sum, as reported to the host.
     pub total_samples: usize,
-    /// What their sum will be, where another mode or model is chosen and not yet in force.
+    /// Their future sum, where another mode or model is chosen and not yet in force.
     pub pending_samples: Option<usize>,
 }
 
@@ -127,7 +127,7 @@ pub struct System {
     pub df_op_files: (String, String),
     /// Operations that MPS lacks run on the CPU; `None` where there is no MPS.
     pub mps_fallback: Option<bool>,
-    /// What the user ought to know about this computer.
+    /// Warnings about this computer.
     pub warnings: Vec<Warning>,
 }
 
@@ -136,9 +136,9 @@ pub struct System {
 pub struct Warning {
     /// In a few words.
     pub title: String,
-    /// What it means for this user.
+    /// Its consequence for this user.
     pub meaning: String,
-    /// What to do about it.
+    /// The next step.
     pub next_step: String,
 }
 

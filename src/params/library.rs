@@ -31,7 +31,7 @@ pub enum LibraryError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's message.
         reason: String,
     },
 }

@@ -12,7 +12,7 @@ use crate::presets::FactoryPreset;
 
 pub use crate::presets::PresetValue;
 
-/// What a preset sets, by the parameters' identifiers. A parameter that is missing takes its default.
+/// Values of a preset, by the parameters' identifiers. A parameter that is missing takes its default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "BTreeMap<String, serde_json::Value>")]
 pub struct PresetValues(BTreeMap<String, PresetValue>);
@@ -48,7 +48,7 @@ impl FromIterator<(ParamId, PresetValue)> for PresetValues {
 }
 
 impl PresetValues {
-    /// What a preset would hold of the parameters as they are.
+    /// The current parameters as a preset.
     pub fn of(params: &TacetParams) -> Self {
         preset_params().map(|id| (id, setting(params, id))).collect()
     }
@@ -125,9 +125,9 @@ fn setting(params: &TacetParams, id: ParamId) -> PresetValue {
 /// A named set of values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Preset {
-    /// What the user reads.
+    /// The name for the user.
     pub name: String,
-    /// What it sets.
+    /// Its values.
     pub values: PresetValues,
 }
 

@@ -21,7 +21,7 @@ pub mod instance;
 
 use instance::Instance;
 
-/// What a CLAP host looks for in the library.
+/// The entry point for CLAP hosts.
 #[unsafe(no_mangle)]
 #[used]
 #[allow(non_upper_case_globals)]

@@ -25,7 +25,7 @@ pub enum PreferenceError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's message.
         reason: std::io::Error,
     },
 }

@@ -1,4 +1,4 @@
-//! What an instance shares with its background thread and its panel. Never locked by the audio thread; no lock that the
+//! State shared by an instance, its background thread and its panel. Never locked by the audio thread; no lock that the
 //! panel takes is held while anything waits for a device.
 
 use std::cell::RefCell;
@@ -28,7 +28,7 @@ use super::preferences::Preferences;
 pub struct Shared {
     /// The parameters; the audio thread reads them.
     pub params: Arc<TacetParams>,
-    /// What the audio thread tells.
+    /// The audio thread's meters.
     pub meters: Arc<Meters>,
     /// The latency reported to the host, while the plugin is active.
     pub latency: Mutex<Option<Latency>>,

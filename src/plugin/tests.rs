@@ -21,7 +21,7 @@ const TORCH: Device = Device::Torch(TorchDevice::Cpu);
 /// Far less than the seconds that a device is waited for when its thread is to end, far more than a frame takes.
 const LONGEST_FRAME: Duration = Duration::from_millis(500);
 
-/// What the test has the torch device do next while it is being opened.
+/// The next event while the torch device is being opened.
 enum Next {
     Enter(StreamState),
     Fail(&'static str),

@@ -64,7 +64,7 @@ pub fn editor(shared: &Arc<Shared>) -> Option<Editor> {
     nice_plug_egui::create_egui_editor(state, repaint, settings, window)
 }
 
-/// What the window shows, and what it does with what is turned and pressed. Lives as long as the instance; what belongs to
+/// The window's contents, and its handling of input. Lives as long as the instance; what belongs to
 /// one opening is made anew in [`NiceEguiApp::build`].
 pub struct Window {
     shared: Arc<Shared>,

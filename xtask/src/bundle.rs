@@ -27,11 +27,11 @@ use crate::shell;
 use crate::torch;
 use crate::workspace::Workspace;
 
-/// What a plugin's binary may take: hosts map it at every scan, and users fetch it. 8.5 MB of them are
+/// Largest size of a plugin's binary: hosts map it at every scan, and users fetch it. 8.5 MB of them are
 /// the network's weights.
 const MAX_PLUGIN_BYTES: u64 = 20_000_000;
 
-/// What the bundles are made of: the plugin, the window on the microphone, the program for files, and on Linux LADSPA.
+/// The bundled packages: the plugin, the window on the microphone, the program for files, and on Linux LADSPA.
 const PACKAGES: &[&str] = if cfg!(target_os = "linux") {
     &["tacet", "tacet-standalone", "tacet-cli", "tacet-ladspa"]
 } else {

@@ -19,7 +19,7 @@ use crate::workspace::Workspace;
 /// The recording, relative to the workspace's root; assets/README.md has its source and licence.
 const RECORDING: &str = "assets/demo_noisy.wav";
 
-/// What to denoise.
+/// Options of the demo.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Options {
     /// A recording of your own: WAV, FLAC, MP3, Ogg Vorbis, AAC or M4A
@@ -27,7 +27,7 @@ pub struct Options {
     file: Option<PathBuf>,
 }
 
-/// What a demo leaves in `target/demo/`.
+/// Outputs of a demo in `target/demo/`.
 struct Products {
     wav: PathBuf,
     spectrogram: PathBuf,

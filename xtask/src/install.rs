@@ -166,7 +166,7 @@ fn system_base(system: System, format: Format) -> Result<PathBuf> {
     }
 }
 
-/// What is added to the name of somebody else's LADSPA library while ours has its place.
+/// Suffix of a foreign LADSPA library while Tacet's has its place.
 const KEPT: &str = "before-tacet";
 
 /// Where another LADSPA library of the same name is kept, which is DeepFilterNet's own. `None` for the other bundles, whose
@@ -188,7 +188,7 @@ fn keep_other(target: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What our LADSPA library holds, in every version.
+/// A text that Tacet's LADSPA library holds, in every version.
 const VENDOR: &[u8] = b"Tacet contributors";
 
 /// Undoes [`keep_other`].

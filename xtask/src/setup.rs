@@ -10,7 +10,7 @@ pub mod models;
 pub mod prerequisites;
 pub mod python;
 
-/// What `setup` sets up beyond the minimum.
+/// Options of `setup` beyond the minimum.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub struct Options {
     /// Also fetch the low-latency model, DeepFilterNet3_ll.

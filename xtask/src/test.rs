@@ -44,7 +44,7 @@ pub struct Options {
     only: Option<String>,
 }
 
-/// What a step did.
+/// The result of a step.
 struct Outcome {
     name: &'static str,
     took: Duration,

@@ -28,7 +28,7 @@ pub struct Finding {
     pub path: String,
     /// The line, from 1; `None` where the whole file is meant.
     pub line: Option<usize>,
-    /// What is wrong and, where that is not plain, what to do.
+    /// The problem and, where that is not plain, the remedy.
     pub text: String,
 }
 

@@ -18,7 +18,7 @@ use tacet_torch_pack::wheels::{self, Wheel};
 use crate::shell;
 use crate::workspace::Workspace;
 
-/// What to make.
+/// Options.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub struct Options {
     /// Also fetch CUDA's libraries (Linux; 2.3 GB).
@@ -117,7 +117,7 @@ fn link_stub(lib: &Path) -> Result<()> {
 
 const STUB: &str = "libtorch.so";
 
-/// What is in the SDK's libraries for the linker alone.
+/// Parts of the SDK's libraries that only the linker needs.
 fn links_only(file: &Path) -> bool {
     file.extension().is_some_and(|extension| extension == "lib")
         || file.file_name().is_some_and(|name| name == STUB)

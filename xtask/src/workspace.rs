@@ -41,7 +41,7 @@ impl Workspace {
         self.target.join("model")
     }
 
-    /// What `demo` writes.
+    /// Output directory of `demo`.
     pub fn demo_dir(&self) -> PathBuf {
         self.target.join("demo")
     }

@@ -45,6 +45,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use symphonia::core::audio::{Channels, Position};
+use tacet_realtime::samples::make_finite;
 
 use ffmpeg::FfmpegSource;
 use input::Input;
@@ -68,7 +69,7 @@ pub enum SourceDepth {
     Lossy,
 }
 
-/// What is known of a source before its samples are read.
+/// Facts about a source that are known before its samples are read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Format {
     /// Container and codec, for people: "wav, pcm_s16le".
@@ -85,7 +86,7 @@ pub struct Format {
     pub n_samples: Option<u64>,
 }
 
-/// What went wrong without ending the decoding. Samples are per channel.
+/// Damage that did not end the decoding. Samples are per channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Blemishes {
     /// Samples that were NaN or infinite, over all channels; now silent.
@@ -102,7 +103,7 @@ pub struct Blemishes {
     pub notes: Vec<String>,
 }
 
-/// What a source found out, so far.
+/// A source's findings so far.
 #[derive(Clone, Debug, Default)]
 struct Findings {
     n_damaged_samples: u64,
@@ -123,7 +124,7 @@ trait Source: Send {
 
     fn findings(&self) -> Findings;
 
-    /// What belongs into an output beside the samples; complete after the last block.
+    /// Metadata for an output; complete after the last block.
     fn metadata(&self) -> &Metadata;
 
     /// Samples of silence that were put in front.
@@ -266,7 +267,7 @@ impl Decoder {
         Ok(Self { source, block: Vec::new(), n_decoded: 0, n_not_finite: 0, n_bytes })
     }
 
-    /// What is known of the source.
+    /// Facts about the source.
     pub fn format(&self) -> &Format {
         self.source.format()
     }
@@ -276,7 +277,7 @@ impl Decoder {
         self.source.exact_length()
     }
 
-    /// What went wrong so far; complete after the last block.
+    /// Damage so far; complete after the last block.
     pub fn blemishes(&self) -> Blemishes {
         let findings = self.source.findings();
         Blemishes {
@@ -289,7 +290,7 @@ impl Decoder {
         }
     }
 
-    /// What belongs into an output beside the samples. Complete after the last block; of a file, from the start.
+    /// Metadata for an output. Complete after the last block; for a file, from the start.
     pub fn metadata(&self) -> &Metadata {
         self.source.metadata()
     }
@@ -313,10 +314,8 @@ impl Decoder {
                 continue;
             }
             self.n_decoded += self.block[0].len() as u64;
-            for sample in self.block.iter_mut().flatten().filter(|sample| !sample.is_finite()) {
-                *sample = 0.0;
-                self.n_not_finite += 1;
-            }
+            let n_not_finite: usize = self.block.iter_mut().map(|channel| make_finite(channel)).sum();
+            self.n_not_finite += n_not_finite as u64;
             return Ok(Some(&self.block));
         }
     }

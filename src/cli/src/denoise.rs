@@ -291,7 +291,7 @@ impl Args {
 /// Runs the command; true if every file was written.
 ///
 /// # Errors
-/// What concerns the run as a whole: its arguments, the model, the report.
+/// Problems of the run as a whole: its arguments, the model, the report.
 pub fn run(args: &Args) -> Result<bool> {
     let start = Instant::now();
     let tasks = plan::plan(args)?;
@@ -351,7 +351,7 @@ fn process_all(tasks: &[Task], n_threads: usize, context: &job::Context<'_>) -> 
     reports.into_iter().filter_map(report).collect()
 }
 
-/// What a panic on one file is reported as, beyond those of decoders.
+/// The report of a panic on one file that is not a decoder's.
 const BROKEN: &str =
     "broke the program; please report it, with the file if you can; a FLAC of it made by ffmpeg may work";
 

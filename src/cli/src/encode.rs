@@ -65,7 +65,7 @@ pub trait SampleSink {
     fn write(&mut self, block: &[&[f32]]) -> Result<()>;
 }
 
-/// What a WAV header states.
+/// The contents of a WAV header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spec {
     /// Sample rate in Hz.

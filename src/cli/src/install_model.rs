@@ -63,7 +63,7 @@ impl Name {
 /// Runs the command; false if `status` finds that a model is missing.
 ///
 /// # Errors
-/// What fetching, converting or the file system says, with the next step.
+/// A failed download, conversion or file operation, with the next step.
 pub fn run(args: &Args) -> Result<bool> {
     match &args.action {
         Action::Status => Ok(status()),

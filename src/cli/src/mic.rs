@@ -28,7 +28,7 @@ pub struct Args {
     run: RunArgs,
 }
 
-/// What it is started with.
+/// Its options.
 #[derive(clap::Args, Debug)]
 struct RunArgs {
     /// The other direction: a sink called Tacet Speakers, denoised before it is heard

@@ -13,7 +13,7 @@ use tacet_realtime::sequence::Sequence;
 
 use super::resample::{Resampler, n_resampled};
 
-/// What makes new hops of old ones: the network, or in tests something simpler.
+/// Turns hops into new ones: the network, or in tests something simpler.
 pub trait HopProcessor {
     /// Samples between an input and the same moment in the output; a multiple of [`HOP`].
     fn delay_samples(&self) -> usize;

@@ -191,7 +191,7 @@ mod tests {
         }
     }
 
-    /// What lies above the lower rate's Nyquist frequency does not fold back. Observed: -170 dB.
+    /// Content above the lower rate's Nyquist frequency does not alias. Observed: -170 dB.
     #[test]
     fn nothing_aliases() {
         let tone: Vec<f32> = (0..48_000)

@@ -49,7 +49,7 @@ struct Install {
 /// Runs the command; false if `status` finds nothing usable.
 ///
 /// # Errors
-/// What fetching, unpacking or the file system says, with the next step.
+/// A failed download, extraction or file operation, with the next step.
 pub fn run(args: &Args) -> Result<bool> {
     match &args.action {
         Action::Status { verify } => status(*verify),

@@ -38,7 +38,7 @@ const SILENT_POWER: f32 = 1e-11;
 /// Follows how clean a stream is.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CleanRule {
-    /// What is kept and what is taken, of all.
+    /// The kept and the removed power, in total.
     kept: Mean,
     taken: Mean,
     speech: Mean,
@@ -145,7 +145,7 @@ mod tests {
         ([noisy], [noisy.map(|bin| bin * left)])
     }
 
-    /// What is put out for the last frame of speech after `n_words` of them with pauses of such noise.
+    /// The output for the last frame of speech after `n_words` words with pauses of such noise.
     fn after(rule: &mut CleanRule, left: f32, noise: f32, n_words: usize) -> [Spectrum; 1] {
         let mut out = [SILENT_SPECTRUM];
         for hop in 0..n_words * 30 {

@@ -18,19 +18,19 @@ pub struct Settings {
     pub thresholds: Thresholds,
     /// Limit, post filter and link.
     pub shaping: Shaping,
-    /// What is done for recordings that the network was not trained for.
+    /// Rules for recordings that the network was not trained for.
     pub rules: Rules,
 }
 
 impl Settings {
-    /// What the official runtime does by default, no more: for comparing with it.
+    /// The defaults of the official runtime, for comparison with it.
     pub fn reference() -> Self {
         let shaping = Shaping { keeps_clean: false, ..Shaping::default() };
         Self { rules: Rules::REFERENCE, shaping, ..Self::default() }
     }
 }
 
-/// What one hop did.
+/// The report of one hop.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HopReport {
     /// Channel 0's local SNR in dB, of the newest frame.
@@ -41,7 +41,7 @@ pub struct HopReport {
     pub input_power: f32,
     /// Mean square of the frame put out, over all channels and bins.
     pub output_power: f32,
-    /// What the engine's step cost.
+    /// Cost of the engine's step.
     pub timings: StepTimings,
 }
 
@@ -58,7 +58,7 @@ impl Denoiser {
     /// Opens a stream of `n_channels` channels on `engine`.
     ///
     /// # Errors
-    /// What [`Engine::open`] says.
+    /// Those of [`Engine::open`].
     pub fn new(
         mut engine: Box<dyn Engine>,
         n_channels: usize,
@@ -102,7 +102,7 @@ impl Denoiser {
     /// line.
     ///
     /// # Errors
-    /// What [`Engine::step`] says; `output` is then untouched.
+    /// Those of [`Engine::step`]; `output` is then untouched.
     ///
     /// # Panics
     /// If the channel count or a slice's length is another.

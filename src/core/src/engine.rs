@@ -147,7 +147,7 @@ impl Job {
     }
 }
 
-/// What one step cost, in microseconds. Engines on the CPU transfer nothing.
+/// Cost of one step, in microseconds. Engines on the CPU transfer nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct StepTimings {
     /// Host to device.
@@ -170,7 +170,7 @@ impl StepTimings {
     }
 }
 
-/// What is wrong with an engine whose output is not [finite](Job::is_finite).
+/// Error text for an engine whose output is not [finite](Job::is_finite).
 pub const NOT_FINITE: &str = "it gives values that are not numbers";
 
 /// Why a step or a stream failed. No output of the step is valid after an error.
@@ -181,7 +181,7 @@ pub enum EngineError {
     Failed {
         /// The engine's device.
         device: String,
-        /// What the device said.
+        /// The device's message.
         reason: String,
     },
     /// The engine's capacity is used up.
@@ -197,7 +197,7 @@ pub enum EngineError {
 
 /// A network implementation on a device.
 pub trait Engine: Send {
-    /// What it runs on, for people: "native CPU", "torch CUDA".
+    /// The device's name, for people: "native CPU", "torch CUDA".
     fn name(&self) -> &str;
 
     /// Hops of lookahead of its model: output of step `t` belongs to frame `t - lookahead`.
@@ -217,6 +217,12 @@ pub trait Engine: Send {
 
     /// Clears all recurrent state of a stream, without allocating.
     fn reset(&mut self, stream: StreamId);
+
+    /// Gives stream `to` the recurrent state of stream `from`, as if it had heard the same until now, where the engine can.
+    /// Returns whether it did. May allocate.
+    fn copy_state(&mut self, _from: StreamId, _to: StreamId) -> bool {
+        false
+    }
 
     /// Infers the hop of every pending job, in one pass over the weights, and clears `pending`. A job's output may hold values
     /// that are not finite, where the device is defective: the caller checks each, so that one costs no other stream anything.

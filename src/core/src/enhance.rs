@@ -29,7 +29,7 @@ pub enum StereoLink {
     Mean,
 }
 
-/// What shapes the result on its way out; none of it reaches the network's state.
+/// Settings of the enhancement; none of them reaches the network's state.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Shaping {
     /// Most that may be taken away, in dB, 0..=100; 100 is no limit, 0 the delayed noisy signal.

@@ -30,7 +30,7 @@ const BAND_RANGE_DB: f32 = 40.0;
 /// effect on audio, but never zero: under flush-to-zero the decay would otherwise end in 0/0 after 78 s of silence.
 const UNIT_FLOOR: f32 = 1e-30;
 
-/// What one channel's features are normalised by: running mean level per band and running magnitude per low bin.
+/// Normalisation of one channel's features: running mean level per band and running magnitude per low bin.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Normalisation {
     mean_db: [f32; N_BANDS],
@@ -38,7 +38,7 @@ pub struct Normalisation {
     /// Running mean of the bands' levels without gain and floor, in dB, begun at 0: what the mean would be with another
     /// gain.
     heard_db: [f32; N_BANDS],
-    /// What is known of the stream; the first channel's counts.
+    /// Knowledge about the stream; the first channel's counts.
     known: Known,
 }
 
@@ -77,7 +77,7 @@ impl FeatureState {
         self.normalisation = Normalisation::default();
     }
 
-    /// What the last hop was normalised by.
+    /// Normalisation of the last hop.
     pub fn normalisation(&self) -> &Normalisation {
         &self.normalisation
     }
@@ -198,7 +198,7 @@ impl StreamFeatures {
         }
     }
 
-    /// What the last hop of every channel was normalised by, and what is known of the stream.
+    /// Normalisation of every channel's last hop, and knowledge about the stream.
     pub fn normalisations(&self) -> impl Iterator<Item = Normalisation> {
         let known = *self.listener.known();
         self.channels.iter().map(move |channel| Normalisation { known, ..*channel.state.normalisation() })

@@ -1,7 +1,8 @@
-//! What comes before and after the network, all channels of a stream: samples to features, and answers to samples.
+//! Analysis before and synthesis after the network, all channels of a stream: samples to features, answers to samples.
 //!
-//! The [`Denoiser`](crate::denoiser::Denoiser) and [sequences](crate::sequence) put their engines between the two. The
-//! plugin has the pieces on two threads, in the same order. Real-time safe after `new`.
+//! The [`Denoiser`](crate::denoiser::Denoiser) and [sequences](crate::sequence) put their engines between the two. Where
+//! sound plays, the same parts are on two threads: [`Analyses`], [`Enhancer`] and [`Syntheses`] on the audio thread,
+//! features and engine on the inference thread. Real-time safe after `new`.
 
 use tacet_model::{HOP, N_BINS};
 
@@ -14,22 +15,47 @@ use crate::history::History;
 use crate::rules::{Conditions, Rules};
 use crate::stft::{Analysis, Synthesis};
 
+/// The transforms of a stream's channels into frames.
+pub struct Analyses(Box<[Analysis]>);
+
+impl Analyses {
+    /// For `n_channels` channels.
+    pub fn new(n_channels: usize) -> Self {
+        Self((0..n_channels).map(|_| Analysis::new()).collect())
+    }
+
+    /// Forgets everything heard.
+    pub fn reset(&mut self) {
+        self.0.iter_mut().for_each(Analysis::reset);
+    }
+
+    /// One hop of every channel to its frame.
+    ///
+    /// # Panics
+    /// If a channel's samples are no hop.
+    pub fn process<C: AsRef<[f32]>>(&mut self, samples: &[C], noisy: &mut [Spectrum]) {
+        for ((analysis, samples), noisy) in self.0.iter_mut().zip(samples).zip(noisy) {
+            let hop: &[f32; HOP] = samples.as_ref().try_into().expect("a hop per channel");
+            analysis.process(hop, noisy);
+        }
+    }
+}
+
 /// The analysing half: a hop of samples in, its noisy frame and the network's input out.
 pub struct Analyser {
-    channels: Box<[Analysis]>,
+    analyses: Analyses,
     features: StreamFeatures,
 }
 
 impl Analyser {
     /// For `n_channels` channels and a network whose features are smoothed by `norm_alpha` per hop.
     pub fn new(n_channels: usize, norm_alpha: f32) -> Self {
-        let channels = (0..n_channels).map(|_| Analysis::new()).collect();
-        Self { channels, features: StreamFeatures::new(n_channels, norm_alpha) }
+        Self { analyses: Analyses::new(n_channels), features: StreamFeatures::new(n_channels, norm_alpha) }
     }
 
     /// Forgets everything heard.
     pub fn reset(&mut self) {
-        self.channels.iter_mut().for_each(Analysis::reset);
+        self.analyses.reset();
         self.features.reset();
     }
 
@@ -49,7 +75,7 @@ impl Analyser {
         noisy: &mut [Spectrum],
         inputs: &mut [ChannelIn],
     ) {
-        analyse(&mut self.channels, samples, noisy);
+        self.analyses.process(samples, noisy);
         self.features.process(noisy, rules, inputs);
     }
 
@@ -64,19 +90,72 @@ impl Analyser {
         noisy: &mut [Spectrum],
         inputs: &mut [ChannelIn],
     ) {
-        analyse(&mut self.channels, samples, noisy);
+        self.analyses.process(samples, noisy);
         self.features.process_heard(noisy, conditions, inputs);
     }
 }
 
-/// One hop of every channel to its frame.
-///
-/// # Panics
-/// If a channel's samples are no hop.
-pub fn analyse<C: AsRef<[f32]>>(channels: &mut [Analysis], samples: &[C], noisy: &mut [Spectrum]) {
-    for ((analysis, samples), noisy) in channels.iter_mut().zip(samples).zip(noisy) {
-        let hop: &[f32; HOP] = samples.as_ref().try_into().expect("a hop per channel");
-        analysis.process(hop, noisy);
+/// Applies answers to the noisy frames they belong to, all channels.
+pub struct Enhancer {
+    frames: Box<[Spectrum]>,
+    clean: CleanRule,
+}
+
+impl Enhancer {
+    /// For `n_channels` channels; the frames are silent.
+    pub fn new(n_channels: usize) -> Self {
+        Self { frames: vec![SILENT_SPECTRUM; n_channels].into(), clean: CleanRule::default() }
+    }
+
+    /// Forgets everything heard.
+    pub fn reset(&mut self) {
+        self.clean.reset();
+    }
+
+    /// Goes on from what another one has heard.
+    pub fn inherit(&mut self, other: &Self) {
+        self.clean = other.clean;
+    }
+
+    /// Enhances the noisy frames by the answers of one hop.
+    pub fn process(&mut self, shaping: &Shaping, stage: Stage, answers: &[ChannelOut], noisy: &[Spectrum]) {
+        enhance(shaping, stage, answers, noisy, &mut self.clean, &mut self.frames);
+    }
+
+    /// Leaves the noisy frames as they are, where there is no engine.
+    pub fn pass(&mut self, noisy: &[Spectrum]) {
+        self.frames.copy_from_slice(noisy);
+    }
+
+    /// The enhanced frames of the last hop.
+    pub fn frames(&self) -> &[Spectrum] {
+        &self.frames
+    }
+}
+
+/// The transforms of a stream's channels back into samples.
+pub struct Syntheses(Box<[Synthesis]>);
+
+impl Syntheses {
+    /// For `n_channels` channels.
+    pub fn new(n_channels: usize) -> Self {
+        Self((0..n_channels).map(|_| Synthesis::new()).collect())
+    }
+
+    /// Forgets everything heard.
+    pub fn reset(&mut self) {
+        self.0.iter_mut().for_each(Synthesis::reset);
+    }
+
+    /// One frame of every channel to the samples that are complete with it.
+    ///
+    /// # Panics
+    /// If a channel's slice has no room for exactly a hop.
+    pub fn process<C: AsMut<[f32]>>(&mut self, frames: &[Spectrum], samples: &mut [C]) {
+        for ((synthesis, frame), samples) in self.0.iter_mut().zip(frames).zip(samples) {
+            let hop: &mut [f32; HOP] = samples.as_mut().try_into().expect("a hop per channel");
+            synthesis.process(frame, hop);
+        }
     }
 }
 
@@ -85,9 +164,8 @@ pub struct Synthesiser {
     /// Answers belong to a frame some hops ago.
     history: History,
     lookahead_hops: usize,
-    enhanced: Box<[Spectrum]>,
-    clean: CleanRule,
-    channels: Box<[Synthesis]>,
+    enhancer: Enhancer,
+    syntheses: Syntheses,
 }
 
 impl Synthesiser {
@@ -96,17 +174,16 @@ impl Synthesiser {
         Self {
             history: History::new(n_channels, lookahead_hops + 1),
             lookahead_hops,
-            enhanced: vec![SILENT_SPECTRUM; n_channels].into(),
-            clean: CleanRule::default(),
-            channels: (0..n_channels).map(|_| Synthesis::new()).collect(),
+            enhancer: Enhancer::new(n_channels),
+            syntheses: Syntheses::new(n_channels),
         }
     }
 
     /// Forgets everything heard.
     pub fn reset(&mut self) {
         self.history.reset();
-        self.clean.reset();
-        self.channels.iter_mut().for_each(Synthesis::reset);
+        self.enhancer.reset();
+        self.syntheses.reset();
     }
 
     /// The place for the noisy frame of the next hop, one spectrum per channel, to be written before its
@@ -127,17 +204,13 @@ impl Synthesiser {
         answers: &[ChannelOut],
         samples: &mut [C],
     ) {
-        let aligned = self.history.get(self.lookahead_hops);
-        enhance(shaping, stage, answers, aligned, &mut self.clean, &mut self.enhanced);
-        for ((synthesis, frame), samples) in self.channels.iter_mut().zip(&self.enhanced).zip(samples) {
-            let hop: &mut [f32; HOP] = samples.as_mut().try_into().expect("a hop per channel");
-            synthesis.process(frame, hop);
-        }
+        self.enhancer.process(shaping, stage, answers, self.history.get(self.lookahead_hops));
+        self.syntheses.process(self.enhancer.frames(), samples);
     }
 
     /// Mean squares over all channels and bins, of the noisy frame that the last answers belong to and of what became of it.
     pub fn powers(&self) -> (f32, f32) {
-        (mean_power(self.history.get(self.lookahead_hops)), mean_power(&self.enhanced))
+        (mean_power(self.history.get(self.lookahead_hops)), mean_power(self.enhancer.frames()))
     }
 }
 

@@ -61,7 +61,7 @@ pub struct Conditions {
     pub is_active: bool,
     /// Whether it is loud enough for the gain.
     pub is_loud: bool,
-    /// What has to be made good before this hop.
+    /// A correction to apply before this hop.
     pub rescale: Option<Rescale>,
 }
 
@@ -79,7 +79,7 @@ pub struct Rescale {
     pub step_db: f32,
 }
 
-/// What is known of a stream.
+/// Knowledge about a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Known {
     activity: Activity,
@@ -113,7 +113,7 @@ impl Listener {
         self.newest = 0;
     }
 
-    /// What is known.
+    /// Knowledge about the stream.
     pub fn known(&self) -> &Known {
         &self.known
     }

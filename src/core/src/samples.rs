@@ -1,9 +1,15 @@
-//! What is asked of samples in several places. Real-time safe.
+//! Checks and measurements of samples. Real-time safe.
 
 /// The largest magnitude; samples that are no number count as nothing.
 pub fn peak(samples: &[f32]) -> f32 {
     // Without an early end, which would keep it scalar.
     samples.iter().fold(0.0, |peak, sample| peak.max(sample.abs()))
+}
+
+/// A sample, or 0 where it is not a number or infinite.
+#[inline]
+pub fn finite(sample: f32) -> f32 {
+    if sample.is_finite() { sample } else { 0.0 }
 }
 
 /// Replaces what is not finite by silence, where samples come in from outside; returns how many there were.
@@ -12,7 +18,7 @@ pub fn make_finite(samples: &mut [f32]) -> usize {
     for sample in samples {
         // Without a branch, so that it becomes vector code.
         n_replaced += usize::from(!sample.is_finite());
-        *sample = if sample.is_finite() { *sample } else { 0.0 };
+        *sample = finite(*sample);
     }
     n_replaced
 }

@@ -11,6 +11,7 @@ use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 use tacet_model::{HOP, N_BINS, N_FFT};
 
 use crate::frame::{Complex32, SILENT_SPECTRUM, Spectrum};
+use crate::samples::finite;
 
 /// Delay of analysis followed by synthesis, in samples at 48 kHz.
 pub const OVERLAP_DELAY_SAMPLES: usize = N_FFT - HOP;
@@ -21,7 +22,7 @@ const MAX_SAMPLE: f32 = 1e5;
 /// A sample that cannot harm recurrent state: NaN and infinities become 0, absurd magnitudes are clamped.
 #[inline]
 pub fn sane(sample: f32) -> f32 {
-    if sample.is_finite() { sample.clamp(-MAX_SAMPLE, MAX_SAMPLE) } else { 0.0 }
+    finite(sample).clamp(-MAX_SAMPLE, MAX_SAMPLE)
 }
 
 /// `w[i] = sin(pi/2 sin^2(pi (i + 1/2) / N))`, computed in `f64` as the official runtime does;

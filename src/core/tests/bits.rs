@@ -1,7 +1,7 @@
 //! The output is the same at every level that rounds a multiply-add once, and on every operating system: only the Fourier
 //! transform's kernels differ between instruction sets.
 //!
-//! What an output is on one machine is committed here as a number; every machine with the same kernels must arrive at it.
+//! The output of one machine is committed here as a number; every machine with the same kernels must arrive at it.
 
 use tacet_core::denoiser::{Denoiser, Settings};
 use tacet_core::engine::native::{NativeEngine, NativeModel, Precision, SimdLevel};

@@ -86,7 +86,7 @@ fn in_the_counted_process() {
     }
 }
 
-/// What the network hears of a buzz: every stage of it runs.
+/// Network input for a buzz: every stage of it runs.
 fn buzz(norm_alpha: f32) -> ChannelIn {
     let (mut analysis, mut features) = (Analysis::new(), FeatureState::new(norm_alpha));
     let (mut noisy, mut input) = (SILENT_SPECTRUM, ChannelIn::default());

@@ -22,7 +22,7 @@ const MAX_PORTION: usize = 8192;
 pub struct Effect {
     plugin: &'static Plugin,
     live: Live,
-    /// What is connected to each port; null for nothing.
+    /// The buffer connected to each port; null for none.
     ports: [*mut f32; MAX_PORTS],
     /// A block's samples, by channel.
     samples: Vec<Vec<f32>>,
@@ -145,7 +145,7 @@ impl Effect {
         }
     }
 
-    /// What is connected to a port, if anything.
+    /// The buffer connected to a port, if any.
     fn connected(&self, port: Port) -> Option<*mut f32> {
         let n_channels = self.plugin.n_channels;
         let number = match port {

@@ -11,9 +11,9 @@ pub const MAX_PORTS: usize = 4 + CONTROLS.len() + 1;
 /// One of the plugins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plugin {
-    /// What hosts ask for.
+    /// The name that hosts ask for.
     pub label: &'static CStr,
-    /// What people read.
+    /// The name for people.
     pub name: &'static CStr,
     /// LADSPA's number for it.
     pub unique_id: u32,
@@ -77,7 +77,7 @@ impl Control {
         Self { name, min, max, default, set }
     }
 
-    /// What a host wrote, in range; the default where it is not a number.
+    /// A host's value, clamped to the range; the default where it is not a number.
     pub fn sanitize(&self, value: f32) -> f32 {
         if value.is_nan() { self.default } else { value.clamp(self.min, self.max) }
     }

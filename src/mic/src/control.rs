@@ -19,7 +19,7 @@ use crate::Direction;
 const MAX_COMMAND_BYTES: u64 = 1000;
 /// How long a caller or an answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// What an answer that is an error begins with.
+/// Prefix of an answer that is an error.
 const ERROR: &str = "error: ";
 
 /// Where the socket of a direction lies.

@@ -29,7 +29,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// What people read in their programs' lists.
+    /// The name in other programs' lists.
     pub fn title(self) -> &'static str {
         match self {
             Self::Microphone => "Tacet Microphone",
@@ -37,7 +37,7 @@ impl Direction {
         }
     }
 
-    /// What machines read: the node, the socket, the unit.
+    /// The name for machines: the node, the socket, the unit.
     pub fn name(self) -> &'static str {
         match self {
             Self::Microphone => "tacet-mic",

@@ -22,7 +22,7 @@ use crate::settings::Settings;
 /// Pause between two tries to reach the server.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
-/// What the microphone is started with.
+/// Options of the microphone.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Which way the sound goes.
@@ -37,11 +37,11 @@ pub struct Options {
     pub model: ModelKind,
     /// The slack.
     pub mode: LatencyMode,
-    /// What the network runs on.
+    /// The device of the network.
     pub device: Device,
 }
 
-/// What the command `status` reports.
+/// The report of the command `status`.
 #[derive(Default)]
 struct Status {
     /// The streams' states, the one that samples come from first; `None` while there is no server.
@@ -109,7 +109,7 @@ struct RunLoop<'a> {
     events: Receiver<Event>,
     sender: Sender<Event>,
     say: &'a mut dyn FnMut(&str),
-    /// What was said last; it is not said twice.
+    /// The last message; it is not repeated.
     said: String,
 }
 

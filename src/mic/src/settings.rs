@@ -1,4 +1,4 @@
-//! What may be changed while the microphone runs. Written by any thread, read by the audio thread once per block; no lock.
+//! Settings of the running microphone. Written by any thread, read by the audio thread once per block; no lock.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -95,7 +95,7 @@ impl Settings {
         ALL.iter().zip(self.values.iter().map(|bits| f32::from_bits(bits.load(Relaxed))))
     }
 
-    /// What the audio thread needs for a block. Real-time safe.
+    /// A snapshot for the audio thread. Real-time safe.
     pub fn controls(&self) -> Controls {
         let mut controls = Controls { bypass: self.is_bypassed.load(Relaxed), ..Controls::default() };
         for (parameter, value) in self.values() {

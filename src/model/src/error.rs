@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
-/// What to do about a file that arrived damaged.
+/// The next step for a file that arrived damaged.
 const FETCH_AGAIN: &str = "get the file again (in a checkout `cargo xtask setup` fetches the official one)";
-/// What to do about a file of another format or architecture.
+/// The next step for a file of another format or architecture.
 const NAME_ANOTHER: &str =
     "name a DeepFilterNet3 or DeepFilterNet3_ll archive (*_onnx.tar.gz), or a model of the same architecture";
-/// What to do about a graph or configuration of another shape.
+/// The next step for a graph or configuration of another shape.
 const EXPORT_AGAIN: &str =
     "export it again with the DeepFilterNet3 exporter, graphs and config.ini from one run";
 
-/// What to do about a damaged converted model.
+/// The next step for a damaged converted model.
 const CONVERT_AGAIN: &str = "convert the archive again (`cargo xtask setup` does) or name the archive itself";
 
 /// Why a model cannot be used. Nothing of it is kept after an error.
@@ -24,7 +24,7 @@ pub enum ModelError {
     /// The gzip or tar container is truncated or altered.
     #[error("the model archive is damaged: {reason}; {next}", next = FETCH_AGAIN)]
     Archive {
-        /// What the container's reader said.
+        /// The container reader's message.
         reason: String,
     },
     /// More data than any model of this architecture needs.
@@ -48,13 +48,13 @@ pub enum ModelError {
         section: &'static str,
         /// The key.
         key: &'static str,
-        /// What is wrong with its value.
+        /// The problem with its value.
         reason: String,
     },
     /// The configuration is no INI text.
     #[error("config.ini cannot be read: {reason}; {next}", next = FETCH_AGAIN)]
     Ini {
-        /// What the INI reader said.
+        /// The INI reader's message.
         reason: String,
     },
     /// A graph cannot be decoded or holds what we do not support.
@@ -62,7 +62,7 @@ pub enum ModelError {
     Graph {
         /// `enc`, `erb_dec` or `df_dec`.
         graph: &'static str,
-        /// What is wrong.
+        /// The problem.
         reason: String,
     },
     /// A tensor that the configuration implies is not there.
@@ -96,7 +96,7 @@ pub enum ModelError {
     /// The converted model is truncated or malformed.
     #[error("the converted model is damaged: {reason}; {next}", next = CONVERT_AGAIN)]
     Safetensors {
-        /// What is wrong.
+        /// The problem.
         reason: String,
     },
     /// A tensor of a converted model was altered.
@@ -124,7 +124,7 @@ pub enum ModelError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's message.
         reason: String,
     },
     /// A named file holds no usable model.
@@ -132,7 +132,7 @@ pub enum ModelError {
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem with it.
         problem: Box<ModelError>,
     },
 }

@@ -24,7 +24,7 @@ pub struct Tensor {
 /// A DeepFilterNet3 model: every tensor that its configuration implies is there, with the implied shape.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
-    /// What its `config.ini` says.
+    /// Its `config.ini`.
     pub config: Config,
     source_sha256: String,
     tensors: BTreeMap<String, Tensor>,

@@ -116,7 +116,7 @@ pub(crate) fn read_graph(
     Ok(())
 }
 
-/// What of a graph matters here.
+/// The relevant parts of a graph.
 struct Graph {
     /// Nodes that may hold weights, in the order of execution.
     nodes: Vec<NodeProto>,

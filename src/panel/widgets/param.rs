@@ -1,4 +1,4 @@
-//! What every control of a parameter has in common: drag, wheel, keys, typing a value, double-click, tooltip, and its name
+//! Common behaviour of all controls of parameters: drag, wheel, keys, typing a value, double-click, tooltip, and its name
 //! and value for screen readers.
 
 use egui::{

@@ -22,7 +22,7 @@ const TICK: f32 = 24.0;
 /// An item of a list.
 #[derive(Clone, Debug, Default)]
 pub struct Item<'a> {
-    /// What it is called.
+    /// Its name.
     pub text: &'a str,
     /// Why it cannot be chosen; shown below it.
     pub why_not: Option<&'a str>,

@@ -15,7 +15,7 @@ pub const HEIGHT: f32 = 28.0;
 
 /// One choice.
 pub struct Segment<'a> {
-    /// What is written on it, and its name with the switch's.
+    /// Its label, and its name with the switch's.
     pub text: &'a str,
     /// The colour when chosen.
     pub role: Colour,

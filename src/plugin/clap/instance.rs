@@ -50,7 +50,7 @@ pub(in crate::plugin) use call;
 /// See the module. A host holds its address as that of the first field.
 #[repr(C)]
 pub struct Instance {
-    /// What the host sees. The data are the framework's, whose functions therefore work on it.
+    /// The plugin as the host sees it. The data are the framework's, whose functions therefore work on it.
     clap: clap_plugin,
     framework: NonNull<Framework>,
     framework_clap: clap_plugin,

@@ -1,4 +1,4 @@
-//! What the two sides share: the CLAP, its host, and the parameters as a VST3 host sees them.
+//! State shared by both sides: the CLAP, its host, and the parameters as a VST3 host sees them.
 //!
 //! On the host's main thread, but for what says otherwise. Which thread that is, is known by who created the plugin and who
 //! opened its window.
@@ -29,7 +29,7 @@ use crate::plugin::clap::events::{self, Event};
 use crate::plugin::clap::instance::{Instance, call};
 use crate::plugin::shared::Shared;
 
-/// What audio is to be expected.
+/// The announced audio.
 #[derive(Clone, Copy, Default)]
 pub struct Setup {
     /// Samples per second; zero if none was said.
@@ -65,14 +65,14 @@ pub struct Bridge {
     pub view: Mutex<Option<OpenView>>,
     /// Whether the host runs the plugin's timer.
     pub has_run_loop: AtomicBool,
-    /// What audio is to be expected.
+    /// The announced audio.
     pub setup: Mutex<Setup>,
     /// Index of the layout in use.
     pub layout: AtomicUsize,
     is_active: AtomicBool,
     /// Whether the host may call for audio.
     pub is_processing: AtomicBool,
-    /// What the audio thread works with. It does not wait for it.
+    /// State of the audio thread, which does not wait for it.
     pub audio: Mutex<Changes>,
 }
 
@@ -152,7 +152,7 @@ impl Bridge {
         }
     }
 
-    /// What the plugin's parts share.
+    /// State shared by the plugin's parts.
     pub fn shared(&self) -> &Shared {
         self.instance().shared()
     }
@@ -339,7 +339,7 @@ impl Drop for Bridge {
     }
 }
 
-/// What tells this thread from others that run. Real-time safe.
+/// An identifier of this thread among those that run. Real-time safe.
 fn this_thread() -> usize {
     #[cfg(unix)]
     // SAFETY: it has no precondition.

@@ -1,4 +1,4 @@
-//! What a VST3 host finds in the library: one class, and the functions that VST3 names.
+//! The VST3's factory: one class, and the functions that VST3 names.
 
 use std::ffi::c_void;
 
@@ -22,7 +22,7 @@ pub const CLASS_ID: TUID = vst3::uid(
     u32::from_be_bytes(*b"echD"),
     u32::from_be_bytes(*b"enoi"),
 );
-/// What kind of class it is (Steinberg, `kVstAudioEffectClass`).
+/// Kind of the class (Steinberg, `kVstAudioEffectClass`).
 const CATEGORY: &str = "Audio Module Class";
 const SUBCATEGORIES: &str = "Fx|Restoration";
 
@@ -116,7 +116,7 @@ impl IPluginFactory3Trait for Factory {
     }
 }
 
-/// What a VST3 host calls first.
+/// The first call of a VST3 host.
 #[allow(non_snake_case)]
 #[unsafe(no_mangle)]
 pub extern "system" fn GetPluginFactory() -> *mut c_void {

@@ -25,7 +25,7 @@ pub enum Chosen {
     Output(String),
 }
 
-/// What a program of its own remembers between runs.
+/// State that a program of its own remembers between runs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Memory {
@@ -40,7 +40,7 @@ pub trait AudioHost: Send + Sync {
     /// The devices in use, and those to choose from.
     fn devices(&self) -> Audio;
 
-    /// What the program remembers, overruled by its options.
+    /// The remembered state, overruled by the program's options.
     fn memory(&self) -> Memory;
 
     /// Remembers it for the next run.
@@ -70,7 +70,7 @@ pub(super) fn devices() -> Option<Audio> {
     Some(HOST.get()?.devices())
 }
 
-/// What the program that runs the plugin remembers; `None` in a host.
+/// The state that the program around the plugin remembers; `None` in a host.
 fn memory() -> Option<Memory> {
     Some(HOST.get()?.memory())
 }
@@ -138,7 +138,7 @@ pub fn status() -> Option<Status> {
     Some(Status { n_blocks: shared.n_blocks.load(Relaxed), text, n_late, memory })
 }
 
-/// What is wrong with the audio devices, for the panel.
+/// The problem with the audio devices, for the panel.
 static FAULT: Mutex<Option<String>> = Mutex::new(None);
 
 /// Says what is wrong with the audio devices and what is done about it; `None` once nothing is.
@@ -146,7 +146,7 @@ pub fn set_fault(fault: Option<String>) {
     *FAULT.lock() = fault;
 }
 
-/// What is wrong with the audio devices.
+/// The problem with the audio devices.
 pub(super) fn fault() -> Option<String> {
     FAULT.lock().clone()
 }

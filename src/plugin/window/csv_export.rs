@@ -21,7 +21,7 @@ pub enum ExportError {
     File {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's message.
         reason: std::io::Error,
     },
     /// The file was begun and not completed.

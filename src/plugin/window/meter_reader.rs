@@ -21,7 +21,7 @@ const SUMMARY_S: f64 = 0.5;
 /// A null depth below this is equality: one unit in the last place of a sample is -144 dB.
 const EQUAL_DB: f32 = -150.0;
 
-/// What has been read so far.
+/// The values read so far.
 #[derive(Default)]
 pub struct MeterReader {
     next_frame: u64,

@@ -25,7 +25,7 @@ const PATIENCE_S: f64 = 1.0;
 /// See the module.
 #[derive(Default)]
 pub struct Pending {
-    /// What is chosen and not in force, since when, and whether the panel has said so.
+    /// The choice that is not in force yet, since when, and whether the panel has said so.
     chosen: Option<Chosen>,
     /// The missing model that was named last.
     missing: Option<ModelKind>,

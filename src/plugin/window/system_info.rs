@@ -13,12 +13,12 @@ use crate::panel::view_model::ViewModel;
 
 use super::super::preferences::{PreferenceError, Preferences};
 
-/// What was found out, once per process.
+/// Facts, found out once per process.
 static FACTS: OnceLock<Facts> = OnceLock::new();
 /// Whether somebody is finding out.
 static IS_LOOKING: AtomicBool = AtomicBool::new(false);
 
-/// What a window has shown of it.
+/// The part that a window has shown.
 #[derive(Default)]
 pub struct SystemInfo {
     view_model: Option<bool>,
@@ -83,7 +83,7 @@ impl Preferences {
     }
 }
 
-/// What can be said of libtorch without opening it.
+/// Facts about libtorch that are known without opening it.
 fn from_afar() -> String {
     match installed() {
         Ok((_, manifest)) => format!("libtorch {} is being looked at", manifest.torch),

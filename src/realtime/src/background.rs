@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use crate::exchange::Waker;
 use crate::inference::signal::WorkSignal;
 
-/// What the thread does something for: a plugin's instance, a stream.
+/// A client of the thread: a plugin's instance, a stream.
 pub trait Attended: Send + Sync {
     /// Raised when [`Self::attend`] is due.
     fn signal(&self) -> &WorkSignal;

@@ -54,7 +54,7 @@ impl Device {
         self.native_precision().is_some()
     }
 
-    /// What the large matrices' weights are kept in where Tacet's own engine runs it.
+    /// Precision of the large matrices' weights where Tacet's own engine runs it.
     pub fn native_precision(self) -> Option<Precision> {
         match self {
             Self::Native => Some(Precision::F32),
@@ -116,7 +116,7 @@ pub fn df_method_name(method: DfMethod) -> &'static str {
     DF_METHODS.iter().find(|(known, _)| *known == method).map_or("unknown", |(_, name)| name)
 }
 
-/// What was found out about this machine and its libtorch.
+/// Facts about this machine and its libtorch.
 #[derive(Clone, Debug)]
 pub struct Facts {
     /// The operating system.

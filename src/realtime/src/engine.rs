@@ -1,4 +1,4 @@
-//! What runs the network; [`Engine`] is the contract, [`native`] Tacet's own. libtorch's engines are here, because opening
+//! The engines: [`Engine`] is the contract, [`native`] Tacet's own. libtorch's engines are here, because opening
 //! them is a matter of the system.
 
 pub use tacet_core::engine::{

@@ -25,7 +25,7 @@ pub mod wait;
 /// Boxes of an exchange: 640 ms of hops may be under way before a request is dropped.
 pub const N_HOP_BOXES: usize = 64;
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Outcome {
     /// Not inferred: of an older generation, or the stream is closed.
@@ -35,6 +35,26 @@ pub enum Outcome {
     Answered,
     /// The engine failed; no output is valid.
     Failed,
+}
+
+/// Which exchange of the process it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExchangeId(u64);
+
+impl ExchangeId {
+    fn next() -> Self {
+        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+    }
+}
+
+/// Starting point of a stream that joins in the middle.
+#[derive(Clone, Copy, Debug)]
+pub struct Inheritance<'a> {
+    /// The exchange of the stream that has heard what came before.
+    pub from: ExchangeId,
+    /// Its normalisation as of the hop before, one per channel.
+    pub normalisation: &'a [Normalisation],
 }
 
 /// One hop on its way to an engine and back.
@@ -55,19 +75,20 @@ pub struct HopBox {
     /// One per channel. In an answer: what its features were normalised by. In a request: what the stream goes on from, if it
     /// `inherits`.
     pub normalisation: Box<[Normalisation]>,
-    /// Whether the stream goes on from [`normalisation`](Self::normalisation) at this hop instead of its own.
-    pub inherits: bool,
-    /// What became of it.
+    /// Where the stream goes on from another at this hop: from [`normalisation`](Self::normalisation) and, where one engine
+    /// serves both, from the engine's state.
+    pub inherits: Option<ExchangeId>,
+    /// The outcome.
     pub outcome: Outcome,
     /// Under which conditions its features were computed.
     pub conditions: Conditions,
     /// Which stages of the network ran.
     pub stage: Stage,
-    /// What the engine made of it, one per channel.
+    /// The engine's output, one per channel.
     pub output: Box<[ChannelOut]>,
     /// From sending until the worker took it, in microseconds.
     pub queue_us: f32,
-    /// What the step that answered it cost.
+    /// Cost of the step that answered it.
     pub timings: StepTimings,
 }
 
@@ -85,7 +106,7 @@ impl HopBox {
             sent: Instant::now(),
             noisy: vec![SILENT_SPECTRUM; n_channels].into(),
             normalisation: vec![Normalisation::default(); n_channels].into(),
-            inherits: false,
+            inherits: None,
             outcome: Outcome::Returned,
             conditions: Conditions::default(),
             stage: Stage::default(),
@@ -128,6 +149,7 @@ struct ExchangeState {
 
 /// The audio thread's end of an exchange. Dropping it frees memory: not on the audio thread.
 pub struct AudioEnd {
+    id: ExchangeId,
     requests: Producer<Box<HopBox>>,
     replies: Consumer<Box<HopBox>>,
     /// Boxes that are nowhere else. Never grows beyond its first capacity.
@@ -142,6 +164,7 @@ pub struct AudioEnd {
 
 /// The inference thread's end of an exchange.
 pub struct WorkerEnd {
+    id: ExchangeId,
     requests: Consumer<Box<HopBox>>,
     replies: Producer<Box<HopBox>>,
     state: Arc<ExchangeState>,
@@ -159,9 +182,11 @@ pub fn pair(n_channels: usize, n_boxes: usize, waker: Waker) -> (AudioEnd, Worke
     // The parker's lock may be made on first use: make it here, so that waiting never allocates.
     unparker.unpark();
     parker.park();
+    let id = ExchangeId::next();
     let idle = (0..n_boxes).map(|_| Box::new(HopBox::new(n_channels))).collect();
     (
         AudioEnd {
+            id,
             requests,
             replies,
             idle,
@@ -171,11 +196,16 @@ pub fn pair(n_channels: usize, n_boxes: usize, waker: Waker) -> (AudioEnd, Worke
             parker,
             waited: Duration::ZERO,
         },
-        WorkerEnd { requests: requested, replies: replied, state, generation: None, unparker },
+        WorkerEnd { id, requests: requested, replies: replied, state, generation: None, unparker },
     )
 }
 
 impl AudioEnd {
+    /// Which exchange it is.
+    pub fn id(&self) -> ExchangeId {
+        self.id
+    }
+
     /// Sends a hop; with `inherited`, the stream goes on from there. Returns whether it left: if every box is under way, the
     /// request is dropped. Where every box is out, the oldest reply is a ring's length old; nobody will ask for it, and it
     /// makes room. Real-time safe.
@@ -185,7 +215,7 @@ impl AudioEnd {
         thresholds: Thresholds,
         rules: Rules,
         noisy: &[Spectrum],
-        inherited: Option<&[Normalisation]>,
+        inherited: Option<Inheritance<'_>>,
         now: Instant,
     ) -> bool {
         let Some(mut hop) = self.idle.pop().or_else(|| self.replies.pop().ok()) else { return false };
@@ -196,9 +226,9 @@ impl AudioEnd {
         hop.sent = now;
         hop.outcome = Outcome::Returned;
         hop.noisy.copy_from_slice(noisy);
-        hop.inherits = inherited.is_some();
+        hop.inherits = inherited.map(|inherited| inherited.from);
         if let Some(inherited) = inherited {
-            hop.normalisation.copy_from_slice(inherited);
+            hop.normalisation.copy_from_slice(inherited.normalisation);
         }
         match self.requests.push(hop) {
             Ok(()) => {
@@ -302,6 +332,11 @@ pub struct Request {
 }
 
 impl WorkerEnd {
+    /// Which exchange it is.
+    pub fn id(&self) -> ExchangeId {
+        self.id
+    }
+
     /// The next request of the current generation; older ones go back at once.
     pub fn receive(&mut self) -> Option<Request> {
         loop {

@@ -16,7 +16,7 @@ use crate::engine::StepTimings;
 /// Wall-clock length of a hop, microseconds: 480 samples at 48 kHz.
 pub const HOP_US: f32 = 10_000.0;
 
-/// What one hop cost on one device.
+/// Cost of one hop on one device.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct HopTiming {
     /// When the hop was handed to the worker, microseconds since any fixed moment; tells pauses apart.

@@ -42,7 +42,7 @@ pub struct Latency {
     pub slack: f64,
     /// Both resampling filters, in host samples; zero at 48 kHz.
     pub resampling: f64,
-    /// What makes the sum a whole number and covers the resamplers' uneven steps, in host samples; zero at 48 kHz.
+    /// Rounds the sum to a whole number and covers the resamplers' uneven steps, in host samples; zero at 48 kHz.
     pub alignment: f64,
     /// Latency reported to the host, in host samples.
     pub total_samples: usize,

@@ -22,8 +22,8 @@
 //! - [`sync`]: what the concurrent code is made of.
 
 pub use tacet_core::{
-    clean, denoiser, denormals, enhance, erb, features, frame, history, rules, samples, sequence, stft,
-    weights,
+    clean, denoiser, denormals, enhance, erb, features, frame, halves, history, rules, samples, sequence,
+    stft, weights,
 };
 pub use tacet_model as model;
 

@@ -1,6 +1,6 @@
 //! One stream that is denoised while it plays: a processor, the engine that serves it, and somebody who looks after both.
 //!
-//! What the plugin's framework does around a processor, for those who have no framework: opened and dropped off the audio
+//! Replaces the plugin framework around a processor for programs without one: opened and dropped off the audio
 //! thread, [`Live::process`] and [`Live::reset`] on it.
 
 use std::sync::Arc;
@@ -29,7 +29,7 @@ use crate::slot::SlotId;
 /// longer starts with the noisy signal.
 pub const OPEN_PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a stream is opened for.
+/// Options of a stream.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
     /// Sample rate in hertz.
@@ -40,7 +40,7 @@ pub struct Options {
     pub model: ModelKind,
     /// The slack.
     pub mode: LatencyMode,
-    /// What the network runs on; the native engine where this fails.
+    /// The network's device; the native engine where this fails.
     pub device: Device,
 }
 
@@ -80,7 +80,7 @@ impl Drop for OwnedSlots {
     }
 }
 
-/// What the stream shares with the background thread. Never locked by the audio thread.
+/// State that the stream shares with the background thread. Never locked by the audio thread.
 struct AttendedSlots {
     slot_manager: Mutex<Option<SlotManager>>,
     /// Raised when the slots need to be attended to.
@@ -144,7 +144,7 @@ impl Live {
         self.processor.reset();
     }
 
-    /// What the stream was built for.
+    /// The setup of the stream.
     pub fn setup(&self) -> &Setup {
         self.processor.setup()
     }
@@ -154,7 +154,7 @@ impl Live {
         self.processor.latency()
     }
 
-    /// What the audio thread tells.
+    /// The audio thread's meters.
     pub fn meters(&self) -> &Arc<Meters> {
         &self.meters
     }

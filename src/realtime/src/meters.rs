@@ -72,7 +72,7 @@ pub struct Meters {
     pub feature_gain_db: AtomicF32,
     /// First empty bin of band-limited input, 0 for full-band input.
     pub edge_bin: AtomicU32,
-    /// What was taken away from the last hop, per ERB band, in dB, 0 or more, over all channels.
+    /// Reduction of the last hop, per ERB band, in dB, 0 or more, over all channels.
     pub reduction_db: [AtomicF32; N_BANDS],
     /// How far slot B's output is from slot A's, in dB relative to A's power, smoothed over about a second; NaN where
     /// nothing is compared.

@@ -91,7 +91,7 @@ pub enum InstallError {
     File {
         /// Where.
         path: PathBuf,
-        /// What it said.
+        /// Its message.
         source: std::io::Error,
     },
 }

@@ -66,7 +66,7 @@ pub enum ParamId {
     KeepClean,
 }
 
-/// What is fixed about a parameter.
+/// The fixed properties of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spec {
     /// Identifier in saved projects and presets. Never changes.
@@ -75,7 +75,7 @@ pub struct Spec {
     pub name: &'static str,
     /// Short name on the panel.
     pub label: &'static str,
-    /// What it does, and its unit.
+    /// Description, with its unit.
     pub help: &'static str,
     /// The values it can take.
     pub values: Values,
@@ -124,7 +124,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// What follows the number, with its space.
+    /// Unit after the number, with its space.
     pub const fn suffix(self) -> &'static str {
         match self {
             Self::None => "",

@@ -29,9 +29,9 @@ impl PresetValue {
 /// A preset of the factory: what differs from the defaults.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FactoryPreset {
-    /// What the user reads.
+    /// The name for the user.
     pub name: &'static str,
-    /// What it sets.
+    /// Its values.
     pub values: Vec<(ParamId, PresetValue)>,
 }
 

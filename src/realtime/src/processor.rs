@@ -21,19 +21,16 @@ use std::time::Instant;
 use rubato::ResamplerConstructionError;
 use tacet_model::HOP;
 
-use crate::clean::CleanRule;
 use crate::denormals::FlushDenormals;
 use crate::engine::Stage;
-use crate::enhance::enhance;
 use crate::exchange::wait::{LOWEST_GRACE, SLACK_GRACE, WaitRule};
-use crate::frame::{SILENT_SPECTRUM, Spectrum};
+use crate::halves::{Analyses, Enhancer, Syntheses};
 use crate::history::History;
 use crate::inference::slot_manager::SlotInbox;
 use crate::latency::{Latency, LatencyMode, pipeline_samples};
 use crate::meters::Meters;
 use crate::samples::{make_finite, peak};
 use crate::slot::{N_SLOTS, SlotId};
-use crate::stft::{Analysis, Synthesis};
 
 pub mod align;
 pub mod conceal;
@@ -56,7 +53,7 @@ use slots::Slots;
 /// Most samples that are taken through the stages at once.
 const MAX_PORTION: usize = 512;
 
-/// What a processor is built for.
+/// Setup of a processor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Setup {
     /// The host's rate.
@@ -69,16 +66,9 @@ pub struct Setup {
     pub mode: LatencyMode,
 }
 
-/// One channel's transforms.
-struct Channel {
-    analysis: Analysis,
-    synthesis: Synthesis,
-}
-
 /// One slot's result for the hop that is due.
 struct Heard {
-    enhanced: Box<[Spectrum]>,
-    clean: CleanRule,
+    enhancer: Enhancer,
     concealer: Concealer,
 }
 
@@ -91,8 +81,9 @@ pub struct Processor {
     dry: DryDelay,
     output: Output,
     gate: SilenceGate,
-    channels: Box<[Channel]>,
+    analyses: Analyses,
     history: History,
+    syntheses: Syntheses,
     slots: Slots,
     rule: WaitRule,
     results: [Heard; N_SLOTS],
@@ -108,7 +99,7 @@ impl Processor {
     /// Builds a processor whose engines come through `inbox`.
     ///
     /// # Errors
-    /// What the resampler refuses; no plan leads there.
+    /// Errors of the resampler; no plan leads there.
     pub fn new(
         setup: Setup,
         inbox: SlotInbox,
@@ -118,11 +109,7 @@ impl Processor {
         let latency = Latency::new(lookahead_hops, mode, &plan);
         let depth_hops = lookahead_hops + mode.slack_hops();
         let grace = if mode.slack_hops() > 0 { SLACK_GRACE } else { LOWEST_GRACE };
-        let result = || Heard {
-            enhanced: vec![SILENT_SPECTRUM; n_channels].into(),
-            clean: CleanRule::default(),
-            concealer: Concealer::new(n_channels),
-        };
+        let result = || Heard { enhancer: Enhancer::new(n_channels), concealer: Concealer::new(n_channels) };
         meters.n_channels.store(n_channels as u32, Relaxed);
         Ok(Self {
             setup,
@@ -133,10 +120,9 @@ impl Processor {
             output: Output::new(plan.rate_hz(), MAX_PORTION),
             // The pipeline's depth and both halves of a window: then everything that sounded is out.
             gate: SilenceGate::new(depth_hops + 2),
-            channels: (0..n_channels)
-                .map(|_| Channel { analysis: Analysis::new(), synthesis: Synthesis::new() })
-                .collect(),
+            analyses: Analyses::new(n_channels),
             history: History::new(n_channels, depth_hops + 1),
+            syntheses: Syntheses::new(n_channels),
             slots: Slots::new(inbox, n_channels),
             rule: WaitRule::new(plan.rate_hz(), grace),
             results: [result(), result()],
@@ -147,7 +133,7 @@ impl Processor {
         })
     }
 
-    /// What it was built for.
+    /// Its setup.
     pub fn setup(&self) -> &Setup {
         &self.setup
     }
@@ -222,10 +208,7 @@ impl Processor {
     }
 
     fn send(&mut self, controls: &Controls, now: Instant) {
-        let noisy = self.history.push();
-        for ((channel, samples), spectrum) in self.channels.iter_mut().zip(self.collector.hop()).zip(noisy) {
-            channel.analysis.process(samples, spectrum);
-        }
+        self.analyses.process(self.collector.hop(), self.history.push());
         self.sent[(self.seq % 2) as usize] = now;
         let Controls { thresholds, rules, .. } = *controls;
         self.slots.request(self.seq, thresholds, rules, &self.history, now, self.metering.meters());
@@ -238,7 +221,7 @@ impl Processor {
         let mut n_answered = 0;
         for (id, result) in SlotId::ALL.into_iter().zip(&mut self.results) {
             if !self.slots.serves(id) {
-                result.enhanced.copy_from_slice(noisy);
+                result.enhancer.pass(noisy);
                 continue;
             }
             let reply = due.and_then(|due| {
@@ -248,14 +231,7 @@ impl Processor {
             match reply {
                 Some(reply) => {
                     n_answered += 1;
-                    enhance(
-                        &controls.shaping,
-                        reply.stage,
-                        &reply.output,
-                        noisy,
-                        &mut result.clean,
-                        &mut result.enhanced,
-                    );
+                    result.enhancer.process(&controls.shaping, reply.stage, &reply.output, noisy);
                     result.concealer.note(reply.stage, &reply.output);
                     if id == SlotId::A {
                         self.metering.meters().lsnr_db.store(reply.output[0].lsnr_db, Relaxed);
@@ -265,30 +241,21 @@ impl Processor {
                 }
                 None => {
                     let concealed = result.concealer.conceal();
-                    enhance(
-                        &controls.shaping,
-                        Stage::MaskOnly,
-                        concealed,
-                        noisy,
-                        &mut result.clean,
-                        &mut result.enhanced,
-                    );
+                    result.enhancer.process(&controls.shaping, Stage::MaskOnly, concealed, noisy);
                 }
             }
         }
+        let [a, b] = &mut self.results;
         if !self.slots.serves(SlotId::B) {
             // An engine that joins goes on from here.
-            self.results[1].clean = self.results[0].clean;
-        }
-        let [a, b] = &self.results;
-        if !self.slots.serves(SlotId::B) {
+            b.enhancer.inherit(&a.enhancer);
             self.metering.compare_nothing();
         } else if n_answered == N_SLOTS {
             // What is concealed is neither engine's output.
-            self.metering.compare(&a.enhanced, &b.enhanced);
+            self.metering.compare(a.enhancer.frames(), b.enhancer.frames());
         }
         let heard = self.heard(controls.listen.slot()) as usize;
-        self.metering.hop(noisy, &self.results[heard].enhanced, controls.shares());
+        self.metering.hop(noisy, self.results[heard].enhancer.frames(), controls.shares());
     }
 
     /// The slot that is heard: B only where it runs.
@@ -297,10 +264,8 @@ impl Processor {
     }
 
     fn synthesise(&mut self, controls: &Controls) {
-        let heard = &self.results[self.heard(controls.listen.slot()) as usize].enhanced;
-        for ((channel, frame), samples) in self.channels.iter_mut().zip(heard).zip(self.emitter.hop_mut()) {
-            channel.synthesis.process(frame, samples);
-        }
+        let heard = &self.results[self.heard(controls.listen.slot()) as usize].enhancer;
+        self.syntheses.process(heard.frames(), self.emitter.hop_mut());
     }
 
     /// A hop of sleep. At the first one, everything that sounded is out: state that would sound on waking is cleared.
@@ -314,10 +279,8 @@ impl Processor {
     }
 
     fn clear_signal(&mut self) {
-        for channel in &mut self.channels {
-            channel.analysis.reset();
-            channel.synthesis.reset();
-        }
+        self.analyses.reset();
+        self.syntheses.reset();
         self.history.reset();
     }
 
@@ -334,7 +297,7 @@ impl Processor {
         self.rule.reset();
         for result in &mut self.results {
             result.concealer.reset();
-            result.clean.reset();
+            result.enhancer.reset();
         }
     }
 }

@@ -70,7 +70,7 @@ impl Filter {
     }
 }
 
-/// What a host rate needs: nothing, or two filters.
+/// The conversion for a host rate: none, or two filters.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Plan {
     rate_hz: f64,
@@ -168,7 +168,7 @@ impl Collector {
     /// Allocates for `n_channels`.
     ///
     /// # Errors
-    /// What the resampler refuses; no plan leads there.
+    /// Errors of the resampler; no plan leads there.
     pub fn new(plan: &Plan, n_channels: usize) -> Result<Self, ResamplerConstructionError> {
         let resampler =
             plan.filters.map(|(inbound, _)| inbound.build(FixedAsync::Output, n_channels)).transpose()?;
@@ -249,7 +249,7 @@ impl Emitter {
     /// Allocates for `n_channels` after a pipeline that shifts by `pipeline_samples` at 48 kHz.
     ///
     /// # Errors
-    /// What the resampler refuses; no plan leads there.
+    /// Errors of the resampler; no plan leads there.
     pub fn new(
         plan: &Plan,
         pipeline_samples: usize,

@@ -6,10 +6,10 @@ pub const N_SLOTS: usize = 2;
 /// One of the two slots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SlotId {
-    /// What is heard.
+    /// Heard.
     #[default]
     A = 0,
-    /// What it is compared with.
+    /// Compared with A.
     B = 1,
 }
 

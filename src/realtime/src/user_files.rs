@@ -1,4 +1,4 @@
-//! What Tacet keeps for this user, all of it in one directory. Never on the audio thread.
+//! Tacet's files of this user, all in one directory. Never on the audio thread.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -9,7 +9,7 @@ pub use tacet_torch_pack::locate::data_dir;
 /// half of it. Makes its folder.
 ///
 /// # Errors
-/// What the file system says; what was there before is still there.
+/// Those of the file system; an existing file is kept.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let dir = path.parent().unwrap_or(path);
     std::fs::create_dir_all(dir)?;

@@ -279,7 +279,7 @@ fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
     Ok((arguments, running))
 }
 
-/// What the framework is to look the two devices up by: their descriptions, or those of aliases where it would find another
+/// The names by which the framework finds the two devices: their descriptions, or aliases where it would find another
 /// device or could not open the format.
 #[cfg(target_os = "linux")]
 fn open_as(system: &devices::System, choice: &DeviceChoice, wishes: &Wishes) -> Result<(String, String)> {
@@ -299,7 +299,7 @@ fn open_as(system: &devices::System, choice: &DeviceChoice, wishes: &Wishes) -> 
     Ok((source, sink))
 }
 
-/// What the framework is to look the two devices up by: their descriptions.
+/// The names by which the framework finds the two devices: their descriptions.
 #[cfg(not(target_os = "linux"))]
 fn open_as(system: &devices::System, choice: &DeviceChoice, wishes: &Wishes) -> Result<(String, String)> {
     let (input, output) = system.devices.pair(wishes)?;

@@ -34,7 +34,7 @@ pub enum Run {
     Unless(Tensor),
 }
 
-/// What the local SNR decides.
+/// Decisions from the local SNR.
 #[derive(Debug)]
 pub struct StageGate {
     /// The ERB decoder.
@@ -43,7 +43,7 @@ pub struct StageGate {
     pub df: Run,
 }
 
-/// What a hop gives.
+/// The results of a hop.
 #[derive(Debug)]
 pub struct Hop {
     /// Local SNR in dB, `[rows, 1]`.
@@ -226,7 +226,7 @@ impl Memory for Carry<'_> {
     }
 }
 
-/// What the encoder gives beside the buffers `e0`, `e1`, `e2` and `c0` that it fills.
+/// The encoder's results beside the buffers `e0`, `e1`, `e2` and `c0` that it fills.
 #[derive(Debug)]
 pub(crate) struct Encoded {
     pub e3: Tensor,

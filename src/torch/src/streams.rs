@@ -35,7 +35,7 @@ pub struct Streams {
     taken: Vec<bool>,
 }
 
-/// What every batch shares.
+/// State shared by every batch.
 #[derive(Debug)]
 struct OnDevice {
     weights: Rc<Weights>,
@@ -46,7 +46,7 @@ struct OnDevice {
     state: Tensor,
 }
 
-/// What a batch size needs, allocated when it first occurs.
+/// Buffers of a batch size, allocated when it first occurs.
 #[derive(Debug)]
 struct Batch {
     rows: usize,

@@ -89,7 +89,7 @@ impl Target {
     }
 }
 
-/// What libtorch knows of a device, whether or not it can be used.
+/// libtorch's facts about a device, whether or not it can be used.
 pub fn probe(device: abi::DeviceAddress) -> (abi::Probe, Option<TorchError>) {
     let mut probe = abi::Probe { built: 1, n_devices: 1, ..abi::Probe::default() };
     match device.kind {

@@ -130,7 +130,7 @@ impl PluginFile {
 pub struct Param {
     /// The plugin's identifier.
     pub id: u32,
-    /// What people read.
+    /// The name for people.
     pub name: String,
     /// Least value.
     pub min: f64,

@@ -146,7 +146,7 @@ impl Drop for PluginFile {
 pub struct Param {
     /// The plugin's identifier.
     pub id: u32,
-    /// What people read.
+    /// The name for people.
     pub name: String,
     /// The group that it is in; empty if the plugin describes none of that number.
     pub unit: String,

@@ -1,6 +1,6 @@
 //! The formats of bundles.
 
-/// What a bundle is for.
+/// Purpose of a bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// CLAP plugin.
@@ -19,7 +19,7 @@ pub enum Format {
     Program,
 }
 
-/// What macOS wraps in a folder with a property list: all that has a window.
+/// Bundles that macOS wraps in a folder with a property list: all that have a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AppleBundle {
     /// CLAP plugin.

@@ -73,9 +73,9 @@ pub const LADSPA_FILE: &str = "libdeep_filter_ladspa.so";
 /// One bundle. Paths are relative to the directory that holds the bundles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bundle {
-    /// What it is for.
+    /// Its purpose.
     pub format: Format,
-    /// What is installed: a file or a directory.
+    /// The installed file or directory.
     pub root: PathBuf,
     /// The binary in it, or it.
     pub binary: PathBuf,

@@ -1,4 +1,4 @@
-//! What bundler.toml says.
+//! Names from bundler.toml.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ pub struct Names {
     pub vendor: String,
     /// Reverse domain name; each bundle adds its format.
     pub identifier: String,
-    /// What an Audio Unit is known by.
+    /// Codes of the Audio Unit.
     pub audio_unit: AudioUnit,
 }
 

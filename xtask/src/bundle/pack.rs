@@ -12,7 +12,7 @@ use tacet_torch_pack::platform::Platform as Torch;
 use super::layout::{Bundle, Format, Platform, System};
 use super::{remove, sign};
 
-/// What of libtorch comes with the bundles.
+/// The part of libtorch that comes with the bundles.
 #[derive(Clone, Debug)]
 pub struct Part {
     /// The pack that it is taken from.

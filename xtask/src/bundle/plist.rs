@@ -7,7 +7,7 @@ use super::names::Names;
 const MICROPHONE_USE: &str = "Tacet removes noise from what the microphone hears.";
 /// Oldest macOS that Rust supports on both processors.
 const MINIMUM_MACOS: &str = "11.0";
-/// What clap-wrapper exports for the first plugin of the library.
+/// clap-wrapper's export for the first plugin of the library.
 const AU_FACTORY: &str = "GetPluginFactoryAUV2_0";
 
 /// The four letters that tell a program from a plugin.
@@ -52,7 +52,7 @@ pub fn info(kind: AppleBundle, names: &Names) -> String {
     )
 }
 
-/// What the system registers: one effect.
+/// The registered component: one effect.
 fn audio_components(names: &Names) -> String {
     let entries = [
         string("name", &format!("{}: {}", names.vendor, names.name)),

@@ -12,13 +12,13 @@ const BLOCKS: [usize; 4] = [512, 64, 1000, 33];
 /// Samples of the largest block.
 const MAX_BLOCK: u32 = 1024;
 
-/// What the plugin made of a recording.
+/// The plugin's output for a recording.
 pub struct Comparison {
     /// Samples compared, of all channels.
     pub n_samples: usize,
     /// Samples that differ.
     pub n_different: usize,
-    /// What the plugin reports, in samples.
+    /// The reported latency, in samples.
     pub latency_samples: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What the machine must have before a build: installed where we may, named where we may not.
+//! Prerequisites of a build: installed where permitted, named otherwise.
 
 use std::process::Command;
 

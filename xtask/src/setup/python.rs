@@ -23,7 +23,7 @@ const CANDIDATES: [Python; 3] = [
 /// Exits with success on Python 3 only.
 const IS_PYTHON_3: [&str; 2] = ["-c", "import sys; sys.exit(sys.version_info[0] != 3)"];
 
-/// What to do where no Python 3 has pip.
+/// The next step where no Python 3 has pip.
 const NEXT_STEP: &str = if cfg!(target_os = "macos") {
     "run `xcode-select --install` or install Python 3 from python.org"
 } else if cfg!(windows) {

@@ -1,4 +1,4 @@
-//! What was built in hosts of other people: pedalboard and dawdreamer load the VST3, Ardour exports a session with it,
+//! The built plugin in third-party hosts: pedalboard and dawdreamer load the VST3, Ardour exports a session with it,
 //! qtractor plays, exports and restores one with the CLAP, ffmpeg, sox and PipeWire run the LADSPA plugins, lilv runs the
 //! LV2, and a sound server the virtual microphone.
 
@@ -55,7 +55,7 @@ pub fn check(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// What cargo says about something that it has built.
+/// A message of cargo about a built artifact.
 #[derive(Deserialize)]
 struct Message {
     reason: String,

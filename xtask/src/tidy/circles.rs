@@ -60,7 +60,7 @@ fn circles(root: &str, roots: &[String], sources: &[Source]) -> Vec<Finding> {
     uses.into_iter().filter_map(finding).collect()
 }
 
-/// What a file's code says, its tests left out.
+/// A file's uses of modules, its tests left out.
 #[derive(Default)]
 struct Found {
     /// Paths that begin with `crate`, `self` or `super`.

@@ -1,4 +1,4 @@
-//! What a crate may not depend on, directly or through others, on any platform. What runs at build time alone does not
+//! Forbidden dependencies of crates, direct or transitive, on any platform. Build-time dependencies do not
 //! count.
 
 use anyhow::{Context, Result, ensure};
@@ -11,12 +11,12 @@ use crate::workspace::Workspace;
 const FRAMEWORK: [&str; 3] = ["nice-plug", "nice-plug-egui", "egui"];
 /// Audio devices.
 const AUDIO_DEVICES: [&str; 3] = ["cpal", "jack", "alsa"];
-/// What programs for the terminal and readers of files are made of.
+/// Crates of terminal programs and file readers.
 const PROGRAMS: [&str; 5] = ["symphonia", "clap", "png", "ab_glyph", "ctrlc"];
 /// Errors of programs: libraries have types of their own. The framework depends on it.
 const REFUSED_DIRECTLY: [&str; 1] = ["anyhow"];
 
-/// What a crate may not depend on.
+/// Forbidden dependencies of a crate.
 struct Ban {
     package: &'static str,
     /// The package's manifest, relative to the root.
@@ -85,7 +85,7 @@ pub fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
     Ok(findings)
 }
 
-/// What is wrong with a tree, a line per crate: its depth, its name, its version.
+/// Findings about a tree, a line per crate: its depth, its name, its version.
 fn objections(ban: &Ban, tree: &str) -> Vec<Finding> {
     let is_refused = |depth: &str, name: &str| {
         (ban.is_library && depth == "1" && REFUSED_DIRECTLY.contains(&name))

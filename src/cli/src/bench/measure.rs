@@ -41,7 +41,7 @@ pub struct Times {
     pub mean_us: f32,
 }
 
-/// What steps of one device with one number of streams cost, warm unless it says cold.
+/// Costs of the steps of one device with one number of streams, warm unless marked cold.
 #[derive(Debug, Serialize)]
 pub struct Measured {
     pub device: String,
@@ -271,7 +271,7 @@ fn samples() -> Vec<[f32; HOP]> {
     (0..N_INPUTS).map(|_| std::array::from_fn(|_| noise())).collect()
 }
 
-/// What the network hears of that noise.
+/// The network's input for that noise.
 fn inputs(norm_alpha: f32) -> Vec<ChannelIn> {
     let (mut analysis, mut features) = (Analysis::new(), FeatureState::new(norm_alpha));
     let mut spectrum = SILENT_SPECTRUM;

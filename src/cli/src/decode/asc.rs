@@ -38,7 +38,7 @@ pub fn reduce_to_core(params: &mut AudioCodecParameters) -> Result<bool> {
     Err(refusal::codec("MP4", name))
 }
 
-/// What a description says.
+/// A parsed description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Config {
     /// Of the core.

@@ -11,7 +11,7 @@ use super::opus::{OpusStream, RATE_HZ as OPUS_RATE_HZ};
 use super::{SourceDepth, refusal, wave_mask};
 use crate::panics::foreign;
 
-/// What was decoded from a packet.
+/// The samples of a decoded packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Samples, perhaps none (the first packet of some codecs).
@@ -63,7 +63,7 @@ impl PacketDecoder {
         }
     }
 
-    /// What the output's depth follows.
+    /// The depth that the output's depth follows.
     pub fn depth(&self) -> SourceDepth {
         match self {
             Self::Symphonia(decoder) => source_depth(decoder.codec_params()),

@@ -25,7 +25,7 @@ pub enum Edit {
     },
 }
 
-/// What is presented of one track, in units of its own timescale.
+/// The presented part of one track, in units of its own timescale.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrackEdits {
     /// The track, as its header names it.
@@ -45,13 +45,13 @@ const MAX_BOXES: usize = 10_000;
 /// The most bytes of a description of samples that are read.
 const MAX_STSD: u64 = 1 << 16;
 
-/// What an MP4's tracks present. Empty for any other file, or one whose boxes make no sense: then nothing
+/// The presented parts of an MP4's tracks. Empty for any other file, or one whose boxes make no sense: then nothing
 /// is trimmed, and the decoder reports what is wrong.
 pub fn read(file: &mut (impl Read + Seek)) -> Vec<TrackEdits> {
     Movie::read(file).map(|movie| movie.edits()).unwrap_or_default()
 }
 
-/// What the boxes say; times in units of the named timescale.
+/// Contents of the boxes; times in units of the named timescale.
 #[derive(Default)]
 struct Movie {
     timescale: u32,
@@ -205,7 +205,7 @@ fn pcm_codec(stsd: &[u8]) -> Option<AudioCodecId> {
     })
 }
 
-/// What the outer boxes of an MP4 say.
+/// Contents of the outer boxes of an MP4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outline {
     /// Where the last box ends by its own words, if that is behind the end of the file.

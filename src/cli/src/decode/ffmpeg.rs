@@ -1,4 +1,4 @@
-//! What Tacet does not read itself, by the program ffmpeg: a child process whose samples come through a pipe. Only where
+//! Formats that Tacet does not read itself, by ffmpeg: a child process whose samples come through a pipe. Only where
 //! `--ffmpeg` asks for it.
 
 use std::fs::File;
@@ -18,7 +18,7 @@ pub struct FfmpegSource {
     samples: PlainSource,
     format: Format,
     child: Child,
-    /// What ffmpeg complains about.
+    /// ffmpeg's error output.
     errors: File,
     note: String,
 }

@@ -17,7 +17,7 @@ pub enum Family {
     Adts(u8),
 }
 
-/// What a frame's header says.
+/// A parsed frame header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// Layer or profile.

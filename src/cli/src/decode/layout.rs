@@ -1,4 +1,4 @@
-//! What a container of plain samples says: codec, shape, where the data begin and how long they are said to be.
+//! Layout of a container of plain samples: codec, shape, start of the data and their stated length.
 
 use super::SourceDepth;
 use super::metadata::Metadata;
@@ -18,7 +18,7 @@ pub enum Codec {
 }
 
 impl Codec {
-    /// What the output's depth follows.
+    /// The depth that the output's depth follows.
     pub fn depth(self) -> SourceDepth {
         match self {
             Self::Pcm(encoding) => encoding.depth(),
@@ -36,7 +36,7 @@ pub enum Announced {
     Open,
 }
 
-/// What may follow the data.
+/// Chunks that may follow the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tail {
     /// Chunks with a four-letter name and 32 bits of length in this byte order, at even positions.
@@ -71,8 +71,8 @@ pub struct Layout {
     pub block_align: usize,
     /// The stated length of the data.
     pub announced: Announced,
-    /// What may follow.
+    /// Chunks that may follow.
     pub tail: Tail,
-    /// What was read on the way and belongs into an output.
+    /// Metadata for an output, read on the way.
     pub metadata: Metadata,
 }

@@ -1,4 +1,4 @@
-//! What an input says about its recording, beside the samples: chunks of WAV as they are, and tags by name.
+//! Metadata of an input's recording: chunks of WAV as they are, and tags by name.
 
 use std::fs::File;
 use std::io::{Seek as _, SeekFrom};
@@ -17,7 +17,7 @@ const MAX_CHUNK: u64 = 1 << 24;
 /// The most bytes of all chunks.
 const MAX_CHUNKS: u64 = 1 << 26;
 
-/// What belongs into an output beside the samples.
+/// Metadata for an output.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metadata {
     /// Chunks of a RIFF, name and content, in their order: bext, iXML, cue points and the like.
@@ -30,7 +30,7 @@ pub struct Metadata {
     pub lost: Vec<String>,
 }
 
-/// What a chunk is to an output of the same length and rate.
+/// The use of a chunk in an output of the same length and rate.
 enum Use {
     /// Stays true: kept as it is.
     Keep,

@@ -298,7 +298,7 @@ fn is_encoder_header(header: &Header, frame: &[u8]) -> bool {
     EncoderInfo::read(header, frame).is_some()
 }
 
-/// What an encoder's header frame says (Xing, with LAME's extension, or VBRI).
+/// An encoder's header frame (Xing, with LAME's extension, or VBRI).
 #[derive(Clone, Copy, Debug, Default)]
 struct EncoderInfo {
     is_header: bool,

@@ -109,7 +109,7 @@ impl Head {
     }
 }
 
-/// What the first walk over the pages found of one stream.
+/// Findings of the first walk over one stream's pages.
 #[derive(Clone, Debug)]
 struct Link {
     serial: u32,
@@ -120,7 +120,7 @@ struct Link {
     is_ended: bool,
 }
 
-/// What is handed out next, before trimming and conversion. But for the end of a part, all of the same link.
+/// The next output, before trimming and conversion. Except at the end of a part, all of it is from one link.
 enum Piece {
     Block(Vec<Vec<f32>>),
     /// Samples of silence: of whatever length, it takes no memory.
@@ -145,7 +145,7 @@ pub struct OggSource {
     n_decoded: u64,
     offset: Option<i64>,
     to_skip: u64,
-    /// What a page gave, before trimming and conversion, and is not handed out yet.
+    /// Pending output of a page, before trimming and conversion.
     ready: VecDeque<Piece>,
     is_over: bool,
     n_gap_samples: u64,

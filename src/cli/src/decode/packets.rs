@@ -55,7 +55,7 @@ pub struct PacketSource {
     format: Format,
     is_length_exact: bool,
     parts: VecDeque<Part>,
-    /// What was decoded and not used up, and where in the media the first of it begins.
+    /// Decoded samples that are left, and the position of the first in the media.
     queue: VecDeque<Queued>,
     queue_at: u64,
     /// Where the packets read so far end, dropped ones included.

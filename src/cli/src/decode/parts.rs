@@ -1,4 +1,4 @@
-//! What a container of packets hands out: parts of its media, and silence.
+//! Output of a container of packets: parts of its media, and silence.
 
 use super::edits::Edit;
 
@@ -16,7 +16,7 @@ pub enum Part {
     },
 }
 
-/// What was decoded and not used up.
+/// Decoded samples that are left.
 pub enum Queued {
     /// Samples, one vector per channel.
     Block(Vec<Vec<f32>>),

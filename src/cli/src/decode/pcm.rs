@@ -40,7 +40,7 @@ impl Encoding {
         }
     }
 
-    /// What the output's depth follows.
+    /// The depth that the output's depth follows.
     pub fn depth(self) -> SourceDepth {
         match self {
             Self::Int { n_bits, .. } => SourceDepth::Int(n_bits),

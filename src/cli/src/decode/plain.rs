@@ -46,7 +46,7 @@ pub struct PlainSource {
     bytes: Vec<u8>,
 }
 
-/// What makes samples of the smallest part that can be decoded alone.
+/// Decodes the smallest part that can be decoded alone.
 enum Unit {
     /// A sample of every channel.
     Plain,

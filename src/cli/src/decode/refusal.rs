@@ -2,7 +2,7 @@
 
 use anyhow::{Error, anyhow};
 
-/// What can be read, for error texts and the help.
+/// The readable formats, for error texts and the help.
 pub const SUPPORTED: &str = "WAV, RF64, BW64, Wave64, AIFF, AU, CAF, FLAC, MP3, Ogg Vorbis and Opus, AAC-LC and ALAC in \
     M4A, MP4 and MOV, and Matroska and WebM";
 

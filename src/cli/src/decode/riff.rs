@@ -143,7 +143,7 @@ fn read_wave64(input: &mut Input) -> Result<Layout> {
     }
 }
 
-/// What a `fmt ` chunk says.
+/// A parsed `fmt ` chunk.
 #[derive(Clone, Copy)]
 struct Fmt {
     code: u16,

@@ -32,7 +32,7 @@ impl SbrMeter {
     }
 }
 
-/// What to tell of a stream whose core runs at `rate_hz`.
+/// The warning for a stream whose core runs at `rate_hz`.
 pub fn lost_band(rate_hz: u32) -> String {
     format!(
         "is HE-AAC: only its core, up to {:.1} kHz, is decoded ({rate_hz} Hz); for the whole band convert it with ffmpeg first",

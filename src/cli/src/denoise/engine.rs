@@ -72,7 +72,7 @@ pub fn method(text: &str) -> Result<MethodChoice, String> {
     }
 }
 
-/// What the options ask for, before anything is opened.
+/// The request of the options, before anything is opened.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Wanted {
     /// This one, chosen or configured.
@@ -153,7 +153,7 @@ fn wanted(
     }
 }
 
-/// What runs the network, for the report.
+/// The engine, for the report.
 #[derive(Clone, Debug, Serialize)]
 pub struct EngineReport {
     /// "native CPU", "torch CUDA".
@@ -269,7 +269,7 @@ impl Engines {
         &self.report
     }
 
-    /// What the user should know before the first file; nothing where all is as ever.
+    /// A note for the user before the first file, if there is anything unusual.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }

@@ -34,17 +34,17 @@ const WAIT: Duration = Duration::from_millis(5);
 /// Bytes that standard output may be behind by: 21 ms of 16-bit audio in mono.
 const PIPE_BYTES: usize = 2048;
 
-/// What all files of a run share.
+/// State shared by all files of a run.
 pub struct Context<'a> {
     /// The model.
     pub model: &'a LoadedModel,
-    /// What runs it.
+    /// The engine that runs it.
     pub engines: &'a Engines,
     /// How to denoise.
     pub settings: Settings,
     /// Whether to write floating point whatever the input's depth.
     pub is_float: bool,
-    /// What of the signal is written.
+    /// The part of the signal that is written.
     pub listen: Listen,
     /// How inputs are opened.
     pub input: &'a decode::Options,
@@ -163,7 +163,7 @@ fn write_flac(flow: &mut Flow<'_>, place: &Place, spec: &Spec, progress: &FilePr
     Ok((n_over, output, note))
 }
 
-/// What a FLAC is written into.
+/// The destination of a FLAC.
 trait WriteSeek: Write + Seek {}
 impl<T: Write + Seek> WriteSeek for T {}
 
@@ -179,7 +179,7 @@ struct Flow<'a> {
     listen: Listen,
 }
 
-/// What observes the signal at 48 kHz.
+/// Observers of the signal at 48 kHz.
 struct Watch {
     noise: NoiseMeter,
     spectrogram: Option<Spectrogram>,

@@ -1,9 +1,9 @@
-//! What of the signal is written: denoised, a mix with the input, or what was taken out, as the plugin has it.
+//! The part of the signal that is written: denoised, a mix with the input, or the removed part, as in the plugin.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
-/// What is written.
+/// The written signal.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Listen {
     /// Share of the denoised signal, 0 to 1; the rest is the input.
@@ -45,7 +45,7 @@ impl Waiting {
         }
     }
 
-    /// What is written for a denoised block, sample by sample with the input.
+    /// The written samples of a denoised block, given the input.
     pub fn mix(&self, denoised: &[&[f32]], listen: Listen) -> Vec<Vec<f32>> {
         let mut channels = self.channels.borrow_mut();
         let pairs = channels.iter_mut().zip(denoised);

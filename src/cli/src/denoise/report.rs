@@ -1,4 +1,4 @@
-//! What a run did, for people (one line per file) and as JSON.
+//! The report of a run, for people (one line per file) and as JSON.
 //!
 //! Noise reduction is the difference of level, before minus after, over the quietest tenth of the 10 ms hops that are
 //! not digital silence: in speech those are the pauses, where what there is is noise. Chosen by the input's level, so
@@ -151,7 +151,7 @@ pub struct LevelReport {
     pub peak_dbfs: f64,
 }
 
-/// What was measured while one file went through.
+/// Measurements of one file.
 pub struct Measured {
     /// The input's level.
     pub before: SignalLevel,
@@ -161,7 +161,7 @@ pub struct Measured {
     pub noise: NoiseMeter,
     /// Samples beyond full scale in the output.
     pub n_over: u64,
-    /// What was wrong with the input.
+    /// Damage of the input.
     pub blemishes: Blemishes,
     /// Samples per channel.
     pub n_samples: u64,
@@ -174,7 +174,7 @@ pub struct Measured {
 pub struct FileReport {
     /// As named on the command line; `-` for standard input.
     pub input: PathBuf,
-    /// What was written; `-` for standard output.
+    /// The output file; `-` for standard output.
     pub output: PathBuf,
     /// The result, or the reason why there is none.
     #[serde(flatten)]
@@ -228,7 +228,7 @@ pub struct Done {
     /// How much lower that tenth is in the output, in dB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub noise_reduction_db: Option<f64>,
-    /// What the user should know.
+    /// Notes for the user.
     pub warnings: Vec<String>,
 }
 
@@ -315,14 +315,14 @@ pub struct RunReport {
     pub tacet: &'static str,
     /// The model's name, or its path as given.
     pub model: String,
-    /// What ran it.
+    /// The engine that ran it.
     #[serde(flatten)]
     pub engine: EngineReport,
     /// Delay of the pipeline at 48 kHz, in samples; taken out of the files.
     pub delay_samples: usize,
     /// The same in milliseconds.
     pub delay_ms: f64,
-    /// What the same processing adds live, where a hop must be complete before it is processed: the delay and a hop.
+    /// Latency of the same processing live, where a hop must be complete before it is processed: the delay and a hop.
     pub live_latency_ms: f64,
     /// One per input, in the order of the command line.
     pub files: Vec<FileReport>,

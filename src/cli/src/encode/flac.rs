@@ -22,7 +22,7 @@ pub struct FlacWriter<W: Write + Seek> {
     samples: Vec<i32>,
 }
 
-/// What a source becomes in FLAC: its own depth, 24 bits for floating point.
+/// The FLAC depth of a source: its own, 24 bits for floating point.
 ///
 /// # Errors
 /// FLAC has no room for so many channels or such a rate; the message names what has.

@@ -30,12 +30,12 @@ const BEXT: [(&str, usize, usize); 5] = [
 const TIME_REFERENCE: usize = 338;
 const CODING_HISTORY: usize = 602;
 
-/// What becomes of metadata in an output.
+/// Metadata as an output can hold them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Carried<T> {
-    /// What the output gets.
+    /// The part that the output can hold.
     pub content: T,
-    /// What it has nothing for, by name.
+    /// The part that it cannot hold, by name.
     pub lost: Vec<String>,
 }
 

@@ -7,7 +7,7 @@ use super::{
     Alignment, Definition, Role, ScoreError, Scores, Signal, align, estoi, lsd, resample, score, sdr, stoi,
 };
 
-/// What NumPy computed; `tests/golden/scores.py` writes it and documents the signals.
+/// NumPy's results; `tests/golden/scores.py` writes them and documents the signals.
 const GOLDEN: &str = include_str!("../../../../tests/golden/scores.json");
 
 /// Numerical Recipes' congruential generator as noise in -1..1.

@@ -19,12 +19,12 @@ const TITLE_SIZE: f32 = 30.0;
 const LABEL_SIZE: f32 = 19.0;
 /// Length of a tick in pixels.
 const TICK: u32 = 6;
-/// What the frequency axis names, where it fits.
+/// Labels of the frequency axis, where they fit.
 const TICKS_HZ: [f32; 10] = [0.0, 250.0, 500.0, 1e3, 2e3, 4e3, 6e3, 10e3, 16e3, 24e3];
 /// Labels closer than this are left out, in pixels.
 const MIN_LABEL_GAP: f32 = 24.0;
 
-/// What is drawn.
+/// The figure's input.
 pub struct Figure<'a> {
     /// Top left, large: the file.
     pub title: &'a str,

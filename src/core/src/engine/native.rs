@@ -98,6 +98,16 @@ impl Engine for NativeEngine {
         }
     }
 
+    fn copy_state(&mut self, from: StreamId, to: StreamId) -> bool {
+        let of = |stream: StreamId| self.streams.get(stream.0 as usize).and_then(Option::as_ref);
+        let copy = match (of(from), of(to)) {
+            (Some(heard), Some(joined)) if heard.len() == joined.len() => heard.clone(),
+            _ => return false,
+        };
+        self.streams[to.0 as usize] = Some(copy);
+        true
+    }
+
     fn step(&mut self, jobs: &mut [Job]) -> Result<StepTimings, EngineError> {
         let start = Instant::now();
         self.rows.clear();

@@ -55,7 +55,7 @@ impl Hops {
         &self.thresholds
     }
 
-    /// What the network hears, `[hop][channel]`.
+    /// The network's input, `[hop][channel]`.
     pub fn inputs(&self) -> &[ChannelIn] {
         &self.inputs[..self.n_hops * self.n_channels]
     }
@@ -101,7 +101,7 @@ pub trait Pass<W>: Send {
 
 /// A network on a device, made for one stream of a number of channels that is fixed.
 pub trait SequenceEngine {
-    /// What its passes hand on beside the hops: buffers for a chunk.
+    /// Buffers for a chunk that its passes hand on beside the hops.
     type Work: Send + 'static;
 
     /// Channels of the stream.

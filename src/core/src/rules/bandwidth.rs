@@ -23,7 +23,7 @@ const SLOPE_GROUPS: usize = 2;
 const IMAGE_GAIN: f32 = 0.178;
 /// Share of the newest hop in the followed power: a second.
 const AVERAGING: f32 = 0.01;
-/// What is empty has so little power beside the last full group: 35 dB less for a band to be found, 25 dB less for it to
+/// Power of an empty group relative to the last full one: 35 dB less for a band to be found, 25 dB less for it to
 /// stay. A voice alone falls more slowly.
 const FOUND: f32 = 3e-4;
 const STAYS: f32 = 3e-3;

@@ -53,7 +53,7 @@ const TOO_QUIET_DB: f32 = 12.0;
 /// Speech at a gain may be so much too loud before the gain is taken back at once, in dB: the network minds quiet, not
 /// loud.
 const TOO_LOUD_DB: f32 = 22.0;
-/// What a sound that has just begun is expected to rise by, in dB.
+/// Expected rise of a sound that has just begun, in dB.
 const RISE_DB: f32 = 8.0;
 /// Speech that needs less than this, for long, gets gain 1 again, in dB.
 const RELEASE_DB: f32 = 10.0;

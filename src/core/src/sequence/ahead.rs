@@ -3,14 +3,13 @@
 use tacet_model::HOP;
 
 use crate::frame::{SILENT_SPECTRUM, Spectrum};
-use crate::halves::analyse;
+use crate::halves::Analyses;
 use crate::rules::{Conditions, Listener, Rules};
-use crate::stft::Analysis;
 
 /// Hops that were heard and are not processed yet, a ring.
 pub struct Ahead {
     listener: Listener,
-    channels: Box<[Analysis]>,
+    analyses: Analyses,
     frames: Box<[Spectrum]>,
     /// `[hop][channel][480]`.
     samples: Box<[f32]>,
@@ -23,7 +22,7 @@ impl Ahead {
     pub fn new(n_channels: usize, ahead_hops: usize) -> Self {
         Self {
             listener: Listener::new(ahead_hops),
-            channels: (0..n_channels).map(|_| Analysis::new()).collect(),
+            analyses: Analyses::new(n_channels),
             frames: vec![SILENT_SPECTRUM; n_channels].into(),
             samples: vec![0.0; (ahead_hops + 1) * n_channels * HOP].into(),
             at: 0,
@@ -33,7 +32,7 @@ impl Ahead {
     /// Hears a hop, and gives the one `ahead_hops` before it with its conditions, if there is one: `[channel][480]`.
     pub fn push<C: AsRef<[f32]>>(&mut self, input: &[C], rules: &Rules) -> Option<(&[f32], Conditions)> {
         if *rules != Rules::REFERENCE {
-            analyse(&mut self.channels, input, &mut self.frames);
+            self.analyses.process(input, &mut self.frames);
         }
         self.listener.hear(&self.frames, rules);
         let len = input.len() * HOP;

@@ -54,7 +54,7 @@ pub fn offer(n_channels: usize, rate_hz: u32) -> Vec<u64> {
 mod tests {
     use super::*;
 
-    /// What `spa_format_audio_raw_build` of PipeWire 0.3.65 writes.
+    /// Output of `spa_format_audio_raw_build` of PipeWire 0.3.65.
     #[test]
     fn it_is_what_pipewires_own_builder_writes() {
         let hex = |words: &[u64]| -> String {

@@ -186,7 +186,7 @@ pub struct Data {
     pub max_bytes: u32,
     /// The memory; null where there is none.
     pub data: *mut c_void,
-    /// What of it is valid.
+    /// The valid part.
     pub chunk: *mut Chunk,
 }
 

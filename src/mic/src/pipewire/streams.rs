@@ -25,7 +25,7 @@ use crate::settings::Settings;
 /// Most samples of a block: PipeWire's largest.
 const MAX_BLOCK: usize = 8192;
 
-/// What the streams tell while they run.
+/// Events of running streams.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// A stream's new state.
@@ -41,7 +41,7 @@ pub enum Event {
     Stop,
 }
 
-/// What the streams are opened for.
+/// Options of the streams.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
     /// Which way the sound goes.
@@ -65,7 +65,7 @@ struct Chain {
     samples: Vec<Vec<f32>>,
 }
 
-/// What a stream's callbacks are given.
+/// Data of a stream's callbacks.
 struct CallbackData {
     is_input: bool,
     events: Sender<Event>,
@@ -417,7 +417,7 @@ unsafe fn plane<'b>(buffer: *mut StreamBuffer, channel: usize) -> Option<(&'b Da
     }
 }
 
-/// What a state means for the user.
+/// The meaning of a state for the user.
 pub fn describe(state: i32) -> &'static str {
     match state {
         state::STREAMING => "live",

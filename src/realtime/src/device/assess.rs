@@ -1,4 +1,4 @@
-//! What follows from the facts, as a pure function: can a device be used, with which deep-filter method for whole files,
+//! Assessment of devices, a pure function of facts: can a device be used, with which deep-filter method for whole files,
 //! and what should the user know.
 
 use std::fmt;
@@ -15,7 +15,7 @@ pub const MPS_FLOOR: Version = Version::new(14, 0);
 /// Complex numbers on MPS came with this macOS (PyTorch #115513).
 pub const COMPLEX_ON_MPS: Version = Version::new(14, 0);
 
-/// What libtorch says.
+/// Facts from libtorch.
 #[derive(Clone, Debug)]
 pub struct TorchFacts {
     /// Its version.
@@ -78,7 +78,7 @@ impl fmt::Display for Unavailable {
     }
 }
 
-/// What the user should know of a device that can be used.
+/// A warning about a device that can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Warning {
     /// Steps of one hop are bound by launching work.
@@ -135,7 +135,7 @@ pub struct DfChoice {
     pub reason: &'static str,
 }
 
-/// What is to be said of a device.
+/// The assessment of a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assessment {
     /// The device.

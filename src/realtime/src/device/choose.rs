@@ -3,7 +3,7 @@
 use super::{Assessment, Device};
 use crate::engine::torch::TorchDevice;
 
-/// What may run the files.
+/// Candidates for the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
     /// Any device: on the CPU the native engine, which needs nothing.

@@ -30,7 +30,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// What the program runs on.
+/// The system of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum System {
     /// macOS.

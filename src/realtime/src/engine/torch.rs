@@ -82,7 +82,7 @@ pub enum TorchError {
     Call {
         /// The device's name.
         device: String,
-        /// What it said.
+        /// Its message.
         error: CallError,
     },
     /// The model could not be handed over.
@@ -98,7 +98,7 @@ pub enum TorchError {
         device: String,
         /// Energy of the reference over energy of the difference.
         agreement_db: f32,
-        /// What is needed.
+        /// The requirement.
         required_db: f32,
     },
     /// A step failed in the self-check.
@@ -412,7 +412,7 @@ fn values(output: &ChannelOut) -> impl Iterator<Item = f32> + '_ {
     std::iter::once(output.lsnr_db).chain(output.mask).chain(filtered)
 }
 
-/// What a failed call means for the user.
+/// The meaning of a failed call for the user.
 fn failure(CallError { status, text }: &CallError) -> String {
     match *status {
         Status::OUT_OF_MEMORY => {

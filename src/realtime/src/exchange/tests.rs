@@ -92,7 +92,7 @@ fn either_end_notices_that_the_other_is_gone() {
     assert!(audio.is_closed());
 }
 
-/// What may happen to an exchange, in any order.
+/// Events of an exchange, in any order.
 #[derive(Clone, Copy, Debug)]
 enum Event {
     Hop,

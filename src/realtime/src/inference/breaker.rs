@@ -4,7 +4,7 @@
 const MAX_IN_A_ROW: u32 = 3;
 /// Failed steps on an engine's account after which it is given up, however many succeed in between.
 const MAX_ON_ACCOUNT: f32 = 8.0;
-/// What a step that succeeds takes off the account: an engine may fail once a second.
+/// Credit for a step that succeeds: an engine may fail once a second.
 const FORGIVENESS: f32 = 0.01;
 
 /// An engine's record.

@@ -1,4 +1,4 @@
-//! What a service tells about itself: its streams, its priority, and whether its worker hangs.
+//! The report of a service: its streams, its priority, and whether its worker hangs.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};

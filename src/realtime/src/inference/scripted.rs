@@ -15,7 +15,7 @@ use crate::engine::torch::TorchDevice;
 use crate::engine::{ChannelOut, Engine, EngineError, Job, Stage, StepTimings, StreamId};
 use crate::frame::{LowBins, SILENT_LOW_BINS};
 
-/// What the engine does at its next step.
+/// The engine's behaviour in its next step.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Act {
     /// Scales the aligned frame.
@@ -41,7 +41,7 @@ pub struct Script {
     pub n_resets: AtomicU64,
     pub largest_batch: AtomicU64,
     pub delay_us: AtomicU64,
-    /// What an error says.
+    /// Text of an error.
     pub reason: Mutex<&'static str>,
     /// Why opening an engine fails, if it does.
     pub missing: Mutex<Option<&'static str>>,

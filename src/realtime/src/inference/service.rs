@@ -45,7 +45,7 @@ impl Stream {
         &self.status
     }
 
-    /// What the stream's engine runs on.
+    /// The device of the stream's engine.
     pub fn device(&self) -> Device {
         self.service.device
     }
@@ -77,7 +77,7 @@ impl Service {
         Ok(Self { device, opener, commands, waker, report, thread: Some(thread) })
     }
 
-    /// What the worker runs on.
+    /// The worker's device.
     pub fn device(&self) -> Device {
         self.device
     }

@@ -49,7 +49,7 @@ pub enum ConnectError {
     NoThread {
         /// The device.
         device: Device,
-        /// What the system said.
+        /// The system's message.
         reason: String,
     },
     /// The device's one thread is on its way out: what it has begun is not wanted any more.
@@ -68,7 +68,7 @@ pub enum ConnectError {
     },
 }
 
-/// What opens a device's engines.
+/// Openers of a device's engines.
 fn opener(device: Device) -> Arc<dyn EngineOpener> {
     match device {
         Device::Torch(torch) => Arc::new(TorchOpener::new(torch)),
@@ -145,7 +145,7 @@ impl Services {
         Ok(service)
     }
 
-    /// What the services of a device tell, one for each worker that runs.
+    /// The reports of a device's services, one for each worker that runs.
     pub fn reports(&self, device: Device) -> Vec<Arc<ServiceReport>> {
         let services = self.services.lock();
         let known = services.get(&device).into_iter().flatten();

@@ -110,9 +110,9 @@ impl Retired {
 #[derive(Default)]
 struct Slot {
     wanted: Option<Device>,
-    /// What the processor has or is about to have.
+    /// The stream that the processor has or is about to have.
     served: Option<(Device, Arc<StreamStatus>)>,
-    /// What is being opened.
+    /// The stream that is being opened.
     opening: Option<Box<Stream>>,
     /// Since when the wanted device's thread, which is on its way out, is waited for.
     closing_since: Option<Instant>,

@@ -1,4 +1,4 @@
-//! What a worker and the audio thread tell about a stream: how far it is, and why it does not serve.
+//! The status of a stream, as its worker and the audio thread report it: its state, and why it does not serve.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};

@@ -18,10 +18,10 @@ use super::stream::{StreamState, StreamStatus};
 use super::{BuildEngine, OpenError, OpenedEngine, priority};
 use crate::denormals::FlushDenormals;
 use crate::engine::{Engine, Job, NOT_FINITE, StepTimings};
-use crate::exchange::{HopBox, Outcome, Request, WorkerEnd};
+use crate::exchange::{ExchangeId, HopBox, Outcome, Request, WorkerEnd};
 use crate::features::StreamFeatures;
 
-/// What a service asks of its worker.
+/// Commands of a service to its worker.
 pub enum Command {
     /// Serve another stream.
     Join(Join),
@@ -50,6 +50,24 @@ struct Served {
     status: Arc<StreamStatus>,
     /// The request that is being inferred.
     hop: Option<Box<HopBox>>,
+    /// The hop that the engine's state has heard last.
+    heard_seq: Option<u64>,
+    /// The stream whose engine state this one goes on from, until it does.
+    follows: Option<ExchangeId>,
+    /// A request that waits until the stream that it follows has heard the hop before.
+    held: Option<Box<HopBox>>,
+}
+
+/// Treatment of a hop in a stream that follows another.
+enum Follow {
+    /// Has it inferred.
+    Infer,
+    /// Waits for the other.
+    Wait,
+    /// Takes the other's answer.
+    Share(usize),
+    /// Lets it pass: the other is further already, and nobody asks for this one.
+    Skip,
 }
 
 /// An engine with its streams.
@@ -172,6 +190,9 @@ impl Worker {
             features: StreamFeatures::new(join.n_channels, norm_alpha),
             status: join.status.clone(),
             hop: None,
+            heard_seq: None,
+            follows: None,
+            held: None,
         });
         join.status.set(StreamState::Live);
         Ok(())
@@ -209,20 +230,9 @@ impl Group {
     fn step(&mut self, report: &ServiceReport) -> bool {
         let began = Instant::now();
         let mut is_pending = false;
-        for (served, job) in self.served.iter_mut().zip(&mut self.jobs) {
-            let Some(Request { mut hop, is_first }) = served.end.receive() else { continue };
-            if is_first {
-                self.engine.reset(job.stream);
-                served.features.reset();
-            }
-            if hop.inherits {
-                served.features.inherit(&hop.normalisation);
-            }
-            served.features.process(&hop.noisy, &hop.rules, &mut job.input);
-            for (normalisation, used) in hop.normalisation.iter_mut().zip(served.features.normalisations()) {
-                *normalisation = used;
-            }
-            hop.conditions = *served.features.conditions();
+        for i in 0..self.served.len() {
+            let Some(mut hop) = self.take(i) else { continue };
+            let (served, job) = (&mut self.served[i], &mut self.jobs[i]);
             hop.queue_us = began.saturating_duration_since(hop.sent).as_secs_f32() * 1e6;
             job.thresholds = hop.thresholds;
             job.pending = true;
@@ -249,6 +259,76 @@ impl Group {
         true
     }
 
+    /// The next hop of a stream that is to be inferred, its features in the job.
+    fn take(&mut self, i: usize) -> Option<Box<HopBox>> {
+        loop {
+            let served = &mut self.served[i];
+            let mut hop = match served.held.take() {
+                Some(hop) => hop,
+                None => {
+                    let Request { hop, is_first } = served.end.receive()?;
+                    if is_first {
+                        self.engine.reset(self.jobs[i].stream);
+                        served.features.reset();
+                        (served.heard_seq, served.follows) = (None, None);
+                    }
+                    if hop.inherits.is_some() {
+                        served.features.inherit(&hop.normalisation);
+                        served.follows = hop.inherits;
+                    }
+                    hop
+                }
+            };
+            let follow = self.follow(i, hop.seq);
+            let (served, job) = (&mut self.served[i], &mut self.jobs[i]);
+            if matches!(follow, Follow::Wait) {
+                served.held = Some(hop);
+                return None;
+            }
+            served.features.process(&hop.noisy, &hop.rules, &mut job.input);
+            for (normalisation, used) in hop.normalisation.iter_mut().zip(served.features.normalisations()) {
+                *normalisation = used;
+            }
+            hop.conditions = *served.features.conditions();
+            match follow {
+                Follow::Infer | Follow::Wait => return Some(hop),
+                Follow::Share(other) => {
+                    hop.outcome = Outcome::Answered;
+                    hop.stage = self.jobs[other].stage;
+                    hop.output.copy_from_slice(&self.jobs[other].output);
+                }
+                Follow::Skip => hop.outcome = Outcome::Returned,
+            }
+            self.served[i].end.answer(hop);
+        }
+    }
+
+    /// Treatment of hop `seq` in a stream that follows another, whose engine state becomes its own as soon as both
+    /// have heard the same.
+    fn follow(&mut self, i: usize, seq: u64) -> Follow {
+        let Some(from) = self.served[i].follows else { return Follow::Infer };
+        let other = self.served.iter().position(|served| served.end.id() == from);
+        let heard = other.and_then(|other| Some((other, self.served[other].heard_seq?)));
+        if let Some((other, heard_seq)) = heard {
+            if seq < heard_seq {
+                return Follow::Skip;
+            }
+            let followed = &self.served[other];
+            if seq > heard_seq + 1 && (followed.hop.is_some() || followed.end.is_pending()) {
+                return Follow::Wait;
+            }
+            if seq <= heard_seq + 1
+                && self.engine.copy_state(self.jobs[other].stream, self.jobs[i].stream)
+                && seq == heard_seq
+            {
+                (self.served[i].follows, self.served[i].heard_seq) = (None, Some(seq));
+                return Follow::Share(other);
+            }
+        }
+        self.served[i].follows = None;
+        Follow::Infer
+    }
+
     fn infer(&mut self) -> Result<StepTimings, String> {
         let (engine, jobs) = (&mut self.engine, &mut self.jobs);
         match contain(|| engine.step(jobs)) {
@@ -262,7 +342,8 @@ impl Group {
         for (served, job) in self.served.iter_mut().zip(&mut self.jobs) {
             let Some(mut hop) = served.hop.take() else { continue };
             job.pending = false;
-            if job.is_finite() {
+            served.heard_seq = job.is_finite().then_some(hop.seq);
+            if served.heard_seq.is_some() {
                 hop.outcome = Outcome::Answered;
                 hop.stage = job.stage;
                 hop.output.copy_from_slice(&job.output);
@@ -280,6 +361,7 @@ impl Group {
     fn answer_failed(&mut self) {
         for (served, job) in self.served.iter_mut().zip(&mut self.jobs) {
             job.pending = false;
+            served.heard_seq = None;
             if let Some(mut hop) = served.hop.take() {
                 hop.outcome = Outcome::Failed;
                 served.end.answer(hop);

@@ -16,7 +16,7 @@ pub struct Row {
     pub device: String,
     /// "All", "Cold", "Warm", or empty where it does not apply.
     pub phase: String,
-    /// What was measured.
+    /// The measurements.
     pub quantity: String,
     /// Which number of it: "p50", "max", "count", a bucket, ...
     pub statistic: String,

@@ -110,7 +110,7 @@ impl Statistics {
         self.n_hops
     }
 
-    /// What the window says. Allocates: not for the audio thread.
+    /// The window's summary. Allocates: not for the audio thread.
     pub fn summary(&self, phase: Phase) -> Summary {
         let chosen = || {
             self.ring.iter().filter(move |entry| match phase {
@@ -140,7 +140,7 @@ impl Statistics {
     }
 }
 
-/// What a window says about a device.
+/// Summary of a device in a window.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
     /// Hops of the chosen phase in the window.

@@ -9,7 +9,7 @@ use crate::latency::LatencyMode;
 use crate::processor::controls::Listen;
 use crate::rules::level::LevelMode;
 
-/// What is written for a value.
+/// Texts of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Text {
     /// Identifier in saved projects, presets and on the command line. Never changes.
@@ -18,7 +18,7 @@ pub struct Text {
     pub name: &'static str,
     /// Short name on the panel's switches.
     pub label: &'static str,
-    /// What it does, where the name does not say it.
+    /// Description, where the name is not enough.
     pub help: &'static str,
 }
 
@@ -26,7 +26,7 @@ pub struct Text {
 pub trait Choice: Copy + Default + PartialEq + Send + Sync + 'static {
     /// Every value.
     const ALL: &'static [Self];
-    /// What is written for each, in the order of [`Self::ALL`].
+    /// Texts of each value, in the order of [`Self::ALL`].
     const TEXTS: &'static [Text];
     /// The identifiers alone.
     const IDS: &'static [&'static str];

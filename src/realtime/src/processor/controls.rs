@@ -12,7 +12,7 @@ pub enum Listen {
     /// The denoised signal of slot A.
     #[default]
     Denoised,
-    /// What slot A removed: the delayed input less the denoised signal.
+    /// The signal that slot A removed: the delayed input less the denoised signal.
     Removed,
     /// The denoised signal of slot A, chosen in a comparison.
     A,
@@ -37,7 +37,7 @@ pub struct Controls {
     pub shaping: Shaping,
     /// Which stages run for which local SNR.
     pub thresholds: Thresholds,
-    /// What is done for recordings that the network was not trained for.
+    /// Rules for recordings that the network was not trained for.
     pub rules: Rules,
     /// Share of the denoised signal, 0..=1; the rest is the delayed input.
     pub mix: f32,

@@ -5,7 +5,7 @@ use crate::samples::peak;
 /// Peak below which a hop is digitally silent: -120 dBFS, below the dither of 20 bits.
 const SILENCE_PEAK: f32 = 1e-6;
 
-/// What the gate says about a hop.
+/// The gate's decision about a hop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
     /// Process it.

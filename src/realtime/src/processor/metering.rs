@@ -49,7 +49,7 @@ impl Metering {
         }
     }
 
-    /// What the rules do at the moment.
+    /// The current effect of the rules.
     pub fn conditions(&self, conditions: &Conditions) {
         self.meters.feature_gain_db.store(conditions.gain_db, Relaxed);
         self.meters.edge_bin.store(conditions.edge_bin.unwrap_or(0) as u32, Relaxed);

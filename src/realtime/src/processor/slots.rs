@@ -8,7 +8,7 @@ use tacet_model::DF_ORDER;
 
 use crate::engine::Thresholds;
 use crate::exchange::wait::Patience;
-use crate::exchange::{HopBox, Outcome};
+use crate::exchange::{ExchangeId, HopBox, Inheritance, Outcome};
 use crate::features::Normalisation;
 use crate::history::History;
 use crate::inference::service::Stream;
@@ -19,19 +19,19 @@ use crate::meters::{Meters, SlotMeters};
 use crate::rules::Rules;
 use crate::slot::{N_SLOTS, SlotId};
 
-/// Hops that a new engine hears before it takes over from one that works. Its normalisation goes on from what is known; the
-/// network's own memory begins empty and fades slowly (bursts of harmonics in noise: what it gives is 8 dB from the
-/// other's after a second, 39 dB after ten), so that this is a start without a gap, not the end of the difference.
+/// Hops that a new engine hears before it takes over from one that works. Its normalisation goes on from that one's. Unless
+/// one engine serves both, the network's own memory begins empty and forgets slowly (bursts of harmonics in noise: the
+/// outputs differ by -8 dB after a second, -39 dB after ten): this is a start without a gap, not the end of the difference.
 const WARM_HOPS: u64 = 100;
 /// Hops after a gap in what an engine hears that are concealed although it answers: its deep filter spans five frames, and
 /// would put together some from before the gap and some from after it.
 const GAP_HOPS: u64 = DF_ORDER as u64;
 /// Misses that trip a stream, where each reply in time takes [`FORGIVENESS`] back: half a second of nothing but misses.
 const TRIP_MISSES: f32 = 50.0;
-/// What a reply in time takes back of the misses.
+/// Credit for a reply in time.
 const FORGIVENESS: f32 = 0.1;
 
-/// What a reply tells the lab.
+/// The timing of a reply, for the lab.
 fn timing(hop: &HopBox, missed: bool) -> HopTiming {
     HopTiming { pushed_us: hop.pushed_us(), queue_us: hop.queue_us, step: hop.timings, missed }
 }
@@ -132,8 +132,8 @@ pub struct Slots {
     retired: Option<Box<Stream>>,
     /// Whether no hop has been sent since the beginning or the last reset.
     is_fresh: bool,
-    /// The newest hop whose normalisation is known, and that: what a stream that joins goes on from.
-    known_seq: Option<u64>,
+    /// The newest hop whose normalisation is known, by whose reply, and that: what a stream that joins goes on from.
+    known_by: Option<(u64, ExchangeId)>,
     known: Box<[Normalisation]>,
 }
 
@@ -141,7 +141,7 @@ impl Slots {
     /// Empty slots of a stream of `n_channels`; the slot manager fills them.
     pub fn new(inbox: SlotInbox, n_channels: usize) -> Self {
         let known = vec![Normalisation::default(); n_channels].into();
-        Self { slots: Default::default(), inbox, retired: None, is_fresh: true, known_seq: None, known }
+        Self { slots: Default::default(), inbox, retired: None, is_fresh: true, known_by: None, known }
     }
 
     /// Takes the slot manager's messages. Call between hops.
@@ -220,8 +220,9 @@ impl Slots {
                 let mut inherited = None;
                 if fed.n_fed == 0 && !is_fresh {
                     // It joins in the middle.
-                    inherited = self.known_seq.map(|_| &*self.known);
-                    let n_missed = self.known_seq.map_or(0, |known| (seq - known).saturating_sub(1));
+                    let normalisation = &*self.known;
+                    inherited = self.known_by.map(|(_, from)| Inheritance { from, normalisation });
+                    let n_missed = self.known_by.map_or(0, |(known, _)| (seq - known).saturating_sub(1));
                     // More than the history holds: it goes on from what is known as if nothing had been missed.
                     let n_missed = if n_missed < history.n_hops() as u64 { n_missed } else { 0 };
                     fed.note_gap(seq - n_missed);
@@ -260,9 +261,10 @@ impl Slots {
                 incoming.stream.exchange.recycle(reply);
             }
         }
-        let reply = slot.current.as_mut()?.reply(seq, deadline, slot_meters)?;
-        if self.known_seq.is_none_or(|known| known < seq) {
-            self.known_seq = Some(seq);
+        let current = slot.current.as_mut()?;
+        let reply = current.reply(seq, deadline, slot_meters)?;
+        if self.known_by.is_none_or(|(known, _)| known < seq) {
+            self.known_by = Some((seq, current.stream.exchange.id()));
             self.known.copy_from_slice(&reply.normalisation);
         }
         Some(reply)
@@ -298,7 +300,7 @@ impl Slots {
     /// A new generation on every exchange.
     pub fn reset(&mut self) {
         self.is_fresh = true;
-        self.known_seq = None;
+        self.known_by = None;
         for slot in &mut self.slots {
             for fed in slot.current.iter_mut().chain(&mut slot.incoming) {
                 fed.stream.exchange.next_generation();

@@ -21,7 +21,7 @@ const CONFIG: &str = "/usr/share/alsa/alsa.conf";
 pub struct Alias {
     /// ALSA's name of the PCM.
     pub id: String,
-    /// What the framework is to call it.
+    /// Its name for the framework.
     pub description: &'static str,
 }
 

@@ -25,11 +25,11 @@ pub struct AudioDevice {
     pub name: String,
     /// The system's identifier: ALSA's name of the PCM, else what CoreAudio or WASAPI call it.
     pub id: String,
-    /// What the system calls it, which may be the name of several.
+    /// The system's name for it, which several may share.
     pub title: String,
     /// Whether no other device of its title comes before it: the framework looks devices up by their titles.
     pub is_first: bool,
-    /// What it has.
+    /// Its formats.
     pub formats: Vec<Format>,
 }
 
@@ -79,7 +79,7 @@ pub struct Jack {
     pub outputs: Vec<String>,
 }
 
-/// What the user asks for; what is not said is chosen.
+/// The user's wishes; the rest is chosen.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wishes {
     /// Input device.
@@ -92,7 +92,7 @@ pub struct Wishes {
     pub buffer: Option<u32>,
 }
 
-/// What is taken.
+/// The choice.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeviceChoice {
     /// Name of the input device.
@@ -135,9 +135,9 @@ pub enum Refusal {
     Server {
         /// The unit.
         what: &'static str,
-        /// What is asked for.
+        /// The requested value.
         asked: u32,
-        /// What the server has.
+        /// The server's value.
         has: u32,
         /// The option.
         option: &'static str,
@@ -147,7 +147,7 @@ pub enum Refusal {
         "on JACK the sound card's first ports play: connect {output} in a patchbay, or use `--backend system`"
     )]
     JackOutput {
-        /// What is asked for.
+        /// The requested value.
         output: String,
     },
     /// The two devices have nothing in common.
@@ -159,7 +159,7 @@ pub enum Refusal {
         input: String,
         /// Output device.
         output: String,
-        /// What the user insists on.
+        /// The user's wish.
         asked: String,
     },
 }

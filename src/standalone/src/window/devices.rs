@@ -92,7 +92,7 @@ pub fn system() -> Result<System> {
     Ok(System { backend, name, devices })
 }
 
-/// What the system calls a device, and whether none of those before it, also of those that cannot be opened, is called so.
+/// The system's name for a device, and whether it is new: no device before it, openable or not, has it.
 fn title(device: &cpal::Device, before: &mut HashSet<String>) -> Option<(String, bool)> {
     let title = device.description().ok()?.name().to_owned();
     let is_first = before.insert(title.clone());

@@ -1,4 +1,4 @@
-//! What the program remembers between runs: parameters, devices, the window's size and the panel's settings.
+//! The program's memory between runs: parameters, devices, the window's size and the panel's settings.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ fn file() -> Option<PathBuf> {
 }
 
 impl Remembered {
-    /// What the last run wrote; nothing where it cannot be read or understood.
+    /// The memory of the last run; empty where it cannot be read or understood.
     pub fn read() -> Self {
         file().map(|path| Self::read_from(&path)).unwrap_or_default()
     }
@@ -41,7 +41,7 @@ impl Remembered {
     /// Writes it for the next run, whole or not at all.
     ///
     /// # Errors
-    /// What the file system says.
+    /// Those of the file system.
     pub fn write(&self) -> io::Result<()> {
         let path = file().ok_or_else(|| io::Error::other("this user has no data directory"))?;
         self.write_to(&path)

@@ -53,7 +53,7 @@ fn one_of<T: Choice>() -> clap::builder::PossibleValuesParser {
 }
 
 impl Parameters {
-    /// What is said, as the parameters take it.
+    /// The given values, as the parameters take them.
     pub fn values(&self) -> PresetValues {
         use tacet::model::ModelKind::{DeepFilterNet3, DeepFilterNet3Ll};
         let numbers = [

@@ -29,7 +29,7 @@ pub struct Running {
     pub output: Option<String>,
     /// Samples per audio callback; 0 without sound.
     pub buffer: u32,
-    /// What the program was started with.
+    /// The program's options.
     pub options: Options,
 }
 

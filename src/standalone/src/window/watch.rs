@@ -17,7 +17,7 @@ const SILENCE: Duration = Duration::from_secs(3);
 /// Between two tries to begin again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// What the counted blocks say.
+/// The verdict of the counted blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     /// Nothing has been processed yet.

@@ -87,7 +87,7 @@ pub struct Message {
     pub length: usize,
 }
 
-/// What a probe found out about a device.
+/// A probe's findings about a device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Probe {
@@ -138,7 +138,7 @@ pub struct Lane {
     pub max_df_db: f32,
 }
 
-/// What a step cost, in microseconds, each part waited for.
+/// Cost of a step in microseconds, each part waited for.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[repr(C)]
 pub struct Timings {
@@ -210,7 +210,7 @@ pub struct Api {
     pub abi_version: u32,
     /// Size of the backend's table in bytes: a second check of the same.
     pub size: u32,
-    /// What libtorch knows of a device. Opens CUDA's libraries if the device is a CUDA one.
+    /// libtorch's facts about a device. Opens CUDA's libraries if the device is a CUDA one.
     pub probe: unsafe extern "C" fn(device: DeviceAddress, out: *mut Probe, message: *mut Message) -> Status,
     /// Sets how many threads libtorch's CPU kernels may use in this process, 1 until then.
     pub set_threads: unsafe extern "C" fn(n_threads: u32, message: *mut Message) -> Status,

@@ -39,7 +39,7 @@ pub enum AssembleError {
     Member {
         /// The wheel's name.
         name: &'static str,
-        /// What is missing.
+        /// The missing part.
         what: &'static str,
     },
     /// A wheel is no zip archive.
@@ -47,7 +47,7 @@ pub enum AssembleError {
     Archive {
         /// The wheel.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         reason: String,
     },
     /// The file system.
@@ -55,7 +55,7 @@ pub enum AssembleError {
     File {
         /// Where.
         path: PathBuf,
-        /// What it said.
+        /// Its message.
         source: io::Error,
     },
 }

@@ -55,7 +55,7 @@ pub struct FileEntry {
     pub sha256: String,
 }
 
-/// What is wrong with a pack. Every text ends with the next step.
+/// Problems of a pack. Every text ends with the next step.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PackError {
     /// There is none.
@@ -75,7 +75,7 @@ pub enum PackError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem with it.
         reason: String,
     },
     /// For another version of Tacet.

@@ -17,7 +17,7 @@ pub struct Wheel {
     pub megabytes: u32,
     /// Platform tag of the file.
     pub tag: &'static str,
-    /// What is taken.
+    /// The choice.
     pub picks: &'static [Pick],
 }
 
@@ -116,7 +116,7 @@ const fn nvidia(
     Wheel { name, version, sha256, megabytes, tag, picks: &[Pick::Libraries("nvidia/")] }
 }
 
-/// What libtorch_cuda needs, beside the CPU's wheels but for the first.
+/// Requirements of libtorch_cuda, beside the CPU's wheels except for the first.
 const LINUX_CUDA: [Wheel; 12] = [
     Wheel {
         picks: &[

@@ -223,7 +223,7 @@ impl Pass<Work> for BinPass {
     }
 }
 
-/// What a layer's input adds to its gates; for a stack's first layer with the linear one in front.
+/// Contribution of a layer's input to its gates; for a stack's first layer with the linear one in front.
 struct InputPass {
     model: Arc<NativeModel>,
     stack: Stack,

@@ -70,7 +70,7 @@ pub trait Simd: Copy {
 
 /// A computation that can run at any level.
 pub trait Kernel {
-    /// What it returns.
+    /// The result.
     type Output;
     /// The computation; must be `#[inline(always)]`, so that it is compiled for the level that calls it.
     fn run<S: Simd>(self, simd: S) -> Self::Output;

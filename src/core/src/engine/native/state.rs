@@ -30,7 +30,7 @@ pub struct MaskState {
     pub(super) conv0_out: Box<[f32]>,
 }
 
-/// What the deep filter needs of earlier hops.
+/// The deep filter's memory of earlier hops.
 #[derive(Clone, Debug)]
 pub struct FilterState {
     pub(super) convp: Box<[f32]>,

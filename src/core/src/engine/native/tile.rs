@@ -1,4 +1,4 @@
-//! What the tiles of matrix products share.
+//! Shared parts of the tiles of matrix products.
 
 /// Does something for every row of a tile, of which there are at most six, with the row's number known to the compiler:
 /// it then keeps the sums in registers. A loop is unrolled too late for that.

@@ -52,7 +52,7 @@ pub enum LoadError {
     Open {
         /// The backend.
         path: PathBuf,
-        /// What the system said.
+        /// The system's message.
         reason: String,
     },
     /// The library is not the backend, or one of another version.
@@ -75,7 +75,7 @@ pub enum LoadError {
 pub struct CallError {
     /// Which kind of failure.
     pub status: Status,
-    /// What happened.
+    /// The failure.
     pub text: String,
 }
 
@@ -130,12 +130,12 @@ impl TorchBackend {
         self.origin
     }
 
-    /// What it holds.
+    /// Its contents.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// What libtorch knows of a device, and why it cannot be used, if it cannot.
+    /// libtorch's facts about a device, and why it cannot be used, if it cannot.
     pub fn probe(&self, device: abi::DeviceAddress) -> (abi::Probe, Option<CallError>) {
         let mut probe = abi::Probe::default();
         // SAFETY: `probe` and the message are ours and live through the call.
@@ -209,7 +209,7 @@ fn find(places: &[Place]) -> Result<&Place, PackError> {
     found.ok_or_else(|| PackError::Missing { places: places.iter().map(|place| place.dir.clone()).collect() })
 }
 
-/// What is installed, without opening it: the pack that would be opened, checked.
+/// The installed pack, checked but not opened.
 ///
 /// # Errors
 /// [`PackError`].

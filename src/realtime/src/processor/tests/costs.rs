@@ -1,9 +1,9 @@
-//! What a fault costs: frames lost, time to recover, clicks. In real time, one fault at a time, against engines whose
+//! Costs of faults: frames lost, time to recover, clicks. In real time, one fault at a time, against engines whose
 //! answers are known. `docs/faults.md` has the figures; each test prints its row:
 //!
 //!     cargo test -p tacet-realtime --lib costs -- --nocapture
 //!
-//! What depends on the wall clock (how many frames, how soon) is asserted only where nothing else runs: `cargo xtask test
+//! Results that depend on the wall clock (frames lost, time) are asserted only on a quiet machine: `cargo xtask test
 //! costs` says so with `TACET_REQUIRE_REAL_TIME=1`. What has to hold on any machine (no click, the programme comes back,
 //! the device's state) always is.
 //!
@@ -21,7 +21,7 @@ const N_BEFORE: usize = 100;
 const N_AFTER: usize = 150;
 /// Hops without a loss that end a recovery: half a second.
 const N_QUIET: usize = 50;
-/// What a fault may cost at most.
+/// Limits of a fault's cost.
 const MAX_RECOVERY_MS: usize = 1000;
 const MAX_CLICK_DBFS: f32 = -40.0;
 /// Gain of the engines: a concealed frame that opens to the noisy one is 12 dB louder.

@@ -26,7 +26,7 @@ fn packed(precision: Precision, level: SimdLevel) -> Arc<NativeModel> {
     NativeModel::with(model(), precision, level).unwrap()
 }
 
-/// What a network hears of a voice-like buzz that comes and goes in noise that does too, `[hop][channel]`: the local SNR
+/// Network input for a voice-like buzz that comes and goes in noise that does too, `[hop][channel]`: the local SNR
 /// visits its whole range.
 fn inputs(n_channels: usize, n_hops: usize, seed: u32) -> Vec<ChannelIn> {
     let mut analyser = Analyser::new(n_channels, model().config.norm_alpha);
@@ -95,7 +95,7 @@ fn in_chunks(
     done
 }
 
-/// What of the answers is valid, as bits.
+/// The valid part of the answers, as bits.
 fn bits((stage, answers): &(Stage, Vec<ChannelOut>)) -> Vec<u32> {
     let mut bits = vec![*stage as u32];
     for answer in answers {
