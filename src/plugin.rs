@@ -25,6 +25,8 @@ pub mod clap;
 #[cfg(target_os = "linux")]
 pub mod drawing;
 pub mod host_keys;
+#[cfg(target_os = "linux")]
+pub mod keyboard_focus;
 mod preferences;
 pub mod shared;
 pub mod vst3;

@@ -19,6 +19,8 @@ use crate::params::presets::PresetValues;
 use crate::slot::SlotId;
 
 use super::accessibility::Accessibility;
+#[cfg(target_os = "linux")]
+use super::keyboard_focus::KeyboardFocus;
 use super::shared::Shared;
 
 pub mod audio;
@@ -195,6 +197,10 @@ impl NiceEguiApp for Window {
         self.shared.drawing_thread.begin();
         self.panel.open(&ctx);
         Accessibility::connect(&ctx, frame, &self.repaint);
+        #[cfg(target_os = "linux")]
+        if !audio::has_host() {
+            KeyboardFocus::follow(&ctx, frame);
+        }
         let extras = self.shared.params.extras.read().map(|extras| extras.clone()).unwrap_or_default();
         self.settings = serde_json::from_value(extras.panel).unwrap_or_default();
         if extras.window.0 > 0 && extras.window.1 > 0 {
@@ -234,6 +240,8 @@ impl NiceEguiApp for Window {
         }
         self.show_fault();
         self.shared.host_keys.set_editing(ui.ctx().text_edit_focused());
+        #[cfg(target_os = "linux")]
+        KeyboardFocus::update(ui.ctx(), frame);
         let pause = if moved { Duration::from_secs(1) / MAX_FPS } else { AT_REST };
         ui.ctx().request_repaint_after(pause);
     }

@@ -15,8 +15,10 @@ pub const HEIGHT: u16 = 900;
 /// An X server of the test's own. It ends with its last client: the graphics driver may talk to it as the process ends.
 pub struct Screen {
     _server: Child,
-    connection: RustConnection,
-    root: u32,
+    /// The test's own connection.
+    pub connection: RustConnection,
+    /// The window behind all others.
+    pub root: u32,
 }
 
 impl Screen {

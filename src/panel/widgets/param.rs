@@ -213,7 +213,7 @@ pub fn tip(ui: &mut Ui, theme: &theme::Theme, title: &str, meaning: &str, hint: 
 fn edit(cx: &mut Cx<'_>, id: ParamId) {
     let text = cx.params.text(id, cx.params.value(id));
     // A value in words is replaced as a whole.
-    let end = text.rfind(|c: char| c.is_ascii_digit()).map_or(text.len(), |at| at + 1);
+    let end = text.rfind(|c: char| c.is_ascii_digit()).map_or(0, |at| at + 1);
     *cx.editing = Some(Editing { id, text: text[..end].to_owned(), fresh: true });
 }
 

@@ -113,6 +113,16 @@ impl Window {
         timers.iter().for_each(|timer| unsafe { timer.onTimer() });
     }
 
+    /// Offers it a key that the host has got: its character or zero, and VST3's virtual key or zero. Whether it was taken.
+    pub fn offer_key(&self, character: u16, code: i16) -> bool {
+        // SAFETY: the object lives.
+        unsafe {
+            let is_taken = self.view.onKeyDown(character, code, 0) == kResultOk;
+            self.view.onKeyUp(character, code, 0);
+            is_taken
+        }
+    }
+
     /// Closes it.
     pub fn close(&self) {
         // SAFETY: the object lives.

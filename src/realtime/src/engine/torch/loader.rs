@@ -349,6 +349,7 @@ pub fn current_module() -> Option<PathBuf> {
         .or_else(|| std::env::current_exe().ok())
 }
 
+/// The program's file.
 #[cfg(not(unix))]
 pub fn current_module() -> Option<PathBuf> {
     std::env::current_exe().ok()
