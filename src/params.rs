@@ -33,7 +33,7 @@ pub mod state;
 use access::AnyParam;
 
 /// The groups that hosts show, as modules of the CLAP and units of the VST3. Hosts know them by position: append only.
-pub const GROUPS: [&str; 4] = ["Denoise", "Stages", "Devices", "Recording"];
+pub(crate) const GROUPS: [&str; 4] = ["Denoise", "Stages", "Devices", "Recording"];
 
 /// A [`Choice`] as the framework's parameters hold it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use egui::Color32;
 use crate::oklab;
 
 /// Levels distinguished.
-pub const N_LEVELS: usize = 256;
+pub(crate) const N_LEVELS: usize = 256;
 
 // Lightness of the quietest and the loudest level: nearly black, nearly white.
 const LIGHTNESS: [f32; 2] = [0.07, 0.97];

@@ -137,7 +137,7 @@ impl HostParams {
     }
 
     /// Does something that is no parameter, after the frame.
-    pub fn perform(&mut self, action: Action) {
+    pub(crate) fn perform(&mut self, action: Action) {
         self.actions.push(action);
     }
 
@@ -167,7 +167,7 @@ impl Gesture {
     }
 
     /// Begins to drag.
-    pub fn grab(&mut self, params: &mut HostParams, id: ParamId) {
+    pub(crate) fn grab(&mut self, params: &mut HostParams, id: ParamId) {
         self.finish(params);
         self.start(params, id);
     }
@@ -186,7 +186,7 @@ impl Gesture {
     }
 
     /// Moves a parameter by wheel or keys; the gesture ends by itself.
-    pub fn nudge(&mut self, params: &mut HostParams, id: ParamId, by: f32, now_s: f64) {
+    pub(crate) fn nudge(&mut self, params: &mut HostParams, id: ParamId, by: f32, now_s: f64) {
         if !self.turns(id) {
             self.grab(params, id);
         }

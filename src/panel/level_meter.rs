@@ -61,17 +61,17 @@ impl LevelMeter {
     }
 
     /// Level of a channel's bar, dBFS.
-    pub fn bar_db(&self, channel: usize) -> f32 {
+    pub(crate) fn bar_db(&self, channel: usize) -> f32 {
         self.channels[channel].bar_db
     }
 
     /// Level of a channel's peak hold, dBFS.
-    pub fn hold_db(&self, channel: usize) -> f32 {
+    pub(crate) fn hold_db(&self, channel: usize) -> f32 {
         self.channels[channel].hold_db
     }
 
     /// The larger peak hold, dBFS.
-    pub fn max_db(&self) -> f32 {
+    pub(crate) fn max_db(&self) -> f32 {
         self.channels[..self.n_channels]
             .iter()
             .map(|channel| channel.hold_db)
@@ -84,7 +84,7 @@ impl LevelMeter {
     }
 
     /// Whether anything still moves.
-    pub fn is_moving(&self) -> bool {
+    pub(crate) fn is_moving(&self) -> bool {
         self.channels[..self.n_channels].iter().any(|channel| channel.hold_db > f32::NEG_INFINITY)
     }
 }

@@ -17,7 +17,7 @@ use super::{
 const WIDTH: f32 = 220.0;
 
 /// The button with the current preset's name, and the list below it.
-pub fn picker(ui: &Ui, cx: &mut Cx<'_>, rect: Rect) {
+pub(crate) fn picker(ui: &Ui, cx: &mut Cx<'_>, rect: Rect) {
     let current = cx.view_model.presets.current.clone();
     let shown = current.as_deref().unwrap_or("No preset");
     let (response, action) =

@@ -9,9 +9,9 @@ use egui::{Align2, Color32, FontId, Galley, Painter, Pos2, Rect};
 /// Between groups of three digits: a no-break thin space.
 const THIN: char = '\u{202f}';
 /// Between a number and its unit: a no-break space.
-pub const NBSP: char = '\u{a0}';
+pub(crate) const NBSP: char = '\u{a0}';
 /// Text of an unmeasured value.
-pub const DASH: &str = "–";
+pub(crate) const DASH: &str = "–";
 
 /// How a piece of text looks.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,17 +33,17 @@ impl Ink {
     }
 
     /// Semi-bold.
-    pub fn bold(self) -> Self {
+    pub(crate) fn bold(self) -> Self {
         Self { weight: 600, ..self }
     }
 
     /// Medium: values beside their labels.
-    pub fn medium(self) -> Self {
+    pub(crate) fn medium(self) -> Self {
         Self { weight: 500, ..self }
     }
 
     /// For numbers that change or stand below each other.
-    pub fn tabular(self) -> Self {
+    pub(crate) fn tabular(self) -> Self {
         Self { tabular: true, ..self }
     }
 
@@ -62,14 +62,14 @@ pub fn line(painter: &Painter, text: &str, ink: Ink) -> Arc<Galley> {
 }
 
 /// Lays out a line that ends in "…" where it would be wider than `width`.
-pub fn elided(painter: &Painter, text: &str, ink: Ink, width: f32) -> Arc<Galley> {
+pub(crate) fn elided(painter: &Painter, text: &str, ink: Ink, width: f32) -> Arc<Galley> {
     let mut job = job(painter, text, ink);
     job.wrap = TextWrapping::truncate_at_width(width);
     painter.layout_job(job)
 }
 
 /// Lays out a paragraph of at most `width`.
-pub fn paragraph(painter: &Painter, text: &str, ink: Ink, width: f32) -> Arc<Galley> {
+pub(crate) fn paragraph(painter: &Painter, text: &str, ink: Ink, width: f32) -> Arc<Galley> {
     let mut job = job(painter, text, ink);
     job.wrap = TextWrapping::wrap_at_width(width);
     painter.layout_job(job)

@@ -82,7 +82,7 @@ const fn rgb(hex: u32) -> Color32 {
 }
 
 /// For dark rooms.
-pub const DARK: Theme = Theme {
+pub(crate) const DARK: Theme = Theme {
     window: rgb(0x15171b),
     bar: rgb(0x1a1d22),
     card: rgb(0x1b1e23),
@@ -102,7 +102,7 @@ pub const DARK: Theme = Theme {
 };
 
 /// For bright rooms.
-pub const LIGHT: Theme = Theme {
+pub(crate) const LIGHT: Theme = Theme {
     window: rgb(0xf1f2f4),
     bar: rgb(0xfafbfc),
     card: rgb(0xffffff),
@@ -122,23 +122,23 @@ pub const LIGHT: Theme = Theme {
 };
 
 /// Behind labels on a spectrogram, in both appearances: the colours of sound stay the same.
-pub const PLATE: Color32 = Color32::from_rgba_premultiplied(8, 8, 11, 190);
+pub(crate) const PLATE: Color32 = Color32::from_rgba_premultiplied(8, 8, 11, 190);
 /// Text on a [`PLATE`].
-pub const ON_PLATE: Color32 = rgb(0xf2f3f5);
+pub(crate) const ON_PLATE: Color32 = rgb(0xf2f3f5);
 
 /// Type sizes in points: hints and axes.
-pub const SMALL: f32 = 11.0;
+pub(crate) const SMALL: f32 = 11.0;
 /// Labels and controls.
-pub const BODY: f32 = 12.0;
+pub(crate) const BODY: f32 = 12.0;
 /// Values.
 pub const VALUE: f32 = 13.0;
 /// The one big value.
-pub const BIG: f32 = 23.0;
+pub(crate) const BIG: f32 = 23.0;
 
 /// Corner radius of controls, points.
-pub const RADIUS: u8 = 6;
+pub(crate) const RADIUS: u8 = 6;
 /// Corner radius of cards, points.
-pub const CARD_RADIUS: u8 = 8;
+pub(crate) const CARD_RADIUS: u8 = 8;
 
 /// Puts fonts and colours into egui; once per window, and when the appearance changes.
 pub fn install(ctx: &egui::Context, appearance: Appearance) {

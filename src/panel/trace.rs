@@ -8,15 +8,15 @@ use tacet_model::N_BINS;
 /// Columns: 8 s of hops.
 pub const N_COLUMNS: usize = 800;
 /// Columns per second.
-pub const COLUMNS_PER_S: f32 = 100.0;
+pub(crate) const COLUMNS_PER_S: f32 = 100.0;
 /// Power of a full-scale sine in its bin, dB: the square of half the mean of the transform's window.
 const SINE_DB: f32 = -10.43;
 /// Level of byte 0, dB below a full-scale sine.
 pub const FLOOR_DB: f32 = -102.0;
 /// Level of byte 255.
-pub const CEILING_DB: f32 = -18.0;
+pub(crate) const CEILING_DB: f32 = -18.0;
 /// Largest reduction shown, dB.
-pub const MAX_REDUCTION_DB: f32 = 40.0;
+pub(crate) const MAX_REDUCTION_DB: f32 = 40.0;
 
 /// One hop's spectrum, a byte per bin.
 pub type Column = [u8; N_BINS];
@@ -53,7 +53,7 @@ impl Trace {
     }
 
     /// Columns pushed since the start; the newest has this number less one.
-    pub fn n_pushed(&self) -> u64 {
+    pub(crate) fn n_pushed(&self) -> u64 {
         self.n_pushed
     }
 
@@ -66,7 +66,7 @@ impl Trace {
     }
 
     /// Reductions in dB, 0 or more, oldest first.
-    pub fn reductions_db(&self) -> impl Iterator<Item = f32> + '_ {
+    pub(crate) fn reductions_db(&self) -> impl Iterator<Item = f32> + '_ {
         let split = (self.n_pushed % N_COLUMNS as u64) as usize;
         self.reduction_db[split..].iter().chain(&self.reduction_db[..split]).copied()
     }

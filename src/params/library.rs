@@ -8,7 +8,7 @@ use tacet_realtime::user_files::{self, data_dir};
 use super::presets::{Preset, PresetValues};
 
 /// Longest name of a preset, in characters.
-pub const MAX_NAME_CHARS: usize = 40;
+pub(crate) const MAX_NAME_CHARS: usize = 40;
 /// Largest file that is read, in bytes.
 const MAX_FILE_BYTES: u64 = 64 << 10;
 
@@ -47,7 +47,7 @@ impl Library {
     ///
     /// # Errors
     /// [`LibraryError::NoDirectory`].
-    pub fn of_user() -> Result<Self, LibraryError> {
+    pub(crate) fn of_user() -> Result<Self, LibraryError> {
         let dir = data_dir().ok_or(LibraryError::NoDirectory)?;
         Ok(Self::at(&dir.join("presets")))
     }

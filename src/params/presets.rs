@@ -54,7 +54,7 @@ impl PresetValues {
     }
 
     /// Every parameter as it is but for what is heard of it at the moment: what a program remembers between runs.
-    pub fn of_program(params: &TacetParams) -> Self {
+    pub(crate) fn of_program(params: &TacetParams) -> Self {
         let momentary = [ParamId::Listen, ParamId::Bypass, ParamId::Compare];
         let ids = ParamId::ALL.iter().copied().filter(|id| !momentary.contains(id));
         ids.map(|id| (id, setting(params, id))).collect()
@@ -89,7 +89,7 @@ impl PresetValues {
     }
 
     /// Whether the parameters are as the preset sets them.
-    pub fn is_in_force(&self, params: &TacetParams) -> bool {
+    pub(crate) fn is_in_force(&self, params: &TacetParams) -> bool {
         preset_params().all(|id| params.param(id).value() == self.value(params, id))
     }
 

@@ -15,9 +15,9 @@ use super::{Extras, TacetParams};
 use crate::parameters::{ParamId, Values};
 
 /// Version of the state's meaning. Raise it when a parameter's meaning changes, and translate older states in [`tidy`].
-pub const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 1;
 /// Key of what is saved besides the parameters.
-pub const EXTRAS: &str = "tacet";
+pub(crate) const EXTRAS: &str = "tacet";
 
 /// Puts a state in order. Not for the audio thread.
 pub fn tidy(state: &mut PluginState) {

@@ -2,7 +2,7 @@
 //! Linux, UI Automation on Windows, NSAccessibility on macOS.
 //!
 //! The panel describes its controls in [AccessKit](https://accesskit.dev)'s terms, and only while somebody asks for them: the
-//! system says so through [`Requests`], which is all that it may touch. The rest is on the window's thread, in the hooks
+//! system says so through `Requests`, which is all that it may touch. The rest is on the window's thread, in the hooks
 //! around each picture. Nothing here waits for the system, and where it has no such interface nothing happens.
 
 use std::sync::Arc;
@@ -93,7 +93,7 @@ impl Accessibility {
     }
 
     /// Says whether the window has the keyboard's focus, before each picture.
-    pub fn set_focus(ctx: &Context, has_focus: bool) {
+    pub(crate) fn set_focus(ctx: &Context, has_focus: bool) {
         if let Some(this) = ctx.plugin_opt::<Self>() {
             this.lock().adapter.set_focus(has_focus);
         }

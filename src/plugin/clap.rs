@@ -25,7 +25,7 @@ use instance::Instance;
 #[unsafe(no_mangle)]
 #[used]
 #[allow(non_upper_case_globals)]
-pub static clap_entry: clap_plugin_entry = clap_plugin_entry {
+pub(crate) static clap_entry: clap_plugin_entry = clap_plugin_entry {
     clap_version: CLAP_VERSION,
     init: Some(init),
     deinit: Some(deinit),

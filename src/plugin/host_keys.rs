@@ -18,12 +18,12 @@ pub struct HostKeys {
 
 impl HostKeys {
     /// Names who draws the panel anew.
-    pub fn set_repaint(&self, repaint: RepaintNotifier) {
+    pub(crate) fn set_repaint(&self, repaint: RepaintNotifier) {
         let _ = self.repaint.set(repaint);
     }
 
     /// Whether a text is being edited.
-    pub fn set_editing(&self, is_editing: bool) {
+    pub(crate) fn set_editing(&self, is_editing: bool) {
         self.is_editing.store(is_editing, Ordering::Relaxed);
     }
 

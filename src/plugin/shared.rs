@@ -92,7 +92,7 @@ thread_local! {
 }
 
 /// What the instance shares that was created last on this thread. The framework creates an instance and shows it to nobody.
-pub fn last_created() -> Option<Arc<Shared>> {
+pub(crate) fn last_created() -> Option<Arc<Shared>> {
     LAST_CREATED.with_borrow(Weak::upgrade)
 }
 
@@ -170,7 +170,7 @@ impl Shared {
     }
 
     /// Leaves the inference services.
-    pub fn disconnect(&self) {
+    pub(crate) fn disconnect(&self) {
         let slot_manager = self.slot_manager.lock().take();
         let retired = std::mem::take(&mut *self.retired.lock());
         drop((slot_manager, retired));
@@ -179,19 +179,19 @@ impl Shared {
     }
 
     /// Asks for another try of a slot's device, after it fell back.
-    pub fn ask_to_retry(&self, id: SlotId) {
+    pub(crate) fn ask_to_retry(&self, id: SlotId) {
         self.retries[id as usize].store(true, Ordering::Relaxed);
         self.signal.raise();
     }
 
     /// How a slot is served. Never waits for a device.
-    pub fn slot_state(&self, id: SlotId) -> SlotState {
+    pub(crate) fn slot_state(&self, id: SlotId) -> SlotState {
         self.states.lock()[id as usize].clone()
     }
 
     /// The model that is asked for, or the embedded one where that is not installed. Reads the file system: not for the audio
     /// thread.
-    pub fn available_model(&self) -> ModelKind {
+    pub(crate) fn available_model(&self) -> ModelKind {
         models::available(self.params.model())
     }
 }

@@ -67,7 +67,7 @@ pub fn run(workspace: &Workspace, options: Options) -> Result<()> {
 ///
 /// # Errors
 /// Something cannot be set up or built.
-pub fn build_program(workspace: &Workspace) -> Result<PathBuf> {
+pub(crate) fn build_program(workspace: &Workspace) -> Result<PathBuf> {
     setup::provide(workspace)?;
     let mut cargo = shell::cargo();
     // All packages, so that their dependencies have the features that they have together; of them this program.
@@ -149,7 +149,11 @@ fn place_low_latency_model(workspace: &Workspace, destination: &Path) -> Option<
 ///
 /// # Errors
 /// There is no library, or a bundle cannot be written.
-pub fn assemble_plugins(workspace: &Workspace, built: &Path, destination: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn assemble_plugins(
+    workspace: &Workspace,
+    built: &Path,
+    destination: &Path,
+) -> Result<Vec<PathBuf>> {
     let bundles = layout::bundles(Platform::current()?, &Names::read(&workspace.root)?);
     let plugins = bundles.iter().filter(|bundle| bundle.format.is_plugin());
     plugins.map(|bundle| assemble(bundle, built, destination, None)).collect()
@@ -159,7 +163,7 @@ pub fn assemble_plugins(workspace: &Workspace, built: &Path, destination: &Path)
 ///
 /// # Errors
 /// It cannot be built.
-pub fn clap_to_measure(workspace: &Workspace) -> Result<PathBuf> {
+pub(crate) fn clap_to_measure(workspace: &Workspace) -> Result<PathBuf> {
     if let Some(named) = std::env::var_os("TACET_CLAP") {
         return Ok(named.into());
     }
@@ -171,7 +175,7 @@ pub fn clap_to_measure(workspace: &Workspace) -> Result<PathBuf> {
 ///
 /// # Errors
 /// The platform has none.
-pub fn clap_binary(workspace: &Workspace) -> Result<PathBuf> {
+pub(crate) fn clap_binary(workspace: &Workspace) -> Result<PathBuf> {
     let bundles = layout::bundles(Platform::current()?, &Names::read(&workspace.root)?);
     let clap = bundles.into_iter().find(|bundle| bundle.format == layout::Format::Clap);
     Ok(workspace.bundle_dir().join(clap.context("there is no CLAP for this platform")?.binary))

@@ -72,7 +72,7 @@ fn model_target(options: &Options) -> Option<PathBuf> {
 ///
 /// # Errors
 /// Something is there and cannot be removed.
-pub fn uninstall(workspace: &Workspace, options: &Options) -> Result<()> {
+pub(crate) fn uninstall(workspace: &Workspace, options: &Options) -> Result<()> {
     for target in targets(workspace, options)? {
         if fs::symlink_metadata(&target).is_ok() {
             remove(&target)?;

@@ -22,7 +22,7 @@ pub struct Options {
 }
 
 /// Whether builds embed the published model, not a user's own.
-pub fn embeds_published_model() -> bool {
+pub(crate) fn embeds_published_model() -> bool {
     std::env::var_os("TACET_MODEL").is_none()
 }
 
@@ -30,7 +30,7 @@ pub fn embeds_published_model() -> bool {
 ///
 /// # Errors
 /// As [`run`].
-pub fn provide(workspace: &Workspace) -> Result<()> {
+pub(crate) fn provide(workspace: &Workspace) -> Result<()> {
     if !embeds_published_model() {
         return prerequisites::provide(false);
     }

@@ -44,7 +44,7 @@ pub fn run(command: &mut Command) -> Result<()> {
 ///
 /// # Errors
 /// It cannot be started or does not succeed; the text holds the command and what it said.
-pub fn run_quietly(message: &str, command: &mut Command) -> Result<String> {
+pub(crate) fn run_quietly(message: &str, command: &mut Command) -> Result<String> {
     let spinner = spinner(message);
     let output = command.stdin(Stdio::null()).output();
     spinner.finish_and_clear();

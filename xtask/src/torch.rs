@@ -39,10 +39,10 @@ pub struct Made {
 }
 
 /// Whether a libtorch is published for this system.
-pub const IS_OFFERED: bool = Platform::current().is_some();
+pub(crate) const IS_OFFERED: bool = Platform::current().is_some();
 
 /// Where the pack of this working tree is made: for `TACET_TORCH_DIR`.
-pub fn pack_dir(workspace: &Workspace) -> PathBuf {
+pub(crate) fn pack_dir(workspace: &Workspace) -> PathBuf {
     workspace.target.join("torch").join("pack")
 }
 
@@ -68,7 +68,7 @@ pub fn run(workspace: &Workspace, options: Options) -> Result<()> {
 ///
 /// # Errors
 /// A step failed; the text holds what to do.
-pub fn provide(workspace: &Workspace, cuda: bool) -> Result<Made> {
+pub(crate) fn provide(workspace: &Workspace, cuda: bool) -> Result<Made> {
     let platform = Platform::current().context("there is no libtorch for this system")?;
     anyhow::ensure!(!cuda || platform == Platform::LinuxX86_64, "CUDA is offered on Linux only");
     let dir = workspace.target.join("torch");

@@ -29,7 +29,7 @@ impl Venv {
     ///
     /// # Errors
     /// There is no Python 3 with pip and venv, or a package cannot be installed.
-    pub fn provide(workspace: &Workspace, requirements: &Path) -> Result<Self> {
+    pub(crate) fn provide(workspace: &Workspace, requirements: &Path) -> Result<Self> {
         let (libraries, tools) = (requirements.join(LIBRARIES), requirements.join(TOOLS));
         let mut wanted = Vec::new();
         for list in [&libraries, &tools].into_iter().filter(|list| *list == &libraries || list.exists()) {

@@ -42,12 +42,12 @@ impl Workspace {
     }
 
     /// Output directory of `demo`.
-    pub fn demo_dir(&self) -> PathBuf {
+    pub(crate) fn demo_dir(&self) -> PathBuf {
         self.target.join("demo")
     }
 
     /// Where the plugin bundles are made.
-    pub fn bundle_dir(&self) -> PathBuf {
+    pub(crate) fn bundle_dir(&self) -> PathBuf {
         self.target.join("bundled")
     }
 
@@ -63,7 +63,7 @@ impl Workspace {
 ///
 /// # Errors
 /// The directory cannot be made, or the file not written or renamed.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let write = || -> Result<()> {
         let dir = path.parent().context("no directory")?;
         fs::create_dir_all(dir)?;

@@ -29,7 +29,7 @@ pub enum Depth {
 impl Depth {
     /// The depth for a source: its own where WAV has it, and never less than the source holds. Lossy codecs become 16
     /// bits, 8 bits as well; 32-bit integers become floating point, which is what they were processed in.
-    pub fn of_source(depth: SourceDepth) -> Self {
+    pub(crate) fn of_source(depth: SourceDepth) -> Self {
         match depth {
             SourceDepth::Lossy | SourceDepth::Int(0..=16) => Self::Int16,
             SourceDepth::Int(17..=24) => Self::Int24,
@@ -83,7 +83,7 @@ impl Spec {
     ///
     /// # Errors
     /// More channels than WAV can hold.
-    pub fn of_source(format: &Format, is_float: bool) -> Result<Self> {
+    pub(crate) fn of_source(format: &Format, is_float: bool) -> Result<Self> {
         let n_channels = u16::try_from(format.n_channels)
             .with_context(|| format!("{} channels are more than WAV can hold", format.n_channels))?;
         let depth = if is_float { Depth::Float32 } else { Depth::of_source(format.depth) };
@@ -220,7 +220,7 @@ impl<W: Write> WavWriter<W> {
     }
 
     /// Samples beyond full scale so far, over all channels; clipped unless the depth is floating point.
-    pub fn n_over(&self) -> u64 {
+    pub(crate) fn n_over(&self) -> u64 {
         self.quantizer.n_over()
     }
 
@@ -228,7 +228,7 @@ impl<W: Write> WavWriter<W> {
     ///
     /// # Errors
     /// Those of the sink.
-    pub fn finish_streaming(mut self) -> Result<W> {
+    pub(crate) fn finish_streaming(mut self) -> Result<W> {
         let n_data = self.n_samples * self.spec.block_align();
         if n_data % 2 == 1 {
             self.sink.write_all(&[0])?;
@@ -254,7 +254,12 @@ impl<W: Write + Seek> WavWriter<W> {
     ///
     /// # Errors
     /// Those of the sink.
-    pub fn seekable(mut sink: W, spec: Spec, n_expected: Option<u64>, chunks: Vec<u8>) -> Result<Self> {
+    pub(crate) fn seekable(
+        mut sink: W,
+        spec: Spec,
+        n_expected: Option<u64>,
+        chunks: Vec<u8>,
+    ) -> Result<Self> {
         // Half of 4 GiB: a source that announces less and delivers more than double is broken.
         let is_surely_small =
             n_expected.is_some_and(|n| n.saturating_mul(spec.block_align()) < RF64_FROM / 2);
@@ -264,7 +269,7 @@ impl<W: Write + Seek> WavWriter<W> {
     }
 
     /// Chunks to write behind the data: what the input told only there.
-    pub fn set_behind(&mut self, chunks: Vec<u8>) {
+    pub(crate) fn set_behind(&mut self, chunks: Vec<u8>) {
         self.behind = chunks;
     }
 

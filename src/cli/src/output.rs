@@ -28,7 +28,7 @@ fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
 ///
 /// # Errors
 /// The system refuses a signal handler.
-pub fn clean_up_when_interrupted() -> Result<()> {
+pub(crate) fn clean_up_when_interrupted() -> Result<()> {
     ctrlc::set_handler(|| {
         let unfinished = unfinished();
         for path in unfinished.iter() {
@@ -83,7 +83,7 @@ impl Output {
     }
 
     /// Whether the file can be rewound, to complete a header.
-    pub fn is_seekable(&self) -> bool {
+    pub(crate) fn is_seekable(&self) -> bool {
         matches!(self.target, Target::Regular { .. })
     }
 
@@ -91,7 +91,7 @@ impl Output {
     ///
     /// # Errors
     /// The last bytes cannot be written, or the file not be renamed; then nothing is left.
-    pub fn commit(mut self) -> Result<()> {
+    pub(crate) fn commit(mut self) -> Result<()> {
         self.file.flush()?;
         if let Target::Regular { temporary, path } = &mut self.target
             && let Some(temporary) = temporary.take()

@@ -45,7 +45,7 @@ impl Progress {
     }
 
     /// Counts a file that is done.
-    pub fn file_done(&self) {
+    pub(crate) fn file_done(&self) {
         if let Some(total) = &self.total {
             total.inc(1);
         }
@@ -59,7 +59,7 @@ impl Progress {
     }
 
     /// Prints a line on standard error, above the bars.
-    pub fn complain(&self, line: &str) {
+    pub(crate) fn complain(&self, line: &str) {
         self.bars.suspend(|| eprintln!("{line}"));
     }
 }

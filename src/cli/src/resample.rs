@@ -111,7 +111,7 @@ impl Stage {
 }
 
 /// How many samples at `to_hz` cover `n_samples` at `from_hz`, rounded up.
-pub fn n_resampled(n_samples: u64, from_hz: u32, to_hz: u32) -> u64 {
+pub(crate) fn n_resampled(n_samples: u64, from_hz: u32, to_hz: u32) -> u64 {
     (u128::from(n_samples) * u128::from(to_hz)).div_ceil(u128::from(from_hz)) as u64
 }
 

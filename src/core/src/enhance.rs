@@ -13,7 +13,7 @@ use crate::frame::{Mask, SILENT_SPECTRUM, Spectrum};
 /// Attenuation limits from here on limit nothing, in dB.
 pub const NO_LIMIT_DB: f32 = 100.0;
 /// Attenuation limits below this pass the delayed noisy signal, in dB.
-pub const DRY_LIMIT_DB: f32 = 0.01;
+pub(crate) const DRY_LIMIT_DB: f32 = 0.01;
 /// Largest strength of the post filter; the official range.
 pub const MAX_POST_FILTER: f32 = 0.05;
 

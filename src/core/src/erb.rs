@@ -22,7 +22,7 @@ pub const BAND_STARTS: [usize; N_BANDS] = {
 };
 
 /// Multiplies every bin by its band's gain (piecewise constant, no smoothing across bands).
-pub fn apply_mask(mask: &Mask, spectrum: &mut Spectrum) {
+pub(crate) fn apply_mask(mask: &Mask, spectrum: &mut Spectrum) {
     for ((&gain, &start), &width) in mask.iter().zip(&BAND_STARTS).zip(&BAND_WIDTHS) {
         for bin in &mut spectrum[start..start + width] {
             *bin *= gain;

@@ -224,7 +224,12 @@ impl StreamFeatures {
     }
 
     /// The same for a hop that a [`Listener`] has heard.
-    pub fn process_heard(&mut self, noisy: &[Spectrum], conditions: &Conditions, out: &mut [ChannelIn]) {
+    pub(crate) fn process_heard(
+        &mut self,
+        noisy: &[Spectrum],
+        conditions: &Conditions,
+        out: &mut [ChannelIn],
+    ) {
         self.conditions = *conditions;
         let gain = if conditions.gain_db == 0.0 { 1.0 } else { libm::powf(10.0, conditions.gain_db / 20.0) };
         for ((channel, noisy), out) in self.channels.iter_mut().zip(noisy).zip(out) {

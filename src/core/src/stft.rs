@@ -14,7 +14,7 @@ use crate::frame::{Complex32, SILENT_SPECTRUM, Spectrum};
 use crate::samples::finite;
 
 /// Delay of analysis followed by synthesis, in samples at 48 kHz.
-pub const OVERLAP_DELAY_SAMPLES: usize = N_FFT - HOP;
+pub(crate) const OVERLAP_DELAY_SAMPLES: usize = N_FFT - HOP;
 
 /// Largest magnitude of a sample that reaches the spectrum (+100 dBFS). No converter delivers more; powers stay finite.
 const MAX_SAMPLE: f32 = 1e5;

@@ -23,7 +23,7 @@ impl Parameter {
 }
 
 /// All of them.
-pub const PARAMETERS: [Parameter; 7] = [
+pub(crate) const PARAMETERS: [Parameter; 7] = [
     Parameter::new("attenuation-limit", ParamId::Limit, |controls, db| {
         controls.shaping.attenuation_limit_db = db;
     }),

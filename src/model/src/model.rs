@@ -114,7 +114,7 @@ impl Model {
     }
 
     /// SHA-256 of the archive that the model came from, lower-case hexadecimal.
-    pub fn source_sha256(&self) -> &str {
+    pub(crate) fn source_sha256(&self) -> &str {
         &self.source_sha256
     }
 

@@ -29,6 +29,6 @@ pub const INPUT_KERNEL: usize = 3;
 /// Bins that the other convolutions span.
 pub const KERNEL_F: usize = 3;
 /// Frames that the deep-filter decoder's pathway convolution spans.
-pub const DF_PATHWAY_KERNEL_T: usize = 5;
+pub(crate) const DF_PATHWAY_KERNEL_T: usize = 5;
 /// Groups of the deep-filter decoder's first linear layer; the reference model hard-codes them.
 pub const DF_GRU_LINEAR_GROUPS: usize = 8;

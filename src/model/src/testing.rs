@@ -7,10 +7,10 @@ use crate::onnx::writing::Writer;
 use crate::{Config, Layout, Model, ModelKind, Tensor};
 
 /// The graphs of an archive.
-pub const GRAPHS: [&str; 3] = ["enc", "erb_dec", "df_dec"];
+pub(crate) const GRAPHS: [&str; 3] = ["enc", "erb_dec", "df_dec"];
 
 /// The smallest hyper-parameters that still have every kind of layer.
-pub fn small_config() -> Config {
+pub(crate) fn small_config() -> Config {
     Config {
         kind: ModelKind::DeepFilterNet3,
         norm_alpha: 0.99,
@@ -27,7 +27,7 @@ pub fn small_config() -> Config {
 }
 
 /// Its tensors, every value different.
-pub fn small_tensors() -> BTreeMap<String, Tensor> {
+pub(crate) fn small_tensors() -> BTreeMap<String, Tensor> {
     let mut next = 0.0;
     let mut value = || {
         next += 0.25;
@@ -42,7 +42,7 @@ pub fn small_tensors() -> BTreeMap<String, Tensor> {
 }
 
 /// The model of these tensors, as read from its archive.
-pub fn small_model() -> Model {
+pub(crate) fn small_model() -> Model {
     Model::from_archive(&small_archive()).unwrap()
 }
 
@@ -74,7 +74,7 @@ pub fn graph(name: &str, tensors: &BTreeMap<String, Tensor>) -> Vec<u8> {
 }
 
 /// Paths and contents of the model's archive.
-pub fn small_members() -> Vec<(String, Vec<u8>)> {
+pub(crate) fn small_members() -> Vec<(String, Vec<u8>)> {
     let mut members: Vec<_> =
         GRAPHS.iter().map(|name| (format!("{name}.onnx"), graph(name, &small_tensors()))).collect();
     members.push(("config.ini".into(), small_config().to_ini().into_bytes()));
@@ -82,7 +82,7 @@ pub fn small_members() -> Vec<(String, Vec<u8>)> {
 }
 
 /// The model's archive.
-pub fn small_archive() -> Vec<u8> {
+pub(crate) fn small_archive() -> Vec<u8> {
     pack(&small_members())
 }
 

@@ -11,7 +11,7 @@ use super::param;
 use crate::parameters::ParamId;
 
 /// Height of a [`slider`], points.
-pub const SLIDER_HEIGHT: f32 = 36.0;
+pub(crate) const SLIDER_HEIGHT: f32 = 36.0;
 
 /// A parameter as a line with a handle; name and value above.
 pub fn slider(ui: &mut Ui, cx: &mut Cx<'_>, id: ParamId, rect: Rect) {

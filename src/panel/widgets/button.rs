@@ -31,7 +31,14 @@ pub fn button(ui: &Ui, cx: &Cx<'_>, rect: Rect, text: &str, tip: &str) -> Respon
 }
 
 /// The surface of something to press, without what is written on it; `name` is for screen readers.
-pub fn surface(ui: &Ui, cx: &Cx<'_>, rect: Rect, name: &str, access: Access, border: Color32) -> Response {
+pub(crate) fn surface(
+    ui: &Ui,
+    cx: &Cx<'_>,
+    rect: Rect,
+    name: &str,
+    access: Access,
+    border: Color32,
+) -> Response {
     let response = ui.interact(rect, ui.scope_id().with(name), Sense::click());
     response.widget_info(|| WidgetInfo::labeled(access, ui.is_enabled(), name));
     let pressed = response.is_pointer_button_down_on();

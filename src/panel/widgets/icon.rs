@@ -8,12 +8,12 @@ pub fn opens(painter: &Painter, centre: Pos2, colour: Color32) {
 }
 
 /// A triangle pointing right: something opens beside.
-pub fn unfolds(painter: &Painter, centre: Pos2, colour: Color32) {
+pub(crate) fn unfolds(painter: &Painter, centre: Pos2, colour: Color32) {
     triangle(painter, [centre + vec2(-2.0, -3.5), centre + vec2(2.5, 0.0), centre + vec2(-2.0, 3.5)], colour);
 }
 
 /// A triangle pointing left: what is beside folds in.
-pub fn folds(painter: &Painter, centre: Pos2, colour: Color32) {
+pub(crate) fn folds(painter: &Painter, centre: Pos2, colour: Color32) {
     triangle(painter, [centre + vec2(2.0, -3.5), centre + vec2(2.0, 3.5), centre + vec2(-2.5, 0.0)], colour);
 }
 
@@ -62,7 +62,7 @@ pub fn dot(painter: &Painter, centre: Pos2, colour: Color32, filled: bool) {
 }
 
 /// Points of an arc, clockwise from `from` to `to` in radians, 0 to the right.
-pub fn arc(centre: Pos2, radius: f32, from: f32, to: f32, n_pieces: usize) -> Vec<Pos2> {
+pub(crate) fn arc(centre: Pos2, radius: f32, from: f32, to: f32, n_pieces: usize) -> Vec<Pos2> {
     (0..=n_pieces)
         .map(|i| {
             let angle = from + (to - from) * i as f32 / n_pieces as f32;

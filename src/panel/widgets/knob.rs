@@ -31,7 +31,7 @@ pub struct Look {
 }
 
 /// Draws and serves the knob alone, centred at `centre`.
-pub fn dial(ui: &mut Ui, cx: &mut Cx<'_>, id: ParamId, centre: Pos2, look: Look) {
+pub(crate) fn dial(ui: &mut Ui, cx: &mut Cx<'_>, id: ParamId, centre: Pos2, look: Look) {
     let rect = Rect::from_center_size(centre, Vec2::splat(look.diameter));
     let response = param::control(ui, cx, id, rect);
     let value = cx.params.value(id);

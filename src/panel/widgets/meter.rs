@@ -9,7 +9,7 @@ use super::super::{
 };
 
 /// Marks of the scale, dBFS.
-pub const MARKS_DB: [f32; 7] = [0.0, -6.0, -12.0, -18.0, -24.0, -36.0, -48.0];
+pub(crate) const MARKS_DB: [f32; 7] = [0.0, -6.0, -12.0, -18.0, -24.0, -36.0, -48.0];
 /// Here the bar turns amber, and red: headroom gets scarce.
 const AMBER_DB: f32 = -12.0;
 const RED_DB: f32 = -3.0;
@@ -103,7 +103,7 @@ pub fn scale(ui: &Ui, theme: &Theme, rect: Rect, x: f32) {
 }
 
 /// Name and peak below a meter, centred at `x`.
-pub fn caption(ui: &Ui, theme: &Theme, x: f32, top: f32, name: &str, level: &LevelMeter) {
+pub(crate) fn caption(ui: &Ui, theme: &Theme, x: f32, top: f32, name: &str, level: &LevelMeter) {
     let painter = ui.painter();
     text::draw(painter, pos2(x, top), Align2::CENTER_TOP, name, Ink::new(theme::SMALL, theme.hint));
     let colour = if level.clipped() { theme.red.text } else { theme.value };

@@ -90,7 +90,7 @@ pub fn pick(
 }
 
 /// Width of a list that shows all items, but a reason at most in two lines or so.
-pub fn list_width(ui: &Ui, items: &[Item<'_>]) -> f32 {
+pub(crate) fn list_width(ui: &Ui, items: &[Item<'_>]) -> f32 {
     let wide = |text: &str| {
         text::line(ui.painter(), text, Ink::new(theme::BODY, egui::Color32::PLACEHOLDER)).size().x
     };

@@ -94,12 +94,12 @@ pub fn switch(
 }
 
 /// A switch over the choices of a parameter.
-pub fn of_param(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, id: ParamId) {
+pub(crate) fn of_param(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, id: ParamId) {
     some_of_param(ui, cx, rect, id, usize::MAX);
 }
 
 /// A switch over the first `n_shown` choices of a parameter; the others count as the first.
-pub fn some_of_param(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, id: ParamId, n_shown: usize) {
+pub(crate) fn some_of_param(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, id: ParamId, n_shown: usize) {
     let role = cx.theme.green;
     let mut segments: Vec<_> = match id.spec().values {
         Values::Choice(texts) => texts.iter().map(|text| Segment { text: text.label, role }).collect(),

@@ -58,7 +58,7 @@ impl Axis {
     }
 
     /// Frequencies with a mark, and what is written there.
-    pub fn marks(self) -> &'static [(f32, &'static str)] {
+    pub(crate) fn marks(self) -> &'static [(f32, &'static str)] {
         match self {
             Self::Logarithmic => &[(100.0, "100"), (300.0, "300"), (1e3, "1k"), (3e3, "3k"), (10e3, "10k")],
             Self::Linear => &[(4e3, "4k"), (8e3, "8k"), (12e3, "12k"), (16e3, "16k"), (20e3, "20k")],
@@ -178,13 +178,13 @@ impl Spectrogram {
     }
 
     /// Frequency under a height on the screen.
-    pub fn hz_at(&self, rect: Rect, y: f32) -> f32 {
+    pub(crate) fn hz_at(&self, rect: Rect, y: f32) -> f32 {
         self.axis.hz(((rect.bottom() - y) / rect.height()).clamp(0.0, 1.0))
     }
 }
 
 /// A short text on its own dark plate, readable over any colour.
-pub fn plate(ui: &Ui, at: egui::Pos2, align: Align2, shown: &str) {
+pub(crate) fn plate(ui: &Ui, at: egui::Pos2, align: Align2, shown: &str) {
     let galley = text::line(ui.painter(), shown, Ink::new(theme::SMALL, theme::ON_PLATE).medium());
     let rect = align.anchor_size(at, galley.size() + egui::vec2(12.0, 5.0));
     ui.painter().rect_filled(rect, 4, theme::PLATE);

@@ -26,7 +26,7 @@ impl Adapter {
         Some(Self(System::new(handler.clone(), handler.clone(), handler.clone())))
     }
 
-    pub fn set_focus(&mut self, has_focus: bool) {
+    pub(crate) fn set_focus(&mut self, has_focus: bool) {
         self.0.update_window_focus_state(has_focus);
     }
 

@@ -67,7 +67,7 @@ impl Adapter {
         Some(Self(address as usize))
     }
 
-    pub fn set_focus(&mut self, has_focus: bool) {
+    pub(crate) fn set_focus(&mut self, has_focus: bool) {
         announce(with(self.0, |state| state.system.update_view_focus_state(has_focus)));
     }
 

@@ -56,7 +56,7 @@ impl Adapter {
         is_set.then_some(adapter)
     }
 
-    pub fn set_focus(&mut self, has_focus: bool) {
+    pub(crate) fn set_focus(&mut self, has_focus: bool) {
         self.change(|system| system.update_window_focus_state(has_focus));
     }
 

@@ -22,7 +22,7 @@ pub enum Event {
 }
 
 /// A parameter's value at a sample of a block.
-pub fn value_event(at: u32, flags: clap_event_flags, id: u32, value: f64) -> clap_event_param_value {
+pub(crate) fn value_event(at: u32, flags: clap_event_flags, id: u32, value: f64) -> clap_event_param_value {
     clap_event_param_value {
         header: header::<clap_event_param_value>(at, CLAP_EVENT_PARAM_VALUE, flags),
         param_id: id,

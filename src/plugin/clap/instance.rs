@@ -268,7 +268,7 @@ unsafe extern "C" fn process(
 ///
 /// # Safety
 /// The output's channels are as many as it says, and each has `n_samples` samples.
-pub unsafe fn silent_channels(
+pub(crate) unsafe fn silent_channels(
     output: &clap_audio_buffer,
     n_samples: u32,
     status: clap_process_status,

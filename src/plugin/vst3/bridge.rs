@@ -232,7 +232,7 @@ impl Bridge {
     }
 
     /// Makes parameters of what the host has set and the audio thread has not.
-    pub fn take_edits(&self) {
+    pub(crate) fn take_edits(&self) {
         self.params.iter().for_each(Param::take_edit);
     }
 
@@ -248,12 +248,12 @@ impl Bridge {
     }
 
     /// This thread is the main one.
-    pub fn claim_main_thread(&self) {
+    pub(crate) fn claim_main_thread(&self) {
         self.main_thread.store(this_thread(), Ordering::Relaxed);
     }
 
     /// Whether this is the main thread.
-    pub fn is_main_thread(&self) -> bool {
+    pub(crate) fn is_main_thread(&self) -> bool {
         self.main_thread.load(Ordering::Relaxed) == this_thread()
     }
 

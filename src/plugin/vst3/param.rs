@@ -53,12 +53,12 @@ impl Param {
     }
 
     /// Keeps what the host has set, until the audio thread has it.
-    pub fn keep_edit(&self, value: f64) {
+    pub(crate) fn keep_edit(&self, value: f64) {
         self.edit.store(value.to_bits(), Ordering::Relaxed);
     }
 
     /// Makes what was kept the value.
-    pub fn take_edit(&self) {
+    pub(crate) fn take_edit(&self) {
         match self.edit.swap(NO_VALUE, Ordering::Relaxed) {
             NO_VALUE => (),
             bits => self.set(f64::from_bits(bits)),
@@ -66,7 +66,7 @@ impl Param {
     }
 
     /// The audio thread or the panel has the last word. Real-time safe.
-    pub fn forget_edit(&self) {
+    pub(crate) fn forget_edit(&self) {
         self.edit.store(NO_VALUE, Ordering::Relaxed);
     }
 }

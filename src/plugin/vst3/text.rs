@@ -12,7 +12,7 @@ pub fn write(to: &mut [c_char], text: &str) {
 }
 
 /// Writes as much of a text as there is room for, and a zero.
-pub fn write_wide(to: &mut [u16], text: &str) {
+pub(crate) fn write_wide(to: &mut [u16], text: &str) {
     to.fill(0);
     let room = to.len().saturating_sub(1);
     to[..room].iter_mut().zip(text.encode_utf16()).for_each(|(to, unit)| *to = unit);
@@ -22,7 +22,7 @@ pub fn write_wide(to: &mut [u16], text: &str) {
 ///
 /// # Safety
 /// `text` is null or ends with a zero.
-pub unsafe fn read_wide(text: *const u16) -> String {
+pub(crate) unsafe fn read_wide(text: *const u16) -> String {
     if text.is_null() {
         return String::new();
     }

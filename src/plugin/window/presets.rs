@@ -44,7 +44,7 @@ impl Presets {
     }
 
     /// Sets all parameters of a preset, each in a gesture of its own, and remembers its name.
-    pub fn recall(&self, params: &TacetParams, gui: &GuiContext, name: &str) {
+    pub(crate) fn recall(&self, params: &TacetParams, gui: &GuiContext, name: &str) {
         let Some(values) = self.find(name) else { return };
         values.apply(params, gui);
         remember(params, Some(name));

@@ -62,7 +62,7 @@ impl SystemInfo {
     ///
     /// # Errors
     /// The choice cannot be saved.
-    pub fn set_mps_fallback(&mut self, on: bool) -> Result<(), PreferenceError> {
+    pub(crate) fn set_mps_fallback(&mut self, on: bool) -> Result<(), PreferenceError> {
         let preferences = Preferences { mps_fallback: on };
         self.preferences = Some(preferences);
         self.view_model = None;

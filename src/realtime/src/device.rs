@@ -41,7 +41,7 @@ impl Device {
     }
 
     /// The name without the number of a GPU.
-    pub const fn kind_name(self) -> &'static str {
+    pub(crate) const fn kind_name(self) -> &'static str {
         match self {
             Self::Native => "native CPU",
             Self::Native16 => "native CPU 16-bit",

@@ -19,7 +19,7 @@ pub enum LatencyMode {
 
 impl LatencyMode {
     /// Hops between a request and the moment its reply is due.
-    pub fn slack_hops(self) -> usize {
+    pub(crate) fn slack_hops(self) -> usize {
         match self {
             Self::Lowest => 0,
             Self::Safe => 1,
@@ -85,7 +85,7 @@ impl Latency {
 }
 
 /// Delay in 48 kHz samples of everything between a complete input hop and the output hop that leaves at that moment.
-pub fn pipeline_samples(lookahead_hops: usize, mode: LatencyMode) -> usize {
+pub(crate) fn pipeline_samples(lookahead_hops: usize, mode: LatencyMode) -> usize {
     N_FFT - HOP + (lookahead_hops + mode.slack_hops()) * HOP
 }
 

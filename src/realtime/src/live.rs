@@ -66,7 +66,8 @@ pub struct Live {
     // In this order: the processor lets go of its stream, then the slots do, then the thread ends.
     processor: Processor,
     slots: OwnedSlots,
-    background: Option<Arc<BackgroundThread>>,
+    /// `None` where the system has no thread to give: then engines that fail are not opened anew.
+    _background: Option<Arc<BackgroundThread>>,
     meters: Arc<Meters>,
 }
 
@@ -130,7 +131,7 @@ impl Live {
         let shared = Arc::new(AttendedSlots { slot_manager, signal, is_waiting: AtomicBool::new(false) });
         // Without a thread the slots stay as they are now: the native engine plays.
         let background = BackgroundThread::join(&shared).ok();
-        Ok(Self { processor, slots: OwnedSlots(shared), background, meters })
+        Ok(Self { processor, slots: OwnedSlots(shared), _background: background, meters })
     }
 
     /// Processes a block in place: one slice per channel, all of one length. Real-time safe.
@@ -163,11 +164,6 @@ impl Live {
     pub fn state(&self) -> SlotState {
         self.slots.0.slot_manager.lock().as_ref().map_or(SlotState::Off, |slots| slots.state(SlotId::A))
     }
-
-    /// Whether somebody opens engines anew when they fail.
-    pub fn is_attended(&self) -> bool {
-        self.background.is_some()
-    }
 }
 
 #[cfg(test)]
@@ -195,7 +191,7 @@ mod tests {
     #[test]
     fn a_stream_is_served_attended_to_and_delayed_as_it_says() {
         let mut live = Live::open(&options()).unwrap();
-        assert!(live.is_attended());
+        assert!(live._background.is_some());
         assert_eq!(live.latency().total_samples, 2400);
         let controls = Controls { bypass: true, ..Controls::default() };
         let mut block = [vec![0.0f32; 4800]];

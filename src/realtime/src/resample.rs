@@ -22,7 +22,7 @@ const MAX_TABLE: usize = 100_000;
 /// Phases of a table that is interpolated.
 const INTERPOLATED_TABLE: usize = 65_536;
 /// Lowest host rate that is accepted, in hertz.
-pub const MIN_RATE_HZ: f64 = 1_000.0;
+pub(crate) const MIN_RATE_HZ: f64 = 1_000.0;
 /// Highest host rate that is accepted, in hertz.
 pub const MAX_RATE_HZ: f64 = 1_600_000.0;
 /// Farthest that the ratio leaves its value while the phase is set; see [`Emitter::align`].
@@ -126,7 +126,7 @@ impl Plan {
     }
 
     /// Both filters' delay in host samples.
-    pub fn filter_delay_samples(&self) -> f64 {
+    pub(crate) fn filter_delay_samples(&self) -> f64 {
         self.filters.map_or(0.0, |(inbound, outbound)| inbound.delay() + outbound.delay() * self.step())
     }
 
@@ -273,12 +273,12 @@ impl Emitter {
     }
 
     /// Where the next hop goes, one per channel.
-    pub fn hop_mut(&mut self) -> &mut [[f32; HOP]] {
+    pub(crate) fn hop_mut(&mut self) -> &mut [[f32; HOP]] {
         &mut self.hop
     }
 
     /// Converts the hop written to [`Self::hop_mut`]. Real-time safe.
-    pub fn push_hop(&mut self) {
+    pub(crate) fn push_hop(&mut self) {
         let n_new = match &mut self.resampler {
             None => HOP,
             Some(resampler) => {

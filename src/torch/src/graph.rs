@@ -61,7 +61,7 @@ impl Graph {
     ///
     /// # Errors
     /// [`TorchError::Device`] from CUDA.
-    pub fn replay(&self) -> Result<()> {
+    pub(crate) fn replay(&self) -> Result<()> {
         self.call(self.functions.replay)
     }
 

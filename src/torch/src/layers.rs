@@ -23,7 +23,7 @@ impl Conv {
     }
 
     /// Values per frequency that the convolution carries to later frames.
-    pub fn n_carried(&self) -> i64 {
+    pub(crate) fn n_carried(&self) -> i64 {
         (self.kt - 1) * self.n_out
     }
 }
@@ -101,7 +101,7 @@ impl Gru {
     }
 
     /// Moves the tensors into one run of memory. cuDNN needs that, and would do it with a warning in every call.
-    pub fn join_for_cudnn(&self, n_in: i64) -> Result<()> {
+    pub(crate) fn join_for_cudnn(&self, n_in: i64) -> Result<()> {
         /// `CUDNN_GRU` of cuDNN's `cudnnRNNMode_t`.
         const GRU: i64 = 3;
         let tensors = [&self.w_ih, &self.w_hh, &self.b_ih, &self.b_hh];
@@ -186,13 +186,13 @@ impl Padded {
     }
 
     /// Puts `ReLU(x)` inside; `x` of any shape with the interior's number of values in its order.
-    pub fn fill_relu(&self, x: &Tensor) -> Result<()> {
+    pub(crate) fn fill_relu(&self, x: &Tensor) -> Result<()> {
         let _ = x.f_view_as(&self.interior)?.f_clamp_min_out(&self.interior, 0.0)?;
         Ok(())
     }
 
     /// Puts `a + b` inside.
-    pub fn fill_sum(&self, a: &Tensor, b: &Tensor) -> Result<()> {
+    pub(crate) fn fill_sum(&self, a: &Tensor, b: &Tensor) -> Result<()> {
         let _ = a.f_add_out(&self.interior, b)?;
         Ok(())
     }

@@ -236,7 +236,7 @@ pub(crate) struct Encoded {
 
 impl Weights {
     /// Values of a lane's state: encoder, ERB decoder, deep-filter decoder.
-    pub fn state_sizes(&self) -> [i64; 3] {
+    pub(crate) fn state_sizes(&self) -> [i64; 3] {
         let grus = |stack: &Stack| stack.grus.iter().map(|gru| gru.hidden).sum::<i64>();
         let carried = |conv: &Conv, n_freqs: i64| conv.n_carried() * n_freqs;
         let encoder = carried(&self.erb_conv1, BANDS / 2)

@@ -41,12 +41,12 @@ impl LaneTable {
     }
 
     /// Rows of the ring: five a lane, five of the unused lane, one of zeros.
-    pub fn n_ring_rows(&self) -> usize {
+    pub(crate) fn n_ring_rows(&self) -> usize {
         self.zero_ring_row() + 1
     }
 
     /// Rows of the state: one a lane, one of the unused lane, one of zeros.
-    pub fn n_state_rows(&self) -> usize {
+    pub(crate) fn n_state_rows(&self) -> usize {
         self.len() + 2
     }
 

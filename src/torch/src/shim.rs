@@ -29,7 +29,7 @@ pub struct Inference {
 
 impl Inference {
     /// Enters inference mode. If libtorch refuses, the work is the same, only slower.
-    pub fn enter() -> Self {
+    pub(crate) fn enter() -> Self {
         // SAFETY: no arguments; the shim catches every exception and returns null then.
         let guard = NonNull::new(unsafe { tacet_inference_enter() });
         Self { guard, _not_send: PhantomData }

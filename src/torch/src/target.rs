@@ -47,12 +47,12 @@ impl Target {
     }
 
     /// Whether tensors live in this process's own memory, so that nothing is uploaded or downloaded.
-    pub fn is_host(self) -> bool {
+    pub(crate) fn is_host(self) -> bool {
         self.device == Device::Cpu
     }
 
     /// Whether it is Apple's GPU.
-    pub fn is_metal(self) -> bool {
+    pub(crate) fn is_metal(self) -> bool {
         self.device == Device::Mps
     }
 
@@ -60,7 +60,7 @@ impl Target {
     ///
     /// # Errors
     /// [`TorchError::Device`] if something that was given has failed.
-    pub fn synchronize(self) -> Result<()> {
+    pub(crate) fn synchronize(self) -> Result<()> {
         match self.device {
             Device::Cpu => Ok(()),
             Device::Cuda(index) => shim::synchronize(index as i32),
@@ -117,7 +117,7 @@ pub fn probe(device: abi::DeviceAddress) -> (abi::Probe, Option<TorchError>) {
 /// Opens libtorch_cuda beside this library, once per process, and never closes it: libtorch registers itself for good. To
 /// be called before anything else: libtorch looks for CUDA's part when an operation first asks for it, on the CPU too, and
 /// never again.
-pub fn preload_cuda() {
+pub(crate) fn preload_cuda() {
     // Without the library there is no CUDA, which is for those to hear who ask for it.
     let _ = cuda_library();
 }

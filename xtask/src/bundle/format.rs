@@ -49,7 +49,7 @@ impl AppleBundle {
 
 impl Format {
     /// Whether hosts load it.
-    pub fn is_plugin(self) -> bool {
+    pub(crate) fn is_plugin(self) -> bool {
         matches!(self, Self::Clap | Self::Vst3 | Self::AudioUnit | Self::Ladspa | Self::Lv2)
     }
 }

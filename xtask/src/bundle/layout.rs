@@ -68,7 +68,7 @@ impl Platform {
 }
 
 /// The LADSPA library: the name that configurations of DeepFilterNet's plugin ask for.
-pub const LADSPA_FILE: &str = "libdeep_filter_ladspa.so";
+pub(crate) const LADSPA_FILE: &str = "libdeep_filter_ladspa.so";
 
 /// One bundle. Paths are relative to the directory that holds the bundles.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +86,7 @@ pub struct Bundle {
 }
 
 /// All bundles of a platform.
-pub fn bundles(platform: Platform, names: &Names) -> Vec<Bundle> {
+pub(crate) fn bundles(platform: Platform, names: &Names) -> Vec<Bundle> {
     let name = &names.name;
     match platform.system {
         System::MacOs => {

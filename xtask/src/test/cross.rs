@@ -13,7 +13,7 @@ use crate::shell;
 use crate::workspace::Workspace;
 
 /// Steps that run only when they are named in full: each installs a toolchain of its own.
-pub const NAMED: [&str; 2] = ["arm64", "windows"];
+pub(crate) const NAMED: [&str; 2] = ["arm64", "windows"];
 
 /// The tests: the network's files and the engine, with its instructions and the bits of its output.
 const TESTS: [&str; 8] = [

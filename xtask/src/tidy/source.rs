@@ -24,7 +24,7 @@ impl Source {
     }
 
     /// Whether the file's name ends so.
-    pub fn has_extension(&self, extension: &str) -> bool {
+    pub(crate) fn has_extension(&self, extension: &str) -> bool {
         Path::new(&self.path).extension().is_some_and(|found| found == extension)
     }
 

@@ -10,17 +10,17 @@ use super::refusal;
 use super::riff::{chunk_header, pass_padding};
 
 /// Whether a file that begins like this is an AIFF or AIFF-C.
-pub fn is_aiff(head: &[u8]) -> bool {
+pub(crate) fn is_aiff(head: &[u8]) -> bool {
     head.starts_with(b"FORM") && matches!(head.get(8..12), Some(b"AIFF" | b"AIFC"))
 }
 
 /// Whether a file that begins like this is an AU, of either byte order.
-pub fn is_au(head: &[u8]) -> bool {
+pub(crate) fn is_au(head: &[u8]) -> bool {
     head.starts_with(b".snd") || head.starts_with(b"dns.")
 }
 
 /// Whether a file that begins like this is a CAF.
-pub fn is_caf(head: &[u8]) -> bool {
+pub(crate) fn is_caf(head: &[u8]) -> bool {
     head.starts_with(b"caff")
 }
 
@@ -28,7 +28,7 @@ pub fn is_caf(head: &[u8]) -> bool {
 ///
 /// # Errors
 /// It cannot be read, has no data, or holds a codec that is not supported.
-pub fn read_aiff(input: &mut Input) -> Result<Layout> {
+pub(crate) fn read_aiff(input: &mut Input) -> Result<Layout> {
     let is_compressed = input.peek(12)?.get(8..12) == Some(b"AIFC");
     let container = if is_compressed { "aiff-c" } else { "aiff" };
     input.skip(12)?;
@@ -188,7 +188,7 @@ fn plain(
 ///
 /// # Errors
 /// It cannot be read, or holds a codec that is not supported.
-pub fn read_au(input: &mut Input) -> Result<Layout> {
+pub(crate) fn read_au(input: &mut Input) -> Result<Layout> {
     let Some(head) = input.take::<24>()? else { bail!("ends within its header: it is cut off") };
     let is_big_endian = head.starts_with(b".snd");
     let long = |index: usize| {
@@ -235,7 +235,7 @@ const MAX_CAF_PACKET_BYTES: u32 = 1 << 24;
 ///
 /// # Errors
 /// It cannot be read, or ends before its data.
-pub fn read_caf(input: &mut Input) -> Result<Option<Layout>> {
+pub(crate) fn read_caf(input: &mut Input) -> Result<Option<Layout>> {
     input.skip(8)?;
     let mut description: Option<(Encoding, bool, u32, usize)> = None;
     let mut metadata = Metadata::default();

@@ -51,7 +51,7 @@ impl Conform {
     ///
     /// # Errors
     /// None in practice: the resampler's own.
-    pub fn end_part(&mut self, block: &mut Vec<Vec<f32>>) -> Result<bool> {
+    pub(crate) fn end_part(&mut self, block: &mut Vec<Vec<f32>>) -> Result<bool> {
         let Some(mut part) = self.part.take() else { return Ok(false) };
         let n_owed = n_resampled(part.n_in, part.rate_hz, self.rate_hz).saturating_sub(part.n_out) as usize;
         let silence = vec![vec![0.0; 4096]; self.n_channels];

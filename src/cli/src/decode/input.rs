@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read, Seek as _, SeekFrom};
 
 /// The largest look ahead, in bytes.
-pub const MAX_PEEK: usize = 1 << 16;
+pub(crate) const MAX_PEEK: usize = 1 << 16;
 
 /// A source of bytes at a known position.
 pub struct Input {

@@ -26,7 +26,7 @@ pub enum Encoding {
 
 impl Encoding {
     /// Signed integers of `n_bits` in containers of `n_bytes`.
-    pub fn int(n_bytes: usize, n_bits: u32) -> Self {
+    pub(crate) fn int(n_bytes: usize, n_bits: u32) -> Self {
         Self::Int { n_bytes, n_bits, is_unsigned: false }
     }
 

@@ -22,7 +22,7 @@ const WAVE64_HEADER: u64 = 24;
 const WAVE64_RIFF: [u8; 12] = [0x2e, 0x91, 0xcf, 0x11, 0xa5, 0xd6, 0x28, 0xdb, 0x04, 0xc1, 0x00, 0x00];
 
 /// Whether a file that begins like this is one of them.
-pub fn is_riff(head: &[u8]) -> bool {
+pub(crate) fn is_riff(head: &[u8]) -> bool {
     let is_wave = head.get(8..12) == Some(b"WAVE");
     is_wave && matches!(&head[..4], b"RIFF" | b"RIFX" | b"RF64" | b"BW64") || is_wave64(head)
 }
@@ -90,14 +90,14 @@ fn read_riff(input: &mut Input, head: &[u8]) -> Result<Layout> {
 }
 
 /// A chunk's name and length; `None` at the end.
-pub fn chunk_header(input: &mut Input, is_big_endian: bool) -> Result<Option<([u8; 4], u32)>> {
+pub(crate) fn chunk_header(input: &mut Input, is_big_endian: bool) -> Result<Option<([u8; 4], u32)>> {
     let Some([a, b, c, d, len @ ..]) = input.take::<8>()? else { return Ok(None) };
     let len = if is_big_endian { u32::from_be_bytes(len) } else { u32::from_le_bytes(len) };
     Ok(Some(([a, b, c, d], len)))
 }
 
 /// Passes the byte that makes an odd length even; some writers leave it out.
-pub fn pass_padding(input: &mut Input, len: u64) -> Result<()> {
+pub(crate) fn pass_padding(input: &mut Input, len: u64) -> Result<()> {
     if len % 2 == 1 && input.peek(1)?.first().is_none_or(|&byte| byte == 0) {
         input.skip(1)?;
     }

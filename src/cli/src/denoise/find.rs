@@ -8,7 +8,7 @@ use super::Args;
 use crate::usage;
 
 /// The ending of the names of outputs beside their inputs.
-pub const DENOISED: &str = "-denoised";
+pub(crate) const DENOISED: &str = "-denoised";
 
 /// An input, and its folder within the folder that was named, which an output folder mirrors.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct Input {
 ///
 /// # Errors
 /// A folder cannot be looked into, or holds no recording.
-pub fn find_inputs(args: &Args) -> Result<Vec<Input>> {
+pub(crate) fn find_inputs(args: &Args) -> Result<Vec<Input>> {
     let mut inputs = Vec::new();
     for path in &args.inputs {
         if !args.recursive || !path.is_dir() {
@@ -87,7 +87,7 @@ fn find_in(
 }
 
 /// A path that two names of one file share, also of a file that does not exist yet.
-pub fn resolved(path: &Path) -> PathBuf {
+pub(crate) fn resolved(path: &Path) -> PathBuf {
     if let Ok(path) = path.canonicalize() {
         return path;
     }

@@ -14,7 +14,7 @@ pub struct Listen {
 
 impl Listen {
     /// Whether the input is needed.
-    pub fn needs_input(self) -> bool {
+    pub(crate) fn needs_input(self) -> bool {
         self.is_removed || self.share != 1.0
     }
 

@@ -61,7 +61,7 @@ impl<W: Write + Seek> FlacWriter<W> {
     }
 
     /// Samples beyond full scale so far, over all channels: clipped.
-    pub fn n_over(&self) -> u64 {
+    pub(crate) fn n_over(&self) -> u64 {
         self.quantizer.n_over()
     }
 

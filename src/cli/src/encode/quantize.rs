@@ -18,7 +18,7 @@ impl Quantizer {
     }
 
     /// Samples beyond full scale (-1..=1) so far.
-    pub fn n_over(&self) -> u64 {
+    pub(crate) fn n_over(&self) -> u64 {
         self.n_over
     }
 

@@ -57,7 +57,7 @@ fn lost(metadata: &Metadata) -> Vec<String> {
 }
 
 /// Chunks for a WAV: those of a WAV as they were, and tags as LIST INFO.
-pub fn for_wav(metadata: &Metadata) -> Carried<Vec<u8>> {
+pub(crate) fn for_wav(metadata: &Metadata) -> Carried<Vec<u8>> {
     let mut carried = Carried { content: Vec::new(), lost: lost(metadata) };
     for (name, content) in &metadata.chunks {
         push_chunk(&mut carried.content, *name, content);
@@ -86,7 +86,7 @@ fn push_chunk(bytes: &mut Vec<u8>, name: [u8; 4], content: &[u8]) {
 }
 
 /// Vorbis comments for a FLAC.
-pub fn for_flac(metadata: &Metadata) -> Carried<Vec<(String, String)>> {
+pub(crate) fn for_flac(metadata: &Metadata) -> Carried<Vec<(String, String)>> {
     let mut carried = Carried { content: metadata.tags.clone(), lost: lost(metadata) };
     for (name, content) in &metadata.chunks {
         match (name, content.get(..4)) {

@@ -1,16 +1,9 @@
 //! ESTOI: like STOI, but bands are normalised together, so that modulated maskers count (Jensen and Taal 2016).
 
 use super::EPS;
-use super::bands::{Bands, Definition, Frame, N_BANDS};
+use super::bands::{Bands, Frame, N_BANDS};
 
-/// ESTOI of two equally long signals at [10 kHz](super::STOI_RATE_HZ): at most 1.
-///
-/// # Errors
-/// The number of samples left once silence is removed, if fewer than [`super::MIN_SAMPLES`].
-pub fn estoi_10k(definition: Definition, clean: &[f64], judged: &[f64]) -> Result<f64, usize> {
-    Ok(of_bands(&Bands::of(definition, clean, judged)?))
-}
-
+/// ESTOI of two signals' bands: at most 1.
 pub(super) fn of_bands(bands: &Bands) -> f64 {
     let segments = bands.segments();
     let n_segments = segments.len() as f64;

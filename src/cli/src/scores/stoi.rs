@@ -1,20 +1,13 @@
 //! STOI: the mean correlation of short-time band envelopes (Taal et al. 2011).
 
-use super::bands::{Bands, Definition, Frame, N_BANDS};
+use super::bands::{Bands, Frame, N_BANDS};
 use super::{EPS, energy};
 
 /// Lower bound of the signal-to-distortion ratio within a segment, in dB: louder distortion is clipped (Taal 2011,
 /// equation 4).
 const CLIP_DB: f64 = -15.0;
 
-/// STOI of two equally long signals at [10 kHz](super::STOI_RATE_HZ): at most 1.
-///
-/// # Errors
-/// The number of samples left once silence is removed, if fewer than [`super::MIN_SAMPLES`].
-pub fn stoi_10k(definition: Definition, clean: &[f64], judged: &[f64]) -> Result<f64, usize> {
-    Ok(of_bands(&Bands::of(definition, clean, judged)?))
-}
-
+/// STOI of two signals' bands: at most 1.
 pub(super) fn of_bands(bands: &Bands) -> f64 {
     let headroom = 1.0 + 10f64.powf(-CLIP_DB / 20.0);
     let segments = bands.segments();

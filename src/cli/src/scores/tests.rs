@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
+use super::bands::Bands;
 use super::{
     Alignment, Definition, Role, ScoreError, Scores, Signal, align, estoi, lsd, resample, score, sdr, stoi,
 };
@@ -72,9 +73,9 @@ fn scores_equal_numpys() {
         let x = speech(number("n_samples") as usize, seed);
         let y = degraded(&x, seed + 100, number("gain"), number("noise"));
         let ours = [
-            ("stoi", stoi::stoi_10k(Definition::Published, &x, &y).unwrap()),
-            ("stoi_training", stoi::stoi_10k(Definition::Training, &x, &y).unwrap()),
-            ("estoi", estoi::estoi_10k(Definition::Published, &x, &y).unwrap()),
+            ("stoi", stoi::of_bands(&Bands::of(Definition::Published, &x, &y).unwrap())),
+            ("stoi_training", stoi::of_bands(&Bands::of(Definition::Training, &x, &y).unwrap())),
+            ("estoi", estoi::of_bands(&Bands::of(Definition::Published, &x, &y).unwrap())),
             ("si_sdr_db", sdr::si_sdr_db(&x, &y)),
             ("segmental_snr_db", sdr::segmental_snr_db(&x, &y, 10_000)),
             ("lsd_db", lsd::lsd_db(&x, &y, 10_000)),

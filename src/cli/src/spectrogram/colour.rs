@@ -9,16 +9,16 @@ use tacet_realtime::oklab::{encode, linear_srgb};
 pub type Rgb = [u8; 3];
 
 /// Behind everything.
-pub const BACKGROUND: Rgb = [0x16, 0x18, 0x1c];
+pub(crate) const BACKGROUND: Rgb = [0x16, 0x18, 0x1c];
 /// Around the plots.
-pub const FRAME: Rgb = [0x3a, 0x3f, 0x47];
+pub(crate) const FRAME: Rgb = [0x3a, 0x3f, 0x47];
 /// Titles and values.
 pub const TEXT: Rgb = [0xe6, 0xe8, 0xeb];
 /// Axis labels.
-pub const LABEL: Rgb = [0xa2, 0xa8, 0xb2];
+pub(crate) const LABEL: Rgb = [0xa2, 0xa8, 0xb2];
 
 /// The colour of a level, 0 (floor) to 1 (loudest).
-pub fn of_level(level: f32) -> Rgb {
+pub(crate) fn of_level(level: f32) -> Rgb {
     let level = level.clamp(0.0, 1.0);
     let lightness = 0.12 + 0.84 * level;
     // From 275 degrees (indigo) up through 360 (crimson) to 460, that is 100 (yellow).

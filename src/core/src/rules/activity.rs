@@ -121,7 +121,7 @@ impl Activity {
     }
 
     /// The same in dB below full scale.
-    pub fn level_dbfs(&self) -> f32 {
+    pub(crate) fn level_dbfs(&self) -> f32 {
         10.0 * libm::log10f(self.power + 1e-18)
     }
 }

@@ -195,7 +195,7 @@ impl LevelTracker {
     }
 
     /// Whether the last hop was loud enough for the gain.
-    pub fn is_loud(&self) -> bool {
+    pub(crate) fn is_loud(&self) -> bool {
         self.has_decided && self.quiet.n_hops == 0
     }
 

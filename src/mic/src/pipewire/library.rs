@@ -206,13 +206,13 @@ pub struct Chunk {
 /// `PW_STREAM_STATE_*`.
 pub mod state {
     /// Of the stream's own accord, or because the server is gone.
-    pub const UNCONNECTED: i32 = 0;
+    pub(crate) const UNCONNECTED: i32 = 0;
     /// For the reason that comes with it.
-    pub const ERROR: i32 = -1;
+    pub(crate) const ERROR: i32 = -1;
     /// Linked or not, but nobody listens.
-    pub const PAUSED: i32 = 2;
+    pub(crate) const PAUSED: i32 = 2;
     /// Samples flow.
-    pub const STREAMING: i32 = 3;
+    pub(crate) const STREAMING: i32 = 3;
 }
 
 /// `PW_DIRECTION_*`.
@@ -226,17 +226,17 @@ pub mod direction {
 /// `PW_STREAM_FLAG_*`.
 pub mod flag {
     /// Let the session manager link it.
-    pub const AUTOCONNECT: i32 = 1 << 0;
+    pub(crate) const AUTOCONNECT: i32 = 1 << 0;
     /// Map the buffers' memory.
-    pub const MAP_BUFFERS: i32 = 1 << 2;
+    pub(crate) const MAP_BUFFERS: i32 = 1 << 2;
     /// Call `process` on the real-time thread.
-    pub const RT_PROCESS: i32 = 1 << 4;
+    pub(crate) const RT_PROCESS: i32 = 1 << 4;
     /// Call it when [`Library::pw_stream_trigger_process`](super::Library) says so, not when the server does.
-    pub const TRIGGER: i32 = 1 << 9;
+    pub(crate) const TRIGGER: i32 = 1 << 9;
 }
 
 /// `PW_ID_ANY`: whatever the session manager finds.
-pub const ANY: u32 = u32::MAX;
+pub(crate) const ANY: u32 = u32::MAX;
 
 #[cfg(test)]
 mod tests {

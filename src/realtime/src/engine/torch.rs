@@ -62,7 +62,7 @@ impl TorchDevice {
     }
 
     /// The name without the number of a GPU.
-    pub const fn kind_name(self) -> &'static str {
+    pub(crate) const fn kind_name(self) -> &'static str {
         match self {
             Self::Cpu => "torch CPU",
             Self::Mps => "torch MPS",
@@ -165,7 +165,11 @@ impl TorchEngine {
     ///
     /// # Errors
     /// [`TorchError`].
-    pub fn unchecked(device: TorchDevice, model: &Model, options: &TorchOptions) -> Result<Self, TorchError> {
+    pub(crate) fn unchecked(
+        device: TorchDevice,
+        model: &Model,
+        options: &TorchOptions,
+    ) -> Result<Self, TorchError> {
         let engine = Self::load(device, model, options)?;
         engine.warm_up(options.warm_up_channels)?;
         Ok(engine)
@@ -245,7 +249,7 @@ impl TorchEngine {
     ///
     /// # Errors
     /// [`TorchError::Mismatch`]; [`TorchError::Engine`] if a step fails.
-    pub fn self_check(&mut self, model: &Model) -> Result<f32, TorchError> {
+    pub(crate) fn self_check(&mut self, model: &Model) -> Result<f32, TorchError> {
         let mut native = NativeEngine::new(NativeModel::new(model)?);
         let (ours, theirs) = (self.open(1)?, native.open(1)?);
         let mut jobs = [[Job::new(ours, 1)], [Job::new(theirs, 1)]];

@@ -65,7 +65,7 @@ impl ServiceReport {
     }
 
     /// How long the step under way has been running, if it hangs.
-    pub fn hangs_since(&self) -> Option<Duration> {
+    pub(crate) fn hangs_since(&self) -> Option<Duration> {
         let began_us = self.step_began_us.load(Ordering::Relaxed);
         let age = self.started.elapsed().saturating_sub(Duration::from_micros(began_us));
         (began_us != 0 && age > HANG).then_some(age)

@@ -116,7 +116,7 @@ impl Service {
     }
 
     /// Waits until the worker has opened a stream, or `patience` is over. Returns whether it is live.
-    pub fn wait_until_open(stream: &Stream, patience: Duration) -> bool {
+    pub(crate) fn wait_until_open(stream: &Stream, patience: Duration) -> bool {
         let deadline = Instant::now() + patience;
         while stream.status.state().is_opening() && Instant::now() < deadline {
             // Opening takes milliseconds: finer than that need not be.

@@ -25,7 +25,7 @@ pub enum StreamState {
 
 impl StreamState {
     /// Whether the engine is still being opened.
-    pub fn is_opening(self) -> bool {
+    pub(crate) fn is_opening(self) -> bool {
         matches!(self, Self::Opening | Self::WarmingUp | Self::Checking)
     }
 }
@@ -65,7 +65,7 @@ impl StreamStatus {
     }
 
     /// Whether the audio thread has given the stream up.
-    pub fn is_tripped(&self) -> bool {
+    pub(crate) fn is_tripped(&self) -> bool {
         self.tripped.load(Ordering::Relaxed)
     }
 
@@ -82,7 +82,7 @@ impl StreamStatus {
     }
 
     /// Notes that the stream has taken over. Real-time safe.
-    pub fn set_heard(&self) {
+    pub(crate) fn set_heard(&self) {
         if !self.heard.swap(true, Ordering::Relaxed) {
             self.signal.raise();
         }

@@ -34,7 +34,7 @@ impl Concealer {
     }
 
     /// The answer to use for a missing hop; its stage is the mask alone.
-    pub fn conceal(&mut self) -> &[ChannelOut] {
+    pub(crate) fn conceal(&mut self) -> &[ChannelOut] {
         for last in &mut self.last {
             for gain in &mut last.mask {
                 *gain += (1.0 - *gain) * OPENING;

@@ -68,7 +68,7 @@ impl Metering {
     }
 
     /// Nothing is compared.
-    pub fn compare_nothing(&mut self) {
+    pub(crate) fn compare_nothing(&mut self) {
         self.null_powers = (0.0, 0.0);
         self.meters.null_depth_db.store(f32::NAN, Relaxed);
     }

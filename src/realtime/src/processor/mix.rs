@@ -84,7 +84,7 @@ impl Output {
     }
 
     /// Takes new targets. After a reset they are reached at once.
-    pub fn aim(&mut self, controls: &Controls) {
+    pub(crate) fn aim(&mut self, controls: &Controls) {
         let removed = f32::from(u8::from(controls.listen == Listen::Removed));
         let bypass = f32::from(u8::from(controls.bypass));
         let targets = [controls.mix, controls.output_gain, removed, bypass];

@@ -292,7 +292,7 @@ impl Slots {
     }
 
     /// Time that the audio thread has waited for replies since the last call.
-    pub fn take_waited(&mut self) -> Duration {
+    pub(crate) fn take_waited(&mut self) -> Duration {
         let feds = self.slots.iter_mut().flat_map(|slot| &mut slot.current);
         feds.map(|fed| fed.stream.exchange.take_waited()).sum()
     }

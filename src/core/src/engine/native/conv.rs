@@ -9,7 +9,7 @@ use super::matrix::{Matrix, PANEL, Precision};
 use super::simd::{Kernel, Simd, SimdLevel, run};
 
 /// Moves a history of earlier frames, oldest first, on by one frame.
-pub fn push_frame(history: &mut [f32], frame: &[f32]) {
+pub(crate) fn push_frame(history: &mut [f32], frame: &[f32]) {
     if !history.is_empty() {
         history.copy_within(frame.len().., 0);
         let newest = history.len() - frame.len();
@@ -33,7 +33,7 @@ impl InputConv {
     /// Patch values of an input channel.
     const TAPS: usize = INPUT_KERNEL * INPUT_KERNEL;
     /// Earlier frames that it needs.
-    pub const HISTORY: usize = INPUT_KERNEL - 1;
+    pub(crate) const HISTORY: usize = INPUT_KERNEL - 1;
 
     /// A dense convolution of one channel: `weights` `[64, 1, 3, 3]`, `bias` `[64]`.
     pub fn dense(weights: &[f32], bias: &[f32]) -> Self {
@@ -58,7 +58,7 @@ impl InputConv {
     }
 
     /// Floats of `patches` for `n_freqs` frequencies.
-    pub fn patch_len(&self, n_freqs: usize) -> usize {
+    pub(crate) fn patch_len(&self, n_freqs: usize) -> usize {
         n_freqs * self.n_channels * Self::TAPS
     }
 
@@ -381,9 +381,9 @@ impl FilterPathway {
     /// Real and imaginary part of every deep-filter tap.
     pub const OUT: usize = 2 * DF_ORDER;
     /// Floats of state: what earlier frames add to the next four results.
-    pub const STATE: usize = 2 * N_DF_BINS * Self::PENDING;
+    pub(crate) const STATE: usize = 2 * N_DF_BINS * Self::PENDING;
     /// Floats of `scratch`.
-    pub const SCRATCH: usize = N_DF_BINS * PANEL;
+    pub(crate) const SCRATCH: usize = N_DF_BINS * PANEL;
     /// Outputs of a group, per tap.
     const GROUP: usize = Self::OUT / 2;
     /// Sums of a group and bin that are not complete: all taps but the newest frame's.

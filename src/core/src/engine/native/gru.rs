@@ -26,7 +26,7 @@ impl GruScratch {
 
 impl Gru {
     /// Widths that the packing supports are multiples of this.
-    pub const WIDTH_STEP: usize = PANEL;
+    pub(crate) const WIDTH_STEP: usize = PANEL;
 
     /// `input` `[3H, I]`, `recurrent` `[3H, H]`, `bias` `[6H]`: input biases, then recurrent ones.
     pub fn new(input: &[f32], recurrent: &[f32], bias: &[f32], precision: Precision) -> Self {
@@ -38,7 +38,7 @@ impl Gru {
     }
 
     /// Units.
-    pub fn n_hidden(&self) -> usize {
+    pub(crate) fn n_hidden(&self) -> usize {
         self.recurrent.n_in()
     }
 
@@ -57,7 +57,13 @@ impl Gru {
 
     /// The half that does not depend on the state, for many rows: `x` `[rows][I]` to `products` `[rows][3H]`; `expanded` is
     /// a buffer of [`Matrix::apply_many`].
-    pub fn input_products(&self, level: SimdLevel, x: &[f32], products: &mut [f32], expanded: &mut Vec<f32>) {
+    pub(crate) fn input_products(
+        &self,
+        level: SimdLevel,
+        x: &[f32],
+        products: &mut [f32],
+        expanded: &mut Vec<f32>,
+    ) {
         self.input.apply_many(level, x, products, expanded);
     }
 

@@ -13,11 +13,11 @@ use super::state::{BandState, BinState, FilterState, MaskState};
 use crate::frame::{Complex32, LowBins, Mask};
 
 /// Floats of a frame of `c0`, the encoder's first convolution over low bins.
-pub const C0_LEN: usize = N_DF_BINS * N_CONV;
+pub(crate) const C0_LEN: usize = N_DF_BINS * N_CONV;
 /// Floats of a frame of `c1`, its second one.
-pub const C1_LEN: usize = C0_LEN / 2;
+pub(crate) const C1_LEN: usize = C0_LEN / 2;
 /// Floats of the deep filter's coefficients of a frame: (re, im) per bin and tap.
-pub const COEFS_LEN: usize = N_DF_BINS * 2 * DF_ORDER;
+pub(crate) const COEFS_LEN: usize = N_DF_BINS * 2 * DF_ORDER;
 
 /// The encoder's convolutions over bands, which the mask decoder sees again.
 #[derive(Clone)]
@@ -175,7 +175,7 @@ impl DfDecoder {
 }
 
 /// `y[r] = max(W x[r], 0)` for every row.
-pub fn linear_relu(level: SimdLevel, linear: &Grouped, x: &[f32], y: &mut [f32]) {
+pub(crate) fn linear_relu(level: SimdLevel, linear: &Grouped, x: &[f32], y: &mut [f32]) {
     linear.apply(level, x, y);
     run(level, Relu(y));
 }

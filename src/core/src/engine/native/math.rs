@@ -32,14 +32,14 @@ pub fn sigmoid<S: Simd>(s: S, x: S::F) -> S::F {
 
 /// `tanh x = 1 - 2 / (e^2x + 1)`, absolute error below 3e-7.
 #[inline(always)]
-pub fn tanh<S: Simd>(s: S, x: S::F) -> S::F {
+pub(crate) fn tanh<S: Simd>(s: S, x: S::F) -> S::F {
     let (one, two) = (s.splat(1.0), s.splat(2.0));
     s.sub(one, s.div(two, s.add(exp(s, s.mul(two, x)), one)))
 }
 
 /// `max(x, 0)`.
 #[inline(always)]
-pub fn relu<S: Simd>(s: S, x: S::F) -> S::F {
+pub(crate) fn relu<S: Simd>(s: S, x: S::F) -> S::F {
     s.max(x, s.splat(0.0))
 }
 

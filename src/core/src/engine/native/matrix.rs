@@ -10,7 +10,7 @@ use super::simd::{Kernel, Simd, SimdLevel, run};
 use super::tile::{for_lanes, for_rows, for_vectors};
 
 /// Outputs per panel.
-pub const PANEL: usize = 64;
+pub(crate) const PANEL: usize = 64;
 
 /// How the weights of the large matrices are stored. Arithmetic is always `f32`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -128,7 +128,7 @@ impl Matrix {
 
     /// The same for many rows: 16-bit weights are converted once for all of them, into `expanded`, rather than for every
     /// tile. Bit-identical.
-    pub fn apply_many(&self, level: SimdLevel, x: &[f32], y: &mut [f32], expanded: &mut Vec<f32>) {
+    pub(crate) fn apply_many(&self, level: SimdLevel, x: &[f32], y: &mut [f32], expanded: &mut Vec<f32>) {
         if matches!(self.weights, Weights::I16(..)) {
             // Only the first chunk finds it too short.
             expanded.resize(expanded.len().max(PANEL * self.n_in), 0.0);
@@ -137,7 +137,7 @@ impl Matrix {
     }
 
     /// As [`apply`](Self::apply), then negative values become 0.
-    pub fn apply_relu(&self, level: SimdLevel, x: &[f32], y: &mut [f32]) {
+    pub(crate) fn apply_relu(&self, level: SimdLevel, x: &[f32], y: &mut [f32]) {
         self.product(level, x, y, true, None);
     }
 

@@ -18,7 +18,7 @@ pub struct GruStack {
 
 impl GruStack {
     /// Units of every layer.
-    pub fn n_hidden(&self) -> usize {
+    pub(crate) fn n_hidden(&self) -> usize {
         self.layers[0].n_hidden()
     }
 }

@@ -95,14 +95,14 @@ impl FilterState {
     }
 
     /// Takes in the noisy low bins of the next hop.
-    pub fn push_noisy(&mut self, noisy: &LowBins) {
+    pub(crate) fn push_noisy(&mut self, noisy: &LowBins) {
         self.noisy.rotate_left(1);
         self.noisy[DF_ORDER - 1] = *noisy;
     }
 }
 
 /// The states of a stack of `n_layers` layers, all zero.
-pub fn hidden_states(n_layers: usize, n_hidden: usize) -> HiddenStates {
+pub(crate) fn hidden_states(n_layers: usize, n_hidden: usize) -> HiddenStates {
     (0..n_layers).map(|_| zeros(n_hidden)).collect()
 }
 

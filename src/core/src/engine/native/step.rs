@@ -108,7 +108,7 @@ impl Step<'_> {
     }
 
     /// Writes the masks of the rows whose indices are `chosen`.
-    pub fn decode_mask(&mut self, chosen: &[usize]) {
+    pub(crate) fn decode_mask(&mut self, chosen: &[usize]) {
         let (model, level, n) = (self.model, self.model.level, chosen.len());
         let net = &model.erb_decoder;
         self.gather(chosen);
@@ -125,7 +125,7 @@ impl Step<'_> {
     }
 
     /// Filters the low bins of the rows whose indices are `chosen`.
-    pub fn decode_filter(&mut self, chosen: &[usize]) {
+    pub(crate) fn decode_filter(&mut self, chosen: &[usize]) {
         let (model, level, n) = (self.model, self.model.level, chosen.len());
         let net = &model.df_decoder;
         self.gather(chosen);

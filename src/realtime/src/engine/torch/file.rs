@@ -54,7 +54,7 @@ impl TorchFile {
     }
 
     /// Ends the file; the engine can take another.
-    pub fn into_engine(self) -> TorchEngine {
+    pub(crate) fn into_engine(self) -> TorchEngine {
         self.engine
     }
 

@@ -10,7 +10,7 @@ pub struct Neon(());
 
 impl Neon {
     /// The token, where the CPU supports the level.
-    pub fn detect() -> Option<Self> {
+    pub(crate) fn detect() -> Option<Self> {
         std::arch::is_aarch64_feature_detected!("neon").then_some(Self(()))
     }
 

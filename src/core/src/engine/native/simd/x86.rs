@@ -14,7 +14,7 @@ pub struct Avx512(());
 
 impl Avx2 {
     /// The token, where the CPU and the operating system support the level.
-    pub fn detect() -> Option<Self> {
+    pub(crate) fn detect() -> Option<Self> {
         let ok = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
         ok.then_some(Self(()))
     }
@@ -33,7 +33,7 @@ impl Avx2 {
 
 impl Avx512 {
     /// The token, where the CPU and the operating system support the level.
-    pub fn detect() -> Option<Self> {
+    pub(crate) fn detect() -> Option<Self> {
         let ok = Avx2::detect().is_some()
             && is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
