@@ -24,12 +24,14 @@ use super::keyboard_focus::KeyboardFocus;
 use super::shared::Shared;
 
 pub mod audio;
+mod containment;
 mod csv_export;
 mod meter_reader;
 mod pending;
 mod presets;
 mod system_info;
 
+use containment::{Containment, FAILURE};
 use meter_reader::MeterReader;
 use pending::Pending;
 use presets::Presets;
@@ -79,6 +81,7 @@ pub struct Window {
     system_info: SystemInfo,
     presets: Presets,
     pending: Pending,
+    containment: Containment,
 }
 
 /// Keeps the spectra coming while a window is open. Held by the window's egui context, which dies with the window.
@@ -104,6 +107,7 @@ impl Window {
             system_info: SystemInfo::default(),
             presets: Presets::default(),
             pending: Pending::default(),
+            containment: Containment::default(),
         }
     }
 
@@ -189,6 +193,32 @@ impl Window {
             extras.panel = panel;
         }
     }
+
+    /// A picture.
+    fn draw(&mut self, ui: &mut egui::Ui, frame: &mut Frame) {
+        let Some(gui) = self.gui.clone() else { return };
+        Accessibility::set_focus(ui.ctx(), frame.baseview_window().has_focus());
+        ui.ctx().input_mut(|input| input.events.extend(self.shared.host_keys.take()));
+        let scale = ui.ctx().native_pixels_per_point().unwrap_or(1.0);
+        *self.shared.smallest_window.lock() =
+            [SMALLEST.0, SMALLEST.1].map(|points| (points * scale).round() as u32);
+        let now_s = ui.input(|input| input.time);
+        let in_devices = self.settings.view == View::Devices;
+        let moved = self.refresh(in_devices, now_s);
+        let before = self.settings.clone();
+        let mut params = HostParams::new(self.shared.params.clone(), gui);
+        self.panel.ui(ui, &mut self.view_model, &mut params, &mut self.settings);
+        params.take_actions().into_iter().for_each(|action| self.perform(action));
+        if self.settings != before {
+            self.remember();
+        }
+        self.show_fault();
+        self.shared.host_keys.set_editing(ui.ctx().text_edit_focused());
+        #[cfg(target_os = "linux")]
+        KeyboardFocus::update(ui.ctx(), frame);
+        let pause = if moved { Duration::from_secs(1) / MAX_FPS } else { AT_REST };
+        ui.ctx().request_repaint_after(pause);
+    }
 }
 
 impl NiceEguiApp for Window {
@@ -216,34 +246,19 @@ impl NiceEguiApp for Window {
         self.system_info.open();
         self.presets.reload();
         self.pending.open();
+        self.containment = Containment::default();
         self.view_model.audio = audio::devices();
         self.gui = Some(gui);
         Ok(())
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut Frame) {
-        let Some(gui) = self.gui.clone() else { return };
-        Accessibility::set_focus(ui.ctx(), frame.baseview_window().has_focus());
-        ui.ctx().input_mut(|input| input.events.extend(self.shared.host_keys.take()));
-        let scale = ui.ctx().native_pixels_per_point().unwrap_or(1.0);
-        *self.shared.smallest_window.lock() =
-            [SMALLEST.0, SMALLEST.1].map(|points| (points * scale).round() as u32);
-        let now_s = ui.input(|input| input.time);
-        let in_devices = self.settings.view == View::Devices;
-        let moved = self.refresh(in_devices, now_s);
-        let before = self.settings.clone();
-        let mut params = HostParams::new(self.shared.params.clone(), gui);
-        self.panel.ui(ui, &mut self.view_model, &mut params, &mut self.settings);
-        params.take_actions().into_iter().for_each(|action| self.perform(action));
-        if self.settings != before {
-            self.remember();
+        let mut containment = std::mem::take(&mut self.containment);
+        if containment.draw(|| self.draw(ui, frame)) {
+            self.shared.host_keys.set_editing(false);
+            ui.label(FAILURE);
         }
-        self.show_fault();
-        self.shared.host_keys.set_editing(ui.ctx().text_edit_focused());
-        #[cfg(target_os = "linux")]
-        KeyboardFocus::update(ui.ctx(), frame);
-        let pause = if moved { Duration::from_secs(1) / MAX_FPS } else { AT_REST };
-        ui.ctx().request_repaint_after(pause);
+        self.containment = containment;
     }
 
     fn resized(&mut self, size: WindowSize) {
