@@ -14,6 +14,7 @@
 //! damaged packets silence of the same length (so that the rest stays in place), and errors name the next step. Runs on
 //! the thread that denoises.
 
+mod aac;
 mod aiff;
 mod asc;
 mod codec;
@@ -23,6 +24,7 @@ mod ffmpeg;
 mod frames;
 mod input;
 mod layout;
+mod matroska;
 pub mod metadata;
 mod mpeg;
 mod ogg;
@@ -35,8 +37,12 @@ mod plain;
 mod probe;
 mod refusal;
 mod riff;
-mod sbr;
+mod runs;
 mod tracks;
+mod vorbis;
+mod windows;
+mod xing;
+mod xiph;
 
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek as _, SeekFrom};

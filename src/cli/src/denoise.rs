@@ -40,7 +40,7 @@ use report::{FileReport, Outcome, RunReport};
 
 /// Removes noise from recordings of speech.
 ///
-/// Reads WAV (also RF64, BW64, Wave64), AIFF, AU, CAF, FLAC, MP3, Ogg Vorbis and Opus, AAC-LC and ALAC in M4A, MP4 and
+/// Reads WAV (also RF64, BW64, Wave64), AIFF, AU, CAF, FLAC, MP3, Ogg Vorbis and Opus, AAC, HE-AAC and ALAC in M4A, MP4 and
 /// MOV, and Matroska and WebM, at any sample rate and with up to 64 channels; writes WAV or FLAC with the input's rate,
 /// channels, length and bit depth. The network works at 48 kHz: other rates are converted there and back, and content
 /// above 24 kHz is lost. Nothing is shifted: the sound of a video stays with its picture, and the delay of the network and

@@ -1,60 +1,51 @@
-//! AAC's own description of a stream (AudioSpecificConfig, ISO/IEC 14496-3, 1.6.2.1), reduced to what is decoded.
-
-use anyhow::{Result, bail};
-use symphonia::core::codecs::audio::AudioCodecParameters;
-
-use super::refusal;
+//! AAC's own description of a stream (AudioSpecificConfig, ISO/IEC 14496-3, 1.6.2.1): what it is called, and whether SBR
+//! could hide behind it.
 
 /// AAC-LC's audio object type.
 const LC: u32 = 2;
 /// SBR and SBR with parametric stereo: HE-AAC and HE-AAC v2.
 const SBR: u32 = 5;
 const PS: u32 = 29;
-
-/// Reduces the description of an HE-AAC stream to its core, AAC-LC at half the rate. Whether it was HE-AAC.
-///
-/// # Errors
-/// The core is of another profile.
-pub fn reduce_to_core(params: &mut AudioCodecParameters) -> Result<bool> {
-    let Some(config) = params.extra_data.as_deref().and_then(Config::read) else { return Ok(false) };
-    let name = match config.object_type {
-        LC => {
-            if config.is_he_aac {
-                params.with_extra_data(config.core().into()).with_sample_rate(config.rate_hz);
-            }
-            return Ok(config.is_he_aac);
-        }
-        1 => "AAC Main",
-        3 => "AAC-SSR",
-        4 => "AAC-LTP",
-        23 => "AAC-LD",
-        39 => "AAC-ELD",
-        42 => "xHE-AAC",
-        _ => "AAC of a profile that is not LC",
-    };
-    if config.object_type == 0 {
-        bail!("has a description of its AAC that makes no sense: it is damaged");
-    }
-    Err(refusal::codec("MP4", name))
-}
+/// The highest core rate that SBR is taken for possible at without being said: it doubles to 48 kHz.
+const MAX_CORE_HZ: u32 = 24_000;
+/// Sampling rates by index (table 1.18).
+const RATES_HZ: [u32; 13] =
+    [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
 
 /// A parsed description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Config {
+pub struct Config {
     /// Of the core.
     object_type: u32,
-    is_he_aac: bool,
-    /// Of the core, in Hz, and its index.
-    rate_hz: u32,
-    rate_idx: u32,
+    /// Whether there is SBR.
+    pub is_he_aac: bool,
+    /// Of the core, in Hz.
+    pub rate_hz: u32,
+    /// Channel configuration; 0: said elsewhere.
     channels: u32,
 }
 
 impl Config {
-    fn read(bytes: &[u8]) -> Option<Self> {
+    /// AAC-LC of this many channels; `None` for more than have a configuration.
+    pub fn lc(rate_hz: u32, n_channels: u32) -> Option<Self> {
+        let channels = match n_channels {
+            1..=6 => n_channels,
+            8 => 7,
+            _ => return None,
+        };
+        (rate_hz > 0).then_some(Self { object_type: LC, is_he_aac: false, rate_hz, channels })
+    }
+
+    /// What an ADTS header of this profile (audio object type) says; `None` for channels of their own order.
+    pub fn of_adts(object_type: u32, rate_hz: u32, n_channels: usize) -> Option<Self> {
+        Some(Self { object_type, ..Self::lc(rate_hz, n_channels as u32)? })
+    }
+
+    /// Reads a description; `None` if it is cut off.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
         let mut bits = Bits { bytes, at: 0 };
         let mut object_type = bits.object_type()?;
-        let (rate_idx, rate_hz) = bits.rate()?;
+        let rate_hz = bits.rate()?;
         let channels = bits.take(4)?;
         let mut is_he_aac = false;
         if object_type == SBR || object_type == PS {
@@ -71,18 +62,54 @@ impl Config {
             is_he_aac =
                 bits.take(11) == Some(0x2b7) && bits.object_type() == Some(SBR) && bits.take(1) == Some(1);
         }
-        Some(Self { object_type, is_he_aac, rate_hz, rate_idx, channels })
+        Some(Self { object_type, is_he_aac, rate_hz, channels })
     }
 
-    /// A description of the core alone.
-    fn core(&self) -> Vec<u8> {
-        let bits: u64 = if self.rate_idx == 15 {
-            u64::from(LC) << 35 | 15 << 31 | u64::from(self.rate_hz) << 7 | u64::from(self.channels) << 3
-        } else {
-            (u64::from(LC) << 11 | u64::from(self.rate_idx) << 7 | u64::from(self.channels) << 3) << 24
+    /// The profile's name.
+    pub fn profile(self) -> &'static str {
+        match self.object_type {
+            1 => "AAC Main",
+            LC => "AAC-LC of an unusual kind",
+            3 => "AAC-SSR",
+            4 => "AAC-LTP",
+            23 => "AAC-LD",
+            39 => "AAC-ELD",
+            42 => "xHE-AAC",
+            _ => "AAC of a profile that is not LC",
+        }
+    }
+
+    /// The same with SBR, where that may be there without being said.
+    pub fn with_sbr(self) -> Option<Self> {
+        let is_possible = self.object_type == LC && !self.is_he_aac && self.channels > 0;
+        (is_possible && self.rate_hz <= MAX_CORE_HZ).then_some(Self { is_he_aac: true, ..self })
+    }
+
+    /// As a description of its own.
+    pub fn write(self) -> Vec<u8> {
+        let mut bits = Vec::new();
+        let mut put = |value: u32, n: u32| bits.extend((0..n).rev().map(|bit| (value >> bit & 1) as u8));
+        let put_rate = |put: &mut dyn FnMut(u32, u32), rate_hz: u32| match RATES_HZ
+            .iter()
+            .position(|&rate| rate == rate_hz)
+        {
+            Some(index) => put(index as u32, 4),
+            None => {
+                put(15, 4);
+                put(rate_hz, 24);
+            }
         };
-        let n_bytes = if self.rate_idx == 15 { 5 } else { 2 };
-        bits.to_be_bytes()[3..3 + n_bytes].to_vec()
+        put(if self.is_he_aac { SBR } else { self.object_type }, 5);
+        put_rate(&mut put, self.rate_hz);
+        put(self.channels, 4);
+        if self.is_he_aac {
+            put_rate(&mut put, 2 * self.rate_hz);
+            put(self.object_type, 5);
+        }
+        put(0, 3);
+        bits.chunks(8)
+            .map(|byte| byte.iter().enumerate().fold(0, |sum, (i, bit)| sum | bit << (7 - i)))
+            .collect()
     }
 }
 
@@ -110,15 +137,11 @@ impl Bits<'_> {
         }
     }
 
-    fn rate(&mut self) -> Option<(u32, u32)> {
-        /// Table 1.18.
-        const RATES_HZ: [u32; 13] = [
-            96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000,
-            7_350,
-        ];
-        let idx = self.take(4)?;
-        let rate_hz = if idx == 15 { self.take(24)? } else { *RATES_HZ.get(idx as usize)? };
-        Some((idx, rate_hz))
+    fn rate(&mut self) -> Option<u32> {
+        match self.take(4)? {
+            15 => self.take(24),
+            index => RATES_HZ.get(index as usize).copied(),
+        }
     }
 }
 
@@ -127,25 +150,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn he_aac_is_reduced_to_its_core() {
+    fn he_aac_is_told_apart() {
         // HE-AAC at 48 kHz, told first: type 5, core 24 kHz, mono, 48 kHz, type 2.
         let config = Config::read(&[0x2b, 0x09, 0x88, 0x00]).unwrap();
         assert_eq!((config.object_type, config.is_he_aac, config.rate_hz), (LC, true, 24_000));
-        assert_eq!(config.core(), [0x13, 0x08]);
         // AAC-LC at 24 kHz, mono, with SBR told behind it.
         let config = Config::read(&[0x13, 0x08, 0x56, 0xe5, 0x98]).unwrap();
         assert_eq!((config.object_type, config.is_he_aac, config.rate_hz), (LC, true, 24_000));
-        // AAC-LC at 44.1 kHz, stereo.
+        // AAC-LC at 44.1 kHz, stereo: SBR cannot hide there.
         let config = Config::read(&[0x12, 0x10]).unwrap();
         assert_eq!((config.object_type, config.is_he_aac, config.channels), (LC, false, 2));
-        assert_eq!(config.core(), [0x12, 0x10]);
+        assert_eq!(config.with_sbr(), None);
         assert_eq!(Config::read(&[0x12]), None);
     }
 
     #[test]
-    fn a_rate_of_its_own_is_kept() {
-        let config = Config { object_type: LC, is_he_aac: true, rate_hz: 23_456, rate_idx: 15, channels: 1 };
-        let read = Config::read(&config.core()).unwrap();
-        assert_eq!((read.rate_hz, read.rate_idx, read.channels), (23_456, 15, 1));
+    fn what_is_written_is_read() {
+        for rate_hz in [24_000, 23_456] {
+            let config = Config::lc(rate_hz, 1).unwrap();
+            assert_eq!(Config::read(&config.write()), Some(config));
+            let config = config.with_sbr().unwrap();
+            assert_eq!(Config::read(&config.write()), Some(config));
+        }
+        assert_eq!(Config::lc(24_000, 1).unwrap().with_sbr().unwrap().write(), [0x2b, 0x09, 0x88, 0x00]);
+        assert_eq!(Config::lc(48_000, 7), None);
     }
 }

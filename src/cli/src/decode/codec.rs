@@ -1,4 +1,4 @@
-//! Decodes one packet at a time: Opus by a decoder of its own, everything else by symphonia's.
+//! Decodes one packet at a time: AAC, Opus and Vorbis of many channels by decoders of their own, all else by symphonia's.
 
 use anyhow::{Result, anyhow};
 use symphonia::core::codecs::audio::well_known::{self as ids, CODEC_ID_AAC, CODEC_ID_OPUS, CODEC_ID_VORBIS};
@@ -7,7 +7,9 @@ use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, Timestamp};
 
+use super::aac::{self, AacStream};
 use super::opus::{OpusStream, RATE_HZ as OPUS_RATE_HZ};
+use super::vorbis::VorbisStream;
 use super::{SourceDepth, refusal, wave_mask};
 use crate::panics::foreign;
 
@@ -24,8 +26,12 @@ pub enum Outcome {
 pub enum PacketDecoder {
     /// By symphonia.
     Symphonia(Box<dyn AudioDecoder>),
-    /// By the Opus decoder.
+    /// AAC.
+    Aac(Box<AacStream>),
+    /// Opus.
     Opus(Box<OpusStream>),
+    /// Vorbis of more than two channels.
+    Vorbis(Box<VorbisStream>),
 }
 
 impl PacketDecoder {
@@ -38,11 +44,14 @@ impl PacketDecoder {
             let head = params.extra_data.as_deref().unwrap_or_default();
             return Ok(Self::Opus(Box::new(OpusStream::new(head)?)));
         }
+        if params.codec == CODEC_ID_AAC {
+            let stream = AacStream::described(&aac::config(params), container)?;
+            return Ok(Self::Aac(Box::new(stream)));
+        }
         if params.codec == CODEC_ID_VORBIS {
-            // symphonia 0.6.1 decodes coupled channels of more than two wrongly.
-            let n_channels = params.extra_data.as_deref().and_then(|data| data.get(11)).copied().unwrap_or(0);
-            if n_channels > 2 {
-                return Err(refusal::codec(container, &format!("Vorbis with {n_channels} channels")));
+            let headers = params.extra_data.as_deref().unwrap_or_default();
+            if headers.get(11).is_some_and(|&n_channels| n_channels > 2) {
+                return Ok(Self::Vorbis(Box::new(VorbisStream::new(headers)?)));
             }
         }
         foreign(|| {
@@ -59,7 +68,9 @@ impl PacketDecoder {
     pub fn name(&self) -> &str {
         match self {
             Self::Symphonia(decoder) => decoder.codec_info().short_name,
+            Self::Aac(_) => "aac",
             Self::Opus(_) => "opus",
+            Self::Vorbis(_) => "vorbis",
         }
     }
 
@@ -67,7 +78,7 @@ impl PacketDecoder {
     pub fn depth(&self) -> SourceDepth {
         match self {
             Self::Symphonia(decoder) => source_depth(decoder.codec_params()),
-            Self::Opus(_) => SourceDepth::Lossy,
+            Self::Aac(_) | Self::Opus(_) | Self::Vorbis(_) => SourceDepth::Lossy,
         }
     }
 
@@ -87,6 +98,16 @@ impl PacketDecoder {
                 let is_good = foreign(|| stream.decode(data, block))?;
                 Ok((if is_good { Outcome::Decoded } else { Outcome::Damaged }, Some(OPUS_RATE_HZ)))
             }
+            Self::Aac(stream) => {
+                let is_good = stream.decode(data, block)?;
+                let rate_hz = stream.shape().map(|shape| shape.rate_hz);
+                Ok((if is_good { Outcome::Decoded } else { Outcome::Damaged }, rate_hz))
+            }
+            Self::Vorbis(stream) => {
+                let is_good = stream.decode(data, block)?;
+                let rate_hz = stream.rate_hz();
+                Ok((if is_good { Outcome::Decoded } else { Outcome::Damaged }, Some(rate_hz)))
+            }
             Self::Symphonia(decoder) => {
                 let packet = Packet::new(0, Timestamp::ZERO, Duration::new(n_samples), data);
                 let decoded = foreign(|| {
@@ -95,6 +116,9 @@ impl PacketDecoder {
                         buffer.spec().rate()
                     })
                 })?;
+                if decoder.codec_params().codec == ids::CODEC_ID_ALAC {
+                    order_alac(block);
+                }
                 match decoded {
                     Ok(rate_hz) => Ok((Outcome::Decoded, Some(rate_hz))),
                     Err(SymphoniaError::DecodeError(_) | SymphoniaError::IoError(_)) => {
@@ -109,19 +133,48 @@ impl PacketDecoder {
     /// Speaker positions of what was decoded last.
     pub fn channel_mask(&self) -> Option<u32> {
         match self {
-            Self::Symphonia(decoder) => wave_mask(decoder.last_decoded().spec().channels()),
+            Self::Symphonia(decoder) => {
+                let channels = decoder.last_decoded().spec().channels().clone();
+                let is_alac = decoder.codec_params().codec == ids::CODEC_ID_ALAC;
+                alac_mask(channels.count()).filter(|_| is_alac).or_else(|| wave_mask(&channels))
+            }
+            Self::Aac(stream) => stream.shape().and_then(|shape| shape.channel_mask),
             Self::Opus(stream) => stream.channel_mask(),
+            Self::Vorbis(stream) => stream.channel_mask(),
         }
+    }
+}
+
+/// Brings seven and eight channels of ALAC into WAV's order. Its elements are, in their order, centre, then (of eight
+/// channels) left and right of centre, left, right, back left, back right, (of seven) back centre, and LFE last; symphonia
+/// 0.6.1 hands them out where `FROM` says.
+fn order_alac(block: &mut Vec<Vec<f32>>) {
+    const FROM: [[usize; 8]; 2] = [[2, 0, 1, 5, 6, 4, 3, 0], [2, 4, 5, 0, 1, 6, 7, 3]];
+    const TO: [[usize; 8]; 2] = [[2, 0, 1, 4, 5, 6, 3, 0], [2, 6, 7, 0, 1, 4, 5, 3]];
+    let n_channels = block.len();
+    if n_channels < 7 {
+        return;
+    }
+    let mut ordered = vec![Vec::new(); n_channels];
+    for element in 0..n_channels.min(8) {
+        let (from, to) = (FROM[n_channels.min(8) - 7][element], TO[n_channels.min(8) - 7][element]);
+        ordered[to] = std::mem::take(&mut block[from]);
+    }
+    *block = ordered;
+}
+
+/// The positions of those channels.
+fn alac_mask(n_channels: usize) -> Option<u32> {
+    match n_channels {
+        7 => Some(0x13f),
+        8 => Some(0xff),
+        _ => None,
     }
 }
 
 /// A codec's name for people.
 pub fn codec_name(params: &AudioCodecParameters) -> String {
     let name = match params.codec {
-        CODEC_ID_AAC => match params.channels.as_ref().map(|channels| channels.count()) {
-            Some(n) if n > 2 => return format!("AAC with {n} channels"),
-            _ => "AAC of a profile other than LC",
-        },
         ids::CODEC_ID_AC3 => "AC-3",
         ids::CODEC_ID_EAC3 => "E-AC-3",
         ids::CODEC_ID_DCA => "DTS",

@@ -8,7 +8,8 @@ use std::io::{Read, Seek, SeekFrom};
 
 use symphonia::core::codecs::audio::AudioCodecId;
 use symphonia::core::codecs::audio::well_known::{
-    CODEC_ID_PCM_F32BE, CODEC_ID_PCM_F64BE, CODEC_ID_PCM_S24BE, CODEC_ID_PCM_S32BE,
+    CODEC_ID_PCM_ALAW, CODEC_ID_PCM_F32BE, CODEC_ID_PCM_F64BE, CODEC_ID_PCM_MULAW, CODEC_ID_PCM_S24BE,
+    CODEC_ID_PCM_S32BE,
 };
 
 /// A part of what is presented.
@@ -36,6 +37,12 @@ pub struct TrackEdits {
     pub edits: Vec<Edit>,
     /// The codec of a QuickTime track whose byte order symphonia does not look for.
     pub pcm: Option<AudioCodecId>,
+    /// Whether it is a track of sound.
+    pub is_sound: bool,
+    /// Packets that the index lists.
+    pub n_packets: u64,
+    /// ALAC's own description in a QuickTime track, where symphonia does not look for it.
+    pub alac: Option<Vec<u8>>,
     /// The codec's name in the file.
     pub codec: [u8; 4],
 }
@@ -65,7 +72,10 @@ struct TrackBoxes {
     timescale: u32,
     /// Length of all samples, in media units.
     duration: u64,
+    is_sound: bool,
+    n_packets: u64,
     pcm: Option<AudioCodecId>,
+    alac: Option<Vec<u8>>,
     codec: [u8; 4],
     /// Start in media units (-1: an empty edit) and length in movie units.
     list: Vec<(i64, u64)>,
@@ -126,14 +136,23 @@ impl Movie {
                 }
                 b"mdhd" => self.tracks.last_mut()?.timescale = read_timescale(file)?,
                 b"stts" => {
-                    self.tracks.last_mut()?.duration =
-                        read_time_to_sample(file, (at + size).saturating_sub(content + 8) / 8)?
+                    let times = read_time_to_sample(file, (at + size).saturating_sub(content + 8) / 8)?;
+                    let track = self.tracks.last_mut()?;
+                    (track.n_packets, track.duration) = times;
+                }
+                // Within the media; QuickTime has another one for how the data are found.
+                b"hdlr" => {
+                    let (_version, _component, kind) = (read_u32(file)?, read_u32(file)?, read_u32(file)?);
+                    if let Some(track) = self.tracks.last_mut() {
+                        track.is_sound |= kind.to_be_bytes() == *b"soun";
+                    }
                 }
                 b"stsd" => {
                     let mut entry = vec![0; (at + size - content).min(MAX_STSD) as usize];
                     file.read_exact(&mut entry).ok()?;
                     let track = self.tracks.last_mut()?;
                     track.pcm = pcm_codec(&entry);
+                    track.alac = alac_cookie(&entry);
                     track.codec =
                         entry.get(12..16).and_then(|codec| codec.try_into().ok()).unwrap_or_default();
                 }
@@ -188,7 +207,9 @@ impl TrackBoxes {
             edits.pop();
         }
         let (track_id, timescale) = (self.id, self.timescale);
-        Some(TrackEdits { track_id, timescale, edits, pcm: self.pcm, codec: self.codec })
+        let alac = self.alac.clone();
+        let (n_packets, pcm, codec) = (self.n_packets, self.pcm, self.codec);
+        Some(TrackEdits { track_id, timescale, edits, is_sound: self.is_sound, n_packets, pcm, alac, codec })
     }
 }
 
@@ -201,8 +222,23 @@ fn pcm_codec(stsd: &[u8]) -> Option<AudioCodecId> {
         (b"in32", false) => CODEC_ID_PCM_S32BE,
         (b"fl32", false) => CODEC_ID_PCM_F32BE,
         (b"fl64", false) => CODEC_ID_PCM_F64BE,
+        // Known to it under other names only.
+        (b"alaw", _) => CODEC_ID_PCM_ALAW,
+        (b"ulaw", _) => CODEC_ID_PCM_MULAW,
         _ => return None,
     })
+}
+
+/// ALAC's description (its magic cookie) within a track's, where QuickTime wraps it into a box `wave`.
+fn alac_cookie(stsd: &[u8]) -> Option<Vec<u8>> {
+    const COOKIE_LEN: usize = 24;
+    if stsd.get(12..16)? != b"alac" || !stsd.windows(4).any(|name| name == b"wave") {
+        return None;
+    }
+    // A box of 36 bytes: length, name, version and flags of zeros, the cookie.
+    let at =
+        stsd.windows(12).rposition(|window| window == [0, 0, 0, 36, b'a', b'l', b'a', b'c', 0, 0, 0, 0])?;
+    stsd.get(at + 12..at + 12 + COOKIE_LEN).map(<[u8]>::to_vec)
 }
 
 /// Contents of the outer boxes of an MP4.
@@ -212,13 +248,22 @@ pub struct Outline {
     pub cut_end: Option<u64>,
     /// Whether there is an index.
     pub has_index: bool,
+    /// Whether the index is in pieces.
+    pub is_fragmented: bool,
+}
+
+impl Outline {
+    /// Whether its index is of all that there is.
+    pub fn is_whole(self) -> bool {
+        self.cut_end.is_none() && !self.is_fragmented
+    }
 }
 
 /// Looks over an MP4's outer boxes; `None` for anything else.
 pub fn outline(file: &mut (impl Read + Seek)) -> Option<Outline> {
     let end = file.seek(SeekFrom::End(0)).ok()?;
     let mut at = 0;
-    let mut outline = Outline { cut_end: None, has_index: false };
+    let mut outline = Outline { cut_end: None, has_index: false, is_fragmented: false };
     for _ in 0..MAX_BOXES {
         if at + 8 > end {
             break;
@@ -230,6 +275,7 @@ pub fn outline(file: &mut (impl Read + Seek)) -> Option<Outline> {
             return None;
         }
         outline.has_index |= matches!(&kind, b"moov" | b"moof");
+        outline.is_fragmented |= &kind == b"moof";
         match size {
             0 => size = end - at,
             1 => size = read_u64(file)?,
@@ -249,16 +295,17 @@ fn read_timescale(file: &mut (impl Read + Seek)) -> Option<u32> {
     read_u32(file)
 }
 
-/// The length of all samples; `max` entries fit into the box.
-fn read_time_to_sample(file: &mut impl Read, max: u64) -> Option<u64> {
+/// Packets, and the length of all of them; `max` entries fit into the box.
+fn read_time_to_sample(file: &mut impl Read, max: u64) -> Option<(u64, u64)> {
     let _version = read_u32(file)?;
     let n_entries = u64::from(read_u32(file)?).min(max);
-    let mut duration = 0_u64;
+    let (mut n_packets, mut duration) = (0_u64, 0_u64);
     for _ in 0..n_entries {
         let (count, delta) = (read_u32(file)?, read_u32(file)?);
+        n_packets = n_packets.checked_add(count.into())?;
         duration = duration.checked_add(u64::from(count) * u64::from(delta))?;
     }
-    Some(duration)
+    Some((n_packets, duration))
 }
 
 /// (start, length) of each edit; `max` entries fit into the box.

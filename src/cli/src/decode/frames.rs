@@ -1,12 +1,12 @@
-//! Finds the frames of MPEG audio (ISO/IEC 11172-3, 13818-3: layers 1, 2, 3) and of AAC in ADTS (13818-7) in a run of
-//! bytes, whatever lies between them: tags, pieces of other files, damage.
+//! Finds the frames of MPEG audio (ISO/IEC 11172-3, 13818-3: layers 1, 2, 3) and of AAC in ADTS (13818-7) and LATM
+//! (14496-3: LOAS) in a run of bytes, whatever lies between them: tags, pieces of other files, damage.
 
 use std::io;
 
 use super::input::Input;
 
-/// The longest frame, in bytes: ADTS has 13 bits for it.
-const MAX_FRAME: usize = 1 << 13;
+/// The longest frame, in bytes: ADTS and LATM have 13 bits for it, LATM behind a header.
+const MAX_FRAME: usize = (1 << 13) + 3;
 
 /// The family of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Family {
     Layer(u8),
     /// AAC of this profile: the audio object type.
     Adts(u8),
+    /// AAC in LATM, which says within its frames what it is.
+    Latm,
 }
 
 /// A parsed frame header.
@@ -24,7 +26,7 @@ pub struct Header {
     pub family: Family,
     /// 1 for MPEG-1, 2 for MPEG-2 and 2.5.
     pub version: u8,
-    /// Sample rate in Hz.
+    /// Sample rate in Hz, for AAC of its core; 0 if the frame's content says so.
     pub rate_hz: u32,
     /// Channels; 0 if the frame's content says so.
     pub n_channels: usize,
@@ -32,15 +34,17 @@ pub struct Header {
     pub len: usize,
     /// Bytes of the header, with its checksum.
     pub header_len: usize,
-    /// Samples per channel.
+    /// Samples per channel, at that rate; 0 if the frame's content says so.
     pub n_samples: u64,
 }
 
 impl Header {
     /// Reads a header from the first bytes of a frame (7 suffice).
     pub fn read(bytes: &[u8]) -> Option<Self> {
-        if *bytes.first()? != 0xff || *bytes.get(1)? & 0xe0 != 0xe0 {
-            return None;
+        match (*bytes.first()?, *bytes.get(1)? & 0xe0) {
+            (0xff, 0xe0) => {}
+            (0x56, 0xe0) => return Self::read_latm(bytes),
+            _ => return None,
         }
         if bytes[1] & 0xf6 == 0xf0 { Self::read_adts(bytes) } else { Self::read_mpeg(bytes) }
     }
@@ -84,6 +88,20 @@ impl Header {
             len: len as usize,
             header_len: 4,
             n_samples,
+        })
+    }
+
+    fn read_latm(bytes: &[u8]) -> Option<Self> {
+        let bytes = bytes.first_chunk::<3>()?;
+        let len = usize::from(bytes[1] & 0x1f) << 8 | usize::from(bytes[2]);
+        (len > 0).then_some(Self {
+            family: Family::Latm,
+            version: 1,
+            rate_hz: 0,
+            n_channels: 0,
+            len: len + 3,
+            header_len: 3,
+            n_samples: 0,
         })
     }
 
@@ -131,6 +149,8 @@ pub struct Frames {
     last: Option<Header>,
     /// Bytes that belong to no frame and no tag.
     n_foreign: u64,
+    /// Whether a tag stood before the last frame.
+    is_behind_tag: bool,
 }
 
 impl Frames {
@@ -141,7 +161,7 @@ impl Frames {
     pub fn new(mut input: Input, start: u64, end: u64) -> io::Result<Self> {
         input.seek(start)?;
         let end = end.min(input.len().unwrap_or(end));
-        Ok(Self { input, end, last: None, n_foreign: 0 })
+        Ok(Self { input, end, last: None, n_foreign: 0, is_behind_tag: false })
     }
 
     /// Back to `start`.
@@ -154,6 +174,16 @@ impl Frames {
         Ok(())
     }
 
+    /// The position behind the last frame.
+    pub fn at(&self) -> u64 {
+        self.input.at()
+    }
+
+    /// Whether a tag stood before the last frame.
+    pub fn is_behind_tag(&self) -> bool {
+        self.is_behind_tag
+    }
+
     /// Bytes so far that belong to no frame and no tag.
     pub fn n_foreign(&self) -> u64 {
         self.n_foreign
@@ -164,6 +194,7 @@ impl Frames {
     /// # Errors
     /// Those of the file.
     pub fn next(&mut self, frame: &mut Vec<u8>) -> io::Result<Option<Header>> {
+        self.is_behind_tag = false;
         loop {
             let left = self.end.saturating_sub(self.input.at());
             if left < 4 {
@@ -174,6 +205,7 @@ impl Frames {
             let n_tag = self.tag_len(left)?;
             if n_tag > 0 {
                 self.input.skip(n_tag.min(left))?;
+                self.is_behind_tag = true;
                 continue;
             }
             let header = Header::read(self.input.peek(7)?);
@@ -214,7 +246,8 @@ impl Frames {
         let bytes = self.input.peek(MAX_FRAME)?;
         let n_seen = bytes.len().min(left as usize);
         let is_start = |window: &[u8]| {
-            window[0] == 0xff && window[1] & 0xe0 == 0xe0 || matches!(window, b"ID" | b"TA" | b"AP" | b"LY")
+            matches!(window[0], 0xff | 0x56) && window[1] & 0xe0 == 0xe0
+                || matches!(window, b"ID" | b"TA" | b"AP" | b"LY")
         };
         let found = bytes[..n_seen].windows(2).skip(1).position(is_start);
         let n = found.map_or(n_seen.saturating_sub(1).max(1), |position| position + 1) as u64;

@@ -149,6 +149,8 @@ pub struct OggSource {
     ready: VecDeque<Piece>,
     is_over: bool,
     n_gap_samples: u64,
+    /// Samples that the last page, which is cut off, announces.
+    n_missing: u64,
     n_foreign: u64,
     metadata: Metadata,
 }
@@ -201,6 +203,7 @@ impl OggSource {
             ready: VecDeque::new(),
             is_over: false,
             n_gap_samples: 0,
+            n_missing: 0,
             n_foreign: 0,
             metadata,
         };
@@ -225,7 +228,9 @@ impl OggSource {
             return Ok(true);
         }
         let packets = self.packets(&page)?;
-        self.decode_page(&page, packets)?;
+        // Of a page that is cut off, its end is not there to be placed.
+        let is_cut = self.is_over;
+        self.decode_page(&page, packets, is_cut)?;
         Ok(true)
     }
 
@@ -268,7 +273,7 @@ impl OggSource {
         Ok(packets)
     }
 
-    fn decode_page(&mut self, page: &Page, packets: Vec<Vec<u8>>) -> Result<()> {
+    fn decode_page(&mut self, page: &Page, packets: Vec<Vec<u8>>, is_cut: bool) -> Result<()> {
         let link = self.links[self.link_idx].clone();
         let mut blocks = Vec::new();
         let n_before = self.n_decoded;
@@ -298,6 +303,15 @@ impl OggSource {
             }
         }
         let n_page = self.n_decoded - n_before;
+        if let Some(position) = page.position.filter(|_| is_cut) {
+            let ahead = position as i64 - self.n_decoded as i64 - self.offset.unwrap_or(0);
+            let n_missing = u64::try_from(ahead).unwrap_or(0);
+            if (n_missing as f64) < MAX_GAP_S * f64::from(link.head.rate_hz) {
+                self.n_missing = n_resampled(n_missing, link.head.rate_hz, self.format.rate_hz);
+            }
+            self.ready.extend(blocks.into_iter().map(Piece::Block));
+            return Ok(());
+        }
         if let Some(position) = page.position.filter(|_| n_page > 0 || self.offset.is_some()) {
             let gap = self.place(&link, page, position, n_page, &mut blocks);
             self.ready.extend((gap > 0).then_some(Piece::Silence(gap)));
@@ -425,7 +439,12 @@ impl Source for OggSource {
         if self.n_foreign > 0 {
             notes.push(format!("{} bytes in it are no sound and were passed over", self.n_foreign));
         }
-        Findings { n_gap_samples: self.n_gap_samples, notes, ..Findings::default() }
+        Findings {
+            n_gap_samples: self.n_gap_samples,
+            n_missing: self.n_missing,
+            notes,
+            ..Findings::default()
+        }
     }
 
     fn metadata(&self) -> &Metadata {

@@ -11,7 +11,7 @@ use unsafe_libopus::{
     opus_multistream_decoder_destroy,
 };
 
-use super::refusal;
+use super::{MAX_CHANNELS, refusal, xiph};
 
 /// Opus always runs at this rate.
 pub const RATE_HZ: u32 = 48_000;
@@ -26,7 +26,8 @@ pub struct OpusStream {
     pub pre_skip: u64,
     gain: f32,
     /// For each output channel, the decoder's.
-    order: &'static [usize],
+    order: Vec<usize>,
+    channel_mask: Option<u32>,
     interleaved: Vec<f32>,
 }
 
@@ -36,17 +37,6 @@ impl OpusStream {
     /// # Errors
     /// The header makes no sense, or is of a mapping without speaker positions.
     pub fn new(head: &[u8]) -> Result<Self> {
-        /// The order of channels in Vorbis (and Opus) for WAV's: RFC 7845, 5.1.1.2.
-        const ORDER: [&[usize]; 8] = [
-            &[0],
-            &[0, 1],
-            &[0, 2, 1],
-            &[0, 1, 2, 3],
-            &[0, 2, 1, 3, 4],
-            &[0, 2, 1, 5, 3, 4],
-            &[0, 2, 1, 6, 5, 3, 4],
-            &[0, 2, 1, 7, 5, 6, 3, 4],
-        ];
         let Some(fixed) = head.first_chunk::<19>().filter(|head| head.starts_with(b"OpusHead")) else {
             bail!("has no description of its Opus stream: it is damaged");
         };
@@ -56,7 +46,8 @@ impl OpusStream {
         let (n_streams, n_coupled, mapping) = match (fixed[18], n_channels) {
             (0, 1) => (1, 0, vec![0]),
             (0, 2) => (1, 1, vec![0, 1]),
-            (1, 1..=8) => {
+            // Surround; ambisonics and channels without positions likewise, of any number.
+            (family, n) if family == 1 && (1..=8).contains(&n) || matches!(family, 2 | 255) && n > 0 => {
                 let Some(table) = head.get(19..21 + n_channels) else {
                     bail!("has no channel mapping for its Opus stream: it is damaged");
                 };
@@ -66,21 +57,27 @@ impl OpusStream {
                 return Err(refusal::codec("ogg", &format!("Opus with {n} channels of mapping {family}")));
             }
         };
+        // Only surround has positions.
+        let order = match xiph::order(n_channels) {
+            Some(order) if fixed[18] <= 1 => order.to_vec(),
+            _ => (0..n_channels).collect(),
+        };
+        let channel_mask = xiph::channel_mask(n_channels).filter(|_| fixed[18] <= 1);
         let decoder = Handle::new(n_channels, n_streams, n_coupled, &mapping)?;
         Ok(Self {
             decoder,
             n_channels,
             pre_skip,
             gain: 10_f32.powf(gain_db / 20.0),
-            order: ORDER[n_channels - 1],
+            order,
+            channel_mask,
             interleaved: vec![0.0; MAX_PACKET * n_channels],
         })
     }
 
     /// Speaker positions as WAV has them, for more than two channels.
     pub fn channel_mask(&self) -> Option<u32> {
-        [None, None, Some(0x7), Some(0x33), Some(0x37), Some(0x3f), Some(0x70f), Some(0x63f)]
-            [self.n_channels - 1]
+        self.channel_mask
     }
 
     /// Decodes a packet; false if it is damaged.
@@ -94,7 +91,7 @@ impl OpusStream {
         let Some(n_samples) = self.decoder.decode(data, &mut self.interleaved, self.n_channels) else {
             return false;
         };
-        for (channel, &from) in block.iter_mut().zip(self.order) {
+        for (channel, &from) in block.iter_mut().zip(&self.order) {
             let samples =
                 self.interleaved[..n_samples * self.n_channels].iter().skip(from).step_by(self.n_channels);
             channel.extend(samples.map(|sample| sample * self.gain));
@@ -114,7 +111,7 @@ unsafe impl Send for Handle {}
 impl Handle {
     fn new(n_channels: usize, n_streams: usize, n_coupled: usize, mapping: &[u8]) -> Result<Self> {
         let is_sound = mapping.len() == n_channels
-            && (1..=8).contains(&n_channels)
+            && (1..=MAX_CHANNELS).contains(&n_channels)
             && n_streams >= 1
             && n_coupled <= n_streams
             && n_streams + n_coupled <= 255
@@ -208,9 +205,16 @@ mod tests {
         };
         assert_eq!(head(2, 0, &[]).unwrap().pre_skip, 312);
         assert_eq!(head(6, 1, &[4, 2, 0, 4, 1, 2, 3, 5]).unwrap().channel_mask(), Some(0x3f));
-        for (n_channels, family, more) in
-            [(0, 0, &[][..]), (3, 0, &[]), (6, 1, &[4, 2, 0]), (2, 1, &[1, 0, 9, 9]), (4, 3, &[])]
-        {
+        let alone = head(10, 255, &[10, 0, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0]).unwrap();
+        assert_eq!((alone.channel_mask(), alone.order[9]), (None, 9));
+        for (n_channels, family, more) in [
+            (0, 0, &[][..]),
+            (3, 0, &[]),
+            (6, 1, &[4, 2, 0]),
+            (2, 1, &[1, 0, 9, 9]),
+            (4, 3, &[]),
+            (65, 255, &[0; 67]),
+        ] {
             assert!(head(n_channels, family, more).is_err(), "{n_channels} {family}");
         }
         assert!(OpusStream::new(b"OpusHead").is_err());

@@ -1,7 +1,9 @@
 //! Containers of packets, read by symphonia: MP4, MOV and M4A, Matroska and WebM, FLAC, and CAF with a codec.
 //!
 //! On top of symphonia's readers: a choice of the track, edit lists, sound that starts after the picture, holes in the
-//! packets' times filled so that the rest stays in place, AAC's half band told.
+//! packets' times filled so that the rest stays in place.
+
+mod timing;
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -11,21 +13,22 @@ use anyhow::{Result, anyhow, bail};
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::codecs::audio::CODEC_ID_NULL_AUDIO;
-use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_OPUS};
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_ALAC, CODEC_ID_OPUS};
 use symphonia::core::errors::Error as SymphoniaError;
-use symphonia::core::formats::{FormatReader, Track, well_known as formats};
+use symphonia::core::formats::{FormatReader, well_known as formats};
 use symphonia::core::units::TimeBase;
 
 use super::codec::{Outcome, PacketDecoder};
 use super::conform::spread;
-use super::edits;
+use super::edits::{self, TrackEdits};
+use super::matroska::{self, Trims};
 use super::metadata::Metadata;
 use super::opus;
 use super::parts::{Part, Queued, part};
 use super::probe::probe;
-use super::sbr::{SbrMeter, lost_band};
 use super::tracks::choose;
-use super::{Findings, Format, Options, Source, asc, refusal};
+use super::windows::{self, Window};
+use super::{Findings, Format, Options, Source, SourceDepth, aac, refusal};
 use crate::panics::foreign;
 
 /// The longest packet that silence stands in for, in samples: FLAC's largest block.
@@ -34,7 +37,7 @@ const MAX_PATCH: u64 = 65_535;
 const MIN_GAP_S: f64 = 0.05;
 /// A hole longer than this is a time that makes no sense, in seconds.
 const MAX_GAP_S: f64 = 3_600.0;
-/// Packets to look at for the start of the picture.
+/// Packets to look at for the start of the picture, and for the first of sound.
 const MAX_LOOK: usize = 2_000;
 /// Samples per channel of a block of silence.
 const BLOCK: u64 = 4_096;
@@ -54,6 +57,13 @@ pub struct PacketSource {
     has_times: bool,
     format: Format,
     is_length_exact: bool,
+    /// Samples that are announced, over all joined files; `None`: nothing says when some are missing.
+    announced: Option<u64>,
+    /// Packets that an MP4's index lists; 0: none does.
+    n_listed: u64,
+    /// The joined files, the one that is read first, and where in the media it begins.
+    windows: VecDeque<Window>,
+    window_at: u64,
     parts: VecDeque<Part>,
     /// Decoded samples that are left, and the position of the first in the media.
     queue: VecDeque<Queued>,
@@ -70,10 +80,10 @@ pub struct PacketSource {
     /// Samples of silence in front, because the sound starts later than the picture.
     n_lead: u64,
     is_over: bool,
-    sbr: SbrMeter,
-    is_he_aac: bool,
     notes: Vec<String>,
     metadata: Metadata,
+    /// What Matroska says of the ends, to the sample.
+    trims: Trims,
 }
 
 impl PacketSource {
@@ -84,45 +94,57 @@ impl PacketSource {
     pub fn open(mut file: File, extension: Option<&str>, options: &Options) -> Result<Self> {
         file.seek(SeekFrom::Start(0))?;
         let track_edits = edits::read(&mut file);
-        if edits::outline(&mut file).is_some_and(|outline| !outline.has_index) {
+        let outline = edits::outline(&mut file);
+        if outline.is_some_and(|outline| !outline.has_index) {
             bail!(
                 "is an MP4 without an index: the recording was cut off before it was written; a repair program such as untrunc \
                  can make one with the help of a whole recording of the same device"
             );
         }
         file.seek(SeekFrom::Start(0))?;
-        let mut reader = probe(&file, extension)?;
+        let mut reader = probe(&file, extension, None)?;
         let container = reader.format_info().short_name;
         let format_id = reader.format_info().format;
         let is_mp4 = format_id == formats::FORMAT_ID_ISOMP4;
         let is_mkv = format_id == formats::FORMAT_ID_MKV;
+        let is_flac = format_id == formats::FORMAT_ID_FLAC;
+        let mut metadata = Metadata::default();
+        foreign(|| metadata.read_tags(&mut *reader))?;
         let mut notes = Vec::new();
-        let track = choose(&*reader, options, &mut notes)?.clone();
+        let track = choose(&*reader, options, &names(&track_edits), &mut notes)?.clone();
         let Some(CodecParameters::Audio(params)) = &track.codec_params else {
             bail!("holds a codec that is not known here (in {container}); {}", refusal::CONVERT);
         };
         let mut params = params.clone();
-        if let Some(codec) =
-            track_edits.iter().find(|edits| edits.track_id == track.id).and_then(|edits| edits.pcm)
-        {
+        let said = track_edits.iter().find(|edits| edits.track_id == track.id);
+        if let Some(codec) = said.and_then(|said| said.pcm) {
             params.for_codec(codec);
         }
-        let is_he_aac = params.codec == CODEC_ID_AAC && asc::reduce_to_core(&mut params)?;
+        if let Some(cookie) = said.and_then(|said| said.alac.as_ref()) {
+            params.for_codec(CODEC_ID_ALAC).with_extra_data(cookie.clone().into());
+        }
         if params.codec == CODEC_ID_NULL_AUDIO {
-            let name =
-                match track_edits.iter().find(|edits| edits.track_id == track.id).map(|edits| edits.codec) {
-                    Some([0, ..]) | None => "a codec that is not known here".to_owned(),
-                    Some(codec) if &codec == b"alac" => "ALAC in QuickTime's way".to_owned(),
-                    Some(codec) => {
-                        format!("the codec \"{}\"", String::from_utf8_lossy(&codec).escape_default())
-                    }
-                };
+            let name = said.map_or_else(|| refusal::mp4_codec([0; 4]), |said| refusal::mp4_codec(said.codec));
             return Err(refusal::codec(container, &name));
+        }
+        if params.codec == CODEC_ID_AAC && aac::may_hide_sbr(&params) {
+            if let Some(config) = aac::find_sbr_in(&mut *reader, track.id, &params)? {
+                params.with_extra_data(config.into());
+            }
+            reader = probe(&file, extension, None)?;
+        }
+        let windows: VecDeque<Window> =
+            if is_flac { windows::flac(&mut file)?.into() } else { VecDeque::new() };
+        if is_flac {
+            reader = probe(&file, extension, windows.front().copied())?;
         }
         let decoder = PacketDecoder::new(&params, container)?;
         let depth = decoder.depth();
-        let mut metadata = Metadata::default();
-        foreign(|| metadata.read_tags(&mut *reader))?;
+        let trims = if is_mkv { matroska::read(&file, track.id) } else { Trims::default() };
+        if is_mkv {
+            // The two share a position.
+            reader = probe(&file, extension, None)?;
+        }
         let mut this = Self {
             format: Format {
                 name: format!("{container}, {}", decoder.name()),
@@ -139,8 +161,12 @@ impl PacketSource {
             params,
             track_id: track.id,
             time_base: track.time_base,
-            has_times: is_mkv || format_id == formats::FORMAT_ID_FLAC,
-            is_length_exact: is_mp4 || format_id == formats::FORMAT_ID_FLAC,
+            has_times: is_mkv || is_flac,
+            is_length_exact: is_mp4 && outline.is_some_and(|outline| outline.is_whole()),
+            announced: None,
+            n_listed: said.map_or(0, |said| said.n_packets),
+            windows,
+            window_at: 0,
             parts: VecDeque::new(),
             queue: VecDeque::new(),
             queue_at: 0,
@@ -154,10 +180,9 @@ impl PacketSource {
             n_gap_samples: 0,
             n_lead: 0,
             is_over: false,
-            sbr: SbrMeter::default(),
-            is_he_aac,
             notes,
             metadata,
+            trims,
         };
         let picture_starts = if is_mkv { this.fill_to_first()? } else { None };
         this.settle_format()?;
@@ -170,58 +195,13 @@ impl PacketSource {
             _ => this.plain_parts(picture_starts),
         };
         this.n_lead = this.parts.front().map_or(0, |part| if let Part::Silence(n) = part { *n } else { 0 });
+        // Without an edit list, times are those of packets, whose last may hold less.
+        this.is_length_exact &= depth != SourceDepth::Lossy
+            || !this.parts.iter().any(|part| matches!(part, Part::Media { left: None, .. }));
         this.format.n_samples = this.length(&track, is_mkv);
+        let is_listed = is_mp4 && outline.is_some_and(|outline| !outline.is_fragmented);
+        this.announced = this.format.n_samples.filter(|_| is_listed || is_flac);
         Ok(this)
-    }
-
-    /// Everything from the start, without what the encoder was late by, behind what the picture is early by.
-    fn plain_parts(&self, picture_starts: Option<f64>) -> VecDeque<Part> {
-        let seconds = |pts: i64| {
-            self.time_base
-                .map_or(0.0, |base| pts as f64 * f64::from(base.numer.get()) / f64::from(base.denom.get()))
-        };
-        let rate = f64::from(self.format.rate_hz);
-        let start_s = seconds(self.first_pts.unwrap_or(0));
-        let skip = match &self.decoder {
-            PacketDecoder::Opus(stream) => stream.pre_skip,
-            _ if self.has_times => (-start_s * rate).round().max(0.0) as u64,
-            _ => 0,
-        };
-        let sound_starts = start_s.max(start_s + skip as f64 / rate);
-        let lead = picture_starts.map_or(0.0, |picture| sound_starts - picture);
-        let mut parts = VecDeque::new();
-        if (0.001..MAX_GAP_S).contains(&lead) {
-            parts.push_back(Part::Silence((lead * rate).round() as u64));
-        }
-        parts.push_back(Part::Media { start: skip, left: None });
-        parts
-    }
-
-    /// Samples per channel that will come, if it is said.
-    fn length(&self, track: &Track, is_mkv: bool) -> Option<u64> {
-        let whole = if is_mkv { None } else { self.media_length(track) };
-        self.parts
-            .iter()
-            .map(|part| match *part {
-                Part::Silence(n) => Some(n),
-                Part::Media { left: Some(n), .. } => Some(n),
-                Part::Media { start, left: None } => whole.map(|whole| whole.saturating_sub(start)),
-            })
-            .sum()
-    }
-
-    fn media_length(&self, track: &Track) -> Option<u64> {
-        let rate_hz = u128::from(self.format.rate_hz);
-        match (track.num_frames.or(track.duration.map(|duration| duration.get())), track.time_base) {
-            (Some(n), Some(base)) => {
-                let scaled =
-                    u128::from(n) * u128::from(base.numer.get()) * rate_hz / u128::from(base.denom.get());
-                u64::try_from(scaled).ok()
-            }
-            (n, None) => n,
-            (None, _) => None,
-        }
-        .filter(|&n| n > 0)
     }
 
     /// Decodes the first block, which alone knows rate and channels for certain.
@@ -261,7 +241,7 @@ impl PacketSource {
                 first = Some(first.map_or(s, |first| first.min(s)));
             }
         }
-        self.reader = probe(&self.file, self.hint.as_deref())?;
+        self.reader = probe(&self.file, self.hint.as_deref(), None)?;
         Ok(first)
     }
 
@@ -271,10 +251,13 @@ impl PacketSource {
             match foreign(|| self.reader.next_packet())? {
                 Ok(Some(packet)) if packet.track_id == self.track_id => break packet,
                 Ok(Some(_)) => {}
+                Ok(None) if self.next_window()? => {}
                 Ok(None) => return Ok(false),
                 // A file cut off in the middle of a packet: its last whole packet was the end.
                 Err(SymphoniaError::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => {
-                    return Ok(false);
+                    if !self.next_window()? {
+                        return Ok(false);
+                    }
                 }
                 Err(SymphoniaError::ResetRequired) => {
                     bail!("changes its tracks on the way: split it there first")
@@ -289,9 +272,6 @@ impl PacketSource {
             }
         };
         self.n_packets += 1;
-        if self.params.codec == CODEC_ID_AAC {
-            self.sbr.add(&packet.data);
-        }
         let pts = packet.pts.get();
         let first_pts = *self.first_pts.get_or_insert(pts);
         let mut block = Vec::new();
@@ -315,6 +295,7 @@ impl PacketSource {
             self.n_damaged_samples += n;
             block = vec![vec![0.0; n as usize]; self.format.n_channels];
         }
+        self.trims.apply(self.n_packets - 1, self.format.rate_hz, &mut block);
         let n_samples = block.first().map_or(0, Vec::len);
         if n_samples > 0 {
             spread(&mut block, self.format.n_channels);
@@ -324,25 +305,24 @@ impl PacketSource {
         Ok(true)
     }
 
-    /// A time of the track in samples.
-    fn in_samples(&self, time: i64) -> Option<u64> {
-        let base = self.time_base?;
-        let scaled = i128::from(time) * i128::from(base.numer.get()) * i128::from(self.format.rate_hz)
-            / i128::from(base.denom.get());
-        u64::try_from(scaled).ok()
-    }
-
-    /// Silence where the packets' times leave a hole.
-    fn fill_gap(&mut self, time: i64) {
-        let Some(at) = self.in_samples(time).filter(|_| self.has_times) else { return };
-        let gap = at.saturating_sub(self.media_end);
-        let gap_s = gap as f64 / f64::from(self.format.rate_hz);
-        if !(MIN_GAP_S..MAX_GAP_S).contains(&gap_s) {
-            return;
-        }
-        self.n_gap_samples += gap;
-        self.media_end += gap;
-        self.queue.push_back(Queued::Silence(gap));
+    /// Goes on with the file that is joined behind this one; false if there is none.
+    fn next_window(&mut self) -> Result<bool> {
+        self.windows.pop_front();
+        let Some(window) = self.windows.front().copied() else { return Ok(false) };
+        self.reader = probe(&self.file, self.hint.as_deref(), Some(window))?;
+        let track = choose(&*self.reader, &Options::default(), &[], &mut Vec::new())?.clone();
+        let Some(CodecParameters::Audio(params)) = &track.codec_params else {
+            bail!("is joined to a file without sound: split it there first");
+        };
+        self.announced = match (self.announced, track.num_frames) {
+            (Some(before), Some(n)) => Some(before + n),
+            _ => None,
+        };
+        self.decoder = PacketDecoder::new(params, self.reader.format_info().short_name)?;
+        self.params = params.clone();
+        (self.track_id, self.time_base) = (track.id, track.time_base);
+        (self.window_at, self.first_pts) = (self.media_end, None);
+        Ok(true)
     }
 
     fn check_unchanged(&mut self, rate_hz: u32, n_channels: usize) -> Result<()> {
@@ -366,8 +346,9 @@ impl PacketSource {
         if self.n_rewinds > MAX_REWINDS {
             bail!("has an edit list that goes back more than {MAX_REWINDS} times: it is damaged");
         }
-        self.reader = probe(&self.file, self.hint.as_deref())?;
+        self.reader = probe(&self.file, self.hint.as_deref(), None)?;
         self.decoder = PacketDecoder::new(&self.params, self.reader.format_info().short_name)?;
+        self.n_packets = 0;
         self.queue.clear();
         (self.queue_at, self.media_end) = (0, 0);
         Ok(())
@@ -412,6 +393,11 @@ impl PacketSource {
     }
 }
 
+/// The codecs of an MP4's audio tracks, for people.
+fn names(tracks: &[TrackEdits]) -> Vec<String> {
+    tracks.iter().filter(|track| track.is_sound).map(|track| refusal::mp4_codec(track.codec)).collect()
+}
+
 impl Source for PacketSource {
     fn format(&self) -> &Format {
         &self.format
@@ -452,15 +438,13 @@ impl Source for PacketSource {
     }
 
     fn findings(&self) -> Findings {
-        let mut notes = self.notes.clone();
-        if self.is_he_aac || self.sbr.is_present() {
-            notes.push(lost_band(self.format.rate_hz));
-        }
+        // Times are claims as well: where every packet that is listed came, nothing is missing.
+        let is_short = self.n_listed == 0 || self.n_packets < self.n_listed;
         Findings {
-            n_missing: self.exact_length().unwrap_or(0).saturating_sub(self.n_handed_out),
+            n_missing: self.announced.filter(|_| is_short).unwrap_or(0).saturating_sub(self.n_handed_out),
             n_damaged_samples: self.n_damaged_samples,
             n_gap_samples: self.n_gap_samples,
-            notes,
+            notes: self.notes.clone(),
         }
     }
 

@@ -11,21 +11,21 @@ use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptio
 use symphonia::core::meta::MetadataOptions;
 use symphonia::default::get_probe;
 
+use super::windows::{Part, Window};
 use super::{edits, refusal};
 use crate::panics::foreign;
 
-/// Opens a file from its start.
+/// Opens a file, or a window of it, from its start.
 ///
 /// # Errors
 /// It cannot be read, or symphonia does not know it.
-pub fn probe(file: &File, extension: Option<&str>) -> Result<Box<dyn FormatReader>> {
-    let mut file = file.try_clone().context("cannot be opened again")?;
-    file.seek(SeekFrom::Start(0))?;
+pub fn probe(file: &File, extension: Option<&str>, window: Option<Window>) -> Result<Box<dyn FormatReader>> {
+    let file = file.try_clone().context("cannot be opened again")?;
     let mut hint = Hint::new();
     if let Some(extension) = extension {
         hint.with_extension(extension);
     }
-    let source = CutFile::new(file).context("cannot be measured")?;
+    let source = CutFile::new(file, window).context("cannot be measured")?;
     let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
     foreign(|| get_probe().probe(&hint, stream, FormatOptions::default(), MetadataOptions::default()))?
         .map_err(|error| explain_probe(&error))
@@ -34,24 +34,25 @@ pub fn probe(file: &File, extension: Option<&str>) -> Result<Box<dyn FormatReade
 /// A file that is as long as its boxes say when symphonia asks: it would refuse a recording that is cut off, of which it
 /// reads what is there.
 struct CutFile {
-    file: File,
-    n_bytes: u64,
+    part: Part,
     /// Where the boxes end, if the file ends before.
     cut_end: Option<u64>,
 }
 
 impl CutFile {
-    fn new(mut file: File) -> io::Result<Self> {
-        let n_bytes = file.seek(SeekFrom::End(0))?;
-        let cut_end = edits::outline(&mut file).and_then(|outline| outline.cut_end);
-        file.seek(SeekFrom::Start(0))?;
-        Ok(Self { file, n_bytes, cut_end })
+    fn new(mut file: File, window: Option<Window>) -> io::Result<Self> {
+        let cut_end = match window {
+            None => edits::outline(&mut file).and_then(|outline| outline.cut_end),
+            Some(_) => None,
+        };
+        let end = file.seek(SeekFrom::End(0))?;
+        Ok(Self { part: Part::new(file, window.unwrap_or(Window { start: 0, end }))?, cut_end })
     }
 }
 
 impl Read for CutFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.file.read(buffer)
+        self.part.read(buffer)
     }
 }
 
@@ -60,9 +61,9 @@ impl io::Seek for CutFile {
         match (to, self.cut_end) {
             (SeekFrom::End(offset), Some(end)) => {
                 let to = end.checked_add_signed(offset).ok_or(ErrorKind::InvalidInput)?;
-                self.file.seek(SeekFrom::Start(to))
+                self.part.seek(SeekFrom::Start(to))
             }
-            (to, _) => self.file.seek(to),
+            (to, _) => self.part.seek(to),
         }
     }
 }
@@ -74,7 +75,7 @@ impl MediaSource for CutFile {
 
     fn byte_len(&self) -> Option<u64> {
         // Where this is not known, no tags are looked for at the end.
-        self.cut_end.is_none().then_some(self.n_bytes)
+        self.cut_end.is_none().then_some(self.part.len())
     }
 }
 

@@ -3,8 +3,8 @@
 use anyhow::{Error, anyhow};
 
 /// The readable formats, for error texts and the help.
-pub const SUPPORTED: &str = "WAV, RF64, BW64, Wave64, AIFF, AU, CAF, FLAC, MP3, Ogg Vorbis and Opus, AAC-LC and ALAC in \
-    M4A, MP4 and MOV, and Matroska and WebM";
+pub const SUPPORTED: &str = "WAV, RF64, BW64, Wave64, AIFF, AU, CAF, FLAC, MP3, Ogg Vorbis and Opus, AAC, HE-AAC and \
+    ALAC in M4A, MP4 and MOV, and Matroska and WebM";
 
 /// The command that makes any other input readable, for the file that the message names in front of it.
 pub const CONVERT: &str =
@@ -42,10 +42,32 @@ pub fn wave_codec(code: u16) -> String {
     name.to_owned()
 }
 
+/// The name of a codec in an MP4 or MOV, by the four letters of its description.
+pub fn mp4_codec(code: [u8; 4]) -> String {
+    let name = match &code {
+        b"ac-3" | b"sac3" => "AC-3",
+        b"ec-3" => "E-AC-3",
+        b"ac-4" => "AC-4",
+        b"dtsc" | b"dtse" | b"dtsh" | b"dtsl" => "DTS",
+        b"ima4" => "IMA ADPCM of QuickTime",
+        b"MAC3" | b"MAC6" => "MACE",
+        b"Qclp" | b"QDMC" | b"QDM2" => "QDesign or QCELP",
+        b"agsm" => "GSM",
+        b".mp1" | b".mp2" => "MP2",
+        b"samr" => "AMR speech",
+        b"sawb" => "AMR-WB speech",
+        b"mha1" | b"mhm1" => "MPEG-H",
+        b"spex" => "Speex",
+        [0, ..] => return "a codec that is not known here".to_owned(),
+        code => return format!("the codec \"{}\"", String::from_utf8_lossy(&code[..]).escape_default()),
+    };
+    name.to_owned()
+}
+
 /// The name of the container that a file of these first bytes is, where it is one that is known and not read.
 pub fn container(head: &[u8]) -> Option<&'static str> {
     let at = |from: usize, magic: &[u8]| head.get(from..from + magic.len()) == Some(magic);
-    let known: [(usize, &[u8], &str); 18] = [
+    let known: [(usize, &[u8], &str); 21] = [
         (8, b"AVI ", "AVI video"),
         (0, &[0x30, 0x26, 0xb2, 0x75, 0x8e, 0x66, 0xcf, 0x11], "Windows Media (ASF: WMA or WMV)"),
         (0, b"#!AMR", "AMR speech"),
@@ -63,6 +85,9 @@ pub fn container(head: &[u8]) -> Option<&'static str> {
         (0, b".RMF", "RealMedia"),
         (0, b"2BIT", "an AVR recording"),
         (0, b"NIST_1A", "NIST SPHERE"),
+        (0, b"Creative Voice File", "a Creative Voice file (VOC)"),
+        (8, b"8SVX", "an Amiga recording (8SVX)"),
+        (0, &[0x64, 0xa3], "an IRCAM recording"),
         (0, &[0x0b, 0x77], "AC-3"),
     ];
     let by_magic = known.iter().find(|(from, magic, _)| at(*from, magic)).map(|(_, _, name)| *name);
@@ -72,6 +97,13 @@ pub fn container(head: &[u8]) -> Option<&'static str> {
 
 /// The error for a file that no reader takes.
 pub fn unknown(head: &[u8]) -> Error {
+    // No length in its frames' headers; ffmpeg gives up on them too.
+    if matches!(*head, [0xff, second, third, ..] if second & 0xe6 == 0xe2 && second & 0x18 != 0x08 && third & 0xf0 == 0)
+    {
+        return anyhow!(
+            "is an MP3 of a free bit rate, which Tacet does not read; convert it first: lame --decode INPUT OUTPUT.wav"
+        );
+    }
     match container(head) {
         Some(name) => anyhow!("is {name}, which Tacet does not read; {CONVERT}"),
         None => anyhow!("is no audio that Tacet reads ({SUPPORTED}); if a player opens it, {CONVERT}"),
@@ -86,6 +118,7 @@ mod tests {
     fn known_containers_are_named() {
         assert!(unknown(b"RIFF\0\0\0\0AVI LIST").to_string().contains("AVI video"));
         assert!(unknown(b"hello").to_string().contains("no audio"));
+        assert!(unknown(&[0xff, 0xfb, 0x04, 0, 0]).to_string().contains("lame --decode"));
         assert_eq!(container(b""), None);
     }
 }

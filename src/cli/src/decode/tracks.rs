@@ -6,18 +6,23 @@ use symphonia::core::formats::{FormatReader, Track, TrackType};
 
 use super::{Options, TrackChoice, refusal};
 
-/// The track that is asked for, else the default one; a note says that there are several.
+/// The track that is asked for, else the default one; a note says that there are several. `codecs` are names of those that
+/// the container has, for words on what is not read.
 ///
 /// # Errors
 /// There is no audio track, or not the one that is asked for.
 pub fn choose<'a>(
     reader: &'a dyn FormatReader,
     options: &Options,
+    codecs: &[String],
     notes: &mut Vec<String>,
 ) -> Result<&'a Track> {
     let is_audio = |track: &&Track| matches!(track.codec_params, Some(CodecParameters::Audio(_)));
     let tracks: Vec<&Track> = reader.tracks().iter().filter(is_audio).collect();
     if tracks.is_empty() {
+        if !codecs.is_empty() {
+            return Err(refusal::codec(reader.format_info().short_name, &codecs.join(" and ")));
+        }
         let what = if reader.tracks().is_empty() { "no track" } else { "no audio track" };
         bail!("holds {what} that Tacet reads; {}", refusal::CONVERT);
     }

@@ -16,9 +16,7 @@ const MAX_RATE_HZ: u32 = 655_350;
 /// A FLAC being written.
 pub struct FlacWriter<W: Write + Seek> {
     writer: FlacSampleWriter<W>,
-    depth: Depth,
     quantizer: Quantizer,
-    bytes: Vec<u8>,
     samples: Vec<i32>,
 }
 
@@ -57,7 +55,7 @@ impl<W: Write + Seek> FlacWriter<W> {
         let writer = FlacSampleWriter::new(sink, options, spec.rate_hz, n_bits, spec.n_channels as u8, None)
             .context("cannot begin the FLAC")?;
         let quantizer = Quantizer::new(spec.depth, spec.n_channels.into());
-        Ok(Self { writer, depth: spec.depth, quantizer, bytes: Vec::new(), samples: Vec::new() })
+        Ok(Self { writer, quantizer, samples: Vec::new() })
     }
 
     /// Samples beyond full scale so far, over all channels: clipped.
@@ -76,14 +74,8 @@ impl<W: Write + Seek> FlacWriter<W> {
 
 impl<W: Write + Seek> SampleSink for FlacWriter<W> {
     fn write(&mut self, block: &[&[f32]]) -> Result<()> {
-        self.bytes.clear();
-        self.quantizer.process(block, &mut self.bytes);
         self.samples.clear();
-        self.samples.extend(self.bytes.chunks_exact(self.depth.n_bytes()).map(|bytes| match *bytes {
-            [a, b] => i32::from(i16::from_le_bytes([a, b])),
-            [a, b, c] => i32::from_le_bytes([0, a, b, c]) >> 8,
-            _ => 0,
-        }));
+        self.quantizer.integers(block, &mut self.samples);
         self.writer.write(&self.samples)?;
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! Turns samples into bytes: rounded, dithered where 16 bits would distort quiet tails, clipped and never wrapped.
+//! Turns samples into integers or bytes: rounded, dithered where 16 bits would distort quiet tails, clipped and not
+//! wrapped.
 
 use super::Depth;
 
@@ -24,35 +25,50 @@ impl Quantizer {
 
     /// Appends `block`, one slice per channel of equal lengths, as interleaved little-endian bytes.
     pub fn process(&mut self, block: &[&[f32]], bytes: &mut Vec<u8>) {
+        self.count(block);
+        match self.depth {
+            Depth::Int16 => {
+                self.interleave(block, bytes, |sample, dither| to_16(sample, dither).to_le_bytes());
+            }
+            Depth::Int24 => self.interleave(block, bytes, |sample, _| {
+                let [low, middle, high, _] = to_24(sample).to_le_bytes();
+                [low, middle, high]
+            }),
+            Depth::Float32 => self.interleave(block, bytes, |sample, _| sample.to_le_bytes()),
+        }
+    }
+
+    /// Appends `block`, likewise, as interleaved integers of the depth: of 16 bits, or 24.
+    pub fn integers(&mut self, block: &[&[f32]], integers: &mut Vec<i32>) {
+        self.count(block);
+        let (start, n_channels) = (integers.len(), block.len());
         let n_samples = block.first().map_or(0, |channel| channel.len());
+        integers.resize(start + n_samples * n_channels, 0);
+        for (at, (channel, dither)) in block.iter().zip(&mut self.dither).enumerate() {
+            let places = integers[start + at..].iter_mut().step_by(n_channels);
+            for (out, &sample) in places.zip(*channel) {
+                *out = match self.depth {
+                    Depth::Int16 => to_16(sample, dither).into(),
+                    Depth::Int24 | Depth::Float32 => to_24(sample),
+                };
+            }
+        }
+    }
+
+    fn count(&mut self, block: &[&[f32]]) {
         let n_over: usize =
             block.iter().map(|channel| channel.iter().filter(|s| s.abs() > 1.0).count()).sum();
         self.n_over += n_over as u64;
-        match self.depth {
-            Depth::Int16 => self.interleave(block, n_samples, bytes, |sample, dither| {
-                let noise = dither.next_steps();
-                // Digital silence stays digital silence.
-                let noise = if sample == 0.0 { 0.0 } else { noise };
-                // A conversion from floating point saturates: it clips, it cannot wrap.
-                (round(sample * 32_768.0 + noise) as i16).to_le_bytes()
-            }),
-            Depth::Int24 => self.interleave(block, n_samples, bytes, |sample, _| {
-                let value = (f64::from(sample) * 8_388_608.0).round_ties_even();
-                let [low, middle, high, _] = (value.clamp(-8_388_608.0, 8_388_607.0) as i32).to_le_bytes();
-                [low, middle, high]
-            }),
-            Depth::Float32 => self.interleave(block, n_samples, bytes, |sample, _| sample.to_le_bytes()),
-        }
     }
 
     fn interleave<const N: usize>(
         &mut self,
         block: &[&[f32]],
-        n_samples: usize,
         bytes: &mut Vec<u8>,
         mut encode: impl FnMut(f32, &mut Dither) -> [u8; N],
     ) {
         let (start, n_channels) = (bytes.len(), block.len());
+        let n_samples = block.first().map_or(0, |channel| channel.len());
         bytes.resize(start + n_samples * n_channels * N, 0);
         let (interleaved, _) = bytes[start..].as_chunks_mut::<N>();
         for (at, (channel, dither)) in block.iter().zip(&mut self.dither).enumerate() {
@@ -61,6 +77,19 @@ impl Quantizer {
             }
         }
     }
+}
+
+fn to_16(sample: f32, dither: &mut Dither) -> i16 {
+    let noise = dither.next_steps();
+    // Digital silence stays digital silence.
+    let noise = if sample == 0.0 { 0.0 } else { noise };
+    // A conversion from floating point saturates: it clips, it cannot wrap.
+    round(sample * 32_768.0 + noise) as i16
+}
+
+fn to_24(sample: f32) -> i32 {
+    let value = (f64::from(sample) * 8_388_608.0).round_ties_even();
+    value.clamp(-8_388_608.0, 8_388_607.0) as i32
 }
 
 /// To the nearest integer, ties to even, where that is within 2^22; beyond, to one that is as far beyond. Every processor
@@ -127,6 +156,17 @@ mod tests {
         let expected: Vec<i32> = (-8_388_608..8_388_608).step_by(997).chain([8_388_607]).collect();
         let samples: Vec<f32> = expected.iter().map(|&value| value as f32 / 8_388_608.0).collect();
         assert_eq!(quantize(Depth::Int24, &samples).0, expected);
+    }
+
+    #[test]
+    fn integers_are_those_of_the_bytes() {
+        let samples: Vec<f32> = (0..999).map(|i| (i as f32 * 0.7).sin() * 1.1).collect();
+        for depth in [Depth::Int16, Depth::Int24] {
+            let mut integers = Vec::new();
+            let mut quantizer = Quantizer::new(depth, 1);
+            quantizer.integers(&[&samples], &mut integers);
+            assert_eq!((integers, quantizer.n_over()), quantize(depth, &samples));
+        }
     }
 
     #[test]

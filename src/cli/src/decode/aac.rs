@@ -1,0 +1,284 @@
+//! AAC: LC and HE-AAC (with SBR, and parametric stereo), of up to eight channels, by syom.
+//!
+//! Packets come with a description beside them (MP4, Matroska), or say themselves what they are (ADTS, LATM). HE-AAC may
+//! hide in what describes itself as AAC-LC at half the rate: the first packets tell.
+
+use anyhow::{Result, bail};
+use symphonia::core::codecs::audio::AudioCodecParameters;
+use symphonia::core::formats::FormatReader;
+use syom::{AacError, Channel, DecodeOptions, Decoder, Frame};
+
+use super::asc::Config;
+use super::refusal;
+use crate::panics::foreign;
+
+/// Packets that are looked at for SBR: encoders repeat its description within half a second.
+pub const N_LOOK: usize = 24;
+
+/// What comes out of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Sample rate in Hz.
+    pub rate_hz: u32,
+    /// Channels.
+    pub n_channels: usize,
+    /// Samples per channel.
+    pub n_samples: usize,
+    /// Speaker positions as WAV has them, for more than one channel.
+    pub channel_mask: Option<u32>,
+}
+
+/// Decodes the packets of one stream.
+pub struct AacStream {
+    decoder: Decoder,
+    /// What describes the packets; `None`: they do so themselves.
+    config: Option<Vec<u8>>,
+    shape: Option<Shape>,
+    /// Whether the last packet was of a kind that is not decoded, rather than damaged.
+    is_unsupported: bool,
+}
+
+impl AacStream {
+    /// Packets (raw data blocks) that an AudioSpecificConfig describes.
+    ///
+    /// # Errors
+    /// It makes no sense, or is of a profile that is not decoded.
+    pub fn described(config: &[u8], container: &str) -> Result<Self> {
+        let mut this = Self { config: Some(config.to_vec()), ..Self::framed() };
+        match foreign(|| this.decoder.set_asc(config))? {
+            Ok(()) => Ok(this),
+            Err(AacError::Unsupported(_)) => {
+                let name = Config::read(config).map_or("AAC of a profile that is not known", Config::profile);
+                Err(refusal::codec(container, name))
+            }
+            Err(_) => bail!("has a description of its AAC that makes no sense: it is damaged"),
+        }
+    }
+
+    /// Frames that describe themselves: ADTS and LATM (LOAS).
+    pub fn framed() -> Self {
+        let options = DecodeOptions::unbounded();
+        Self { decoder: Decoder::new(options), config: None, shape: None, is_unsupported: false }
+    }
+
+    /// What came out of the last good packet.
+    pub fn shape(&self) -> Option<Shape> {
+        self.shape
+    }
+
+    /// Whether the last packet was of a kind that is not decoded.
+    pub fn is_unsupported(&self) -> bool {
+        self.is_unsupported
+    }
+
+    /// Decodes a packet into `block`; false if it is damaged, or of another rate or other channels than those before.
+    ///
+    /// # Errors
+    /// It breaks the decoder.
+    pub fn decode(&mut self, data: &[u8], block: &mut Vec<Vec<f32>>) -> Result<bool> {
+        block.iter_mut().for_each(Vec::clear);
+        let mut shape = None;
+        let mut take = |frame: Frame<'_>| -> syom::Result<()> {
+            let (mask, order) = order(&frame);
+            block.resize_with(order.len(), Vec::new);
+            for (channel, &from) in block.iter_mut().zip(&order) {
+                channel.extend_from_slice(&frame.planar[from][..frame.samples]);
+            }
+            let now = (frame.sample_rate, order.len(), mask);
+            if *shape.get_or_insert(now) == now { Ok(()) } else { Err(AacError::NotAac) }
+        };
+        let is_described = self.config.is_some();
+        let result = foreign(|| match is_described {
+            true => self.decoder.decode_au(data, &mut take),
+            false => self.decoder.feed(data, &mut take).map(|_| ()),
+        })?;
+        self.is_unsupported = matches!(result, Err(AacError::Unsupported(_)));
+        if let (Ok(()), Some((rate_hz, n_channels, channel_mask))) = (result, shape) {
+            let n_samples = block.first().map_or(0, Vec::len);
+            let now = Shape { rate_hz, n_channels, n_samples, channel_mask };
+            let last = *self.shape.get_or_insert(now);
+            if (last.rate_hz, last.n_channels) == (rate_hz, n_channels) && n_samples > 0 {
+                return Ok(true);
+            }
+        }
+        self.restart()?;
+        Ok(false)
+    }
+
+    /// Begins anew: a decoder that met an error does nothing else.
+    fn restart(&mut self) -> Result<()> {
+        foreign(|| {
+            self.decoder.reset();
+            if let Some(config) = &self.config {
+                // Taken before.
+                let _ = self.decoder.set_asc(config);
+            }
+        })
+    }
+}
+
+/// A frame's channels in WAV's order, and their positions; one that has none stays where it is.
+fn order(frame: &Frame<'_>) -> (Option<u32>, Vec<usize>) {
+    let n_channels = frame.planar.len();
+    let bits: Option<Vec<u32>> = frame.meta.labels().map(position).collect();
+    let is_distinct = |bits: &[u32]| {
+        bits.len() == n_channels
+            && bits.iter().fold(0, |mask, bit| mask | bit).count_ones() as usize == n_channels
+    };
+    let mut order: Vec<usize> = (0..n_channels).collect();
+    match bits.filter(|bits| is_distinct(bits)) {
+        Some(_) if n_channels == 1 => (None, order),
+        Some(bits) => {
+            order.sort_by_key(|&channel| bits[channel]);
+            (Some(bits.iter().fold(0, |mask, bit| mask | bit)), order)
+        }
+        // One channel that became two: parametric stereo.
+        None if n_channels == 2 => (Some(0x3), order),
+        None => (None, order),
+    }
+}
+
+/// A position's bit in WAVE_FORMAT_EXTENSIBLE.
+fn position(channel: Channel) -> Option<u32> {
+    Some(match channel {
+        Channel::FrontLeft => 0x1,
+        Channel::FrontRight => 0x2,
+        Channel::FrontCenter => 0x4,
+        Channel::Lfe => 0x8,
+        Channel::BackLeft => 0x10,
+        Channel::BackRight => 0x20,
+        Channel::BackCenter => 0x100,
+        Channel::SideLeft => 0x200,
+        Channel::SideRight => 0x400,
+        _ => return None,
+    })
+}
+
+/// The description in a container, or one made of what the container says itself.
+pub fn config(params: &AudioCodecParameters) -> Vec<u8> {
+    let given = params.extra_data.as_deref().unwrap_or_default();
+    if given.len() >= 2 {
+        return given.to_vec();
+    }
+    let n_channels = params.channels.as_ref().map_or(0, |channels| channels.count());
+    Config::lc(params.sample_rate.unwrap_or(0), n_channels as u32)
+        .map(|config| config.write())
+        .unwrap_or_default()
+}
+
+/// Whether SBR may be there without being said.
+pub fn may_hide_sbr(params: &AudioCodecParameters) -> bool {
+    Config::read(&config(params)).is_some_and(|config| config.with_sbr().is_some())
+}
+
+/// Looks for SBR in the first packets of a track whose description may leave it out; what describes them then.
+///
+/// # Errors
+/// They break a reader.
+pub fn find_sbr_in(
+    reader: &mut dyn FormatReader,
+    track_id: u32,
+    params: &AudioCodecParameters,
+) -> Result<Option<Vec<u8>>> {
+    /// Packets of all tracks.
+    const MAX_LOOK: usize = 2_000;
+    let mut packets = Vec::new();
+    for _ in 0..MAX_LOOK {
+        match foreign(|| reader.next_packet())? {
+            Ok(Some(packet)) if packet.track_id == track_id => packets.push(packet.data),
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => break,
+        }
+        if packets.len() == N_LOOK {
+            break;
+        }
+    }
+    find_sbr(&config(params), packets.iter().map(|packet| &packet[..]))
+}
+
+/// Looks for SBR in the first packets of a stream whose description may leave it out; what describes them then.
+///
+/// # Errors
+/// They break the decoder.
+pub fn find_sbr<'a>(config: &[u8], packets: impl Iterator<Item = &'a [u8]>) -> Result<Option<Vec<u8>>> {
+    let Some(hidden) = Config::read(config).and_then(Config::with_sbr) else { return Ok(None) };
+    let Ok(mut stream) = AacStream::described(config, "") else { return Ok(None) };
+    let mut block = Vec::new();
+    for packet in packets.take(N_LOOK) {
+        let is_good = stream.decode(packet, &mut block)?;
+        // A rate that comes later than the first counts as another: no longer good.
+        let is_double = stream.shape().is_some_and(|shape| shape.rate_hz == 2 * hidden.rate_hz);
+        if is_double || !is_good && !block.is_empty() && block[0].len() > 1024 {
+            return Ok(Some(hidden.write()));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A second of a tone under a moving level, as AAC.
+    fn encoded(options: &syom::EncodeOptions, rate_hz: u32, n_channels: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
+        let tone = |channel: usize| -> Vec<f32> {
+            (0..rate_hz).map(|i| 0.4 * ((0.05 + 0.01 * channel as f32) * i as f32).sin()).collect()
+        };
+        let channels: Vec<Vec<f32>> = (0..n_channels).map(tone).collect();
+        let channels: Vec<&[f32]> = channels.iter().map(|channel| &channel[..]).collect();
+        let mut encoder = syom::Encoder::new(rate_hz, n_channels, options).unwrap();
+        let config = encoder.asc().to_vec();
+        let mut packets = Vec::new();
+        let mut take = |frame: syom::EncodedFrame<'_>| {
+            packets.push(frame.payload.to_vec());
+            Ok(())
+        };
+        encoder.feed(&channels, &mut take).unwrap();
+        encoder.finish(&mut take).unwrap();
+        (config, packets)
+    }
+
+    #[test]
+    fn the_whole_band_of_he_aac_is_decoded() {
+        let (config, packets) = encoded(&syom::EncodeOptions::raw().with_he(true), 48_000, 1);
+        let mut stream = AacStream::described(&config, "mp4").unwrap();
+        let mut block = Vec::new();
+        for packet in &packets {
+            assert!(stream.decode(packet, &mut block).unwrap());
+            assert_eq!(block[0].len(), 2048);
+        }
+        assert_eq!(stream.shape().unwrap().rate_hz, 48_000);
+        // Described as what it is at half the rate.
+        let core = Config::lc(24_000, 1).unwrap().write();
+        let found = find_sbr(&core, packets.iter().map(|packet| &packet[..])).unwrap();
+        assert!(Config::read(&found.unwrap()).unwrap().is_he_aac);
+        let (config, packets) = encoded(&syom::EncodeOptions::raw(), 24_000, 1);
+        assert_eq!(find_sbr(&config, packets.iter().map(|packet| &packet[..])).unwrap(), None);
+    }
+
+    #[test]
+    fn six_channels_come_in_their_order() {
+        let (config, packets) = encoded(&syom::EncodeOptions::raw(), 48_000, 6);
+        let mut stream = AacStream::described(&config, "mp4").unwrap();
+        let mut block = Vec::new();
+        assert!(stream.decode(&packets[0], &mut block).unwrap());
+        assert_eq!(stream.shape().unwrap().channel_mask, Some(0x3f));
+        assert_eq!(block.len(), 6);
+    }
+
+    #[test]
+    fn damage_costs_its_packet() {
+        let (config, packets) = encoded(&syom::EncodeOptions::raw(), 48_000, 2);
+        let mut stream = AacStream::described(&config, "mp4").unwrap();
+        let mut block = Vec::new();
+        for (index, packet) in packets.iter().enumerate() {
+            let is_damaged = index == 5;
+            let data = if is_damaged { vec![0xff; 40] } else { packet.clone() };
+            assert_eq!(stream.decode(&data, &mut block).unwrap(), !is_damaged, "{index}");
+        }
+        assert!(AacStream::described(&[0xff], "mp4").is_err());
+        // xHE-AAC.
+        let error = AacStream::described(&[0xf9, 0x48, 0x00, 0x00], "mp4").err().unwrap().to_string();
+        assert!(error.contains("xHE-AAC") && error.contains("ffmpeg -i"), "{error}");
+    }
+}

@@ -1,0 +1,233 @@
+//! Reads what a Matroska or WebM file says of where its sound begins and ends, to the sample (RFC 9559): CodecDelay of a
+//! track, DiscardPadding of its blocks. symphonia 0.6 rounds the first to milliseconds and passes over the second.
+//!
+//! SeekPreRoll is about seeking, which nothing does here: every packet is decoded from the first.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+
+/// More elements than any recording has: a limit for damaged files.
+const MAX_ELEMENTS: u64 = 100_000_000;
+/// More paddings than any recording has; one is usual.
+const MAX_PADDINGS: usize = 100_000;
+/// Bytes of a buffered read: blocks of sound are shorter, those of pictures are passed over.
+const BUFFER: usize = 4_096;
+
+/// What is said of one track.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trims {
+    /// What the encoder was late by, in nanoseconds.
+    pub delay_ns: Option<u64>,
+    /// Nanoseconds to drop at the end of a packet (below 0: at its start), by the packet's place in the track from 0.
+    pub paddings_ns: HashMap<u64, i64>,
+}
+
+impl Trims {
+    /// Nanoseconds as samples.
+    pub fn in_samples(ns: u64, rate_hz: u32) -> u64 {
+        let scaled = u128::from(ns) * u128::from(rate_hz) + 500_000_000;
+        u64::try_from(scaled / 1_000_000_000).unwrap_or(u64::MAX)
+    }
+
+    /// Drops a packet's padding from what was decoded of it.
+    pub fn apply(&self, packet: u64, rate_hz: u32, block: &mut [Vec<f32>]) {
+        let Some(&padding_ns) = self.paddings_ns.get(&packet) else { return };
+        let n = usize::try_from(Self::in_samples(padding_ns.unsigned_abs(), rate_hz)).unwrap_or(usize::MAX);
+        for channel in block {
+            let n = n.min(channel.len());
+            if padding_ns < 0 {
+                channel.drain(..n);
+            } else {
+                channel.truncate(channel.len() - n);
+            }
+        }
+    }
+}
+
+/// What a file says of a track; what was found before the first damage.
+pub fn read(file: &File, track: u32) -> Trims {
+    let mut trims = Trims::default();
+    if let Ok(file) = file.try_clone() {
+        let mut reader = BufReader::with_capacity(BUFFER, file);
+        let end = reader.seek(SeekFrom::End(0)).unwrap_or(0);
+        let _ = reader.seek(SeekFrom::Start(0));
+        let mut walk = Walk { reader, at: 0, end };
+        let _ = walk.all(u64::from(track), &mut trims);
+    }
+    trims
+}
+
+/// Walks over the elements. Those that hold others are entered without looking at their length, which a stream does not
+/// state: what follows them is on the way anyhow.
+struct Walk<R> {
+    reader: BufReader<R>,
+    at: u64,
+    end: u64,
+}
+
+impl<R: Read + Seek> Walk<R> {
+    fn all(&mut self, track: u64, trims: &mut Trims) -> Option<()> {
+        let mut entry = (0, None);
+        let mut n_packets = 0;
+        // The packets of the last block, if it is one of the track's.
+        let mut last = None;
+        for _ in 0..MAX_ELEMENTS {
+            if self.at >= self.end || trims.paddings_ns.len() >= MAX_PADDINGS {
+                break;
+            }
+            let id = self.id()?;
+            let len = self.len()?;
+            match id {
+                // Segment, Tracks, Cluster, BlockGroup; a track's entry.
+                0x1853_8067 | 0x1654_ae6b | 0x1f43_b675 | 0xa0 => {}
+                0xae => entry = (0, None),
+                // A track's number and delay, in either order.
+                0xd7 => entry.0 = self.number(len)?,
+                0x56aa => entry.1 = Some(self.number(len)?),
+                0xa3 | 0xa1 => {
+                    let before = self.at;
+                    let number = self.len()?.unwrap_or(0);
+                    let flags = self.bytes::<3>()?[2];
+                    let n_frames = if flags & 6 == 0 { 1 } else { 1 + u64::from(self.bytes::<1>()?[0]) };
+                    last = None;
+                    if number == track {
+                        n_packets += n_frames;
+                        last = Some(n_packets - 1);
+                    }
+                    let n_read = self.at - before;
+                    self.skip(len?.checked_sub(n_read)?)?;
+                }
+                0x75a2 => {
+                    let n_bytes = len?.min(8);
+                    let value = self.number(Some(n_bytes))?;
+                    let n_unused = 64 - 8 * n_bytes as u32;
+                    let padding_ns = if n_unused < 64 { (value << n_unused) as i64 >> n_unused } else { 0 };
+                    if let Some(packet) = last.filter(|_| padding_ns != 0) {
+                        trims.paddings_ns.insert(packet, padding_ns);
+                    }
+                }
+                _ => self.skip(len?)?,
+            }
+            if entry.0 == track && entry.1.is_some() {
+                trims.delay_ns = entry.1;
+            }
+        }
+        Some(())
+    }
+
+    fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let mut bytes = [0; N];
+        self.reader.read_exact(&mut bytes).ok()?;
+        self.at += N as u64;
+        Some(bytes)
+    }
+
+    fn skip(&mut self, n: u64) -> Option<()> {
+        self.reader.seek_relative(i64::try_from(n).ok()?).ok()?;
+        self.at += n;
+        Some(())
+    }
+
+    /// An element's name, its marker included.
+    fn id(&mut self) -> Option<u64> {
+        let first = self.bytes::<1>()?[0];
+        let n_more = first.leading_zeros();
+        if n_more > 3 {
+            return None;
+        }
+        self.more(first.into(), n_more)
+    }
+
+    /// A length, or a track's number; the inner `None` where it is not known.
+    #[allow(clippy::option_option)]
+    fn len(&mut self) -> Option<Option<u64>> {
+        let first = self.bytes::<1>()?[0];
+        let n_more = first.leading_zeros();
+        if n_more > 7 {
+            return None;
+        }
+        let value = self.more(u64::from(first) & (0x7f >> n_more), n_more)?;
+        let is_open = value == (1 << (7 * (n_more + 1))) - 1;
+        Some((!is_open).then_some(value))
+    }
+
+    fn more(&mut self, first: u64, n: u32) -> Option<u64> {
+        let mut value = first;
+        for _ in 0..n {
+            value = value << 8 | u64::from(self.bytes::<1>()?[0]);
+        }
+        Some(value)
+    }
+
+    /// A number of up to eight bytes.
+    fn number(&mut self, len: Option<u64>) -> Option<u64> {
+        let n = len.filter(|&n| n <= 8)? as u32;
+        self.more(0, n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write as _};
+
+    use super::*;
+
+    fn element(id: &[u8], content: &[u8]) -> Vec<u8> {
+        [id, &[0x80 | content.len() as u8], content].concat()
+    }
+
+    /// Two tracks; the second's last block holds three packets and drops 1 ms.
+    fn file() -> Vec<u8> {
+        let entry = |number: u8, delay: &[u8]| {
+            element(&[0xae], &[element(&[0xd7], &[number]), element(&[0x56, 0xaa], delay)].concat())
+        };
+        let tracks = [entry(1, &[1]), entry(2, &6_500_000_u32.to_be_bytes())].concat();
+        let group = |block: &[u8], padding: &[u8]| {
+            element(&[0xa0], &[element(&[0xa1], block), element(&[0x75, 0xa2], padding)].concat())
+        };
+        [
+            &element(&[0x1a, 0x45, 0xdf, 0xa3], b"webm")[..],
+            // Segment and cluster of a length that is not known.
+            &[0x18, 0x53, 0x80, 0x67, 0xff],
+            &element(&[0x16, 0x54, 0xae, 0x6b], &tracks),
+            &[0x1f, 0x43, 0xb6, 0x75, 0xff],
+            &element(&[0xa3], &[0x82, 0, 0, 0, 9, 9]),
+            &group(&[0x81, 0, 0, 0, 9], &[0x7f]),
+            &group(&[0x82, 0, 0, 2, 2, 9, 9, 9], &1_000_000_i32.to_be_bytes()),
+            &group(&[0x82, 0, 0, 0, 9], &[0xff]),
+        ]
+        .concat()
+    }
+
+    fn read(bytes: &[u8], track: u32) -> Trims {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        super::read(&file, track)
+    }
+
+    #[test]
+    fn delay_and_padding_are_those_of_the_track() {
+        let trims = read(&file(), 2);
+        assert_eq!(trims.delay_ns, Some(6_500_000));
+        assert_eq!(trims.paddings_ns, HashMap::from([(3, 1_000_000), (4, -1)]));
+        assert_eq!(Trims::in_samples(6_500_000, 48_000), 312);
+        let mut block = vec![vec![0.0; 100]; 2];
+        trims.apply(2, 48_000, &mut block);
+        assert_eq!(block[1].len(), 100);
+        trims.apply(3, 48_000, &mut block);
+        assert_eq!(block[1].len(), 52);
+        assert_eq!(read(&file(), 7), Trims::default());
+    }
+
+    #[test]
+    fn any_cut_ends_it() {
+        let whole = file();
+        for cut in 0..whole.len() {
+            let trims = read(&whole[..cut], 2);
+            assert!(trims.paddings_ns.len() <= 2, "cut at {cut}");
+        }
+        let mut walk = Walk { reader: BufReader::new(Cursor::new([0_u8; 99])), at: 0, end: 99 };
+        assert_eq!(walk.all(1, &mut Trims::default()), None);
+    }
+}

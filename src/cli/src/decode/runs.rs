@@ -1,0 +1,247 @@
+//! Counts the frames of an MPEG stream, run by run: a run has one format and one encoder, and a decoder of its own.
+
+use anyhow::{Result, bail};
+
+use super::aac::{AacStream, N_LOOK};
+use super::asc::Config;
+use super::frames::{Family, Frames, Header};
+use super::refusal;
+use super::xing::{EncoderInfo, usual_delay};
+
+/// More runs than anyone joins: a limit for damaged files.
+const MAX_RUNS: usize = 100_000;
+
+/// More frames than are ever missing: a year's.
+const MAX_MISSING: u64 = 1_200_000_000;
+
+/// A run of frames for one decoder.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// That of its frames.
+    pub header: Header,
+    /// Where it begins in the file.
+    at: u64,
+    /// Frames of sound.
+    pub n_frames: u64,
+    /// Samples that they announce, at the rate of their headers.
+    n_announced: u64,
+    /// Samples to drop at the start and at the end.
+    trim: (u64, u64),
+    /// Frames that its encoder's header counts.
+    counted: Option<u64>,
+    /// Bytes that it states, and those that there are, its own included.
+    stated_bytes: Option<u64>,
+    n_bytes: u64,
+    /// Sample rate and channels of what is decoded.
+    pub rate_hz: u32,
+    /// Channels of what is decoded.
+    pub n_channels: usize,
+    /// Speaker positions, where they are known.
+    pub channel_mask: Option<u32>,
+    /// For AAC, what describes its frames; `None`: they do so themselves.
+    config: Option<Vec<u8>>,
+    /// Samples that a frame of LATM makes.
+    n_latm: u64,
+}
+
+impl Run {
+    fn new(header: Header, at: u64, info: Option<EncoderInfo>) -> Self {
+        let info = info.unwrap_or_default();
+        Self {
+            header,
+            at,
+            n_frames: 0,
+            n_announced: 0,
+            trim: info.trim.unwrap_or_default(),
+            counted: info.n_frames,
+            stated_bytes: info.n_bytes,
+            n_bytes: 0,
+            rate_hz: header.rate_hz,
+            n_channels: header.n_channels,
+            channel_mask: None,
+            config: None,
+            n_latm: 0,
+        }
+    }
+
+    /// Samples per channel that a frame makes.
+    pub fn frame_samples(&self, header: &Header) -> u64 {
+        match header.family {
+            Family::Layer(_) => header.n_samples,
+            Family::Adts(_) => header.n_samples * self.factor(),
+            Family::Latm => self.n_latm,
+        }
+    }
+
+    /// How many times the rate of what is decoded is that of the headers: 2 for HE-AAC.
+    fn factor(&self) -> u64 {
+        match self.header.family {
+            Family::Latm => self.n_latm / 1024,
+            _ => u64::from(self.rate_hz / self.header.rate_hz.max(1)),
+        }
+        .max(1)
+    }
+
+    /// Samples at the start that are no sound.
+    pub fn n_trim_start(&self) -> u64 {
+        self.trim.0
+    }
+
+    /// Samples per channel, after trimming.
+    pub fn n_samples(&self) -> u64 {
+        let n_decoded = match self.header.family {
+            Family::Layer(_) | Family::Adts(_) => self.n_announced * self.factor(),
+            Family::Latm => self.n_frames * self.n_latm,
+        };
+        n_decoded.saturating_sub(self.trim.0).saturating_sub(self.n_trim_end())
+    }
+
+    /// Samples that its encoder counted and that are not there. A count is wrong where all bytes are there that the encoder
+    /// states beside it.
+    pub fn n_missing(&self) -> u64 {
+        let is_whole = self.stated_bytes.is_some_and(|stated| stated <= self.n_bytes);
+        let n_frames = self.counted.filter(|_| !is_whole).unwrap_or(0).saturating_sub(self.n_frames);
+        // A placeholder.
+        if n_frames > MAX_MISSING { 0 } else { n_frames * self.frame_samples(&self.header) }
+    }
+
+    /// Padding is at the end that the encoder counted to; further frames have none.
+    fn n_trim_end(&self) -> u64 {
+        if self.counted.is_none_or(|counted| counted == self.n_frames) { self.trim.1 } else { 0 }
+    }
+
+    /// A decoder for its frames, if they are AAC.
+    ///
+    /// # Errors
+    /// Its profile is not decoded.
+    pub fn aac_stream(&self, container: &str) -> Result<Option<AacStream>> {
+        match (self.header.family, &self.config) {
+            (Family::Layer(_), _) => Ok(None),
+            (_, Some(config)) => AacStream::described(config, container).map(Some),
+            (_, None) => Ok(Some(AacStream::framed())),
+        }
+    }
+
+    /// What of a frame its decoder takes.
+    pub fn content<'a>(&self, header: &Header, frame: &'a [u8]) -> &'a [u8] {
+        if self.config.is_some() { &frame[header.header_len..] } else { frame }
+    }
+
+    /// Decodes the first frames of AAC: what comes out of it is not what its headers say.
+    fn look(&mut self, frames: &mut Frames, container: &str) -> Result<()> {
+        let profile = match self.header.family {
+            Family::Layer(_) => return Ok(()),
+            Family::Adts(profile) => {
+                Config::of_adts(profile.into(), self.header.rate_hz, self.header.n_channels)
+            }
+            Family::Latm => None,
+        };
+        // Several blocks in a frame, or channels of their own order: by its own header.
+        let is_described = self.n_announced == self.n_frames * 1024;
+        self.config = profile.filter(|_| is_described).map(Config::write);
+        frames.rewind(self.at)?;
+        let mut packets = Vec::new();
+        let mut frame = Vec::new();
+        while packets.len() < N_LOOK.min(usize::try_from(self.n_frames).unwrap_or(N_LOOK))
+            && let Some(header) = frames.next(&mut frame)?
+        {
+            packets.push(self.content(&header, &frame).to_vec());
+        }
+        if let Some(config) = &self.config
+            && let Some(with_sbr) = super::aac::find_sbr(config, packets.iter().map(|packet| &packet[..]))?
+        {
+            self.config = Some(with_sbr);
+        }
+        let Some(mut stream) = self.aac_stream(container)? else { return Ok(()) };
+        let mut block = Vec::new();
+        let mut is_unsupported = false;
+        for packet in &packets {
+            stream.decode(packet, &mut block)?;
+            is_unsupported |= stream.is_unsupported();
+        }
+        match stream.shape() {
+            Some(shape) => {
+                (self.rate_hz, self.n_channels) = (shape.rate_hz, shape.n_channels);
+                self.channel_mask = shape.channel_mask;
+                self.n_latm = shape.n_samples as u64;
+            }
+            None if is_unsupported => {
+                let name = profile.map_or("AAC of a profile that is not known", Config::profile);
+                return Err(refusal::codec(container, name));
+            }
+            // Nothing that says what it is: by chance it looks like frames.
+            None if self.rate_hz == 0 || self.n_channels == 0 => self.n_frames = 0,
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+/// Counts all frames, and looks at what the first of every run are; with them, the bytes that belong to none.
+///
+/// # Errors
+/// The file cannot be read, or its codec is not supported.
+pub fn scan(frames: &mut Frames) -> Result<(Vec<Run>, u64)> {
+    let mut runs: Vec<Run> = Vec::new();
+    let mut frame = Vec::new();
+    // An encoder's header begins a run of which nothing was decoded yet.
+    let mut is_begun = false;
+    let mut n_foreign = 0;
+    while let Some(header) = frames.next(&mut frame)? {
+        let at = frames.at() - header.len as u64;
+        let info = EncoderInfo::read(&header, &frame);
+        // A file joined to another: behind its tag it leans on nothing before.
+        let is_joined =
+            frames.is_behind_tag() && header.family == Family::Layer(3) && usual_delay(&header, &frame) > 0;
+        let is_new = !is_begun && (is_joined || runs.last().is_none_or(|run| !run.header.is_like(&header)));
+        if is_new || info.is_some() {
+            if runs.len() == MAX_RUNS {
+                bail!("changes its format more than {MAX_RUNS} times: it is damaged");
+            }
+            runs.push(Run::new(header, at, info));
+            is_begun = info.is_some();
+        }
+        let Some(run) = runs.last_mut() else { continue };
+        run.n_bytes += header.len as u64;
+        if info.is_some() {
+            continue;
+        }
+        // Encoders write their header as a frame of any number of channels.
+        if is_begun {
+            *run = Run { header, n_channels: header.n_channels, ..run.clone() };
+            is_begun = false;
+        }
+        // Behind rubbish it is a piece of something.
+        if run.n_frames == 0 && run.trim == (0, 0) && frames.n_foreign() == n_foreign {
+            run.trim.0 = usual_delay(&header, &frame);
+        }
+        n_foreign = frames.n_foreign();
+        run.n_frames += 1;
+        run.n_announced += header.n_samples;
+    }
+    runs.retain(|run| run.n_frames > 0);
+    let n_foreign = frames.n_foreign();
+    let mut looked: Vec<Run> = Vec::new();
+    for run in &mut runs {
+        // Damage makes many short runs: those of one kind are looked at once.
+        let is_same =
+            |other: &&Run| other.header.is_like(&run.header) && other.config.is_some() && run.n_frames < 4;
+        match looked.iter().find(is_same) {
+            Some(other) => {
+                (run.rate_hz, run.n_channels, run.channel_mask) =
+                    (other.rate_hz, other.n_channels, other.channel_mask);
+                run.config.clone_from(&other.config);
+            }
+            None => {
+                let container = if run.header.family == Family::Latm { "latm" } else { "adts" };
+                run.look(frames, container)?;
+                looked.push(run.clone());
+            }
+        }
+        if run.header.family != Family::Layer(3) {
+            run.trim.0 *= run.factor();
+        }
+    }
+    runs.retain(|run| run.n_frames > 0);
+    Ok((runs, n_foreign))
+}

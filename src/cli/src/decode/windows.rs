@@ -1,0 +1,179 @@
+//! Where FLAC files begin and end within a file: several can be joined end to end, and tags can stand behind them, in which
+//! symphonia 0.6 loses its way.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+
+/// A part of a file, from its first byte to the one behind its last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Where it begins.
+    pub start: u64,
+    /// Where it ends.
+    pub end: u64,
+}
+
+/// More joined files than there are: a limit for damaged ones.
+const MAX_WINDOWS: usize = 10_000;
+/// How a FLAC file begins: its mark, and a description of 34 bytes, which may be its only block.
+const STARTS: [&[u8; 8]; 2] = [b"fLaC\0\0\0\x22", b"fLaC\x80\0\0\x22"];
+
+/// The FLAC files in a file, one behind the other; at least one.
+///
+/// # Errors
+/// Those of the file.
+pub fn flac(file: &mut (impl Read + Seek)) -> io::Result<Vec<Window>> {
+    let len = file.seek(SeekFrom::End(0))?;
+    file.seek(SeekFrom::Start(0))?;
+    let mut starts = Vec::new();
+    // Where an ID3v2 tag begins and where it ends.
+    let mut tags: Vec<(u64, u64)> = Vec::new();
+    let mut buffer = vec![0; 1 << 16];
+    // What was read and is kept, as a mark may begin in it.
+    let (mut n_kept, mut at) = (0, 0);
+    loop {
+        let n_read = file.read(&mut buffer[n_kept..])?;
+        let n_held = n_kept + n_read;
+        if n_read == 0 || starts.len() >= MAX_WINDOWS {
+            break;
+        }
+        let held = &buffer[..n_held];
+        for (offset, window) in held.windows(10).enumerate() {
+            let here = at + offset as u64;
+            if STARTS.iter().any(|start| window.starts_with(*start)) {
+                starts.push(here);
+            } else if window.starts_with(b"ID3") && tags.len() < MAX_WINDOWS {
+                let len = window[6..].iter().fold(0, |len, byte| len << 7 | u64::from(byte & 0x7f));
+                tags.push((here, here + 10 + len));
+            }
+        }
+        n_kept = n_held.min(9);
+        at += (n_held - n_kept) as u64;
+        buffer.copy_within(n_held - n_kept..n_held, 0);
+    }
+    if let Some(first) = starts.first_mut() {
+        // With the tags in front of it.
+        *first = 0;
+    } else {
+        starts.push(0);
+    }
+    let before = |start: u64| tags.iter().find(|(_, end)| *end == start).map_or(start, |(tag, _)| *tag);
+    let ends = starts.iter().skip(1).map(|&start| before(start)).chain([len]);
+    let windows: Vec<(u64, u64)> = starts.iter().copied().zip(ends).collect();
+    windows
+        .into_iter()
+        .map(|(start, end)| Ok(Window { start, end: without_tags(file, start, end)? }))
+        .collect()
+}
+
+/// The end of what stands before tags (ID3v1, APE).
+fn without_tags(file: &mut (impl Read + Seek), start: u64, mut end: u64) -> io::Result<u64> {
+    let mut bytes_at = |end: u64, n: u64| -> io::Result<[u8; 32]> {
+        let mut bytes = [0; 32];
+        if end.saturating_sub(start) > n {
+            file.seek(SeekFrom::Start(end - n))?;
+            file.read_exact(&mut bytes)?;
+        }
+        Ok(bytes)
+    };
+    if bytes_at(end, 128)?.starts_with(b"TAG") {
+        end -= 128;
+    }
+    let footer = bytes_at(end, 32)?;
+    if footer.starts_with(b"APETAGEX") {
+        let n_items = u64::from(u32::from_le_bytes([footer[12], footer[13], footer[14], footer[15]]));
+        let n_header = if footer[23] & 0x80 != 0 { 32 } else { 0 };
+        if n_items + n_header < end - start {
+            end -= n_items + n_header;
+        }
+    }
+    Ok(end)
+}
+
+/// A part of a file, as if it were the whole.
+pub struct Part {
+    file: File,
+    window: Window,
+    at: u64,
+}
+
+impl Part {
+    /// That of `file` within `window`.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn new(mut file: File, window: Window) -> io::Result<Self> {
+        file.seek(SeekFrom::Start(window.start))?;
+        Ok(Self { file, window, at: 0 })
+    }
+
+    /// Its length in bytes.
+    pub fn len(&self) -> u64 {
+        self.window.end.saturating_sub(self.window.start)
+    }
+}
+
+impl Read for Part {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = buffer.len().min(usize::try_from(self.len().saturating_sub(self.at)).unwrap_or(usize::MAX));
+        let n_read = self.file.read(&mut buffer[..n])?;
+        self.at += n_read as u64;
+        Ok(n_read)
+    }
+}
+
+impl Seek for Part {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let to = match to {
+            SeekFrom::Start(to) => Some(to),
+            SeekFrom::End(offset) => self.len().checked_add_signed(offset),
+            SeekFrom::Current(offset) => self.at.checked_add_signed(offset),
+        };
+        self.at = to.ok_or(io::ErrorKind::InvalidInput)?;
+        self.file.seek(SeekFrom::Start(self.window.start.saturating_add(self.at)))?;
+        Ok(self.at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write as _};
+
+    use super::*;
+
+    #[test]
+    fn joined_files_are_found_and_tags_left_out() {
+        let one = [&STARTS[0][..], &[7; 70_000]].concat();
+        let tag = [&b"TAG"[..], &[0; 125]].concat();
+        let ape = [&b"APETAGEX\xd0\x07\0\0\x28\0\0\0\x01\0\0\0\0\0\0\x80"[..], &[0; 8]].concat();
+        let id3 = b"ID3\x03\0\0\0\0\0\0";
+        let end = one.len() as u64;
+        let found = |bytes: &[u8]| flac(&mut Cursor::new(bytes)).unwrap();
+        assert_eq!(found(&one), [Window { start: 0, end }]);
+        assert_eq!(found(&[&one[..], &[1; 40], &ape, &tag].concat()), [Window { start: 0, end }]);
+        let joined = [&id3[..], &one, &tag, &one].concat();
+        let second = end + 10 + 128;
+        assert_eq!(
+            found(&joined),
+            [Window { start: 0, end: end + 10 }, Window { start: second, end: second + end }]
+        );
+        let joined = [&one[..], id3, &one].concat();
+        assert_eq!(found(&joined), [Window { start: 0, end }, Window { start: end + 10, end: 2 * end + 10 }]);
+        assert_eq!(found(b"fLaC"), [Window { start: 0, end: 4 }]);
+    }
+
+    #[test]
+    fn a_part_is_like_a_file() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"0123456789").unwrap();
+        let mut part = Part::new(file, Window { start: 2, end: 6 }).unwrap();
+        let mut text = String::new();
+        part.read_to_string(&mut text).unwrap();
+        assert_eq!((text.as_str(), part.len()), ("2345", 4));
+        assert_eq!(part.seek(SeekFrom::End(-1)).unwrap(), 3);
+        text.clear();
+        part.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "5");
+        assert!(part.seek(SeekFrom::Current(-9)).is_err());
+    }
+}
