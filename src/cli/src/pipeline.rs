@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 
 use anyhow::{Result, ensure};
+use tacet_realtime::clean::KeepClean;
 use tacet_realtime::model::{HOP, SAMPLE_RATE_HZ};
 use tacet_realtime::sequence::Sequence;
 
@@ -29,6 +30,11 @@ pub trait HopProcessor {
     /// # Errors
     /// As [`push`](Self::push).
     fn pop(&mut self, output: &mut [Vec<f32>]) -> Result<bool>;
+
+    /// Share of the input that the rule for clean recordings would let through of the hop given last.
+    fn clean_due(&self) -> f32 {
+        0.0
+    }
 
     /// Makes a beginning with the hops taken, as the next ones may be long in coming.
     ///
@@ -59,6 +65,10 @@ impl<W: Send + 'static> HopProcessor for Sequence<W> {
         Ok(Sequence::pop(self, output)?)
     }
 
+    fn clean_due(&self) -> f32 {
+        Sequence::clean_due(self)
+    }
+
     fn flush(&mut self) -> Result<()> {
         Ok(Sequence::flush(self)?)
     }
@@ -83,6 +93,10 @@ impl<P: HopProcessor + ?Sized> HopProcessor for Box<P> {
 
     fn pop(&mut self, output: &mut [Vec<f32>]) -> Result<bool> {
         (**self).pop(output)
+    }
+
+    fn clean_due(&self) -> f32 {
+        (**self).clean_due()
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -119,6 +133,10 @@ pub struct Pipeline<P> {
     inside: Vec<VecDeque<f32>>,
     /// Hops still to come that belong to no input: the processor's delay.
     n_to_drop: usize,
+    /// Keeps clean recordings clean, two seconds later.
+    keep_clean: Option<KeepClean>,
+    /// Hops that have come out of the processor and belong to the input.
+    n_denoised: u64,
     hop_before: Vec<Vec<f32>>,
     hop_out: Vec<Vec<f32>>,
     /// Samples back at the input's rate.
@@ -146,6 +164,8 @@ impl<P: HopProcessor> Pipeline<P> {
             pending: empty.clone(),
             inside: vec![VecDeque::new(); n_channels],
             n_to_drop: delay / HOP,
+            keep_clean: None,
+            n_denoised: 0,
             hop_before: vec![vec![0.0; HOP]; n_channels],
             hop_out: vec![vec![0.0; HOP]; n_channels],
             ready: empty,
@@ -153,6 +173,13 @@ impl<P: HopProcessor> Pipeline<P> {
             n_out: 0,
             n_observed: 0,
         })
+    }
+
+    /// Lets through of clean input what the processor [says](HopProcessor::clean_due), two seconds ahead. To be called
+    /// before the first block.
+    pub fn keeping_clean(mut self) -> Self {
+        self.keep_clean = Some(KeepClean::new(self.pending.len()));
+        self
     }
 
     /// Samples per channel put in so far.
@@ -209,7 +236,15 @@ impl<P: HopProcessor> Pipeline<P> {
                 return Ok(());
             }
             // What is still missing, as far as it can be told; the resamplers have their own delays.
-            let n_missing = (self.n_in - self.n_out).div_ceil(HOP as u64).max(1);
+            let n_inside = self.n_to_observe().div_ceil(HOP as u64).saturating_sub(self.n_denoised);
+            let n_missing = match &mut self.keep_clean {
+                Some(keep_clean) if n_inside == 0 && !keep_clean.has_ended() => {
+                    keep_clean.end();
+                    0
+                }
+                Some(keep_clean) if !keep_clean.has_ended() => n_inside,
+                _ => (self.n_in - self.n_out).div_ceil(HOP as u64).max(1),
+            };
             for _ in 0..n_missing {
                 self.feed(&silence, observer)?;
             }
@@ -249,17 +284,38 @@ impl<P: HopProcessor> Pipeline<P> {
                 before[n_older..].copy_from_slice(&newer[..HOP - n_older]);
                 inside.drain(..HOP);
             }
-            // The last hop reaches past the end; what is behind it is the silence fed in to flush.
-            let n_observed = (self.n_to_observe() - self.n_observed).min(HOP as u64);
-            if n_observed > 0 {
-                observer.hop(
-                    &first(&self.hop_before, n_observed as usize),
-                    &first(&self.hop_out, n_observed as usize),
-                );
-                self.n_observed += n_observed;
+            self.n_denoised += 1;
+            match &mut self.keep_clean {
+                Some(keep_clean) => {
+                    keep_clean.push(&self.hop_before, &self.hop_out, self.processor.clean_due());
+                }
+                None => self.hand_on(observer)?,
             }
-            self.down.process(&self.hop_out, &mut self.ready)?;
+            self.take_clean(observer)?;
         }
+        self.take_clean(observer)
+    }
+
+    /// Takes what the rule for clean recordings has ready.
+    fn take_clean(&mut self, observer: &mut dyn Observer) -> Result<()> {
+        while self.keep_clean.as_mut().is_some_and(|hops| hops.pop(&mut self.hop_before, &mut self.hop_out)) {
+            self.hand_on(observer)?;
+        }
+        Ok(())
+    }
+
+    /// A hop that is done: shown to the observer, then back to the input's rate.
+    fn hand_on(&mut self, observer: &mut dyn Observer) -> Result<()> {
+        // The last hop reaches past the end; what is behind it is the silence fed in to flush.
+        let n_observed = (self.n_to_observe() - self.n_observed).min(HOP as u64);
+        if n_observed > 0 {
+            observer.hop(
+                &first(&self.hop_before, n_observed as usize),
+                &first(&self.hop_out, n_observed as usize),
+            );
+            self.n_observed += n_observed;
+        }
+        self.down.process(&self.hop_out, &mut self.ready)?;
         Ok(())
     }
 

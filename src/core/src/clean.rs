@@ -1,49 +1,63 @@
 //! Keeps clean recordings clean: where there is hardly any noise, the output moves toward the input.
 //!
-//! Of speech without noise the network takes some percent away, where there is nothing to win. So two powers are
-//! followed over some seconds: that of what is kept where the network keeps most, and that of the input where it takes
-//! most, which is the noise between the words. Their ratio is the recording's SNR. From [`FIRST_DB`] on the bins of
-//! which the network keeps most are given back what is missing. Noise between the words stays as reduced as it was.
-//! Below [`FIRST_DB`] the output is bit-identical to that without the rule. One per stream, on the thread that enhances;
+//! Of speech with little noise the network takes more than it gives: some of every word goes with noise that hardly anybody
+//! hears. So the rule estimates the recording's SNR, and lets through as much of the input as keeps the noise
+//! [`MARGIN_DB`] below the speech: an attenuation limit that follows the SNR. It begins at [`FIRST_DB`]; below, the output
+//! is bit-identical to that without the rule.
+//!
+//! The SNR is that of the hops of which the network keeps most against the median of the others. Two things make it
+//! smaller: loud hops among the others, which are keys or doors rather than the network's mistakes, and what the network takes
+//! from the hops that it keeps, as noise may come with the words alone. One rule per stream, on the thread that enhances;
 //! real-time safe.
 
 use crate::frame::Spectrum;
 
-/// SNR from which anything is given back, in dB, and decibels until bins are given back in full.
-pub const FIRST_DB: f32 = 21.0;
-const RANGE_DB: f32 = 4.0;
-/// Most that a bin is given back, of what is missing.
-const MOST: f32 = 0.9;
+mod ahead;
+mod levels;
+
+pub use ahead::KeepClean;
+use levels::Levels;
+
+/// SNR from which anything is let through, in dB, and from which all is that the margin allows.
+pub const FIRST_DB: f32 = 19.0;
+const FULL_DB: f32 = 21.0;
+/// How far below the speech the noise stays, in dB.
+const MARGIN_DB: f32 = 39.0;
+/// Most of the input that is let through.
+const MOST: f32 = 0.92;
 /// SNRs above this are all the same, in dB.
-const HIGHEST_DB: f32 = 40.0;
-/// A bin of which so much more power is kept than taken (6 dB) is left as it is; with 12 dB almost half is given back, with
-/// 18 dB almost all.
-const KEPT_BIN: f32 = 4.0;
-const SLOPE: f32 = 12.0;
-/// Least ratio of all that is kept to all that is taken, in dB, and how far above it the SNR is believed, per decibel:
-/// noise may come with the words alone.
-const FIRST_RATIO_DB: f32 = 18.0;
-const DB_PER_RATIO_DB: f32 = 3.0;
-/// Share of the newest hop in the followed powers: two seconds.
-const AVERAGING: f32 = 0.005;
-/// Hops of speech and of pauses before anything is believed.
+const HIGHEST_DB: f32 = 60.0;
+/// Of the hops that are no speech, so many may be this much louder than the rest before they count; of all hops, so many.
+const LOUD_SHARE: f32 = 0.1;
+const LOUD_SHARE_OF_ALL: f32 = 0.04;
+const LOUD_DB: f32 = 11.0;
+/// Ratio in dB of what is kept to what is taken in hops of speech at which an SNR of [`RATIO_SNR_DB`] is believed, and how
+/// much more for each decibel above.
+const RATIO_DB: f32 = 18.5;
+const RATIO_SNR_DB: f32 = 20.0;
+const SNR_PER_RATIO: f32 = 6.0;
+/// Share of the newest hop of speech in the followed powers: five seconds.
+const AVERAGING: f32 = 0.002;
+/// Hops of speech and of others before anything is believed.
 const FIRST_SPEECH_HOPS: u32 = 60;
-const FIRST_PAUSE_HOPS: u32 = 15;
-/// Most that the followed SNR moves in a hop, in dB.
-const RISE_DB: f32 = 0.2;
-const FALL_DB: f32 = 0.4;
+const FIRST_OTHER_HOPS: u32 = 10;
 /// Power of a frame that is silent: below -110 dBFS.
 const SILENT_POWER: f32 = 1e-11;
+/// Most by which the share moves in a hop.
+const RISE: f32 = 0.01;
+const FALL: f32 = 0.02;
 
 /// Follows how clean a stream is.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CleanRule {
-    /// The kept and the removed power, in total.
+    /// What is kept and what is taken of speech.
     kept: Mean,
     taken: Mean,
-    speech: Mean,
-    noise: Mean,
-    snr_db: f32,
+    /// Input power of the other hops.
+    others: Levels,
+    due: f32,
+    share: f32,
+    is_deferred: bool,
 }
 
 /// A running mean.
@@ -60,146 +74,104 @@ impl Mean {
     }
 }
 
+/// Powers of one hop over all channels and bins.
+#[derive(Clone, Copy, Debug, Default)]
+struct Powers {
+    noisy: f32,
+    kept: f32,
+    taken: f32,
+}
+
 impl CleanRule {
     /// Forgets everything heard.
     pub fn reset(&mut self) {
-        *self = Self::default();
+        *self = Self { is_deferred: self.is_deferred, ..Self::default() };
     }
 
-    /// How much is given back at the moment of what is missing, 0..=0.9.
-    pub fn share(&self) -> f32 {
-        MOST * ((self.snr_db - FIRST_DB) / RANGE_DB).clamp(0.0, 1.0)
+    /// Whether [`apply`](Self::apply) leaves frames alone, because somebody who hears [ahead](KeepClean) lets through what
+    /// is due.
+    pub fn set_deferred(&mut self, is_deferred: bool) {
+        self.is_deferred = is_deferred;
     }
 
-    /// Follows one hop, noisy frames and what the network made of them, one per channel, and gives back what is due.
+    /// Share of the input that the recording allows, as far as it is known, 0..=0.92. It may jump; what is
+    /// [applied](Self::apply) glides.
+    pub fn due(&self) -> f32 {
+        self.due
+    }
+
+    /// Follows one hop, noisy frames and what the network made of them, one per channel, and lets through what is due.
     pub fn apply(&mut self, noisy: &[Spectrum], enhanced: &mut [Spectrum]) {
-        let (mut kept, mut taken) = (0.0f32, 0.0f32);
+        let mut powers = Powers::default();
         for (noisy, enhanced) in noisy.iter().zip(&*enhanced) {
             for (n, y) in noisy.iter().zip(enhanced) {
-                kept += y.norm_sqr();
-                taken += (n - y).norm_sqr();
+                powers.noisy += n.norm_sqr();
+                powers.kept += y.norm_sqr();
+                powers.taken += (n - y).norm_sqr();
             }
         }
-        self.follow(kept, taken);
-        let share = self.share();
-        if share > 0.0 {
+        self.follow(powers);
+        if self.is_deferred {
+            return;
+        }
+        self.share = glide(self.share, self.due);
+        if self.share > 0.0 {
             for (noisy, enhanced) in noisy.iter().zip(enhanced) {
-                give_back(share, noisy, enhanced);
+                for (n, y) in noisy.iter().zip(enhanced) {
+                    *y += (n - *y) * self.share;
+                }
             }
         }
     }
 
-    fn follow(&mut self, kept: f32, taken: f32) {
-        let power = kept + taken;
-        if !power.is_finite() {
+    fn follow(&mut self, powers: Powers) {
+        let Powers { noisy, kept, taken } = powers;
+        if !(kept + taken).is_finite() {
             return;
         }
-        if power < SILENT_POWER {
-            // A pause without noise, unless nothing was heard yet.
-            if self.speech.n_heard > 0 {
-                self.noise.add(0.0);
-            }
-        } else {
+        let is_silent = kept + taken < SILENT_POWER;
+        if is_silent && self.kept.n_heard == 0 {
+            // Silence before the first word says nothing about the recording.
+            return;
+        }
+        self.others.forget();
+        if !is_silent && kept > taken {
             self.kept.add(kept);
             self.taken.add(taken);
-            if kept > taken {
-                self.speech.add(kept);
-            } else {
-                self.noise.add(power);
-            }
+        } else {
+            self.others.add(noisy);
         }
-        self.snr_db += (self.heard_db() - self.snr_db).clamp(-FALL_DB, RISE_DB);
+        if self.kept.n_heard >= FIRST_SPEECH_HOPS && self.others.n_heard() >= FIRST_OTHER_HOPS {
+            self.due = share_at(self.snr_db());
+        }
     }
 
     /// SNR of what was heard, as far as it is believed, in dB.
-    fn heard_db(&self) -> f32 {
-        if self.speech.n_heard < FIRST_SPEECH_HOPS || self.noise.n_heard < FIRST_PAUSE_HOPS {
-            return 0.0;
-        }
-        let ratio_db = |a: Mean, b: Mean| {
-            10.0 * libm::log10f((a.value + f32::MIN_POSITIVE) / (b.value + f32::MIN_POSITIVE))
-        };
-        let believed_db = ratio_db(self.kept, self.taken) - FIRST_RATIO_DB;
-        let most_db = FIRST_DB + DB_PER_RATIO_DB * believed_db;
-        ratio_db(self.speech, self.noise).min(most_db).clamp(0.0, HIGHEST_DB)
+    fn snr_db(&self) -> f32 {
+        let (kept_db, taken_db) = (decibels(self.kept.value), decibels(self.taken.value));
+        let others = &self.others;
+        let n_loud = (LOUD_SHARE * others.weight()).max(LOUD_SHARE_OF_ALL * others.weight_of_all());
+        let median = kept_db - others.exceeded_by(0.5 * others.weight());
+        let loud = kept_db - others.exceeded_by(n_loud) + LOUD_DB;
+        let believed = RATIO_SNR_DB + SNR_PER_RATIO * (kept_db - taken_db - RATIO_DB);
+        median.min(loud).min(believed).min(HIGHEST_DB)
     }
 }
 
-/// Bins of which most is kept are given back up to `share` of what is missing.
-fn give_back(share: f32, noisy: &Spectrum, enhanced: &mut Spectrum) {
-    for (n, y) in noisy.iter().zip(enhanced) {
-        let (kept, taken) = (y.norm_sqr(), (n - *y).norm_sqr());
-        let due = (kept - KEPT_BIN * taken) / (kept + SLOPE * taken + f32::MIN_POSITIVE);
-        *y += (n - *y) * (share * due.max(0.0));
-    }
+/// The share for an SNR in dB.
+fn share_at(snr_db: f32) -> f32 {
+    let begun = ((snr_db - FIRST_DB) / (FULL_DB - FIRST_DB)).clamp(0.0, 1.0);
+    if begun == 0.0 { 0.0 } else { begun * libm::powf(10.0, (snr_db - MARGIN_DB) / 20.0).min(MOST) }
+}
+
+/// The share of the next hop on the way to what is due.
+fn glide(share: f32, due: f32) -> f32 {
+    share + (due - share).clamp(-FALL, RISE)
+}
+
+fn decibels(power: f32) -> f32 {
+    10.0 * libm::log10f(power + 1e-18)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::frame::{Complex32, SILENT_SPECTRUM};
-
-    /// A frame of so much amplitude, and what is left of it.
-    fn frames(amplitude: f32, left: f32) -> ([Spectrum; 1], [Spectrum; 1]) {
-        let noisy: Spectrum = std::array::from_fn(|k| Complex32::new(amplitude / (k + 1) as f32, 0.0));
-        ([noisy], [noisy.map(|bin| bin * left)])
-    }
-
-    /// The output for the last frame of speech after `n_words` words with pauses of such noise.
-    fn after(rule: &mut CleanRule, left: f32, noise: f32, n_words: usize) -> [Spectrum; 1] {
-        let mut out = [SILENT_SPECTRUM];
-        for hop in 0..n_words * 30 {
-            let is_speech = hop % 30 >= 10;
-            let (noisy, enhanced) = if is_speech { frames(0.01, left) } else { frames(noise, 0.05) };
-            out = enhanced;
-            rule.apply(&noisy, &mut out);
-        }
-        out
-    }
-
-    #[test]
-    fn nothing_changes_where_noise_is_audible() {
-        for (left, noise) in [(0.97, 0.01 / 9.0), (0.85, 0.0)] {
-            assert_eq!(after(&mut CleanRule::default(), left, noise, 100), frames(0.01, left).1);
-        }
-    }
-
-    #[test]
-    fn clean_input_is_left_so_and_noise_ends_it_soon() {
-        let mut rule = CleanRule::default();
-        assert_eq!(after(&mut rule, 0.97, 1e-4, 2), frames(0.01, 0.97).1, "not yet");
-        let out = after(&mut rule, 0.97, 1e-4, 30);
-        let (noisy, before) = frames(0.01, 0.97);
-        let missing = |frame: &Spectrum| (noisy[0][10] - frame[10]).norm();
-        assert!(missing(&out[0]) < 0.2 * missing(&before[0]));
-        assert!((rule.share() - MOST).abs() < 1e-6);
-        assert_eq!(after(&mut rule, 0.5, 5e-3, 8), frames(0.01, 0.5).1);
-        assert_eq!(rule.share(), 0.0);
-    }
-
-    #[test]
-    fn what_the_network_takes_away_stays_away() {
-        let mut rule = CleanRule::default();
-        after(&mut rule, 0.97, 0.01 / 31.0, 60);
-        let (noisy, mut enhanced) = frames(0.01, 0.97);
-        for bin in 200..231 {
-            enhanced[0][bin] = noisy[0][bin] * 0.1;
-        }
-        let mut out = enhanced;
-        rule.apply(&noisy, &mut out);
-        assert_eq!(out[0][200..231], enhanced[0][200..231]);
-        assert!(out[0][100].norm() > 0.99 * noisy[0][100].norm());
-    }
-
-    #[test]
-    fn silence_and_what_is_no_number_change_nothing() {
-        let mut rule = CleanRule::default();
-        let (mut noisy, mut enhanced) = frames(0.01, 0.99);
-        noisy[0][7].re = f32::NAN;
-        rule.apply(&noisy, &mut enhanced);
-        rule.apply(&[SILENT_SPECTRUM], &mut [SILENT_SPECTRUM]);
-        assert_eq!((rule.share(), rule.noise.n_heard), (0.0, 0));
-        after(&mut rule, 0.97, 0.0, 30);
-        assert!(rule.share() > 0.85);
-    }
-}
+mod tests;

@@ -208,6 +208,11 @@ impl Synthesiser {
         self.syntheses.process(self.enhancer.frames(), samples);
     }
 
+    /// The [rule](crate::clean) that this half follows.
+    pub fn clean_mut(&mut self) -> &mut CleanRule {
+        &mut self.enhancer.clean
+    }
+
     /// Mean squares over all channels and bins, of the noisy frame that the last answers belong to and of what became of it.
     pub fn powers(&self) -> (f32, f32) {
         (mean_power(self.history.get(self.lookahead_hops)), mean_power(self.enhancer.frames()))

@@ -38,6 +38,9 @@ struct Chunk<W> {
     noisy: Box<[Spectrum]>,
     /// `[hop]`: what was heard ahead.
     conditions: Box<[Conditions]>,
+    /// `[hop]`: share of the input that the rule for clean recordings would let through.
+    dues: Box<[f32]>,
+    defers_clean: bool,
     /// Hops that are written, and of these as many as are read again.
     n_hops: usize,
     n_read: usize,
@@ -50,6 +53,9 @@ pub struct Sequence<W> {
     settings: Settings,
     /// Hops that are heard and not in a chunk yet.
     ahead: Ahead,
+    defers_clean: bool,
+    /// What is due of the last hop that was read.
+    clean_due: f32,
     runner: Runner<W>,
     /// The chunk that takes the next hops.
     filling: Option<Box<Chunk<W>>>,
@@ -103,6 +109,8 @@ impl<W: Send + 'static> Sequence<W> {
                 samples: vec![0.0; chunk_hops * n_channels * HOP].into(),
                 noisy: vec![SILENT_SPECTRUM; chunk_hops * n_channels].into(),
                 conditions: vec![Conditions::default(); chunk_hops].into(),
+                dues: vec![0.0; chunk_hops].into(),
+                defers_clean: false,
                 n_hops: 0,
                 n_read: 0,
             })
@@ -112,6 +120,8 @@ impl<W: Send + 'static> Sequence<W> {
             delay_samples: OVERLAP_DELAY_SAMPLES + engine.lookahead_hops() * HOP,
             settings,
             ahead: Ahead::new(n_channels, 0),
+            defers_clean: false,
+            clean_due: 0.0,
             filling: None,
             n_inside: 0,
             max_inside,
@@ -127,6 +137,18 @@ impl<W: Send + 'static> Sequence<W> {
     pub fn hearing_ahead(mut self, ahead_hops: usize) -> Self {
         self.ahead = Ahead::new(self.n_channels, ahead_hops);
         self
+    }
+
+    /// Leaves what the rule for [clean](crate::clean) recordings lets through to the caller, who hears farther ahead: see
+    /// [`clean_due`](Self::clean_due). To be called before the first hop.
+    pub fn deferring_clean(mut self) -> Self {
+        self.defers_clean = true;
+        self
+    }
+
+    /// Share of the input that is due of the hop read last, as far as the recording was known then.
+    pub fn clean_due(&self) -> f32 {
+        self.clean_due
     }
 
     /// Samples between an input and the same moment in the output, not counting the hops that have not been
@@ -169,11 +191,12 @@ impl<W: Send + 'static> Sequence<W> {
         assert_eq!(input.len(), self.n_channels, "channel count");
         self.receive()?;
         let Some((samples, conditions)) = self.ahead.push(input, &self.settings.rules) else { return Ok(()) };
-        let settings = self.settings;
+        let (settings, defers_clean) = (self.settings, self.defers_clean);
         let free = &mut self.free;
         let chunk = self.filling.get_or_insert_with(|| {
             let mut chunk = free.pop().expect("what is ready is read first");
             (chunk.n_hops, chunk.n_read, chunk.settings) = (0, 0, settings);
+            chunk.defers_clean = defers_clean;
             chunk
         });
         let len = self.n_channels * HOP;
@@ -221,6 +244,7 @@ impl<W: Send + 'static> Sequence<W> {
         for (output, samples) in output.iter_mut().zip(hop) {
             output.as_mut().copy_from_slice(samples);
         }
+        self.clean_due = chunk.dues[chunk.n_read];
         chunk.n_read += 1;
         if chunk.n_read == chunk.n_hops {
             self.free.extend(self.done.pop_front());
@@ -302,12 +326,14 @@ fn passes<E: SequenceEngine>(engine: E) -> Vec<Work<Box<Chunk<E::Work>>>> {
     });
     passes.extend(network);
     passes.push(Box::new(move |chunk| {
-        let Chunk { hops, settings, samples, noisy, .. } = &mut **chunk;
+        let Chunk { hops, settings, samples, noisy, dues, defers_clean, .. } = &mut **chunk;
+        synthesiser.clean_mut().set_deferred(*defers_clean);
         let answers = hops.outputs().chunks_exact(n_channels).zip(hops.stages());
         let frames = noisy.chunks_exact(n_channels).zip(samples.chunks_exact_mut(n_channels * HOP));
-        for ((answers, stage), (noisy, samples)) in answers.zip(frames) {
+        for (((answers, stage), (noisy, samples)), due) in answers.zip(frames).zip(dues) {
             synthesiser.noisy().copy_from_slice(noisy);
             synthesiser.process(&settings.shaping, *stage, answers, samples.as_chunks_mut::<HOP>().0);
+            *due = synthesiser.clean_mut().due();
         }
         Ok(())
     }));

@@ -13,7 +13,7 @@ use tacet_realtime::device::{self, Device, DfChoice, Facts, Use, Warning};
 use tacet_realtime::engine::EngineError;
 use tacet_realtime::engine::native::{NativeModel, NativeSequence, Precision, SimdLevel};
 use tacet_realtime::engine::torch::{TorchDevice, TorchEngine, TorchFile, TorchOptions, TorchSequence};
-use tacet_realtime::rules::Rules;
+use tacet_realtime::rules::{FILE_AHEAD_HOPS, Rules};
 use tacet_realtime::sequence::{Pool, Sequence};
 use tacet_torch_pack::abi::DfMethod;
 
@@ -307,7 +307,8 @@ impl Engines {
         n_jobs
     }
 
-    /// A processor for one file, which is heard `ahead_hops` hops before it is processed if a rule asks for it.
+    /// A processor for one file. One that is heard ahead is so by [`FILE_AHEAD_HOPS`] if a rule asks for it, and leaves the
+    /// rule for clean recordings to the caller.
     ///
     /// # Errors
     /// The engine's.
@@ -316,18 +317,17 @@ impl Engines {
         model: &LoadedModel,
         n_channels: usize,
         settings: Settings,
-        ahead_hops: usize,
+        is_heard_ahead: bool,
     ) -> Result<Box<dyn HopProcessor>> {
-        let ahead_hops = if settings.rules == Rules::REFERENCE { 0 } else { ahead_hops };
         match &self.kind {
             Kind::Native { model, pool } => {
                 let engine = NativeSequence::new(model.clone(), n_channels);
-                Ok(Box::new(match pool {
+                Ok(match pool {
                     Some((pool, max_inside)) => {
-                        Sequence::on(pool, engine, settings, *max_inside).hearing_ahead(ahead_hops)
+                        heard(Sequence::on(pool, engine, settings, *max_inside), settings, is_heard_ahead)
                     }
-                    None => Sequence::new(engine, settings).hearing_ahead(ahead_hops),
-                }))
+                    None => heard(Sequence::new(engine, settings), settings, is_heard_ahead),
+                })
             }
             Kind::Torch { device, df, idle } => {
                 let lent = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
@@ -340,7 +340,7 @@ impl Engines {
                 let engine = TorchSequence::new(file, move |engine| {
                     idle.lock().unwrap_or_else(PoisonError::into_inner).push(engine);
                 });
-                Ok(Box::new(Sequence::new(engine, settings).hearing_ahead(ahead_hops)))
+                Ok(heard(Sequence::new(engine, settings), settings, is_heard_ahead))
             }
         }
     }
@@ -350,6 +350,19 @@ impl Engines {
         let is_devices = error.is::<EngineError>() && matches!(self.kind, Kind::Torch { .. });
         if is_devices { error.context("--engine native works without the device") } else { error }
     }
+}
+
+/// A sequence that hears ahead if it may.
+fn heard<W: Send + 'static>(
+    sequence: Sequence<W>,
+    settings: Settings,
+    is_heard_ahead: bool,
+) -> Box<dyn HopProcessor> {
+    if !is_heard_ahead {
+        return Box::new(sequence);
+    }
+    let ahead_hops = if settings.rules == Rules::REFERENCE { 0 } else { FILE_AHEAD_HOPS };
+    Box::new(sequence.hearing_ahead(ahead_hops).deferring_clean())
 }
 
 /// Files need no recorded steps, and one batch size.

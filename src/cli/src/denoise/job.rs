@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
 use tacet_realtime::denoiser::Settings;
-use tacet_realtime::rules::FILE_AHEAD_HOPS;
 
 use super::engine::Engines;
 use super::listen::{Listen, Waiting};
@@ -69,8 +68,7 @@ pub fn run(task: &Task, context: &Context<'_>) -> Result<Done> {
     let progress = context.progress.file(&name, format.n_samples, format.rate_hz);
     // What comes through and goes on is handed on at once; what is to be a file is heard ahead.
     let is_live = matches!((&task.input, &task.output), (Place::Standard, Place::Standard));
-    let ahead_hops = if is_live { 0 } else { FILE_AHEAD_HOPS };
-    let mut flow = Flow::new(decoder, context, ahead_hops, task.spectrogram.is_some())?;
+    let mut flow = Flow::new(decoder, context, !is_live, task.spectrogram.is_some())?;
 
     let (n_over, output, note) = match (task.is_flac, &task.output) {
         (true, place) => write_flac(&mut flow, place, &spec, &progress)?,
@@ -195,10 +193,14 @@ impl Observer for Watch {
 }
 
 impl<'a> Flow<'a> {
-    fn new(decoder: Decoder, context: &Context<'a>, ahead_hops: usize, is_drawn: bool) -> Result<Self> {
+    fn new(decoder: Decoder, context: &Context<'a>, is_heard_ahead: bool, is_drawn: bool) -> Result<Self> {
         let (rate_hz, n_channels) = (decoder.format().rate_hz, decoder.format().n_channels);
-        let processor = context.engines.processor(context.model, n_channels, context.settings, ahead_hops)?;
-        let pipeline = Pipeline::new(rate_hz, n_channels, processor)?;
+        let processor =
+            context.engines.processor(context.model, n_channels, context.settings, is_heard_ahead)?;
+        let mut pipeline = Pipeline::new(rate_hz, n_channels, processor)?;
+        if is_heard_ahead && context.settings.shaping.keeps_clean {
+            pipeline = pipeline.keeping_clean();
+        }
         let spectrogram = is_drawn.then(|| Spectrogram::new(n_channels, rate_hz));
         Ok(Self {
             decoder,

@@ -1,0 +1,97 @@
+//! The rule for recordings: what is due is known before it is needed.
+
+use tacet_model::HOP;
+
+use super::glide;
+
+/// Hops by which recordings are heard ahead: two seconds.
+const AHEAD_HOPS: usize = 200;
+
+/// Lets through of every hop what is [due](super::CleanRule::due) two seconds later. Not for the audio thread.
+pub struct KeepClean {
+    n_channels: usize,
+    /// Input and output of the hops that wait, a ring: `[hop][before, after][channel][480]`.
+    samples: Box<[f32]>,
+    /// The place of the next hop.
+    at: usize,
+    n_waiting: usize,
+    due: f32,
+    /// Share at the end of the last hop put out; none before the first.
+    share: Option<f32>,
+    has_ended: bool,
+}
+
+impl KeepClean {
+    /// For `n_channels` channels.
+    pub fn new(n_channels: usize) -> Self {
+        Self {
+            n_channels,
+            samples: vec![0.0; (AHEAD_HOPS + 1) * 2 * n_channels * HOP].into(),
+            at: 0,
+            n_waiting: 0,
+            due: 0.0,
+            share: None,
+            has_ended: false,
+        }
+    }
+
+    /// Takes the next hop, input and output aligned, one slice of [`HOP`] samples per channel, with what is due.
+    ///
+    /// # Panics
+    /// If the channel count or a slice's length is another, or if what is [ready](Self::pop) has not been taken.
+    pub fn push<C: AsRef<[f32]>>(&mut self, before: &[C], after: &[C], due: f32) {
+        assert!(self.n_waiting <= AHEAD_HOPS, "what is ready is taken first");
+        assert_eq!((before.len(), after.len()), (self.n_channels, self.n_channels), "channel count");
+        let place = self.place(self.at).chunks_exact_mut(HOP);
+        for (place, channel) in place.zip(before.iter().chain(after)) {
+            place.copy_from_slice(channel.as_ref());
+        }
+        self.at = (self.at + 1) % (AHEAD_HOPS + 1);
+        self.n_waiting += 1;
+        self.due = due;
+    }
+
+    /// Nothing comes any more that the recording could be judged by: all hops that wait are ready, and those that follow at
+    /// once.
+    pub fn end(&mut self) {
+        self.has_ended = true;
+    }
+
+    /// Whether it has [ended](Self::end).
+    pub fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    /// Gives the oldest hop if it is ready: the input in `before`, what is put out in `after`.
+    ///
+    /// # Panics
+    /// If the channel count or a channel's length is another.
+    pub fn pop(&mut self, before: &mut [Vec<f32>], after: &mut [Vec<f32>]) -> bool {
+        if self.n_waiting <= if self.has_ended { 0 } else { AHEAD_HOPS } {
+            return false;
+        }
+        assert_eq!((before.len(), after.len()), (self.n_channels, self.n_channels), "channel count");
+        let oldest = (self.at + AHEAD_HOPS + 1 - self.n_waiting) % (AHEAD_HOPS + 1);
+        let hops = self.place(oldest).chunks_exact(HOP);
+        for (channel, samples) in before.iter_mut().chain(&mut *after).zip(hops) {
+            channel.copy_from_slice(samples);
+        }
+        self.n_waiting -= 1;
+        let from = self.share.unwrap_or(self.due);
+        let to = glide(from, self.due);
+        self.share = Some(to);
+        if from > 0.0 || to > 0.0 {
+            for (before, after) in before.iter().zip(after) {
+                for (i, (x, y)) in before.iter().zip(after).enumerate() {
+                    *y += (x - *y) * (from + (to - from) * (i as f32 / HOP as f32));
+                }
+            }
+        }
+        true
+    }
+
+    fn place(&mut self, hop: usize) -> &mut [f32] {
+        let len = 2 * self.n_channels * HOP;
+        &mut self.samples[hop * len..(hop + 1) * len]
+    }
+}
