@@ -1,6 +1,6 @@
 //! The drawer of the main view: thresholds, stereo link, latency, model, and how the pictures are drawn.
 
-use egui::{Align2, Rect, Ui, pos2, vec2};
+use egui::{Align2, Rect, Sense, Ui, pos2, vec2};
 
 use super::{
     Axis, Cx,
@@ -11,6 +11,7 @@ use super::{
         segmented::{self, Segment},
     },
 };
+use crate::engine::{FAR_THRESHOLDS, Thresholds};
 use crate::parameters::ParamId;
 
 /// Draws the drawer.
@@ -30,6 +31,18 @@ pub fn drawer(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     };
 
     heading(ui, &mut y, "Stages by local SNR");
+    let db = |id| cx.params.number(id);
+    let thresholds = Thresholds {
+        min_db: db(ParamId::MinSnr),
+        max_erb_db: db(ParamId::MaxErb),
+        max_df_db: db(ParamId::MaxDf),
+    };
+    if thresholds.are_far() {
+        let at = Rect::from_min_size(pos2(rect.left(), rect.top() + 14.0), vec2(rect.width(), 18.0));
+        let ink = Ink::new(theme::SMALL, theme.amber.text);
+        text::draw(ui.painter(), at.right_top(), Align2::RIGHT_TOP, "costs speech", ink);
+        ui.interact(at, ui.id().with("far"), Sense::hover()).on_hover_text(FAR_THRESHOLDS);
+    }
     for id in [ParamId::MinSnr, ParamId::MaxDf, ParamId::MaxErb] {
         bar::slider(ui, cx, id, row(&mut y, bar::SLIDER_HEIGHT));
     }

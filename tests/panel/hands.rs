@@ -230,7 +230,7 @@ fn presets_are_recalled_saved_and_deleted() {
     harness.get_by_label("Field recording").click();
     harness.run_steps(3);
     assert_eq!(harness.state().events(), [Event::Did(Action::RecallPreset("Field recording".into()))]);
-    assert!(harness.query_by_label("Music-safe").is_none(), "the list closes");
+    assert!(harness.query_by_label("Archive").is_none(), "the list closes");
 
     harness.get_by_label("Preset").click();
     harness.run_steps(3);

@@ -57,6 +57,13 @@ def read(path):
     return soundfile.read(path, dtype="float32")[0]
 
 
+def speech(out):
+    """Pairs of clean and noisy speech, made in this folder."""
+    names = {item["name"] for item in speech_set.make(out)}
+    paths = [[out / kind / f"{name}.wav" for kind in ("clean", "noisy")] for name in ITEMS if name in names]
+    return [tuple(read(path).astype(float) for path in pair) for pair in paths]
+
+
 def measure(args, pairs):
     """Means of STOI, SI-SDR and PESQ for the reference and for the defaults, and whether both are equal."""
     means, outputs = {}, {}
@@ -90,9 +97,7 @@ def main():
     parser.add_argument("--out", required=True, type=pathlib.Path, help="where audio goes")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    names = {item["name"] for item in speech_set.make(args.out)}
-    paths = [[args.out / kind / f"{name}.wav" for kind in ("clean", "noisy")] for name in ITEMS if name in names]
-    items = [tuple(read(path).astype(float) for path in pair) for pair in paths]
+    items = speech(args.out)
     print("| condition | STOI: reference | rules | SI-SDR dB: reference | rules | PESQ: reference | rules | |")
     print("|---|---:|---:|---:|---:|---:|---:|---|")
     for name, pairs in conditions(items).items():

@@ -17,6 +17,9 @@ pub struct Options {
     /// Leave DNSMOS out, which takes most of the time.
     #[arg(long)]
     pub no_dnsmos: bool,
+    /// Instead, measure the rules around the network and the presets: quiet, narrow, clean and whispered speech.
+    #[arg(long)]
+    pub conditions: bool,
 }
 
 /// Builds the command line, makes the speech set, denoises it with the official runtime and with ours, and scores.
@@ -40,6 +43,19 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         "tacet-cli",
     ]))?;
 
+    if options.conditions {
+        for script in ["conditions", "presets"] {
+            shell::run(
+                venv.python()
+                    .arg(workspace.root.join("tests/quality").join(script).with_extension("py"))
+                    .arg("--tacet")
+                    .arg(workspace.target.join("release/tacet"))
+                    .arg("--out")
+                    .arg(workspace.target.join(script)),
+            )?;
+        }
+        return Ok(());
+    }
     let out = workspace.target.join("quality");
     shell::run(
         venv.python()

@@ -19,7 +19,7 @@ use anyhow::{Context as _, Result, anyhow};
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 use tacet_realtime::denoiser::{Denoiser, Settings};
-use tacet_realtime::engine::Thresholds;
+use tacet_realtime::engine::{FAR_THRESHOLDS, Thresholds};
 use tacet_realtime::enhance::{Shaping, StereoLink};
 use tacet_realtime::parameters::{Choice as _, ParamId};
 use tacet_realtime::presets::{self, FactoryPreset, PresetValue};
@@ -72,8 +72,8 @@ pub struct Args {
     #[arg(short, long)]
     pub recursive: bool,
 
-    /// Settings of one of the plugin's presets: podcast, voice-over-gentle, field-recording, live-mic or music-safe. Options
-    /// given beside it prevail
+    /// Settings of one of the plugin's presets: podcast, voice-over-gentle, field-recording, interview-two-levels,
+    /// live-mic, music-under-voice, whisper or archive. Options given beside it prevail
     #[arg(long, value_name = "NAME", value_parser = preset)]
     pub preset: Option<FactoryPreset>,
 
@@ -305,6 +305,9 @@ pub fn run(args: &Args) -> Result<bool> {
 
     let progress = Progress::new(tasks.len(), args.quiet);
     engines.notes().iter().for_each(|note| progress.say(note));
+    if settings.thresholds.are_far() {
+        progress.say(&format!("note: {FAR_THRESHOLDS}"));
+    }
     let input = decode::Options { track: args.track.clone(), by_ffmpeg: args.ffmpeg };
     let context = job::Context {
         model: &model,
@@ -460,9 +463,9 @@ mod tests {
             args.apply_preset(&matches);
             args.settings()
         };
-        let settings = with(&["--preset", "Music-safe"]);
+        let settings = with(&["--preset", "Music under voice"]);
         assert_eq!(settings.shaping.attenuation_limit_db, 12.0);
-        assert_eq!((settings.thresholds.max_erb_db, settings.shaping.link), (20.0, StereoLink::Max));
+        assert_eq!((settings.thresholds, settings.shaping.link), (Thresholds::default(), StereoLink::Max));
         let settings =
             with(&["--stereo-link", "none", "--preset", "field-recording", "--attenuation-limit", "100"]);
         assert_eq!((settings.shaping.attenuation_limit_db, settings.shaping.link), (100.0, StereoLink::None));

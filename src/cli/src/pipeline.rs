@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use anyhow::{Result, ensure};
 use tacet_realtime::clean::KeepClean;
 use tacet_realtime::model::{HOP, SAMPLE_RATE_HZ};
-use tacet_realtime::sequence::Sequence;
+use tacet_realtime::sequence::{Noted, Sequence};
 
 use super::resample::{Resampler, n_resampled};
 
@@ -31,9 +31,9 @@ pub trait HopProcessor {
     /// As [`push`](Self::push).
     fn pop(&mut self, output: &mut [Vec<f32>]) -> Result<bool>;
 
-    /// Share of the input that the rule for clean recordings would let through of the hop given last.
-    fn clean_due(&self) -> f32 {
-        0.0
+    /// What is known of the hop given last.
+    fn noted(&self) -> Noted {
+        Noted::default()
     }
 
     /// Makes a beginning with the hops taken, as the next ones may be long in coming.
@@ -65,8 +65,8 @@ impl<W: Send + 'static> HopProcessor for Sequence<W> {
         Ok(Sequence::pop(self, output)?)
     }
 
-    fn clean_due(&self) -> f32 {
-        Sequence::clean_due(self)
+    fn noted(&self) -> Noted {
+        Sequence::noted(self)
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -95,8 +95,8 @@ impl<P: HopProcessor + ?Sized> HopProcessor for Box<P> {
         (**self).pop(output)
     }
 
-    fn clean_due(&self) -> f32 {
-        (**self).clean_due()
+    fn noted(&self) -> Noted {
+        (**self).noted()
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -116,6 +116,9 @@ impl<P: HopProcessor + ?Sized> HopProcessor for Box<P> {
 pub trait Observer {
     /// The same moment before and after, one slice per channel, of equal lengths up to [`HOP`] (less at the end).
     fn hop(&mut self, before: &[&[f32]], after: &[&[f32]]);
+
+    /// The same for whole hops in which the input lives, straight from the processor.
+    fn active_hop(&mut self, _before: &[&[f32]], _after: &[&[f32]]) {}
 }
 
 /// Where the output goes: one slice per channel, of equal lengths.
@@ -175,7 +178,7 @@ impl<P: HopProcessor> Pipeline<P> {
         })
     }
 
-    /// Lets through of clean input what the processor [says](HopProcessor::clean_due), two seconds ahead. To be called
+    /// Lets through of clean input what the processor [notes](HopProcessor::noted), two seconds ahead. To be called
     /// before the first block.
     pub fn keeping_clean(mut self) -> Self {
         self.keep_clean = Some(KeepClean::new(self.pending.len()));
@@ -285,10 +288,12 @@ impl<P: HopProcessor> Pipeline<P> {
                 inside.drain(..HOP);
             }
             self.n_denoised += 1;
+            let noted = self.processor.noted();
+            if noted.is_active {
+                observer.active_hop(&slices(&self.hop_before), &slices(&self.hop_out));
+            }
             match &mut self.keep_clean {
-                Some(keep_clean) => {
-                    keep_clean.push(&self.hop_before, &self.hop_out, self.processor.clean_due());
-                }
+                Some(keep_clean) => keep_clean.push(&self.hop_before, &self.hop_out, noted.clean_due),
                 None => self.hand_on(observer)?,
             }
             self.take_clean(observer)?;
@@ -338,6 +343,10 @@ impl<P: HopProcessor> Pipeline<P> {
         }
         Ok(())
     }
+}
+
+fn slices(hop: &[Vec<f32>]) -> Vec<&[f32]> {
+    hop.iter().map(Vec::as_slice).collect()
 }
 
 /// The first samples of every channel.

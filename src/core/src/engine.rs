@@ -65,7 +65,20 @@ impl Default for Thresholds {
     }
 }
 
+/// What thresholds that are [far](Thresholds::are_far) from their defaults do.
+pub const FAR_THRESHOLDS: &str = "far from their defaults, the thresholds on the local SNR save time and cost speech: below \
+     4.8 kHz the mask alone was never trained, and moments that are silenced or passed begin and end with a step";
+/// How far a threshold may be from its default before it is far, in dB.
+const FAR_DB: f32 = 5.0;
+
 impl Thresholds {
+    /// Whether one of them is so far from its default that ordinary speech is changed by it.
+    pub fn are_far(&self) -> bool {
+        self.min_db > LSNR_MIN_DB + FAR_DB
+            || self.max_erb_db < LSNR_MAX_DB - FAR_DB
+            || self.max_df_db < LSNR_MAX_DB - FAR_DB
+    }
+
     /// The stage for a local SNR, tested in the official order with strict comparisons.
     pub fn stage(&self, lsnr_db: f32) -> Stage {
         if lsnr_db < self.min_db {

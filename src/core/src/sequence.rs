@@ -46,6 +46,16 @@ struct Chunk<W> {
     n_read: usize,
 }
 
+/// What is known of a hop beside its samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Noted {
+    /// Share of the input that the rule for [clean](crate::clean) recordings lets through, as far as the recording was
+    /// known then, 0..=1.
+    pub clean_due: f32,
+    /// Whether the input [lived](crate::rules::activity) when the hop was put in. Only heard where a rule asks for it.
+    pub is_active: bool,
+}
+
 /// A recording of any channel count on its way through an engine whose passes hand on `W`.
 pub struct Sequence<W> {
     n_channels: usize,
@@ -54,8 +64,8 @@ pub struct Sequence<W> {
     /// Hops that are heard and not in a chunk yet.
     ahead: Ahead,
     defers_clean: bool,
-    /// What is due of the last hop that was read.
-    clean_due: f32,
+    /// Of the last hop that was read.
+    noted: Noted,
     runner: Runner<W>,
     /// The chunk that takes the next hops.
     filling: Option<Box<Chunk<W>>>,
@@ -121,7 +131,7 @@ impl<W: Send + 'static> Sequence<W> {
             settings,
             ahead: Ahead::new(n_channels, 0),
             defers_clean: false,
-            clean_due: 0.0,
+            noted: Noted::default(),
             filling: None,
             n_inside: 0,
             max_inside,
@@ -139,16 +149,16 @@ impl<W: Send + 'static> Sequence<W> {
         self
     }
 
-    /// Leaves what the rule for [clean](crate::clean) recordings lets through to the caller, who hears farther ahead: see
-    /// [`clean_due`](Self::clean_due). To be called before the first hop.
+    /// Leaves what the rule for [clean](crate::clean) recordings lets through to the caller, who hears farther ahead and
+    /// finds what is due [noted](Self::noted). To be called before the first hop.
     pub fn deferring_clean(mut self) -> Self {
         self.defers_clean = true;
         self
     }
 
-    /// Share of the input that is due of the hop read last, as far as the recording was known then.
-    pub fn clean_due(&self) -> f32 {
-        self.clean_due
+    /// What was noted of the hop read last.
+    pub fn noted(&self) -> Noted {
+        self.noted
     }
 
     /// Samples between an input and the same moment in the output, not counting the hops that have not been
@@ -244,7 +254,8 @@ impl<W: Send + 'static> Sequence<W> {
         for (output, samples) in output.iter_mut().zip(hop) {
             output.as_mut().copy_from_slice(samples);
         }
-        self.clean_due = chunk.dues[chunk.n_read];
+        let is_active = chunk.conditions[chunk.n_read].is_active;
+        self.noted = Noted { clean_due: chunk.dues[chunk.n_read], is_active };
         chunk.n_read += 1;
         if chunk.n_read == chunk.n_hops {
             self.free.extend(self.done.pop_front());

@@ -250,7 +250,8 @@ impl ParamId {
                 id: "minsnr",
                 name: "Noise below local SNR",
                 label: "Silence below",
-                help: "Silences moments that are noise only: those whose local SNR, in dB, is below this. −15 dB is never.",
+                help: "Silences moments that are noise only: those whose local SNR, in dB, is below this. −15 dB is never; much \
+                       more cuts the ends of words.",
                 values: local_snr(LSNR_MIN_DB),
                 scope: Scope::Sound,
             },
@@ -258,7 +259,8 @@ impl ParamId {
                 id: "maxerb",
                 name: "Clean above local SNR",
                 label: "Leave alone above",
-                help: "Passes moments that are clean as they are: those whose local SNR, in dB, is above this. 35 dB is never.",
+                help: "Passes moments that are clean as they are: those whose local SNR, in dB, is above this. 35 dB is never; \
+                       below 30 dB their noise is heard to come and go.",
                 values: local_snr(LSNR_MAX_DB),
                 scope: Scope::Sound,
             },
@@ -267,7 +269,8 @@ impl ParamId {
                 name: "Mask only above local SNR",
                 label: "Simple filter above",
                 help: "Uses the mask alone, without the deep filter, while the local SNR, in dB, is above this: saves time \
-                       on good recordings. 35 dB is never.",
+                       on good recordings. 35 dB is never; below 30 dB speech suffers, as the mask was never trained for what \
+                       lies below 4.8 kHz.",
                 values: local_snr(LSNR_MAX_DB),
                 scope: Scope::Sound,
             },
@@ -361,7 +364,7 @@ impl ParamId {
                 id: "clean",
                 name: "Keep clean",
                 label: "Keep clean",
-                help: "Gives back what the network takes from speech where there is hardly any noise, from some 25 dB \
+                help: "Gives back what the network takes from speech where there is hardly any noise, from some 20 dB \
                        of SNR on. Changes nothing where noise is audible.",
                 values: Values::Switch { default: true },
                 scope: Scope::Sound,

@@ -15,7 +15,7 @@ use tacet_realtime::denoiser::Settings;
 use super::engine::Engines;
 use super::listen::{Listen, Waiting};
 use super::plan::{Place, Task};
-use super::report::{Done, Measured, NoiseMeter, SignalLevel};
+use super::report::{ActiveMeter, Done, Measured, NoiseMeter, SignalLevel};
 use crate::decode::{self, Decoder};
 use crate::encode::flac::{self, FlacWriter};
 use crate::encode::{SampleSink, Spec, WavWriter, tags};
@@ -180,6 +180,7 @@ struct Flow<'a> {
 /// Observers of the signal at 48 kHz.
 struct Watch {
     noise: NoiseMeter,
+    active: ActiveMeter,
     spectrogram: Option<Spectrogram>,
 }
 
@@ -189,6 +190,10 @@ impl Observer for Watch {
         if let Some(spectrogram) = &mut self.spectrogram {
             spectrogram.hop(before, after);
         }
+    }
+
+    fn active_hop(&mut self, before: &[&[f32]], after: &[&[f32]]) {
+        self.active.hop(before, after);
     }
 }
 
@@ -208,7 +213,7 @@ impl<'a> Flow<'a> {
             engines: context.engines,
             before: SignalLevel::default(),
             after: SignalLevel::default(),
-            watch: Watch { noise: NoiseMeter::default(), spectrogram },
+            watch: Watch { noise: NoiseMeter::default(), active: ActiveMeter::default(), spectrogram },
             n_samples: 0,
             listen: context.listen,
         })
@@ -259,6 +264,7 @@ impl<'a> Flow<'a> {
             before: self.before,
             after: self.after,
             noise: self.watch.noise,
+            active: self.watch.active,
             n_over: 0,
             blemishes: self.decoder.blemishes(),
             n_samples: self.n_samples,

@@ -22,6 +22,8 @@ const FLOOR_DB: f64 = -100.0;
 const QUIET_PART: f64 = 0.1;
 /// Fewer hops with sound than this say nothing: one second.
 const MIN_HOPS: u64 = SAMPLE_RATE_HZ as u64 / HOP as u64;
+/// Speech that is reduced by more than this is lost, in dB.
+const LOST_DB: f64 = 20.0;
 /// Bins of the histogram, 0.1 dB each from `FLOOR_DB` up to +30 dBFS.
 const N_BINS: usize = 1300;
 
@@ -123,6 +125,29 @@ impl NoiseMeter {
     }
 }
 
+/// Measures what became of the moments in which the input lives, as speech does and noise mostly does not.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ActiveMeter {
+    n_hops: u64,
+    before: f64,
+    after: f64,
+}
+
+impl ActiveMeter {
+    /// Adds such a moment, before and after.
+    pub fn hop(&mut self, before: &[&[f32]], after: &[&[f32]]) {
+        self.n_hops += 1;
+        self.before += mean_square(before);
+        self.after += mean_square(after);
+    }
+
+    /// By how many dB these moments are lower than before, if that is so much that speech, had it been there, would be lost.
+    pub fn lost_db(&self) -> Option<f64> {
+        let ratio_db = 10.0 * (self.before / self.after.max(self.before * 1e-10)).log10();
+        (self.n_hops >= MIN_HOPS && ratio_db > LOST_DB).then(|| round(ratio_db, 1))
+    }
+}
+
 fn mean_square(channels: &[&[f32]]) -> f64 {
     let n_samples: usize = channels.iter().map(|channel| channel.len()).sum();
     let power: f64 = channels.iter().map(|samples| energy(samples)).sum();
@@ -159,6 +184,8 @@ pub struct Measured {
     pub after: SignalLevel,
     /// The noise's.
     pub noise: NoiseMeter,
+    /// What became of what lives.
+    pub active: ActiveMeter,
     /// Samples beyond full scale in the output.
     pub n_over: u64,
     /// Damage of the input.
@@ -301,6 +328,12 @@ fn warnings(spec: &Spec, measured: &Measured) -> Vec<String> {
         let missing_s = seconds(blemishes.n_missing);
         warnings.push(format!("the file is cut off: {missing_s:.2} s that it announces are not there"));
     }
+    if let Some(lost_db) = measured.active.lost_db() {
+        warnings.push(format!(
+            "what sounds most like speech was reduced by {lost_db:.0} dB: if words are missing, whispered ones for \
+             example, limit the reduction with --attenuation-limit 12"
+        ));
+    }
     if measured.n_over > 0 && spec.depth != crate::encode::Depth::Float32 {
         warnings
             .push(format!("{} samples beyond full scale were clipped; --float keeps them", measured.n_over));
@@ -402,6 +435,19 @@ mod tests {
         assert_eq!(meter.result(), None);
         meter.hop(&[&[0.1; 480]], &[&[0.1; 480]]);
         assert_eq!(meter.result(), Some((0.0, -20.0)));
+    }
+
+    #[test]
+    fn speech_that_is_gone_is_reported_and_noise_that_is_gone_is_not() {
+        let lost_db = |after: f32, n_hops: usize| {
+            let mut meter = ActiveMeter::default();
+            (0..n_hops).for_each(|_| meter.hop(&[&[0.1; 480]], &[&[after; 480]]));
+            meter.lost_db()
+        };
+        assert_eq!(lost_db(0.001, 100), Some(40.0));
+        assert_eq!(lost_db(0.0, 100), Some(100.0));
+        assert_eq!(lost_db(0.011, 1000), None);
+        assert_eq!(lost_db(0.001, 99), None);
     }
 
     #[test]
