@@ -41,7 +41,7 @@ pub fn drawer(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
         let at = Rect::from_min_size(pos2(rect.left(), rect.top() + 14.0), vec2(rect.width(), 18.0));
         let ink = Ink::new(theme::SMALL, theme.amber.text);
         text::draw(ui.painter(), at.right_top(), Align2::RIGHT_TOP, "costs speech", ink);
-        ui.interact(at, ui.id().with("far"), Sense::hover()).on_hover_text(FAR_THRESHOLDS);
+        ui.interact(at, ui.scope_id().with("far"), Sense::hover()).on_hover_text(FAR_THRESHOLDS);
     }
     for id in [ParamId::MinSnr, ParamId::MaxDf, ParamId::MaxErb] {
         bar::slider(ui, cx, id, row(&mut y, bar::SLIDER_HEIGHT));
