@@ -4,7 +4,8 @@ use std::io::Write as _;
 
 use anyhow::Result;
 use serde::Serialize;
-use tacet_realtime::device::{self, Assessment, Facts, MPS_FLOOR, Use};
+use tacet_realtime::device::{self, Assessment, Device, Facts, MPS_FLOOR, Use, Warning};
+use tacet_realtime::engine::torch::TorchDevice;
 use tacet_torch_pack::abi::TORCH_VERSION;
 
 /// Lists every device with its availability, the reason if it is unavailable, and notes.
@@ -31,6 +32,9 @@ struct Entry {
     name: String,
     available: bool,
     reason: Option<String>,
+    /// Whether steps are replayed as CUDA graphs; absent where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cuda_graphs: Option<bool>,
     df_method_live: &'static str,
     df_method_files: Option<&'static str>,
     df_method_files_reason: Option<&'static str>,
@@ -68,6 +72,8 @@ fn entry(found: &Assessment) -> Entry {
         name: found.device.name(),
         available: found.is_available(),
         reason: found.unavailable.as_ref().map(ToString::to_string),
+        cuda_graphs: (matches!(found.device, Device::Torch(TorchDevice::Cuda(_))) && found.is_available())
+            .then(|| !found.warnings.iter().any(|warning| matches!(warning, Warning::NoGraphs(_)))),
         df_method_live: if native { "native" } else { "real_one_step" },
         df_method_files: found.df.map(|df| device::df_method_name(df.method)),
         df_method_files_reason: found.df.map(|df| df.reason),
@@ -92,6 +98,9 @@ fn text(report: &Report) -> String {
                 "         deep filter: {} live; {method} for files ({reason})",
                 device.df_method_live
             ));
+        }
+        if device.cuda_graphs == Some(true) {
+            lines.push("         live steps are replayed as CUDA graphs".to_owned());
         }
         lines.extend(device.warnings.iter().map(|warning| format!("         note: {warning}")));
     }

@@ -160,7 +160,7 @@ pub fn list(facts: &Facts, chosen_method: Option<DfMethod>) -> Vec<Assessment> {
     facts.devices().into_iter().map(|device| assess(device, facts, chosen_method)).collect()
 }
 
-/// A probe's outcome and the reason why the device cannot be used.
+/// A probe's outcome and the reason why the device cannot be used, or only without recorded steps.
 pub type Probed = (abi::Probe, Option<String>);
 
 #[cfg(test)]

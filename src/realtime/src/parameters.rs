@@ -296,8 +296,8 @@ impl ParamId {
                 id: "model",
                 name: "Model",
                 label: "Model",
-                help: "DeepFilterNet3 looks 20 ms ahead. Its low-latency variant does not, and sounds a little worse. \
-                       A change restarts the plugin in its host.",
+                help: "DeepFilterNet3 looks 20 ms ahead. Its low-latency variant does not, sounds as good, and takes about \
+                       four times the processing. A change restarts the plugin in its host.",
                 values: Values::Choice(ModelKind::TEXTS),
                 scope: Scope::Setup,
             },

@@ -6,6 +6,9 @@ use std::ffi::{c_char, c_void};
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 
+#[cfg(target_os = "linux")]
+use tacet_torch_pack::with_cause;
+
 use crate::shim::with_text;
 use crate::{Result, TorchError};
 
@@ -78,6 +81,14 @@ impl Drop for Graph {
     }
 }
 
+/// Whether steps can be recorded.
+///
+/// # Errors
+/// [`TorchError::NoDevice`] with the reason why not.
+pub fn available() -> Result<()> {
+    functions().map(|_| ())
+}
+
 fn functions() -> Result<Functions> {
     static FUNCTIONS: OnceLock<std::result::Result<Functions, String>> = OnceLock::new();
     FUNCTIONS.get_or_init(load).clone().map_err(TorchError::NoDevice)
@@ -90,8 +101,8 @@ fn load() -> std::result::Result<Functions, String> {
     let path = path.ok_or("no CUDA graphs: libtacet_torch_cuda.so is not in this runtime pack")?;
     // SAFETY: absolute, in the pack that the loader has checked; it has no initialisers of its own.
     let library = unsafe { libloading::Library::new(&path) };
-    let library = library.map_err(|error| format!("no CUDA graphs: {error}"))?;
-    let missing = |error: libloading::Error| format!("no CUDA graphs: {error}");
+    let library = library.map_err(|error| format!("no CUDA graphs: {}", with_cause(&error)))?;
+    let missing = |error: libloading::Error| format!("no CUDA graphs: {}", with_cause(&error));
     // SAFETY: the types are those that shim/cuda_graph.cpp declares; pack and backend are built together.
     let functions = unsafe {
         Functions {

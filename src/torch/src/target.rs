@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use tacet_torch_pack::abi;
 use tch::{Cuda, Device, Kind, Tensor};
 
-use crate::{Result, TorchError, shim};
+use crate::{Result, TorchError, graph, shim};
 
 /// Where an engine runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl Target {
     }
 }
 
-/// libtorch's facts about a device, whether or not it can be used.
+/// libtorch's facts about a device, whether or not it can be used; why it cannot be, or why its steps cannot be recorded.
 pub fn probe(device: abi::DeviceAddress) -> (abi::Probe, Option<TorchError>) {
     let mut probe = abi::Probe { built: 1, n_devices: 1, ..abi::Probe::default() };
     match device.kind {
@@ -108,7 +108,8 @@ pub fn probe(device: abi::DeviceAddress) -> (abi::Probe, Option<TorchError>) {
         Ok(target) => {
             probe.available = 1;
             probe.complex = target.multiplies_complex().into();
-            (probe, None)
+            let is_cuda = device.kind == abi::DeviceKind::CUDA;
+            (probe, if is_cuda { graph::available().err() } else { None })
         }
         Err(error) => (probe, Some(error)),
     }
@@ -139,11 +140,12 @@ fn open_cuda() -> Result<()> {
 #[cfg(target_os = "linux")]
 fn load_cuda() -> std::result::Result<(), String> {
     use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
+    use tacet_torch_pack::with_cause;
     let path = shim::library_dirs().map(|dir| dir.join("libtorch_cuda.so")).find(|path| path.is_file());
     let path = path.ok_or("this runtime pack has no CUDA: libtorch_cuda.so is not in it")?;
     // SAFETY: the path is absolute, in the pack that the loader has checked; its initialisers are libtorch's own.
     let library = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_GLOBAL) };
-    let library = library.map_err(|error| format!("libtorch_cuda.so does not load: {error}"))?;
+    let library = library.map_err(|error| format!("libtorch_cuda.so does not load: {}", with_cause(&error)))?;
     std::mem::forget(library);
     Ok(())
 }

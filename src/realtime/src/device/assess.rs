@@ -83,6 +83,8 @@ impl fmt::Display for Unavailable {
 pub enum Warning {
     /// Steps of one hop are bound by launching work.
     LaunchBound,
+    /// Steps are not recorded as CUDA graphs; the reason is the backend's.
+    NoGraphs(String),
     /// Complex numbers do not work, so whole files use another method.
     NoComplex,
     /// Complex numbers do not work, and the method that the user chose needs them.
@@ -99,6 +101,10 @@ impl fmt::Display for Warning {
             Self::LaunchBound => f.write_str(
                 "one stream spends most of a hop launching work, so the native engine is usually faster live; compare \
                  both with `tacet bench`",
+            ),
+            Self::NoGraphs(reason) => write!(
+                f,
+                "live steps run operation by operation, which takes several times as long as a recorded step: {reason}"
             ),
             Self::NoComplex => write!(
                 f,
@@ -179,6 +185,9 @@ pub fn assess(device: Device, facts: &Facts, chosen: Option<DfMethod>) -> Assess
     if !complex {
         let fails = chosen == Some(DfMethod::COMPLEX_STRIDED);
         warnings.push(if fails { Warning::ChosenMethodFails(df.method) } else { Warning::NoComplex });
+    }
+    if let (TorchDevice::Cuda(_), Some(reason)) = (torch_device, &probed.1) {
+        warnings.push(Warning::NoGraphs(reason.clone()));
     }
     if torch_device == TorchDevice::Mps {
         let fallback = facts.torch.as_ref().is_ok_and(|torch| torch.mps_fallback);
@@ -369,6 +378,14 @@ mod tests {
         let found = |index| assess(Device::Torch(TorchDevice::Cuda(index)), &facts, None).unavailable;
         assert_eq!((found(0), found(1)), (None, None));
         assert!(found(2).is_some_and(|reason| reason.to_string().contains("libtorch finds 2")));
+    }
+
+    #[test]
+    fn a_gpu_without_recorded_steps_says_why() {
+        let mut facts = facts(System::Linux);
+        facts.torch.as_mut().unwrap().cuda = (probed(true, true, true).0, Some("no library".into()));
+        let found = assess(CUDA, &facts, None);
+        assert_eq!((found.unavailable, found.warnings), (None, vec![Warning::NoGraphs("no library".into())]));
     }
 
     #[test]

@@ -9,7 +9,7 @@
 use std::ffi::c_void;
 
 /// Version of everything in this module. Any change of a layout or a meaning raises it.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// The exported symbol, of type [`Entry`].
 pub const ENTRY: &[u8] = b"tacet_torch_api\0";
@@ -210,7 +210,9 @@ pub struct Api {
     pub abi_version: u32,
     /// Size of the backend's table in bytes: a second check of the same.
     pub size: u32,
-    /// libtorch's facts about a device. Opens CUDA's libraries if the device is a CUDA one.
+    /// libtorch's facts about a device. Opens CUDA's libraries if the device is a CUDA one. `out` is written in any case: a
+    /// device that is available and yet gives [`Status::NO_DEVICE`] runs its steps operation by operation, for the reason
+    /// in the message.
     pub probe: unsafe extern "C" fn(device: DeviceAddress, out: *mut Probe, message: *mut Message) -> Status,
     /// Sets how many threads libtorch's CPU kernels may use in this process, 1 until then.
     pub set_threads: unsafe extern "C" fn(n_threads: u32, message: *mut Message) -> Status,

@@ -18,3 +18,11 @@ pub mod manifest;
 pub mod platform;
 #[cfg(feature = "disk")]
 pub mod wheels;
+
+/// An error with what caused it: "dlopen failed" alone names no library.
+pub fn with_cause(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}

@@ -76,6 +76,8 @@ pub fn places(module: Option<&Path>) -> Vec<Place> {
 
 fn places_from(variable: Option<PathBuf>, user: Option<PathBuf>, module: Option<&Path>) -> Vec<Place> {
     if let Some(dir) = variable.filter(|dir| !dir.as_os_str().is_empty()) {
+        // Loaders search their own places for what is relative.
+        let dir = std::path::absolute(&dir).unwrap_or(dir);
         return vec![Place { origin: Origin::Variable, dir }];
     }
     let user = user.map(|dir| Place { origin: Origin::User, dir });
@@ -111,6 +113,8 @@ mod tests {
         let module = Path::new("/x/Tacet.clap/Contents/MacOS/Tacet");
         let named = places_from(Some("/packs/mine".into()), user.clone(), Some(module));
         assert_eq!(named, [Place { origin: Origin::Variable, dir: "/packs/mine".into() }]);
+        let relative = &places_from(Some("mine".into()), user.clone(), Some(module))[0].dir;
+        assert!(relative.is_absolute() && relative.ends_with("mine"), "{}", relative.display());
         let places = places_from(Some("".into()), user, Some(module));
         let dirs: Vec<_> = places.iter().map(|place| place.dir.to_str().unwrap()).collect();
         let bundle = "/x/Tacet.clap/Contents";

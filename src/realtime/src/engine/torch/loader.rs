@@ -11,6 +11,7 @@ use tacet_torch_pack::abi::{self, ABI_VERSION, Api, ENTRY, Entry, Message, Statu
 use tacet_torch_pack::locate::{self, DIR_VARIABLE, Origin, Place};
 use tacet_torch_pack::manifest::{Manifest, PackError, lib_dir};
 use tacet_torch_pack::platform::Platform;
+use tacet_torch_pack::with_cause;
 
 /// Makes MPS operations that libtorch lacks run on the CPU. Read by libtorch when it is opened.
 pub const MPS_FALLBACK_VARIABLE: &str = "PYTORCH_ENABLE_MPS_FALLBACK";
@@ -135,7 +136,7 @@ impl TorchBackend {
         &self.manifest
     }
 
-    /// libtorch's facts about a device, and why it cannot be used, if it cannot.
+    /// libtorch's facts about a device, and why it cannot be used, or only without recorded steps.
     pub fn probe(&self, device: abi::DeviceAddress) -> (abi::Probe, Option<CallError>) {
         let mut probe = abi::Probe::default();
         // SAFETY: `probe` and the message are ours and live through the call.
@@ -166,7 +167,7 @@ impl TorchBackend {
         }
         let path = lib.join(platform.backend_file());
         let library = open_library(&path)
-            .map_err(|error| LoadError::Open { path: path.clone(), reason: error.to_string() })?;
+            .map_err(|error| LoadError::Open { path: path.clone(), reason: with_cause(&error) })?;
         // SAFETY: the pack names this file as the backend, whose entry has this type in every version of the ABI.
         let entry = unsafe { library.get::<Entry>(ENTRY) };
         let entry = *entry.map_err(|_| LoadError::Abi { path: path.clone(), found: 0 })?;
@@ -323,9 +324,29 @@ fn loaded_libraries() -> Vec<PathBuf> {
 fn loaded_libraries() -> Vec<PathBuf> {
     use libloading::os::windows::Library;
     let platform = Platform::WindowsX86_64;
-    let loaded = |file: &&&str| Library::open_already_loaded(**file).is_ok();
+    let path = |file: &&str| {
+        let library = Library::open_already_loaded(file).ok()?;
+        let handle = library.into_raw();
+        let path = module_path(handle as _);
+        // SAFETY: the handle is that of the line above, given back once.
+        drop(unsafe { Library::from_raw(handle) });
+        Some(path.unwrap_or_else(|| file.into()))
+    };
     let files = [platform.libtorch_files(), platform.openmp_files()].concat();
-    files.iter().filter(loaded).map(PathBuf::from).collect()
+    files.iter().filter_map(path).collect()
+}
+
+/// The file of a loaded module.
+#[cfg(windows)]
+fn module_path(module: windows_sys::Win32::Foundation::HMODULE) -> Option<PathBuf> {
+    use std::os::windows::ffi::OsStringExt;
+    use windows_sys::Win32::System::LibraryLoader::GetModuleFileNameW;
+    // The longest path that Windows knows.
+    let mut name = vec![0_u16; 32_768];
+    // SAFETY: writes at most as many characters as are told, into a buffer of that size.
+    let length = unsafe { GetModuleFileNameW(module, name.as_mut_ptr(), name.len() as u32) } as usize;
+    let is_whole = length > 0 && length < name.len();
+    is_whole.then(|| std::ffi::OsString::from_wide(&name[..length]).into())
 }
 
 /// The file of this plugin or program: packs may lie beside it.
@@ -349,10 +370,19 @@ pub fn current_module() -> Option<PathBuf> {
         .or_else(|| std::env::current_exe().ok())
 }
 
-/// The program's file.
-#[cfg(not(unix))]
+/// The file of this plugin or program.
+#[cfg(windows)]
 pub fn current_module() -> Option<PathBuf> {
-    std::env::current_exe().ok()
+    use windows_sys::Win32::System::LibraryLoader::{
+        GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT,
+        GetModuleHandleExW,
+    };
+    let mut module = std::ptr::null_mut();
+    let flags = GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT;
+    let address = current_module as *const ();
+    // SAFETY: looks the address up without reading it, and writes one handle.
+    let found = unsafe { GetModuleHandleExW(flags, address.cast(), &mut module) } != 0;
+    found.then(|| module_path(module)).flatten().or_else(|| std::env::current_exe().ok())
 }
 
 /// A line for people about the pack in use: origin, place, version.
@@ -396,7 +426,10 @@ mod tests {
         let dest = dir.path().join("pack");
         tacet_torch_pack::assemble::install(&[library], &dest, platform, false).unwrap();
         let error = TorchBackend::load(&[Place { origin: Origin::Variable, dir: dest }]).unwrap_err();
-        assert!(matches!(error, LoadError::Open { .. }), "{error}");
+        let LoadError::Open { reason, .. } = &error else { panic!("{error}") };
+        // The file is named in the error anyway; the reason is more than which function failed.
+        let is_loaders = if cfg!(target_os = "linux") { reason.contains("too short") } else { reason.contains(": ") };
+        assert!(is_loaders, "{error}");
     }
 
     #[test]
@@ -426,6 +459,14 @@ mod tests {
             assert_eq!(find(&["/usr/lib/libc.so.6", other], is_openmp), Some(other.into()));
         }
         assert_eq!(find(&["/usr/lib/libgomp.so.1"], is_openmp), None, "two of GNU's get along");
+    }
+
+    #[test]
+    fn this_module_is_a_file_of_the_build() {
+        let module = current_module().expect("a file");
+        assert!(module.is_absolute() && module.is_file(), "{}", module.display());
+        let here = std::env::current_exe().unwrap();
+        assert!(same_directory(module.parent(), here.parent().unwrap()));
     }
 
     #[cfg(target_os = "linux")]
