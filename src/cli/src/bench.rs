@@ -110,7 +110,8 @@ pub fn run(args: &Args) -> Result<bool> {
             continue;
         }
         eprintln!("Measuring {name}");
-        if let Some(no_graphs) = found.warnings.iter().find(|warning| matches!(warning, Warning::NoGraphs(_))) {
+        if let Some(no_graphs) = found.warnings.iter().find(|warning| matches!(warning, Warning::NoGraphs(_)))
+        {
             eprintln!("note: {name}: {no_graphs}");
         }
         match measure::device(found, &model, args) {

@@ -145,7 +145,8 @@ fn load_cuda() -> std::result::Result<(), String> {
     let path = path.ok_or("this runtime pack has no CUDA: libtorch_cuda.so is not in it")?;
     // SAFETY: the path is absolute, in the pack that the loader has checked; its initialisers are libtorch's own.
     let library = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_GLOBAL) };
-    let library = library.map_err(|error| format!("libtorch_cuda.so does not load: {}", with_cause(&error)))?;
+    let library =
+        library.map_err(|error| format!("libtorch_cuda.so does not load: {}", with_cause(&error)))?;
     std::mem::forget(library);
     Ok(())
 }

@@ -428,7 +428,8 @@ mod tests {
         let error = TorchBackend::load(&[Place { origin: Origin::Variable, dir: dest }]).unwrap_err();
         let LoadError::Open { reason, .. } = &error else { panic!("{error}") };
         // The file is named in the error anyway; the reason is more than which function failed.
-        let is_loaders = if cfg!(target_os = "linux") { reason.contains("too short") } else { reason.contains(": ") };
+        let is_loaders =
+            if cfg!(target_os = "linux") { reason.contains("too short") } else { reason.contains(": ") };
         assert!(is_loaders, "{error}");
     }
 
