@@ -221,10 +221,10 @@ fn check_size(binary: &Path) -> Result<()> {
     let n_bytes = fs::metadata(binary)?.len();
     ensure!(
         n_bytes < MAX_PLUGIN_BYTES,
-        "{} has {:.1} MB, more than {}: see what made it grow with `cargo bloat --release --lib`",
+        "{} has {:.1} MB, more than the limit of {:.1} MB: see what made it grow with `cargo bloat --release --lib`",
         binary.display(),
         n_bytes as f64 / 1e6,
-        MAX_PLUGIN_BYTES / 1_000_000
+        MAX_PLUGIN_BYTES as f64 / 1e6
     );
     Ok(())
 }
@@ -281,7 +281,7 @@ mod tests {
         file.set_len(MAX_PLUGIN_BYTES - 1).unwrap();
         check_size(&binary).unwrap();
         file.set_len(MAX_PLUGIN_BYTES).unwrap();
-        assert!(check_size(&binary).unwrap_err().to_string().contains("20.0 MB"));
+        assert!(check_size(&binary).unwrap_err().to_string().contains("limit of 21.5 MB"));
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! Keeps clean recordings clean: where there is hardly any noise, the output moves toward the input.
 //!
 //! Of speech with little noise the network takes more than it gives: some of every word goes with noise that hardly anybody
-//! hears. So the rule estimates the recording's SNR, and lets through as much of the input as keeps the noise
-//! [`MARGIN_DB`] below the speech: an attenuation limit that follows the SNR. It begins at [`FIRST_DB`]; below, the output
-//! is bit-identical to that without the rule.
+//! hears. So the rule estimates the recording's SNR, and lets through as much of the input as keeps the noise 39 dB below
+//! the speech: an attenuation limit that follows the SNR. It begins at [`FIRST_DB`]; below, the output is bit-identical
+//! to that without the rule.
 //!
 //! The SNR is that of the hops of which the network keeps most against the median of the others. Two things make it
-//! smaller: loud hops among the others, which are keys or doors rather than the network's mistakes, and what the network takes
-//! from the hops that it keeps, as noise may come with the words alone. One rule per stream, on the thread that enhances;
+//! smaller: loud hops among the others, which are keys or doors rather than the network's mistakes, and what is removed
+//! from the hops that are kept, as noise may come with the words alone. One rule per stream, on the thread that enhances;
 //! real-time safe.
 
 use crate::frame::Spectrum;

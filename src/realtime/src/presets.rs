@@ -57,8 +57,8 @@ fn id_of(name: &str) -> String {
     words.map(str::to_lowercase).collect::<Vec<_>>().join("-")
 }
 
-/// The factory's presets. All limit the reduction and leave the thresholds and the post filter alone, which cost speech more
-/// than they win; `tests/quality/presets.py` scores each.
+/// The factory's presets. All limit the reduction and leave thresholds and post filter alone, which cost speech more than
+/// they win; `tests/quality/presets.py` scores each.
 pub fn factory() -> Vec<FactoryPreset> {
     use PresetValue::Number;
     let preset = |name, values: &[_]| FactoryPreset { name, values: values.to_vec() };

@@ -277,7 +277,7 @@ fn null() -> TorchError {
 /// Null, or an engine of `engine_new` that is used by this thread alone.
 unsafe fn engine_of<'a>(engine: *mut abi::EngineHandle) -> Result<&'a mut Streams> {
     // SAFETY: the caller's promise.
-    Ok(unsafe { engine.cast::<Streams>().as_mut() }.ok_or_else(null)?)
+    unsafe { engine.cast::<Streams>().as_mut() }.ok_or_else(null)
 }
 
 /// # Safety

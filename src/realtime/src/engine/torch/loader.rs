@@ -343,7 +343,7 @@ fn module_path(module: windows_sys::Win32::Foundation::HMODULE) -> Option<PathBu
     use windows_sys::Win32::System::LibraryLoader::GetModuleFileNameW;
     // The longest path that Windows knows.
     let mut name = vec![0_u16; 32_768];
-    // SAFETY: writes at most as many characters as are told, into a buffer of that size.
+    // SAFETY: writes at most as many characters as the buffer has room for, which is its third argument.
     let length = unsafe { GetModuleFileNameW(module, name.as_mut_ptr(), name.len() as u32) } as usize;
     let is_whole = length > 0 && length < name.len();
     is_whole.then(|| std::ffi::OsString::from_wide(&name[..length]).into())
