@@ -325,7 +325,7 @@ fn loaded_libraries() -> Vec<PathBuf> {
     use libloading::os::windows::Library;
     let platform = Platform::WindowsX86_64;
     let path = |file: &&str| {
-        let library = Library::open_already_loaded(file).ok()?;
+        let library = Library::open_already_loaded(*file).ok()?;
         let handle = library.into_raw();
         let path = module_path(handle as _);
         // SAFETY: the handle is that of the line above, given back once.
