@@ -37,6 +37,8 @@ TOLERANCE = 2e-6
 LIKENESS = 0.98
 # How long a step may take on a busy machine.
 PATIENCE_S = 90
+# Between two attempts of what the keyboard or the mouse is to do.
+ASK_AGAIN_S = 20
 # Where the track's list of plugins begins, in the main window, and the export's list of outputs in its own.
 PLUGIN_AT = (173, 180)
 OUTPUT_AT = (230, 150)
@@ -167,6 +169,20 @@ class Desktop:
             time.sleep(0.2)
         return got
 
+    def ask_for(self, ask, get, what):
+        """Asks until it is there: a key that comes while another window has the keyboard is lost."""
+        asked = [-ASK_AGAIN_S]
+
+        def look():
+            if got := get():
+                return got
+            if time.monotonic() - asked[0] > ASK_AGAIN_S:
+                asked[0] = time.monotonic()
+                ask()
+            return None
+
+        return self.wait_for(look, what)
+
     def window(self, name):
         found = self.run("xdotool", "search", "--onlyvisible", "--name", name).split()
         return found[0] if found else None
@@ -202,13 +218,19 @@ class Qtractor:
         """Exports the session through its menu's command, as a float WAV."""
         folder = self.session.parent
         before = set(folder.glob("*export*.wav"))
-        self.desktop.run("xdotool", "windowfocus", "--sync", self.main, "key", "ctrl+F9")
-        form = self.desktop.wait_for(lambda: self.desktop.window("Export Audio"), "the export's window")
-        x, y = OUTPUT_AT
-        self.desktop.run("xdotool", "windowfocus", "--sync", form, "mousemove", "--window", form, x, y, "click", 1)
-        time.sleep(0.5)
-        self.desktop.run("xdotool", "key", "Return")
-        (path,) = self.desktop.wait_for(lambda: set(folder.glob("*export*.wav")) - before, "the export")
+        form = self.desktop.ask_for(
+            lambda: self.desktop.run("xdotool", "windowfocus", "--sync", self.main, "key", "ctrl+F9"),
+            lambda: self.desktop.window("Export Audio"),
+            "the export's window",
+        )
+
+        def begin():
+            x, y = OUTPUT_AT
+            self.desktop.run("xdotool", "windowfocus", "--sync", form, "mousemove", "--window", form, x, y, "click", 1)
+            time.sleep(0.5)
+            self.desktop.run("xdotool", "key", "Return")
+
+        (path,) = self.desktop.ask_for(begin, lambda: set(folder.glob("*export*.wav")) - before, "the export")
         size = None
         while size != (size := path.stat().st_size) or size < 1000 or self.desktop.window("Export Audio"):
             check(self.is_alive(), "qtractor ended while it exported")
@@ -236,9 +258,12 @@ class Qtractor:
     def open_editor(self):
         """Opens the plugin's window, and looks whether the plugin draws into it."""
         x, y = PLUGIN_AT
-        self.desktop.run("xdotool", "windowfocus", "--sync", self.main)
-        self.desktop.run("xdotool", "mousemove", "--window", self.main, x, y, "click", "--repeat", 2, "--delay", 80, 1)
-        window = self.desktop.wait_for(lambda: self.desktop.window("^Tacet"), "the plugin's window")
+
+        def click_twice():
+            self.desktop.run("xdotool", "windowfocus", "--sync", self.main)
+            self.desktop.run("xdotool", "mousemove", "--window", self.main, x, y, "click", "--repeat", 2, "--delay", 80, 1)
+
+        window = self.desktop.ask_for(click_twice, lambda: self.desktop.window("^Tacet"), "the plugin's window")
         return self.desktop.run("xdotool", "getwindowgeometry", window)
 
 
