@@ -44,6 +44,17 @@ fn unreadable_input_is_an_error_that_says_what_to_do() {
     fs::write(&gsm, bytes).unwrap();
     let error = failure(&gsm);
     assert!(error.contains("GSM 6.10") && error.contains("ffmpeg -i"), "{error}");
+    // To copy as it is, whatever the name.
+    let odd = folder.path("it's a take.wav");
+    fs::copy(&gsm, &odd).unwrap();
+    let error = failure(&odd);
+    let (input, output) = if cfg!(windows) {
+        (format!("\"{}\"", odd.display()), format!("\"{}\"", odd.with_extension("flac").display()))
+    } else {
+        let quoted = |path: &Path| format!("'{}'", path.display().to_string().replace('\'', r"'\''"));
+        (quoted(&odd), quoted(&odd.with_extension("flac")))
+    };
+    assert!(error.contains(&format!("ffmpeg -i {input} -vn -c:a flac {output} ")), "{error}");
     let video = folder.path("video.avi");
     fs::write(&video, [&b"RIFF\0\0\0\0AVI LIST"[..], &[0; 99]].concat()).unwrap();
     assert!(failure(&video).contains("AVI"));

@@ -19,8 +19,10 @@ mod aiff;
 mod asc;
 mod codec;
 mod conform;
+mod convert;
 mod edits;
 mod ffmpeg;
+mod foreign;
 mod frames;
 mod input;
 mod layout;
@@ -53,6 +55,7 @@ use anyhow::{Context as _, Result, bail};
 use symphonia::core::audio::{Channels, Position};
 use tacet_realtime::samples::make_finite;
 
+use convert::Refused;
 use ffmpeg::FfmpegSource;
 use input::Input;
 use layout::{Announced, Codec, Layout};
@@ -62,7 +65,7 @@ use ogg::OggSource;
 use packets::PacketSource;
 use plain::PlainSource;
 
-pub use refusal::{CONVERT, SUPPORTED};
+pub use refusal::SUPPORTED;
 
 /// How the samples were stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,6 +196,8 @@ pub struct Decoder {
     n_not_finite: u64,
     /// Bytes of the file; 0 for a pipe.
     n_bytes: u64,
+    /// The input, for words on what turns out to be unreadable on the way.
+    input: Refused,
 }
 
 impl Decoder {
@@ -213,11 +218,12 @@ impl Decoder {
             bail!("is empty (0 bytes): the recording was cut off before anything was written");
         }
         let extension = path.extension().and_then(|extension| extension.to_str());
-        match Self::open_file(file, extension, options) {
+        let input = Refused::new(Some(path), options);
+        match Self::open_file(file, extension, options, input.clone()) {
             Err(reason) if options.by_ffmpeg => {
-                Self::new(Box::new(FfmpegSource::open(path, options, &reason)?), metadata.len())
+                Self::new(Box::new(FfmpegSource::open(path, options, &reason)?), metadata.len(), input)
             }
-            opened => opened,
+            opened => opened.map_err(|error| refusal::named(error, &input)),
         }
     }
 
@@ -229,9 +235,18 @@ impl Decoder {
         Self::open_pipe(Box::new(io::stdin()), options)
     }
 
+    fn open_pipe(pipe: Box<dyn Read + Send + Sync>, options: &Options) -> Result<Self> {
+        let input = Refused::new(None, options);
+        Self::open_stream(pipe, options, input.clone()).map_err(|error| refusal::named(error, &input))
+    }
+
     /// Plain samples stream through. Anything else is kept in a temporary file first: it is read exactly like a file,
     /// whose end tells of its beginning.
-    fn open_pipe(mut pipe: Box<dyn Read + Send + Sync>, options: &Options) -> Result<Self> {
+    fn open_stream(
+        mut pipe: Box<dyn Read + Send + Sync>,
+        options: &Options,
+        refused: Refused,
+    ) -> Result<Self> {
         let mut head = Vec::new();
         pipe.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
         if head.is_empty() {
@@ -244,7 +259,7 @@ impl Decoder {
         if is_plain {
             let mut input = Input::pipe(Box::new(Cursor::new(head).chain(pipe)));
             if let Some(layout) = plain_layout(&mut input)? {
-                return Self::new(Box::new(PlainSource::new(input, layout)?), 0);
+                return Self::new(Box::new(PlainSource::new(input, layout)?), 0, refused);
             }
             bail!("cannot be read");
         }
@@ -252,17 +267,22 @@ impl Decoder {
         io::copy(&mut Cursor::new(head).chain(pipe), &mut file).context(
             "cannot be kept in a temporary file (is there space in the folder for temporary files?)",
         )?;
-        Self::open_file(file, None, options)
+        Self::open_file(file, None, options, refused)
     }
 
-    fn open_file(mut file: File, extension: Option<&str>, options: &Options) -> Result<Self> {
+    fn open_file(
+        mut file: File,
+        extension: Option<&str>,
+        options: &Options,
+        refused: Refused,
+    ) -> Result<Self> {
         let n_bytes = file.seek(SeekFrom::End(0))?;
         let mut input = Input::file(file.try_clone()?)?;
         let source = open_source(&mut input, file, extension, options)?;
-        Self::new(source, n_bytes)
+        Self::new(source, n_bytes, refused)
     }
 
-    fn new(source: Box<dyn Source>, n_bytes: u64) -> Result<Self> {
+    fn new(source: Box<dyn Source>, n_bytes: u64, input: Refused) -> Result<Self> {
         let format = source.format();
         if format.n_channels > MAX_CHANNELS {
             bail!(
@@ -270,7 +290,7 @@ impl Decoder {
                 format.n_channels
             );
         }
-        Ok(Self { source, block: Vec::new(), n_decoded: 0, n_not_finite: 0, n_bytes })
+        Ok(Self { source, block: Vec::new(), n_decoded: 0, n_not_finite: 0, n_bytes, input })
     }
 
     /// Facts about the source.
@@ -307,7 +327,9 @@ impl Decoder {
     /// The source cannot be read any more, or ended without a single sample although it holds something.
     pub fn next_block(&mut self) -> Result<Option<&[Vec<f32>]>> {
         loop {
-            if !self.source.read(&mut self.block)? {
+            let is_read =
+                self.source.read(&mut self.block).map_err(|error| refusal::named(error, &self.input))?;
+            if !is_read {
                 if self.n_decoded == 0 && self.n_bytes > 0 && self.exact_length() != Some(0) {
                     bail!(
                         "yields no sound, although it holds {} bytes: it is damaged or cut off",

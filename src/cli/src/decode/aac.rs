@@ -10,7 +10,7 @@ use syom::{AacError, Channel, DecodeOptions, Decoder, Frame};
 
 use super::asc::Config;
 use super::refusal;
-use crate::panics::foreign;
+use crate::decode::foreign::foreign;
 
 /// Packets that are looked at for SBR: encoders repeat its description within half a second.
 pub const N_LOOK: usize = 24;
@@ -279,6 +279,6 @@ mod tests {
         assert!(AacStream::described(&[0xff], "mp4").is_err());
         // xHE-AAC.
         let error = AacStream::described(&[0xf9, 0x48, 0x00, 0x00], "mp4").err().unwrap().to_string();
-        assert!(error.contains("xHE-AAC") && error.contains("ffmpeg -i"), "{error}");
+        assert!(error.contains("xHE-AAC") && error.contains("convert it first"), "{error}");
     }
 }

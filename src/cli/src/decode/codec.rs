@@ -11,7 +11,7 @@ use super::aac::{self, AacStream};
 use super::opus::{OpusStream, RATE_HZ as OPUS_RATE_HZ};
 use super::vorbis::VorbisStream;
 use super::{SourceDepth, refusal, wave_mask};
-use crate::panics::foreign;
+use crate::decode::foreign::foreign;
 
 /// The samples of a decoded packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

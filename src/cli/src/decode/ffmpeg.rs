@@ -8,10 +8,11 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
+use super::convert::stream;
 use super::input::Input;
 use super::metadata::Metadata;
 use super::plain::PlainSource;
-use super::{Findings, Format, Options, Source, SourceDepth, TrackChoice, plain_layout};
+use super::{Findings, Format, Options, Source, SourceDepth, plain_layout};
 
 /// A file that ffmpeg decodes.
 pub struct FfmpegSource {
@@ -35,14 +36,8 @@ impl FfmpegSource {
         let mut command = Command::new("ffmpeg");
         // A playlist in disguise opens nothing but files.
         command.args(["-v", "error", "-nostdin", "-protocol_whitelist", "file,pipe", "-i"]).arg(file);
-        match &options.track {
-            None => {}
-            Some(TrackChoice::Number(number)) => {
-                command.arg("-map").arg(format!("0:a:{}", number.get() - 1));
-            }
-            Some(TrackChoice::Language(language)) => {
-                command.arg("-map").arg(format!("0:a:m:language:{language}"));
-            }
+        if let Some(track) = &options.track {
+            command.args(["-map", &stream(track)]);
         }
         command.args(["-vn", "-sn", "-dn", "-c:a", "pcm_f32le", "-f", "wav", "-"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors.try_clone()?);

@@ -10,7 +10,7 @@ use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::{MetadataOptions, RawValue, StandardTag, Tag};
 
 use super::input::Input;
-use crate::panics::foreign;
+use crate::decode::foreign::foreign;
 
 /// The most bytes of a chunk that is kept.
 const MAX_CHUNK: u64 = 1 << 24;

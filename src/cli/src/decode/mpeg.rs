@@ -20,7 +20,7 @@ use super::metadata::Metadata;
 use super::runs::{Run, scan};
 use super::xing::EncoderInfo;
 use super::{Findings, Format, Source, SourceDepth};
-use crate::panics::foreign;
+use crate::decode::foreign::foreign;
 use crate::resample::n_resampled;
 
 /// A stream of frames.

@@ -163,7 +163,8 @@ impl OggSource {
     pub fn open(mut input: Input, metadata: Metadata) -> Result<Self> {
         let links = scan(&mut input)?;
         let Some(first) = links.first() else {
-            bail!("holds no sound that Tacet reads (Opus, Vorbis or FLAC in Ogg); {}", refusal::CONVERT)
+            let what = "holds no sound that Tacet reads (Opus, Vorbis or FLAC in Ogg);".to_owned();
+            return Err(refusal::refused(what));
         };
         input.seek(0)?;
         let rate_hz = first.head.rate_hz;

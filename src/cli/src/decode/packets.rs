@@ -29,7 +29,7 @@ use super::probe::probe;
 use super::tracks::choose;
 use super::windows::{self, Window};
 use super::{Findings, Format, Options, Source, SourceDepth, aac, refusal};
-use crate::panics::foreign;
+use crate::decode::foreign::foreign;
 
 /// The longest packet that silence stands in for, in samples: FLAC's largest block.
 const MAX_PATCH: u64 = 65_535;
@@ -113,7 +113,7 @@ impl PacketSource {
         let mut notes = Vec::new();
         let track = choose(&*reader, options, &names(&track_edits), &mut notes)?.clone();
         let Some(CodecParameters::Audio(params)) = &track.codec_params else {
-            bail!("holds a codec that is not known here (in {container}); {}", refusal::CONVERT);
+            return Err(refusal::refused(format!("holds a codec that is not known here (in {container});")));
         };
         let mut params = params.clone();
         let said = track_edits.iter().find(|edits| edits.track_id == track.id);

@@ -13,7 +13,7 @@ use symphonia::default::get_probe;
 
 use super::windows::{Part, Window};
 use super::{edits, refusal};
-use crate::panics::foreign;
+use crate::decode::foreign::foreign;
 
 /// Opens a file, or a window of it, from its start.
 ///
@@ -85,9 +85,8 @@ fn explain_probe(error: &SymphoniaError) -> anyhow::Error {
         SymphoniaError::IoError(error) if error.kind() != ErrorKind::UnexpectedEof => {
             anyhow!("cannot be read: {error}")
         }
-        error => anyhow!(
-            "cannot be read ({error}): it is cut off, damaged, or no audio; if a player opens it, {}",
-            refusal::CONVERT
-        ),
+        error => refusal::refused(format!(
+            "cannot be read ({error}): it is cut off, damaged, or no audio; if a player opens it,"
+        )),
     }
 }

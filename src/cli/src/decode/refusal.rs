@@ -1,18 +1,51 @@
 //! The words for what is not read: the codec's name and the command that converts it.
 
-use anyhow::{Error, anyhow};
+use std::fmt;
+
+use anyhow::Error;
+
+use super::convert::{Program, Refused};
 
 /// The readable formats, for error texts and the help.
 pub const SUPPORTED: &str = "WAV, RF64, BW64, Wave64, AIFF, AU, CAF, FLAC, MP3, Ogg Vorbis and Opus, AAC, HE-AAC and \
     ALAC in M4A, MP4 and MOV, and Matroska and WebM";
 
-/// The command that makes any other input readable, for the file that the message names in front of it.
-pub const CONVERT: &str =
-    "convert it first: ffmpeg -i INPUT -vn -c:a flac OUTPUT.flac (or let --ffmpeg do it)";
+/// An error whose next step is a conversion. Where it is made nobody knows the input's name: [`named`] adds it.
+#[derive(Debug)]
+pub struct Refusal {
+    /// What is so, up to the comma or semicolon in front of the next step.
+    what: String,
+    program: Program,
+    input: Option<Refused>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.input {
+            Some(input) => write!(f, "{} {}", self.what, input.advice(self.program)),
+            None => write!(f, "{} convert it first", self.what),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// The error for what `what` says, a sentence up to its next step: "holds no track;".
+pub fn refused(what: String) -> Error {
+    Refusal { what, program: Program::Ffmpeg, input: None }.into()
+}
+
+/// An error on this input: a refusal's command names it.
+pub fn named(mut error: Error, input: &Refused) -> Error {
+    if let Some(refusal) = error.downcast_mut::<Refusal>() {
+        refusal.input = Some(input.clone());
+    }
+    error
+}
 
 /// The error for a codec, by the name that people know it by.
 pub fn codec(container: &str, codec: &str) -> Error {
-    anyhow!("holds {codec} (in {container}), which Tacet does not decode; {CONVERT}")
+    refused(format!("holds {codec} (in {container}), which Tacet does not decode;"))
 }
 
 /// The name of a codec in a WAV, by its number in the registry of RFC 2361 and its successors.
@@ -100,25 +133,36 @@ pub fn unknown(head: &[u8]) -> Error {
     // No length in its frames' headers; ffmpeg gives up on them too.
     if matches!(*head, [0xff, second, third, ..] if second & 0xe6 == 0xe2 && second & 0x18 != 0x08 && third & 0xf0 == 0)
     {
-        return anyhow!(
-            "is an MP3 of a free bit rate, which Tacet does not read; convert it first: lame --decode INPUT OUTPUT.wav"
-        );
+        let what = "is an MP3 of a free bit rate, which Tacet does not read;".to_owned();
+        return Refusal { what, program: Program::Lame, input: None }.into();
     }
     match container(head) {
-        Some(name) => anyhow!("is {name}, which Tacet does not read; {CONVERT}"),
-        None => anyhow!("is no audio that Tacet reads ({SUPPORTED}); if a player opens it, {CONVERT}"),
+        Some(name) => refused(format!("is {name}, which Tacet does not read;")),
+        None => refused(format!("is no audio that Tacet reads ({SUPPORTED}); if a player opens it,")),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::Options;
 
     #[test]
     fn known_containers_are_named() {
         assert!(unknown(b"RIFF\0\0\0\0AVI LIST").to_string().contains("AVI video"));
         assert!(unknown(b"hello").to_string().contains("no audio"));
-        assert!(unknown(&[0xff, 0xfb, 0x04, 0, 0]).to_string().contains("lame --decode"));
+        let free = named(unknown(&[0xff, 0xfb, 0x04, 0, 0]), &Refused::new(None, &Options::default()));
+        assert!(free.to_string().contains("lame --decode"));
         assert_eq!(container(b""), None);
+    }
+
+    /// Also behind further words, as a reader adds them.
+    #[test]
+    fn the_command_names_the_input() {
+        let input = Refused::new(Some("take 1.wav".as_ref()), &Options::default());
+        let error = named(codec("wav", "GSM 6.10").context("cannot be opened"), &input);
+        let words = format!("{error:#}");
+        assert!(words.contains("cannot be opened: holds GSM 6.10 (in wav)"), "{words}");
+        assert!(words.contains("take 1.flac") && words.contains("ffmpeg -i "), "{words}");
     }
 }

@@ -1,6 +1,6 @@
 //! Which of several audio tracks is read.
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow};
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::formats::{FormatReader, Track, TrackType};
 
@@ -24,7 +24,7 @@ pub fn choose<'a>(
             return Err(refusal::codec(reader.format_info().short_name, &codecs.join(" and ")));
         }
         let what = if reader.tracks().is_empty() { "no track" } else { "no audio track" };
-        bail!("holds {what} that Tacet reads; {}", refusal::CONVERT);
+        return Err(refusal::refused(format!("holds {what} that Tacet reads;")));
     }
     let list = || {
         let name = |(index, track): (usize, &&Track)| match track.language.as_deref() {

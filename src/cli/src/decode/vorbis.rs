@@ -5,7 +5,7 @@ use lewton::audio::{PreviousWindowRight, get_decoded_sample_count, read_audio_pa
 use lewton::header::{IdentHeader, SetupHeader, read_header_ident, read_header_setup};
 
 use super::xiph;
-use crate::panics::foreign;
+use crate::decode::foreign::foreign;
 
 /// Bytes of a Vorbis stream's first packet.
 const IDENT_LEN: usize = 30;
