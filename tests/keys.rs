@@ -3,7 +3,7 @@
 #![cfg(target_os = "linux")]
 
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tacet_clap_host::library_under_test;
 use tacet_vst3_host::PluginFile;
@@ -41,14 +41,7 @@ fn keys_are_the_fields_while_one_is_edited_and_otherwise_the_hosts() {
     let window = plugin.window().unwrap();
     window.open(parent, true).unwrap();
     let limit = || plugin.value("Attenuation limit").unwrap();
-    let wait = |what: &str, is_so: &dyn Fn() -> bool| {
-        let deadline = Instant::now() + PATIENCE;
-        while !is_so() {
-            assert!(Instant::now() < deadline, "{what}");
-            window.run();
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    };
+    let wait = |what: &str, is_so: &dyn Fn() -> bool| assert!(window.run_until(PATIENCE, is_so), "{what}");
     let pause = || {
         for _ in 0..25 {
             window.run();

@@ -107,14 +107,7 @@ fn every_control_is_read_and_turned() {
     assert_eq!(plugin.value("Attenuation limit").unwrap(), 1.0);
     log.take();
     reader.turn(&knob, 24.0);
-    let wait = |what: &str, is_so: &dyn Fn() -> bool| {
-        let deadline = Instant::now() + PATIENCE;
-        while !is_so() {
-            assert!(Instant::now() < deadline, "{what}");
-            window.run();
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    };
+    let wait = |what: &str, is_so: &dyn Fn() -> bool| assert!(window.run_until(PATIENCE, is_so), "{what}");
     wait("the knob does not turn", &|| plugin.value("Attenuation limit").unwrap() < 1.0);
     let (id, value) = (plugin.id("Attenuation limit").unwrap(), plugin.value("Attenuation limit").unwrap());
     let heard = log.take();

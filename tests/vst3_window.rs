@@ -85,13 +85,8 @@ fn the_window_opens_and_closes_under_automation_and_ends_in_any_order() {
     let parent = screen.parent(WIDTH, HEIGHT);
     let window = plugin.window().unwrap();
     window.open(parent, true).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(20);
     let n_colours = || screen.picture(400, 300).into_iter().collect::<HashSet<_>>().len();
-    while n_colours() < 20 {
-        assert!(Instant::now() < deadline, "the window stays empty");
-        window.run();
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    assert!(window.run_until(Duration::from_secs(20), || n_colours() >= 20), "the window stays empty");
     assert_eq!(window.size().unwrap(), (860, 560));
     assert_eq!(window.resize(100, 100).unwrap(), (320, 240), "no smaller than what can be read");
     window.set_scale(2.0);

@@ -1,6 +1,7 @@
 //! `tacet-live`: what it says about devices, and that it starts, serves and ends when told to.
 #![cfg(target_os = "linux")]
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -125,6 +126,39 @@ fn serves(process: &Process) -> bool {
         .any(|name| name.starts_with("tacet native"))
 }
 
+/// Opens a window, in an environment with these variables.
+fn open(screen: &Screen, variables: &[(&str, &OsStr)]) -> Process {
+    let mut live = tacet_live();
+    live.args(["--backend", "dummy"])
+        .env("DISPLAY", &screen.display)
+        .env("LIBGL_ALWAYS_SOFTWARE", "1")
+        .envs(variables.iter().copied())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    Process(live.spawn().expect("run tacet-live"))
+}
+
+/// Opens a window in an environment with these variables; it serves, stays that long, and ends by the signal.
+fn opens_serves_and_ends(screen: &Screen, variables: &[(&str, &OsStr)], signal: &str, stays: Duration) {
+    let mut process = open(screen, variables);
+    let deadline = Instant::now() + PATIENCE;
+    while !serves(&process) {
+        assert!(!process.is_over(), "{variables:?}: it ended by itself");
+        assert!(Instant::now() < deadline, "{variables:?}: it never served");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // It stays: what fails after the start, a window for example, ends it soon.
+    std::thread::sleep(stays);
+    assert!(!process.is_over(), "{variables:?}: it ended by itself");
+    let told = Command::new("kill").args(["-s", signal, &process.0.id().to_string()]).status();
+    assert!(told.is_ok_and(|status| status.success()), "kill");
+    while !process.is_over() {
+        assert!(Instant::now() < deadline + PATIENCE, "{variables:?}: SIG{signal} does not end it");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(process.0.wait().expect("ask").code(), Some(0), "{variables:?}: SIG{signal}");
+}
+
 #[test]
 fn it_opens_serves_and_ends_when_told_to() {
     let Some(screen) = Screen::start() else {
@@ -134,29 +168,7 @@ fn it_opens_serves_and_ends_when_told_to() {
         return;
     };
     for signal in ["INT", "TERM"] {
-        let mut live = tacet_live();
-        live.args(["--backend", "dummy"])
-            .env("DISPLAY", &screen.display)
-            .env("LIBGL_ALWAYS_SOFTWARE", "1")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let mut process = Process(live.spawn().expect("run tacet-live"));
-        let deadline = Instant::now() + PATIENCE;
-        while !serves(&process) {
-            assert!(!process.is_over(), "it ended by itself");
-            assert!(Instant::now() < deadline, "it never served");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        // It stays: what fails after the start, a window for example, ends it soon.
-        std::thread::sleep(Duration::from_millis(500));
-        assert!(!process.is_over(), "it ended by itself");
-        let told = Command::new("kill").args(["-s", signal, &process.0.id().to_string()]).status();
-        assert!(told.is_ok_and(|status| status.success()), "kill");
-        while !process.is_over() {
-            assert!(Instant::now() < deadline + PATIENCE, "SIG{signal} does not end it");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        assert_eq!(process.0.wait().expect("ask").code(), Some(0), "SIG{signal}");
+        opens_serves_and_ends(&screen, &[], signal, Duration::from_millis(500));
     }
 }
 

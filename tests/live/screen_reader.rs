@@ -1,10 +1,9 @@
 //! The program's window as a screen reader finds it.
 
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::desktop::{Desktop, PATIENCE};
-use super::{Process, Screen, serves, tacet_live};
+use super::{Screen, open, opens_serves_and_ends};
 
 /// `AtspiRole`'s number of a slider.
 const SLIDER: u32 = 51;
@@ -13,15 +12,9 @@ const SLIDER: u32 = 51;
 fn its_controls_are_read_and_turned() {
     let (Some(desktop), Some(screen)) = (Desktop::start(), Screen::start()) else { return };
     let data = tempfile::tempdir().expect("a folder");
-    let mut live = tacet_live();
-    live.args(["--backend", "dummy"])
-        .env("DISPLAY", &screen.display)
-        .env("LIBGL_ALWAYS_SOFTWARE", "1")
-        .env("DBUS_SESSION_BUS_ADDRESS", &desktop.address)
-        .env("XDG_DATA_HOME", data.path())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let mut process = Process(live.spawn().expect("run tacet-live"));
+    let variables =
+        [("DBUS_SESSION_BUS_ADDRESS", desktop.address.as_ref()), ("XDG_DATA_HOME", data.path().as_os_str())];
+    let mut process = open(&screen, &variables);
     let reader = desktop.reader();
     let knob = reader.find("Reduce by at most", || assert!(!process.is_over(), "it ended by itself"));
     assert_eq!((knob.role, knob.description.as_str()), (SLIDER, "no limit"));
@@ -58,28 +51,8 @@ fn a_bus_that_does_not_answer_holds_up_nothing() {
     for address in
         [format!("unix:path={}", bus.display()), "unix:path=/nowhere".into(), "tcp:host=nowhere".into()]
     {
-        let mut live = tacet_live();
-        live.args(["--backend", "dummy"])
-            .env("DISPLAY", &screen.display)
-            .env("LIBGL_ALWAYS_SOFTWARE", "1")
-            .env("DBUS_SESSION_BUS_ADDRESS", &address)
-            .env("XDG_DATA_HOME", folder.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let mut process = Process(live.spawn().expect("run tacet-live"));
-        let deadline = Instant::now() + PATIENCE;
-        while !serves(&process) {
-            assert!(!process.is_over(), "{address}: it ended by itself");
-            assert!(Instant::now() < deadline, "{address}: it never served");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        std::thread::sleep(Duration::from_secs(1));
-        let told = Command::new("kill").args(["-s", "TERM", &process.0.id().to_string()]).status();
-        assert!(told.is_ok_and(|status| status.success()), "kill");
-        while !process.is_over() {
-            assert!(Instant::now() < deadline + PATIENCE, "{address}: it does not end");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        assert_eq!(process.0.wait().expect("ask").code(), Some(0), "{address}");
+        let variables =
+            [("DBUS_SESSION_BUS_ADDRESS", address.as_ref()), ("XDG_DATA_HOME", folder.path().as_os_str())];
+        opens_serves_and_ends(&screen, &variables, "TERM", Duration::from_secs(1));
     }
 }

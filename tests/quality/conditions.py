@@ -64,30 +64,47 @@ def speech(out):
     return [tuple(read(path).astype(float) for path in pair) for pair in paths]
 
 
-def measure(args, pairs):
-    """Means of STOI, SI-SDR and PESQ for the reference and for the defaults, and whether both are equal."""
-    means, outputs = {}, {}
+def write(folder, pairs):
+    """Writes pairs to clean/ and noisy/; returns the noisy files."""
     for kind in ("clean", "noisy"):
-        (args.out / kind).mkdir(exist_ok=True)
+        (folder / kind).mkdir(parents=True, exist_ok=True)
     for i, pair in enumerate(pairs):
         for kind, audio in zip(("clean", "noisy"), pair):
-            soundfile.write(args.out / kind / f"{i}.wav", audio.astype(np.float32), RATE_HZ, subtype="FLOAT")
-    files = [args.out / "noisy" / f"{i}.wav" for i in range(len(pairs))]
+            soundfile.write(folder / kind / f"{i}.wav", audio.astype(np.float32), RATE_HZ, subtype="FLOAT")
+    return [folder / "noisy" / f"{i}.wav" for i in range(len(pairs))]
+
+
+def denoise(tacet, files, name, options):
+    """Denoises written files with these options; returns the results, which lie in a folder of this name beside them."""
+    folder = files[0].parent.parent / name
+    results = [folder / file.name for file in files]
+    for result in results:
+        result.unlink(missing_ok=True)
+    subprocess.run([tacet, "denoise", "--quiet", *options, "--out-dir", folder, *files], check=True)
+    return results
+
+
+def mean_scores(tacet, results):
+    """Means of STOI, SI-SDR and PESQ over denoised files."""
+    scores = []
+    for result in results:
+        clean = result.parent.parent / "clean" / result.name
+        command = [tacet, "score", "--json", "--delay", "0", clean, result]
+        mean = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["files"][0]["mean"]
+        ours, theirs = (signal.resample_poly(read(path).astype(float), 1, 3) for path in (result, clean))
+        loud = 0.3 / np.abs(theirs).max()
+        scores.append((float(mean["stoi"]), float(mean["si_sdr_db"]), pesq.pesq(16_000, theirs * loud, ours * loud, "wb")))
+    return np.mean(scores, axis=0)
+
+
+def measure(args, pairs):
+    """Means of STOI, SI-SDR and PESQ for the reference and for the defaults, and whether both are equal."""
+    files = write(args.out, pairs)
+    means, outputs = {}, {}
     for name, options in (("reference", ["--reference"]), ("default", [])):
-        folder = args.out / name
-        for file in files:
-            (folder / file.name).unlink(missing_ok=True)
-        subprocess.run([args.tacet, "denoise", "--quiet", *options, "--out-dir", folder, *files], check=True)
-        scores = []
-        for file in files:
-            clean = args.out / "clean" / file.name
-            command = [args.tacet, "score", "--json", "--delay", "0", clean, folder / file.name]
-            mean = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["files"][0]["mean"]
-            ours, theirs = (signal.resample_poly(read(path).astype(float), 1, 3) for path in (folder / file.name, clean))
-            loud = 0.3 / np.abs(theirs).max()
-            scores.append((float(mean["stoi"]), float(mean["si_sdr_db"]), pesq.pesq(16_000, theirs * loud, ours * loud, "wb")))
-        means[name] = np.mean(scores, axis=0)
-        outputs[name] = [(folder / file.name).read_bytes() for file in files]
+        results = denoise(args.tacet, files, name, options)
+        means[name] = mean_scores(args.tacet, results)
+        outputs[name] = [result.read_bytes() for result in results]
     return means, outputs["reference"] == outputs["default"]
 
 

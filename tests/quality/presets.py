@@ -9,14 +9,10 @@ if a preset is worse than both the default and the plain limit in a kind, beyond
 """
 
 import argparse
-import json
 import pathlib
-import subprocess
 import sys
 
 import numpy as np
-import pesq
-import soundfile
 from scipy import linalg, signal
 
 import conditions
@@ -94,24 +90,6 @@ def kinds(items):
     return table
 
 
-def scores(args, pairs, options):
-    """Means of STOI and PESQ."""
-    values = []
-    for i, (clean, noisy) in enumerate(pairs):
-        paths = [args.out / f"{name}.wav" for name in ("clean", "noisy", "result")]
-        for path, audio in zip(paths, (clean, noisy)):
-            soundfile.write(path, audio.astype(np.float32), RATE_HZ, subtype="FLOAT")
-        paths[2].unlink(missing_ok=True)
-        subprocess.run([args.tacet, "denoise", "--quiet", *options, paths[1], "-o", paths[2]], check=True)
-        command = [args.tacet, "score", "--json", "--delay", "0", paths[0], paths[2]]
-        report = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-        theirs, ours = (signal.resample_poly(conditions.read(path).astype(float), 1, 3) for path in (paths[0], paths[2]))
-        loud = 0.3 / np.abs(theirs).max()
-        stoi = float(report["files"][0]["mean"]["stoi"])
-        values.append((stoi, pesq.pesq(16_000, theirs * loud, ours * loud, "wb")))
-    return np.mean(values, axis=0)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--tacet", required=True, help="the command-line program")
@@ -119,9 +97,12 @@ def main():
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     table = kinds(conditions.speech(args.out))
+    files = [conditions.write(args.out / name.replace(" ", "-"), pairs) for name, pairs in table.items()]
     results = {}
     for name, options in [*BESIDE.items(), *((preset, ["--preset", preset]) for preset in PRESETS)]:
-        results[name] = [scores(args, pairs, options) for pairs in table.values()]
+        denoised = [conditions.denoise(args.tacet, kind, name.replace(" ", "-"), options) for kind in files]
+        # STOI and PESQ.
+        results[name] = [conditions.mean_scores(args.tacet, kind)[[0, 2]] for kind in denoised]
     print("| | " + " | ".join(table) + " |")
     print("|---|" + "---:|" * len(table))
     for name, row in results.items():

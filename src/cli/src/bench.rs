@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use serde::Serialize;
-use tacet_realtime::device::{self, Device, Facts, Warning};
+use tacet_realtime::device::{self, Device, Facts};
 use tacet_realtime::lab::HOP_US;
 
 use measure::{Measured, Throughput};
@@ -110,8 +110,7 @@ pub fn run(args: &Args) -> Result<bool> {
             continue;
         }
         eprintln!("Measuring {name}");
-        if let Some(no_graphs) = found.warnings.iter().find(|warning| matches!(warning, Warning::NoGraphs(_)))
-        {
+        if let Some(no_graphs) = found.no_graphs() {
             eprintln!("note: {name}: {no_graphs}");
         }
         match measure::device(found, &model, args) {

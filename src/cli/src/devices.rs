@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use anyhow::Result;
 use serde::Serialize;
-use tacet_realtime::device::{self, Assessment, Device, Facts, MPS_FLOOR, Use, Warning};
+use tacet_realtime::device::{self, Assessment, Device, Facts, MPS_FLOOR, Use};
 use tacet_realtime::engine::torch::TorchDevice;
 use tacet_torch_pack::abi::TORCH_VERSION;
 
@@ -73,7 +73,7 @@ fn entry(found: &Assessment) -> Entry {
         available: found.is_available(),
         reason: found.unavailable.as_ref().map(ToString::to_string),
         cuda_graphs: (matches!(found.device, Device::Torch(TorchDevice::Cuda(_))) && found.is_available())
-            .then(|| !found.warnings.iter().any(|warning| matches!(warning, Warning::NoGraphs(_)))),
+            .then(|| found.no_graphs().is_none()),
         df_method_live: if native { "native" } else { "real_one_step" },
         df_method_files: found.df.map(|df| device::df_method_name(df.method)),
         df_method_files_reason: found.df.map(|df| df.reason),

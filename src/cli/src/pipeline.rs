@@ -290,7 +290,7 @@ impl<P: HopProcessor> Pipeline<P> {
             self.n_denoised += 1;
             let noted = self.processor.noted();
             if noted.is_active {
-                observer.active_hop(&slices(&self.hop_before), &slices(&self.hop_out));
+                observer.active_hop(&first(&self.hop_before, HOP), &first(&self.hop_out, HOP));
             }
             match &mut self.keep_clean {
                 Some(keep_clean) => keep_clean.push(&self.hop_before, &self.hop_out, noted.clean_due),
@@ -343,10 +343,6 @@ impl<P: HopProcessor> Pipeline<P> {
         }
         Ok(())
     }
-}
-
-fn slices(hop: &[Vec<f32>]) -> Vec<&[f32]> {
-    hop.iter().map(Vec::as_slice).collect()
 }
 
 /// The first samples of every channel.

@@ -2,6 +2,7 @@
 
 use std::ffi::c_void;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use vst3::Steinberg::Linux::{
@@ -111,6 +112,19 @@ impl Window {
         let timers = self.frame.timers.lock().map(|timers| timers.clone()).unwrap_or_default();
         // SAFETY: a timer that is removed meanwhile is still held here.
         timers.iter().for_each(|timer| unsafe { timer.onTimer() });
+    }
+
+    /// Lends it time until something is so, and says whether that came in time.
+    pub fn run_until(&self, patience: Duration, mut is_so: impl FnMut() -> bool) -> bool {
+        let deadline = Instant::now() + patience;
+        while !is_so() {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            self.run();
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        true
     }
 
     /// Offers it a key that the host has got: its character or zero, and VST3's virtual key or zero. Whether it was taken.

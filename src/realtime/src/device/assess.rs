@@ -160,6 +160,11 @@ impl Assessment {
     pub fn is_available(&self) -> bool {
         self.unavailable.is_none()
     }
+
+    /// The warning that live steps are not recorded, if they are not.
+    pub fn no_graphs(&self) -> Option<&Warning> {
+        self.warnings.iter().find(|warning| matches!(warning, Warning::NoGraphs(_)))
+    }
 }
 
 /// Judges a device. `chosen` is the deep-filter method that the user asks for, if any.
