@@ -1,4 +1,4 @@
-//! What a hop costs the audio thread, apart from the inference that runs elsewhere: transform, exchange, enhancement,
+//! Cost of a hop on the audio thread, apart from the inference that runs elsewhere: transform, exchange, enhancement,
 //! inverse transform, output stage.
 //!
 //!     cargo xtask bench audio_thread
@@ -78,7 +78,7 @@ impl Sound {
     }
 }
 
-/// What each part of a hop takes alone, for one channel, and what the system takes to wake a parked thread.
+/// Time of each part of a hop alone, for one channel, and of waking a parked thread.
 fn parts() {
     let (mut hot, mut cold) = (parts_alone(|| {}), parts_alone(forget));
     println!("\nparts, one channel, microseconds             p50    p99   cold p50    p99");
@@ -135,7 +135,7 @@ fn parts_alone(before: impl Fn()) -> [Times; 6] {
     times
 }
 
-/// What the system takes to wake a thread that is parked, on the thread that wakes it.
+/// Time to wake a parked thread, on the thread that wakes it.
 fn wakes(before: impl Fn()) -> Times {
     let is_done = AtomicBool::new(false);
     std::thread::scope(|scope| {

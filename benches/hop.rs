@@ -114,8 +114,8 @@ fn main() {
     batches(&model, &signal, official.as_mut());
 }
 
-/// What the memory allows: how fast one core reads as many bytes as the large matrices have, over and over, and what share
-/// of that the pipeline makes of its time.
+/// Limit set by the memory: how fast one core reads as many bytes as the large matrices have, over and over, and the share
+/// of that time in the pipeline's.
 fn roofline(ours: &mut [Ours]) {
     println!("Roofline: the GRUs' weights are read once per hop.");
     println!("{:<22} {:>9} {:>12} {:>12} {:>7}", "", "MB", "read alone us", "GB/s", "share");

@@ -32,7 +32,7 @@ const FEW_HOPS: usize = 600;
 /// Turns that every row takes with the official runtime.
 const TURNS: usize = 5;
 
-/// What one way of going through the recording took.
+/// Cost of one way through the recording.
 #[derive(Default)]
 struct Row {
     name: String,
@@ -42,7 +42,7 @@ struct Row {
     /// Of these, to the official runtime's at the same time.
     wall_ratio: Times,
     cpu_ratio: Times,
-    /// What the process held more than before, at most.
+    /// Peak growth of the process's memory.
     peak_mb: f64,
 }
 

@@ -1,4 +1,4 @@
-//! What every input must satisfy, whatever its bytes: one function per reader.
+//! Properties of every reader for arbitrary bytes: one function per reader.
 //!
 //! Readers: models in every form, audio files of any format, recordings to score, samples to denoise, the torch pack's
 //! manifest. Saved states are checked in `state_checks.rs`, which needs the plugin.

@@ -1,4 +1,4 @@
-//! What every saved state must satisfy, whatever its bytes; see `checks.rs`.
+//! Properties of saved states for arbitrary bytes; see `checks.rs`.
 
 /// A saved state of any bytes: what is no state is refused by the framework's reader; what gets through is put in order,
 /// complete, and in order already when it comes again.

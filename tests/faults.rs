@@ -1,5 +1,6 @@
-//! What a host or a user may do to the built plugin and the torch pack while audio plays. `docs/faults.md` has the figures;
-//! each test prints its row. Faults of the inference thread are tested beside the processor, with scripted engines.
+//! Faults caused by a host or a user in the built plugin and the torch pack while audio plays. `docs/faults.md` has the
+//! figures; each test prints its row. Faults of the inference thread are tested beside the processor, with scripted
+//! engines.
 
 use std::fs;
 use std::path::{Path, PathBuf};

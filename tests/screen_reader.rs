@@ -36,7 +36,7 @@ const KNOBS: [(&str, f64, f64, f64, &str); 7] = [
     ("Leave alone above", -15.0, 35.0, 35.0, "35.0 dB"),
 ];
 
-/// What is pressed in the main view: name and role.
+/// Controls of the main view that are pressed: name and role.
 const SWITCHES: [(&str, u32); 19] = [
     ("Bypass", TOGGLE),
     ("Preset", COMBO),

@@ -81,7 +81,7 @@ fn it_describes_itself() -> Result<()> {
 }
 
 #[test]
-fn it_sounds_like_the_clap_to_the_bit_with_automation_at_its_samples() -> Result<()> {
+fn it_is_bit_identical_to_the_clap_with_automation_at_its_samples() -> Result<()> {
     let (_folder, file) = plugin();
     let clap = tacet_clap_host::PluginFile::load(&library_under_test())?;
     let input = input();

@@ -15,7 +15,7 @@ const N_TICKS: usize = 5;
 
 /// A curve: its name and its points, both coordinates positive.
 pub struct Curve {
-    /// What the legend says.
+    /// Label in the legend.
     pub name: String,
     /// `(x, y)` with rising `x`.
     pub points: Vec<(f64, f64)>,

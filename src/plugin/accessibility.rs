@@ -26,10 +26,10 @@ mod system;
 
 /// Between two descriptions where nothing was asked for: readings change with every picture.
 const PAUSE: Duration = Duration::from_millis(100);
-/// What the window is called.
+/// Name of the window.
 const NAME: &str = "Tacet";
 
-/// What the system asks for, on its way to the window's thread.
+/// Actions requested by the system, on their way to the window's thread.
 struct Requests {
     is_wanted: AtomicBool,
     actions: Mutex<Vec<ActionRequest>>,

@@ -40,7 +40,7 @@ impl HostKeys {
         true
     }
 
-    /// What was taken since the last time.
+    /// The keys taken since the last call.
     pub fn take(&self) -> Vec<Event> {
         std::mem::take(&mut self.typed.lock())
     }

@@ -29,9 +29,9 @@ pub struct KeyboardFocus {
     /// Keeps the framework's connection open.
     _handle: PlatformHandle,
     window: u32,
-    /// What the window hears of besides keys.
+    /// Events besides keys that the window receives.
     events: EventMask,
-    /// Whether it hears of keys.
+    /// Whether it receives keys.
     is_used: bool,
 }
 

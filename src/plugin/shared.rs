@@ -56,7 +56,7 @@ pub struct Shared {
     slot_manager: Mutex<Option<SlotManager>>,
     /// How the slots are served, as of the last turn: what the panel reads.
     states: Mutex<[SlotState; N_SLOTS]>,
-    /// What the background thread is to drop.
+    /// Objects for the background thread to drop.
     retired: Mutex<Vec<Box<dyn Send>>>,
     _counted: Counted,
 }
@@ -87,17 +87,17 @@ impl Drop for Counted {
 }
 
 thread_local! {
-    /// What [`last_created`] returns.
+    /// The instance that [`last_created`] returns.
     static LAST_CREATED: RefCell<Weak<Shared>> = const { RefCell::new(Weak::new()) };
 }
 
-/// What the instance shares that was created last on this thread. The framework creates an instance and shows it to nobody.
+/// Shared state of the instance created last on this thread: the framework creates an instance and shows it to nobody.
 pub(crate) fn last_created() -> Option<Arc<Shared>> {
     LAST_CREATED.with_borrow(Weak::upgrade)
 }
 
 impl Shared {
-    /// What a new instance shares.
+    /// Shared state of a new instance.
     pub fn create() -> Arc<Self> {
         let shared = Arc::<Self>::default();
         LAST_CREATED.set(Arc::downgrade(&shared));
@@ -139,7 +139,7 @@ impl Shared {
     }
 
     /// Joins the inference services for slot A, and B where it is compared; waits until A has an engine, at most `patience`.
-    /// What was joined before leaves, on the background thread.
+    /// Connects to the inference service; earlier connections are dropped on the background thread.
     pub fn connect(&self, model: ModelKind, n_channels: usize, patience: Duration) -> SlotInbox {
         let (mut slot_manager, inbox) =
             SlotManager::new(self.services, model, n_channels, self.signal.clone());

@@ -46,7 +46,7 @@ fn float_on_request() {
     assert_eq!((found, result[0].len()), (float_spec(48_000, 2), 999));
 }
 
-/// What is louder than full scale stays so in floating point; integers clip, and say so.
+/// Samples beyond full scale stay so in floating point; integers clip, with a warning.
 #[test]
 fn beyond_full_scale_is_clipped_never_wrapped() {
     let folder = Folder::new();

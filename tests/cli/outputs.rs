@@ -296,7 +296,7 @@ fn a_video_put_back_together_is_in_sync() {
     }
 }
 
-/// What Tacet refuses is read by ffmpeg only where that is asked for.
+/// Files that Tacet refuses are read through ffmpeg only on request.
 #[test]
 fn ffmpeg_reads_the_rest_if_asked() {
     let folder = Folder::new();

@@ -1,4 +1,4 @@
-//! What a run tells and shows: that it denoises, the report, the picture; and that it does the same twice.
+//! Results of a run: noise is reduced, the report, the picture; and a second run gives the same.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -86,7 +86,7 @@ fn a_reader_that_leaves_is_an_error_not_a_crash() {
     );
 }
 
-/// What a microphone has said so far comes out while it is silent: nothing waits for a chunk to fill. All but the delay of
+/// Output of a live input follows while the input is silent: nothing waits for a chunk to fill. All but the delay of
 /// the network and of the writer's buffer, 0.1 s together.
 #[test]
 fn a_live_input_is_handed_on_while_it_lasts() {

@@ -27,7 +27,7 @@ pub fn denoise_file(input: &Path, output: &Path, more: &[&str]) {
     assert_eq!(result.status.code(), Some(0), "{}", stderr(&result));
 }
 
-/// What a run wrote to standard error.
+/// Standard error of a run.
 pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }

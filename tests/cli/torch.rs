@@ -136,7 +136,7 @@ fn pack(folder: &Folder, platform: Platform) -> std::path::PathBuf {
     dir
 }
 
-/// What `denoise --engine torch` says with this pack; the native engine does the work all the same.
+/// Messages of `denoise --engine torch` with this pack; the native engine does the work all the same.
 fn complaint(folder: &Folder, pack: &Path, preload: Option<&Path>) -> String {
     let (input, output) = (noisy(folder, 100), folder.path("out.wav"));
     let denoise = |engine: &str| {

@@ -80,7 +80,7 @@ impl Case {
     }
 }
 
-/// What came out of a file.
+/// A decoded file.
 struct Decoded {
     rate_hz: u32,
     channels: Vec<Vec<f32>>,
@@ -209,7 +209,7 @@ fn lag(reference: &[f32], signal: &[f32], reach: i64) -> i64 {
     (-reach..=reach).min_by(|&a, &b| difference(a).total_cmp(&difference(b))).unwrap()
 }
 
-/// What is wrong with a file, if anything.
+/// The fault of a file, if any.
 fn verdict(
     case: &Case,
     decoded: anyhow::Result<Decoded>,
@@ -318,7 +318,7 @@ fn reason(case: &Case) -> &str {
     }
 }
 
-/// What was read, by container: the table of the README.
+/// Formats read, by container: the table of the README.
 fn table(read: &BTreeMap<String, BTreeSet<String>>) -> String {
     let mut lines = vec!["| container | codecs |".to_owned(), "|---|---|".to_owned()];
     for (id, name) in CONTAINERS {

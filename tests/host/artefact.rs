@@ -7,7 +7,7 @@ use std::process::Command;
 const ALLOWED: [&str; 6] =
     ["libc.so.", "libm.so.", "libgcc_s.so.", "ld-linux", "libdl.so.", "libpthread.so."];
 
-/// What readelf says of the library, a line per entry.
+/// Output of readelf for the library, a line per entry.
 fn readelf(what: &str) -> Vec<String> {
     let output = Command::new("readelf")
         .args(["--wide", what])

@@ -1,4 +1,4 @@
-//! What validators and odd hosts do: every rate with every block size, buffers in place or constant, blocks larger than
+//! Calls of validators and odd hosts: every rate with every block size, buffers in place or constant, blocks larger than
 //! announced, parameters as text, states in pieces and from another thread than audio's, many short lives.
 
 use std::time::Duration;
@@ -119,7 +119,7 @@ fn a_state_may_be_read_and_written_a_few_bytes_at_a_time() {
     assert!((instance.value("Mix").unwrap() - 0.3).abs() < 1e-6);
 }
 
-/// What a project holds is what is heard.
+/// A loaded project sounds like the saved one.
 #[test]
 fn a_loaded_state_sounds_like_the_saved_one() {
     let input = vec![noise(48_000, 6), noise(48_000, 7)];

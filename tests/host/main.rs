@@ -35,7 +35,7 @@ fn recording() -> Vec<f32> {
     reader.samples::<i32>().map(|sample| sample.unwrap() as f32 / scale).collect()
 }
 
-/// What the single-threaded pipeline makes of it, late by `delay` samples.
+/// Output of the single-threaded pipeline, late by `delay` samples.
 fn reference(input: &[Vec<f32>], delay: usize) -> Vec<Vec<f32>> {
     let model = NativeModel::new(&tacet::weights::embedded().unwrap()).unwrap();
     let mut denoiser =
@@ -111,7 +111,7 @@ fn it_describes_itself() {
 }
 
 #[test]
-fn it_equals_the_file_path_to_the_bit() {
+fn it_is_bit_identical_to_the_file_path() {
     let mono = recording();
     let n = mono.len().min(6 * 48_000);
     let stereo = vec![mono[..n].to_vec(), noise(n, 1)];
@@ -165,7 +165,7 @@ fn an_impulse_finds_the_reported_latency() {
 }
 
 #[test]
-fn bypass_is_the_input_late_by_the_latency_to_the_bit() {
+fn bypass_is_bit_identical_to_the_delayed_input() {
     for rate_hz in [48e3, 44.1e3, 96e3] {
         let (_plugin, mut instance) = active(rate_hz, 2);
         instance.set("Bypass", 1.0).unwrap();

@@ -21,7 +21,7 @@ fn tacet_live() -> Command {
     command
 }
 
-/// What a run wrote to standard error.
+/// Standard error of a run.
 fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }

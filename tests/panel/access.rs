@@ -1,4 +1,4 @@
-//! What screen readers find: every control by its name, with its value and unit. Needs no graphics adapter.
+//! The panel for screen readers: every control by its name, with its value and unit. Needs no graphics adapter.
 
 use egui_kittest::{Harness, kittest::NodeT, kittest::Queryable};
 use tacet::panel::{

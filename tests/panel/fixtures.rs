@@ -1,4 +1,4 @@
-//! What the panel draws in the tests: the plugin's own parameters over a host that records, made-up measurements, and a
+//! Content of the panel in the tests: the plugin's own parameters over a host that records, made-up measurements, and a
 //! synthetic voice in noise.
 
 use std::sync::{Arc, Mutex};
@@ -27,7 +27,7 @@ use tacet_torch_pack::abi::Probe;
 
 use crate::voice::{Syllable, syllable};
 
-/// What the panel did, in order.
+/// Actions of the panel, in order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     Begin(ParamId),
@@ -96,7 +96,7 @@ impl Bench {
         Self { panel: Panel::default(), view_model, params, settings, host }
     }
 
-    /// What the panel has done so far.
+    /// Actions of the panel so far.
     pub fn events(&self) -> Vec<Event> {
         self.host.events.lock().unwrap().clone()
     }

@@ -1,6 +1,6 @@
 //! The made-up voice of the fixtures: three phrases in eight seconds.
 
-/// What the voice does at a time.
+/// Excitation of the voice at a time.
 pub struct Syllable {
     pub voiced: f32,
     pub hissed: f32,
@@ -11,7 +11,7 @@ pub struct Syllable {
 const VOWELS_HZ: [[f32; 2]; 6] =
     [[720.0, 1240.0], [310.0, 2250.0], [470.0, 1850.0], [560.0, 920.0], [330.0, 850.0], [640.0, 1700.0]];
 
-/// What the voice does `t` seconds after the start.
+/// Excitation of the voice `t` seconds after the start.
 pub fn syllable(t: f32) -> Syllable {
     // Begin, length, vowel, and whether it begins with a hiss: three phrases in eight seconds.
     const SYLLABLES: [(f32, f32, usize, bool); 22] = [

@@ -1,4 +1,4 @@
-//! What must hold for the whole pipeline whatever the network says: delay, dry path, poisoned input, reset.
+//! Properties of the whole pipeline for any answer of the network: delay, dry path, poisoned input, reset.
 
 use tacet_realtime::engine::Thresholds;
 use tacet_realtime::model::{HOP, ModelKind};
@@ -119,7 +119,7 @@ fn whole_hops_of_poison_and_of_absurd_levels_leave_finite_output_and_a_working_n
 }
 
 #[test]
-fn a_reset_denoiser_equals_a_fresh_one_to_the_bit() {
+fn a_reset_denoiser_is_bit_identical_to_a_new_one() {
     for kind in ModelKind::ALL {
         let Some(model) = model(kind) else { continue };
         let (first, second) = (signals::speech_like(1.0), signals::full_scale(0.5));
@@ -137,9 +137,9 @@ fn a_reset_denoiser_equals_a_fresh_one_to_the_bit() {
     }
 }
 
-/// What is compared with the oracles hop by hop holds for files, which go through in chunks.
+/// Files, which go through in chunks, equal the hop-by-hop pipeline that is compared with the oracles.
 #[test]
-fn sequences_equal_the_hop_by_hop_pipeline_to_the_bit() {
+fn sequences_are_bit_identical_to_the_hop_by_hop_pipeline() {
     for kind in ModelKind::ALL {
         let Some(model) = model(kind) else { continue };
         let second = signals::full_scale(3.0);

@@ -49,7 +49,7 @@ struct Player {
     is_plain: bool,
 }
 
-/// What sequences share: the plugin file, and an instance that keeps the inference thread alive between them.
+/// State shared by sequences: the plugin file, and an instance that keeps the inference thread alive between them.
 pub struct Session<'a> {
     file: &'a PluginFile,
     keeper: Option<Instance>,
@@ -65,7 +65,7 @@ impl<'a> Session<'a> {
         Self { file, keeper: None, params: first.params().to_vec(), state, log: Vec::new() }
     }
 
-    /// What the last sequence did.
+    /// Calls of the last sequence.
     pub fn log(&self) -> &[String] {
         &self.log
     }

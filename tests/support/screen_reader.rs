@@ -100,7 +100,7 @@ pub struct Reader {
 /// An object on the bus: who answers for it, and its path there.
 pub type Place = (String, OwnedObjectPath);
 
-/// What a screen reader says of an object.
+/// Description of an object for a screen reader.
 #[derive(Clone, Debug)]
 pub struct Node {
     pub place: Place,
@@ -165,7 +165,7 @@ impl Reader {
         Ok(Node { place, name, role, description, interfaces })
     }
 
-    /// What is found by its name. `meanwhile` is called while it is not there.
+    /// Finds an object by its name. `meanwhile` is called while it is not there.
     ///
     /// # Panics
     /// It does not appear.

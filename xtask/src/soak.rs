@@ -84,7 +84,7 @@ fn screen(plan: &Plan, report: &Report) -> String {
     lines.join("\n")
 }
 
-/// What may not be: a hop that differs where nothing is ever late; where something may be, differences that do not end.
+/// Fails on a hop that differs where nothing is ever late, and on differences that do not end where something may be.
 fn judge(plan: &Plan, report: &Report) -> Result<()> {
     if !plan.is_realtime && report.n_different > 0 {
         bail!("{} hops differ from the offline render", report.n_different);

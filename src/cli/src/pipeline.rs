@@ -31,7 +31,7 @@ pub trait HopProcessor {
     /// As [`push`](Self::push).
     fn pop(&mut self, output: &mut [Vec<f32>]) -> Result<bool>;
 
-    /// What is known of the hop given last.
+    /// Facts known of the last hop.
     fn noted(&self) -> Noted {
         Noted::default()
     }

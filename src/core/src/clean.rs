@@ -50,7 +50,7 @@ const FALL: f32 = 0.02;
 /// Follows how clean a stream is.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CleanRule {
-    /// What is kept and what is taken of speech.
+    /// Powers of speech kept and of speech removed.
     kept: Mean,
     taken: Mean,
     /// Input power of the other hops.

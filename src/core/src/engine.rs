@@ -65,7 +65,7 @@ impl Default for Thresholds {
     }
 }
 
-/// What thresholds that are [far](Thresholds::are_far) from their defaults do.
+/// Effect of thresholds that are [far](Thresholds::are_far) from their defaults.
 pub const FAR_THRESHOLDS: &str = "far from their defaults, the thresholds on the local SNR save time and cost speech: below \
      4.8 kHz the mask alone was never trained, and moments that are silenced or passed begin and end with a step";
 /// How far a threshold may be from its default before it is far, in dB.

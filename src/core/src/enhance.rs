@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_decibels_is_the_noisy_frame_to_the_bit() {
+    fn zero_decibels_is_bit_identical_to_the_noisy_frame() {
         let shaping = Shaping { attenuation_limit_db: 0.0, post_filter_beta: 0.05, ..Default::default() };
         for stage in [Stage::Silence, Stage::Clean, Stage::MaskOnly, Stage::Full] {
             assert_eq!(run(&shaping, stage, &answers(2, 0.1)), frames(2));

@@ -46,7 +46,7 @@ struct Chunk<W> {
     n_read: usize,
 }
 
-/// What is known of a hop beside its samples.
+/// Facts known of a hop beside its samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Noted {
     /// Share of the input that the rule for [clean](crate::clean) recordings lets through, as far as the recording was
@@ -156,7 +156,7 @@ impl<W: Send + 'static> Sequence<W> {
         self
     }
 
-    /// What was noted of the hop read last.
+    /// Facts noted of the hop read last.
     pub fn noted(&self) -> Noted {
         self.noted
     }

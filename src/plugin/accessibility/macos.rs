@@ -23,7 +23,7 @@ use tacet_realtime::inference::keep_loaded::keep_library_loaded;
 
 use super::Handler;
 
-/// What belongs to a view.
+/// State that belongs to a view.
 struct State {
     system: System,
     handler: Handler,

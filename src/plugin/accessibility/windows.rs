@@ -1,6 +1,6 @@
 //! UI Automation. Windows asks the window's procedure for it, in front of which [`procedure`] stands.
 //!
-//! What has changed is announced by a message to the window itself: announcing makes others call the window, which may not
+//! Changes are announced by a message to the window itself: announcing makes others call the window, which may not
 //! happen in the midst of a picture.
 
 use std::cell::RefCell;
@@ -21,7 +21,7 @@ const ANNOUNCE: u32 = WM_APP + 0x7ac;
 /// Tells [`procedure`] from others in front of a window.
 const ID: usize = 0x7ace7;
 
-/// What belongs to a window.
+/// State that belongs to a window.
 struct State {
     system: System,
     handler: Handler,
@@ -87,7 +87,7 @@ impl Drop for Adapter {
     }
 }
 
-/// What the window is sent, before it sees it.
+/// Window procedure in front of the window's own.
 unsafe extern "system" fn procedure(
     window: Window,
     message: u32,

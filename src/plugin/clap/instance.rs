@@ -127,7 +127,7 @@ impl Instance {
         Some(NonNull::from(Box::leak(Box::new(instance))))
     }
 
-    /// What the panel and the background thread share with this instance.
+    /// State shared with the panel and the background thread.
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }

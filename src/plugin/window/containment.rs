@@ -4,7 +4,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// What stands in the window then.
+/// Text in the window of a panel that has failed.
 pub const FAILURE: &str = "The panel has failed. Sound goes on; close this window and open it again.";
 
 /// Whether the panel has failed since its window was opened.

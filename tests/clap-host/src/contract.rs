@@ -1,4 +1,4 @@
-//! What a host may do besides processing block by block on one thread: buffers in place, marked constant, larger than
+//! Liberties of a host besides processing block by block on one thread: buffers in place, marked constant, larger than
 //! announced; parameters as text; states in small pieces; and all of the main thread's while another thread processes.
 
 use std::ffi::CString;

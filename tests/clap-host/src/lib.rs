@@ -40,7 +40,7 @@ pub fn library_under_test() -> PathBuf {
     })
 }
 
-/// What the plugin asks of the host.
+/// Requests of the plugin to the host.
 #[derive(Default)]
 pub struct Requests {
     is_called_back: AtomicBool,
@@ -59,7 +59,7 @@ impl SharedHandler<'_> for Requests {
     }
 }
 
-/// What runs on the main thread: nothing, but it hears of latencies.
+/// The main thread's part: runs nothing, receives latencies.
 #[derive(Default)]
 pub struct MainThread;
 
@@ -170,7 +170,7 @@ impl Drop for Instance {
     }
 }
 
-/// What of an active instance belongs to the audio thread.
+/// The audio thread's part of an active instance.
 pub struct AudioThread {
     audio: StartedPluginAudioProcessor<Handlers>,
     steady_time: u64,

@@ -1,4 +1,4 @@
-//! What instances hear in tests: noise, and an endless programme that can be sampled anywhere at any time.
+//! Test signals: noise, and an endless programme that can be sampled anywhere at any time.
 
 /// White noise at -12 dBFS, the same for the same seed.
 pub fn noise(n_samples: usize, seed: u32) -> Vec<f32> {

@@ -56,7 +56,7 @@ pub struct Plan {
     pub seed: u64,
 }
 
-/// What came of it.
+/// Result of a soak.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// Hops compared, of all instances.
@@ -191,7 +191,7 @@ fn instance(plugin: &PluginFile, kind: usize, is_offline: bool) -> Result<Instan
     Ok(instance)
 }
 
-/// What each kind should say, in hashes of hops.
+/// Expected output of each kind, in hashes of hops.
 fn references(plugin: &PluginFile, plan: &Plan) -> Result<Vec<Arc<[u64]>>> {
     let n_kinds = KINDS.len().min(plan.n_instances);
     let mut instances =
@@ -221,7 +221,7 @@ fn reference(mut thread: AudioThread, mut source: Source, plan: &Plan) -> Result
     Ok(hashes.into())
 }
 
-/// What a thread came to.
+/// Result of a thread.
 fn joined<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
     thread.join().map_err(|_| anyhow::anyhow!("an audio thread panicked"))?
 }

@@ -1,6 +1,6 @@
 //! The sources of Tacet's concurrent code, compiled with loom's primitives: the same files, `crate::sync` replaced.
 //!
-//! What crosses the exchange is a stand-in of a word or two, since its content has no part in the order of things.
+//! Hops are stand-ins of a word or two, since their content has no part in the order of things.
 
 /// Loom's primitives under the names of Tacet's.
 pub mod sync {

@@ -19,7 +19,7 @@ impl Parker {
         Self(Unparker(Arc::new(Notify::new())))
     }
 
-    /// What wakes it.
+    /// The waker.
     pub fn unparker(&self) -> &Unparker {
         &self.0
     }

@@ -29,7 +29,7 @@ pub struct Producer<T>(Arc<Shared<T>>);
 /// The end that pops.
 pub struct Consumer<T> {
     shared: Arc<Shared<T>>,
-    /// What was looked at.
+    /// The element peeked at.
     front: Option<T>,
 }
 

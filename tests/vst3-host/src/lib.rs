@@ -32,7 +32,7 @@ use objects::{Changes, Handler, Stream};
 pub struct PluginFile {
     factory: Option<ComPtr<IPluginFactory>>,
     class: TUID,
-    /// What the plugin calls itself.
+    /// The plugin's name.
     pub name: String,
     /// Who made it: name, address, e-mail.
     pub vendor: [String; 3],
@@ -165,7 +165,7 @@ pub struct Plugin {
     n_channels: [usize; 2],
 }
 
-/// What of an instance belongs to the audio thread.
+/// The audio thread's part of an instance.
 pub struct AudioThread {
     processor: ComPtr<IAudioProcessor>,
     n_channels: [usize; 2],
@@ -222,7 +222,7 @@ impl AudioThread {
 }
 
 impl Plugin {
-    /// What belongs to the audio thread.
+    /// The audio thread's part.
     pub fn audio(&self) -> AudioThread {
         AudioThread { processor: self.processor.clone(), n_channels: self.n_channels }
     }

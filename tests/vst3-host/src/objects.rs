@@ -1,4 +1,4 @@
-//! What a plugin is given by its host.
+//! Objects that a host gives to a plugin.
 
 use std::ffi::c_void;
 use std::sync::{Arc, Mutex};
@@ -32,7 +32,7 @@ impl Stream {
         Self(Mutex::new((bytes.to_vec(), 0)))
     }
 
-    /// What was written.
+    /// The bytes written.
     pub fn bytes(&self) -> Vec<u8> {
         self.0.lock().map(|state| state.0.clone()).unwrap_or_default()
     }
@@ -160,7 +160,7 @@ impl IParamValueQueueTrait for Queue {
     }
 }
 
-/// What a plugin reports to its host.
+/// Reports of a plugin to its host.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Report {
     /// The user takes hold of a parameter.
@@ -200,7 +200,7 @@ impl Log {
 /// The receiver of edits and requests.
 #[derive(Default)]
 pub struct Handler {
-    /// What it has heard.
+    /// The reports received.
     pub log: Arc<Log>,
 }
 

@@ -47,7 +47,7 @@ fn run(input: &[Vec<f32>], rate_hz: u32, n_hops: usize, block: usize) -> (Vec<Ve
 }
 
 #[test]
-fn at_48_khz_what_goes_in_comes_out_to_the_bit() {
+fn at_48_khz_the_output_is_bit_identical_to_the_input() {
     for n_hops in [1, 3] {
         for n_samples in [0, 1, 479, 480, 481, 1439, 1440, 1441, 48_001] {
             let input = vec![signal(n_samples, 1), signal(n_samples, 2)];

@@ -6,7 +6,7 @@ use super::decibels;
 const STEP_DB: f32 = 1.5;
 const LOWEST_DB: f32 = -120.0;
 const N_CLASSES: usize = 80;
-/// What is left of a hop's weight after each hop: five seconds.
+/// Factor of a hop's weight after each hop: a time constant of five seconds.
 const KEPT: f32 = 0.998;
 
 /// The levels of some of the hops heard.

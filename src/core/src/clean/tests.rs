@@ -13,7 +13,7 @@ fn frames(amplitude: f32, left: f32) -> ([Spectrum; 1], [Spectrum; 1]) {
 
 const SPEECH: f32 = 0.01;
 
-/// What is put out for the last frame of speech after `n_words` of them with pauses of noise of this SNR.
+/// Output for the last of `n_words` frames of speech with pauses of noise at this SNR.
 fn after(rule: &mut CleanRule, left: f32, snr_db: f32, n_words: usize) -> [Spectrum; 1] {
     let mut out = [SILENT_SPECTRUM];
     let noise = left * SPEECH * 10f32.powf(-snr_db / 20.0);

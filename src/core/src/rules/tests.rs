@@ -98,7 +98,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(6))]
 
     #[test]
-    fn at_usual_levels_everything_is_the_officials_to_the_bit(level_db in -12.0f32..30.0, start in 0usize..100) {
+    fn at_usual_levels_everything_is_bit_identical_to_the_official_runtime(level_db in -12.0f32..30.0, start in 0usize..100) {
         let hops = &voice(500, level_db, 60)[start..];
         let (conditions, features) = heard(hops, &Rules::default());
         prop_assert!(conditions.iter().all(|c| c.gain_db == 0.0 && c.edge_bin.is_none() && !c.is_pause));
@@ -109,7 +109,7 @@ proptest! {
     }
 
     #[test]
-    fn with_every_rule_off_everything_is_the_officials_to_the_bit(level_db in -70.0f32..30.0) {
+    fn with_every_rule_off_everything_is_bit_identical_to_the_official_runtime(level_db in -70.0f32..30.0) {
         let hops = voice(200, level_db, 8);
         prop_assert!(heard(&hops, &Rules::REFERENCE).1 == official(&hops));
     }

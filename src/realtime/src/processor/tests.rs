@@ -173,7 +173,7 @@ fn any_partition_into_blocks_gives_the_same_bits() {
 }
 
 #[test]
-fn bypass_and_dry_mix_are_the_input_to_the_bit() {
+fn bypass_and_dry_mix_are_bit_identical_to_the_input() {
     for rate_hz in [48e3, 44.1e3] {
         let (services, ..) = scripted::services(0.5);
         let mut rig = Rig::new(services, rate_hz, 1, LatencyMode::Safe);
@@ -306,7 +306,7 @@ fn switching_devices_and_slots_makes_no_step() {
 }
 
 #[test]
-fn a_reset_starts_over_to_the_bit() {
+fn a_reset_processor_is_bit_identical_to_a_new_one() {
     for rate_hz in [48e3, 44.1e3] {
         let (services, native, _) = scripted::services(0.5);
         let mut rig = Rig::new(services, rate_hz, 1, LatencyMode::Safe);

@@ -81,7 +81,7 @@ fn blocks_make_no_difference() {
 }
 
 #[test]
-fn a_reset_repeats_to_the_bit() {
+fn a_reset_resampler_is_bit_identical_to_a_new_one() {
     let plan = Plan::new(44.1e3).unwrap();
     let mut collector = Collector::new(&plan, 1).unwrap();
     let mut emitter = Emitter::new(&plan, 0, 1).unwrap();
