@@ -99,7 +99,7 @@ def check_commands(server, folder, mic, recording):
     if mic.ask("set", "volume", "1").returncode == 0 or "gain-db" not in mic.ask("set", "volume", "1").stderr:
         fail("a parameter that does not exist is not refused")
     second = mic.ask()
-    if second.returncode == 0 or "runs already" not in second.stderr:
+    if second.returncode == 0 or "is already running" not in second.stderr:
         fail(f"a second one starts: {second.stderr}")
     print("tacet mic: mute, bypass and set act, a second one is refused")
 
@@ -140,7 +140,7 @@ def check_end(server, tacet, mic):
         fail(f"stop: {done.stderr}")
     if mic.process.wait(10) != 0:
         fail(f"it ended with {mic.process.returncode}")
-    if "does not run" not in mic.ask("status").stderr:
+    if "is not running" not in mic.ask("status").stderr:
         fail("it ended, and somebody answers")
     mic = Mic(server, tacet)
     mic.process.kill()

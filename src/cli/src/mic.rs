@@ -16,9 +16,9 @@ use super::usage;
 
 /// Offer a denoised microphone to calls and recorders (Linux with PipeWire)
 ///
-/// Makes a source called Tacet Microphone that calls and recorders can choose. It takes the default source, whichever
-/// that is at the time, and lasts until Ctrl-C or `tacet mic stop`. The real microphone is open only while somebody
-/// listens. Where the sound server is restarted it comes back by itself.
+/// Creates a source called Tacet Microphone that calls and recorders can choose. It follows the default source and lasts
+/// until Ctrl-C or `tacet mic stop`. The real microphone is open only while an application records. After a restart of
+/// the sound server the source comes back by itself.
 #[derive(clap::Args, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
@@ -28,7 +28,7 @@ pub struct Args {
     run: RunArgs,
 }
 
-/// Its options.
+/// Options of a microphone to run.
 #[derive(clap::Args, Debug)]
 struct RunArgs {
     /// The other direction: a sink called Tacet Speakers, denoised before it is heard
@@ -36,7 +36,7 @@ struct RunArgs {
     speakers: bool,
 
     /// The source to take from, or the sink to play to, by its name (`wpctl status -n`, `pactl list short sources`)
-    /// [default: the default one, whichever that is]
+    /// [default: the system's default, also when it changes]
     #[arg(long, visible_alias = "output", value_name = "NAME")]
     input: Option<String>,
 
@@ -44,7 +44,7 @@ struct RunArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=2))]
     channels: Option<u8>,
 
-    /// Block that the sound server is asked for, in samples at 48 kHz
+    /// Block size requested from the sound server, in samples at 48 kHz
     #[arg(long, value_name = "SAMPLES", default_value_t = 256, value_parser = clap::value_parser!(u32).range(32..=8192))]
     buffer: u32,
 
@@ -56,7 +56,7 @@ struct RunArgs {
     #[arg(long, value_enum, default_value_t = LatencyChoice::Safe)]
     latency: LatencyChoice,
 
-    /// Where the network runs: native, native16, or libtorch's cpu, cuda, cuda:N
+    /// Device that runs the network: native, native16, or libtorch's cpu, cuda, cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "native")]
     device: Device,
 
@@ -79,23 +79,23 @@ enum LatencyChoice {
     Lowest,
 }
 
-/// Which one is meant.
+/// Selects the microphone or the speakers.
 #[derive(clap::Args, Clone, Copy, Debug)]
 struct Which {
-    /// The one that was started with --speakers
+    /// Address the speakers, started with --speakers
     #[arg(long)]
     speakers: bool,
 }
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Tell how the running one does: state, latency, late hops, parameters
+    /// Show state, latency, late hops and parameters of the running microphone
     Status(Which),
-    /// Silence it
+    /// Mute the microphone
     Mute(Which),
-    /// Let it be heard again
+    /// Unmute the microphone
     Unmute(Which),
-    /// Pass the input as it is, at the same delay
+    /// Pass the input unchanged, at the same delay
     Bypass {
         /// on or off
         #[arg(value_parser = ["on", "off"], default_value = "on")]
@@ -113,11 +113,11 @@ enum Command {
         #[command(flatten)]
         which: Which,
     },
-    /// End it
+    /// Stop the microphone
     Stop(Which),
-    /// Start it now and with every session: a unit of your systemd
+    /// Start the microphone now and with every session, as a systemd user unit
     Enable(RunArgs),
-    /// Undo enable
+    /// Remove the systemd user unit
     Disable(Which),
 }
 

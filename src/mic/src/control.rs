@@ -49,7 +49,7 @@ impl Socket {
         F: Fn(&str) -> Result<String, String> + Send + Sync + 'static,
     {
         if UnixStream::connect(path).is_ok() {
-            bail!("it runs already: `tacet mic status` tells how, `tacet mic stop` ends it");
+            bail!("it is already running: `tacet mic status` shows its state, `tacet mic stop` stops it");
         }
         let listen = || -> Result<UnixListener> {
             // Left by one that was killed: nobody answers there.
@@ -60,7 +60,8 @@ impl Socket {
             fs::set_permissions(path, Permissions::from_mode(0o600))?;
             Ok(listener)
         };
-        let listener = listen().with_context(|| format!("{} cannot be listened to", path.display()))?;
+        let listener =
+            listen().with_context(|| format!("{} cannot be opened as a socket", path.display()))?;
         let answer = Arc::new(answer);
         thread::Builder::new().name("tacet control".into()).spawn(move || {
             for caller in listener.incoming().flatten() {
@@ -105,7 +106,7 @@ pub fn send(direction: Direction, command: &str) -> Result<String> {
 
 fn send_to(path: &Path, command: &str) -> Result<String> {
     let Ok(mut stream) = UnixStream::connect(path) else {
-        bail!("it does not run: `tacet mic` starts it, `tacet mic enable` with every session");
+        bail!("it is not running: `tacet mic` starts it, `tacet mic enable` starts it with every session");
     };
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(format!("{command}\n").as_bytes())?;
@@ -126,7 +127,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.sock");
         let nobody = send_to(&path, "status").unwrap_err().to_string();
-        assert!(nobody.contains("does not run"), "{nobody}");
+        assert!(nobody.contains("is not running"), "{nobody}");
         // What one that was killed leaves behind.
         fs::write(&path, "").unwrap();
         let answer = |command: &str| match command {
@@ -138,7 +139,7 @@ mod tests {
         assert_eq!(send_to(&path, "status").unwrap(), "live\n");
         assert_eq!(send_to(&path, "dance").unwrap_err().to_string(), "no dance here");
         let second = Socket::listen(&path, answer).unwrap_err().to_string();
-        assert!(second.contains("runs already"), "{second}");
+        assert!(second.contains("is already running"), "{second}");
         drop(socket);
         assert!(!path.exists());
     }

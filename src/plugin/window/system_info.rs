@@ -86,7 +86,7 @@ impl Preferences {
 /// Facts about libtorch that are known without opening it.
 fn from_afar() -> String {
     match installed() {
-        Ok((_, manifest)) => format!("libtorch {} is being looked at", manifest.torch),
+        Ok((_, manifest)) => format!("checking libtorch {}", manifest.torch),
         Err(error) => error.to_string(),
     }
 }

@@ -188,8 +188,8 @@ impl ParamId {
                 id: "limit",
                 name: "Attenuation limit",
                 label: "Reduce by at most",
-                help: "Most that noise is reduced by, in dB. 100 dB removes everything that the network takes for \
-                       noise, 12 to 24 dB keep some of the room and hide artefacts, 0 dB passes the input.",
+                help: "Largest reduction of noise, in dB. 100 dB removes everything that the network takes for noise, \
+                       12 to 24 dB keep some of the room and hide artefacts, 0 dB passes the input.",
                 values: decibels(0.0, NO_LIMIT_DB, NO_LIMIT_DB),
                 scope: Scope::Sound,
             },
@@ -305,7 +305,7 @@ impl ParamId {
                 id: "deva",
                 name: "Device A",
                 label: "Device A",
-                help: "What the network of slot A runs on.",
+                help: "Device that runs the network of slot A.",
                 values: Values::Choice(Device::TEXTS),
                 scope: Scope::Setup,
             },
@@ -313,7 +313,7 @@ impl ParamId {
                 id: "devb",
                 name: "Device B",
                 label: "Device B",
-                help: "What the network of slot B runs on.",
+                help: "Device that runs the network of slot B.",
                 values: Values::Choice(Device::TEXTS),
                 scope: Scope::Setup,
             },
@@ -321,7 +321,7 @@ impl ParamId {
                 id: "compar",
                 name: "Compare",
                 label: "Compare",
-                help: "Runs slot B on the same frames as slot A, to measure and hear both. Costs what device B costs.",
+                help: "Runs slot B on the same frames as slot A, to measure and hear both, at the cost of device B.",
                 values: Values::Switch { default: false },
                 scope: Scope::Setup,
             },
@@ -329,8 +329,8 @@ impl ParamId {
                 id: "level",
                 name: "Level",
                 label: "Level",
-                help: "How quiet speech is brought to the level that the network knows, for its analysis alone: the \
-                       sound is never amplified. Auto follows the speech and changes nothing at usual levels.",
+                help: "Raises quiet speech to the level that the network knows, for its analysis alone: the sound is \
+                       never amplified. Auto follows the speech and changes nothing at usual levels.",
                 values: Values::Choice(LevelMode::TEXTS),
                 scope: Scope::Sound,
             },
@@ -364,8 +364,8 @@ impl ParamId {
                 id: "clean",
                 name: "Keep clean",
                 label: "Keep clean",
-                help: "Gives back what the network takes from speech where there is hardly any noise, from some 20 dB \
-                       of SNR on. Changes nothing where noise is audible.",
+                help: "Returns to the input where there is hardly any noise, from about 20 dB of SNR on, so that clean \
+                       speech stays as it is. Changes nothing where noise is audible.",
                 values: Values::Switch { default: true },
                 scope: Scope::Sound,
             },

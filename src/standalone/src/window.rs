@@ -52,10 +52,10 @@ pub struct Options {
     /// Audio system
     #[arg(long, value_enum, default_value_t)]
     pub backend: AudioBackend,
-    /// Sample rate in hertz; JACK's is its server's
+    /// Sample rate in hertz; on JACK, the server decides
     #[arg(long, value_name = "HZ")]
     pub rate: Option<u32>,
-    /// Samples per audio callback, or the nearest that the devices offer; JACK's are its server's
+    /// Samples per audio callback, or the nearest that the devices offer; on JACK, the server decides
     #[arg(long, value_name = "SAMPLES")]
     pub buffer: Option<u32>,
     /// Scale of the window, if the system does not report one
@@ -64,7 +64,7 @@ pub struct Options {
     /// Without a window: a status line in the terminal, until Ctrl-C
     #[arg(long)]
     pub headless: bool,
-    /// Begin with the defaults, not with what was set when the program last ran
+    /// Start with the defaults instead of the settings of the last run
     #[arg(long)]
     pub forget: bool,
     /// Parameters by their names.

@@ -9,7 +9,7 @@ use tacet::latency::LatencyMode;
 
 /// See the module. What is not said is as it was when the program last ran.
 #[derive(Clone, Debug, Default, clap::Args)]
-#[command(next_help_heading = "Parameters [default: as they were last]")]
+#[command(next_help_heading = "Parameters [default: as last used]")]
 pub struct Parameters {
     #[arg(long, value_name = "DB", help = ParamId::Limit.spec().help, allow_negative_numbers = true, value_parser = within(ParamId::Limit))]
     attenuation_limit: Option<f32>,
