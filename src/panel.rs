@@ -13,6 +13,7 @@ mod devices;
 pub mod host_params;
 pub mod level_meter;
 mod presets;
+mod room;
 pub mod system;
 pub mod text;
 pub mod theme;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use egui::{Rect, ScrollArea, Ui, UiBuilder, Vec2, pos2, vec2};
 use serde::{Deserialize, Serialize};
 
+pub use self::advanced::Page;
 pub use self::widgets::spectrogram::Axis;
 use self::{
     host_params::{Gesture, HostParams},
@@ -84,6 +86,8 @@ pub struct Settings {
     pub view: View,
     /// Whether the advanced controls are unfolded.
     pub advanced: bool,
+    /// Which of them are shown.
+    pub page: Page,
     /// Which hops the device table covers.
     #[serde(skip)]
     pub phase: crate::lab::Phase,

@@ -10,7 +10,7 @@
 //! - [`state`]: validation of what a project saved.
 
 use std::collections::BTreeMap;
-use std::sync::RwLock;
+use std::sync::{Arc, RwLock};
 
 use nice_plug::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -101,6 +101,8 @@ pub struct TacetParams {
     fill_band: BoolParam,
     hold_pauses: BoolParam,
     keep_clean: BoolParam,
+    voice: FloatParam,
+    ambience: FloatParam,
     /// Saved state besides the parameters.
     pub extras: RwLock<Extras>,
 }
@@ -128,6 +130,8 @@ impl Default for TacetParams {
             fill_band: switch(ParamId::FillBand),
             hold_pauses: switch(ParamId::HoldPauses),
             keep_clean: switch(ParamId::KeepClean),
+            voice: number(ParamId::Voice),
+            ambience: number(ParamId::Ambience),
             extras: RwLock::default(),
         }
     }
@@ -144,6 +148,13 @@ fn number(id: ParamId) -> FloatParam {
         param = param
             .with_value_to_string(formatters::v2s_f32_percentage(1))
             .with_string_to_value(formatters::s2v_f32_percentage());
+    }
+    if unit == Unit::DecibelsOrNone {
+        let number = id.number();
+        let text = move |value: f32| number.text(value).unwrap_or_else(|| format!("{value:.1}"));
+        param = param
+            .with_value_to_string(Arc::new(text))
+            .with_string_to_value(Arc::new(move |text| number.parse(text)));
     }
     if id.spec().scope.is_automatable() { param } else { param.non_automatable() }
 }
@@ -203,6 +214,8 @@ impl TacetParams {
             ParamId::FillBand => &self.fill_band,
             ParamId::HoldPauses => &self.hold_pauses,
             ParamId::KeepClean => &self.keep_clean,
+            ParamId::Voice => &self.voice,
+            ParamId::Ambience => &self.ambience,
         }
     }
 
@@ -225,8 +238,10 @@ impl TacetParams {
                 fills_band: self.fill_band.value(),
                 bounds_pauses: self.hold_pauses.value(),
             },
+            voice_gain: ParamId::Voice.number().gain(self.voice.value()),
+            ambience_gain: ParamId::Ambience.number().gain(self.ambience.value()),
             mix: self.mix.value(),
-            output_gain: util::db_to_gain(self.output_gain.value()),
+            output_gain: ParamId::OutputGain.number().gain(self.output_gain.value()),
             listen: self.listen.value().0,
             bypass: self.bypass.value(),
         }
@@ -251,7 +266,7 @@ impl TacetParams {
     pub fn group(&self, index: usize) -> &'static str {
         let [denoise, stages, devices, recording] = GROUPS;
         match self.param_map().get(index).map(|(id, ..)| id.as_str()) {
-            Some("limit" | "mix" | "postf" | "gain" | "listen" | "link") => denoise,
+            Some("limit" | "mix" | "postf" | "gain" | "listen" | "link" | "voice" | "ambienc") => denoise,
             Some("minsnr" | "maxerb" | "maxdf") => stages,
             Some("latenc" | "model" | "deva" | "devb" | "compar") => devices,
             Some("level" | "levgain" | "fillbnd" | "pauses" | "clean") => recording,
@@ -271,6 +286,10 @@ impl TacetParams {
                 page.add_param(&self.link);
                 page.add_spacer();
                 page.add_param(&self.bypass);
+            });
+            section.add_page("Room", |page| {
+                page.add_param(&self.voice);
+                page.add_param(&self.ambience);
             });
             section.add_page("Stages", |page| {
                 page.add_param(&self.min_snr);

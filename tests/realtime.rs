@@ -50,6 +50,8 @@ fn the_audio_thread_never_allocates() {
                     _ => Listen::Denoised,
                 },
                 mix: (round % 10) as f32 / 10.0,
+                voice_gain: [1.0, 0.5, 2.0][round as usize % 3],
+                ambience_gain: [0.0, 0.3][round as usize % 2],
                 ..Default::default()
             };
             let n_samples = [4096, 1, 777, 480, 64][round as usize % 5];

@@ -1,9 +1,10 @@
-//! The drawer of the main view: thresholds, stereo link, latency, model, and how the pictures are drawn.
+//! The drawer of the main view, in two pages.
 
 use egui::{Align2, Rect, Sense, Ui, pos2, vec2};
+use serde::{Deserialize, Serialize};
 
 use super::{
-    Axis, Cx,
+    Axis, Cx, room,
     text::{self, Ink},
     theme,
     widgets::{
@@ -14,23 +15,49 @@ use super::{
 use crate::engine::{FAR_THRESHOLDS, Thresholds};
 use crate::parameters::ParamId;
 
+/// Height of the page of stages, points.
+const STAGES_HEIGHT: f32 = 330.0;
+
+/// The drawer's pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Page {
+    /// How much of the room stays.
+    #[default]
+    Room,
+    /// Thresholds, latency, model and pictures.
+    Stages,
+}
+
 /// Draws the drawer.
 pub fn drawer(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
+    let at = Rect::from_min_size(pos2(rect.left(), rect.top() + 12.0), vec2(rect.width(), segmented::HEIGHT));
+    let segments = ["Room", "Stages"].map(|text| Segment { text, role: cx.theme.green });
+    let shown = usize::from(cx.settings.page == Page::Stages);
+    if let Some(wanted) = segmented::switch(ui, cx, at, "Advanced", "", &segments, shown) {
+        cx.settings.page = if wanted == 1 { Page::Stages } else { Page::Room };
+    }
+    let page = Rect::from_min_max(pos2(rect.left(), at.bottom() + 16.0), rect.max);
+    match cx.settings.page {
+        Page::Room => room::page(ui, cx, page),
+        Page::Stages => stages(ui, cx, page),
+    }
+}
+
+/// Thresholds, latency, model, and how the pictures are drawn.
+fn stages(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     let theme = cx.theme;
-    let spare = ((rect.height() - 430.0) / 9.0).clamp(0.0, 18.0);
-    let mut y = rect.top() + 14.0;
+    let spare = ((rect.height() - STAGES_HEIGHT) / 7.0).clamp(0.0, 18.0);
+    let mut y = rect.top();
     let row = |y: &mut f32, height: f32| {
         let at = Rect::from_min_size(pos2(rect.left(), *y), vec2(rect.width(), height));
         *y += height + 11.0 + spare;
         at
     };
-    let heading = |ui: &Ui, y: &mut f32, name: &str| {
-        let at = pos2(rect.left(), *y);
-        text::draw(ui.painter(), at, Align2::LEFT_TOP, name, Ink::new(theme::BODY, theme.value).bold());
-        *y += 22.0 + spare / 2.0;
-    };
 
-    heading(ui, &mut y, "Stages by local SNR");
+    let heading = Rect::from_min_size(rect.min, vec2(rect.width(), 18.0));
+    y += 22.0 + spare / 2.0;
+    let name = "Stages by local SNR";
+    text::draw(ui.painter(), heading.min, Align2::LEFT_TOP, name, Ink::new(theme::BODY, theme.value).bold());
     let db = |id| cx.params.number(id);
     let thresholds = Thresholds {
         min_db: db(ParamId::MinSnr),
@@ -38,24 +65,21 @@ pub fn drawer(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
         max_df_db: db(ParamId::MaxDf),
     };
     if thresholds.are_far() {
-        let at = Rect::from_min_size(pos2(rect.left(), rect.top() + 14.0), vec2(rect.width(), 18.0));
         let ink = Ink::new(theme::SMALL, theme.amber.text);
-        text::draw(ui.painter(), at.right_top(), Align2::RIGHT_TOP, "costs speech", ink);
-        ui.interact(at, ui.scope_id().with("far"), Sense::hover()).on_hover_text(FAR_THRESHOLDS);
+        text::draw(ui.painter(), heading.right_top(), Align2::RIGHT_TOP, "costs speech", ink);
+        ui.interact(heading, ui.scope_id().with("far"), Sense::hover()).on_hover_text(FAR_THRESHOLDS);
     }
     for id in [ParamId::MinSnr, ParamId::MaxDf, ParamId::MaxErb] {
         bar::slider(ui, cx, id, row(&mut y, bar::SLIDER_HEIGHT));
     }
-    for id in [ParamId::Link, ParamId::LatencyMode, ParamId::Model] {
-        let at = row(&mut y, 18.0 + segmented::HEIGHT);
-        segmented::label(ui, cx, at.min, id);
-        segmented::of_param(ui, cx, Rect::from_min_max(at.min + vec2(0.0, 18.0), at.max), id);
+    for id in [ParamId::LatencyMode, ParamId::Model] {
+        segmented::labelled(ui, cx, row(&mut y, segmented::LABELLED_HEIGHT), id);
     }
 
-    let at = row(&mut y, 18.0 + segmented::HEIGHT);
+    let at = row(&mut y, segmented::LABELLED_HEIGHT);
     let hint = Ink::new(theme::SMALL, theme.hint);
     text::draw(ui.painter(), at.min, Align2::LEFT_TOP, "Frequency axis", hint);
-    let switch = Rect::from_min_max(at.min + vec2(0.0, 18.0), at.max);
+    let switch = segmented::below_label(at);
     let segments = ["Octaves", "Linear"].map(|text| Segment { text, role: theme.green });
     let meaning = "Frequency axis of the spectrograms: logarithmic or linear.";
     let chosen = usize::from(cx.settings.axis == Axis::Linear);

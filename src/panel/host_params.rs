@@ -37,6 +37,8 @@ pub enum Action {
 
 /// Text of the attenuation limit at its end.
 const NO_LIMIT: &str = "no limit";
+/// Text of the ambience at its end.
+const NO_AMBIENCE: &str = "none";
 
 /// Parameters and actions, as the panel needs them. Values are normalised, 0..=1.
 ///
@@ -83,10 +85,13 @@ impl HostParams {
         scale * self.params.param(id).plain(value)
     }
 
-    /// A value with its unit, as the host writes it, with true minus signs. A limit that limits nothing says so.
+    /// A value with its unit, as the host writes it, with true minus signs. A limit that limits nothing says so, and so does a
+    /// gain of nothing.
     pub fn text(&self, id: ParamId, value: f32) -> String {
-        if id == ParamId::Limit && value >= 1.0 {
-            return NO_LIMIT.into();
+        match id {
+            ParamId::Limit if value >= 1.0 => return NO_LIMIT.into(),
+            ParamId::Ambience if value <= 0.0 => return NO_AMBIENCE.into(),
+            _ => {}
         }
         self.params.param(id).text(value).replace('-', "−")
     }

@@ -96,6 +96,12 @@ mod tests {
         assert_eq!(text(&state, "link"), r#"{"string":"mean"}"#);
         assert_eq!(text(&state, "compar"), r#"{"bool":false}"#);
         assert_eq!(text(&state, "postf"), r#"{"f32":0.0}"#);
+        // What is newer than the state changes nothing.
+        let defaults = TacetParams::default();
+        for id in [ParamId::Voice, ParamId::Ambience] {
+            let default = serde_json::to_string(&default(id, &defaults)).unwrap();
+            assert_eq!(text(&state, id.spec().id), default);
+        }
         let extras: Extras = serde_json::from_str(&state.fields["tacet"]).unwrap();
         assert_eq!((extras.version, extras.preset.as_deref()), (VERSION, Some("Podcast")));
     }

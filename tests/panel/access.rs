@@ -2,7 +2,7 @@
 
 use egui_kittest::{Harness, kittest::NodeT, kittest::Queryable};
 use tacet::panel::{
-    Settings, View,
+    Page, Settings, View,
     view_model::{Notice, SlotState},
 };
 
@@ -19,7 +19,7 @@ fn open_with(
     changed: &[(ParamId, f32)],
     change: impl FnOnce(&mut Bench),
 ) -> Harness<'static, Bench> {
-    let settings = Settings { view, advanced: true, ..Settings::default() };
+    let settings = Settings { view, advanced: true, page: Page::Stages, ..Settings::default() };
     let mut bench = Bench::new(fixtures::in_order(), changed, settings);
     change(&mut bench);
     let mut harness = fixtures::window(Harness::builder().with_size([1000.0, 640.0]), bench);
@@ -56,9 +56,8 @@ fn every_choice_has_a_name() {
     for label in [
         "Listen to: Denoised",
         "Listen to: Removed",
-        "Stereo link: None",
-        "Stereo link: Max",
-        "Stereo link: Mean",
+        "Advanced: Room",
+        "Advanced: Stages",
         "Latency: Lowest",
         "Latency: Safe",
         "Model: Full",
@@ -73,6 +72,17 @@ fn every_choice_has_a_name() {
     }
     for view in [View::Denoise, View::Devices, View::About] {
         harness.get_by_label(view.name());
+    }
+}
+
+#[test]
+fn the_rooms_controls_have_names_and_values() {
+    let harness = open(View::Denoise, |bench| bench.settings.page = Page::Room);
+    for (label, value) in [("Voice", "0.0 dB"), ("Ambience", "none")] {
+        assert_eq!(value_of(&harness, label), value, "{label}");
+    }
+    for label in ["Stereo link: None", "Stereo link: Max", "Stereo link: Mean"] {
+        harness.get_by_label(label);
     }
 }
 

@@ -2,14 +2,14 @@
 
 use egui::{Key, Modifiers, PointerButton, Pos2, Vec2, vec2};
 use egui_kittest::{Harness, kittest::Queryable};
-use tacet::panel::{Axis, Settings, View, host_params::Action, theme::Appearance};
+use tacet::panel::{Axis, Page, Settings, View, host_params::Action, theme::Appearance};
 
 use tacet::parameters::ParamId;
 
 use super::fixtures::{self, Bench, Event};
 
 fn open(view: View) -> Harness<'static, Bench> {
-    let settings = Settings { view, advanced: true, ..Settings::default() };
+    let settings = Settings { view, advanced: true, page: Page::Stages, ..Settings::default() };
     let bench = Bench::new(fixtures::in_order(), &[(ParamId::Limit, 24.0)], settings);
     let mut harness =
         fixtures::window(Harness::builder().with_size([1000.0, 640.0]).with_step_dt(0.05), bench);

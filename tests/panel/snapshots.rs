@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use egui_kittest::{Harness, SnapshotOptions, kittest::Queryable, wgpu::WgpuTestRenderer};
 use tacet::panel::{
-    Axis, Settings, View,
+    Axis, Page, Settings, View,
     theme::Appearance,
     view_model::{Notice, SlotState, ViewModel},
 };
@@ -125,9 +125,17 @@ fn a_tiny_window_scrolls() {
 }
 
 #[test]
-fn advanced() {
+fn room() {
     let mut picture = Picture::default();
     picture.settings.advanced = true;
+    picture.changed.extend([(ParamId::Voice, 3.0), (ParamId::Ambience, -18.0)]);
+    picture.matches("denoise_room");
+}
+
+#[test]
+fn advanced() {
+    let mut picture = Picture::default();
+    (picture.settings.advanced, picture.settings.page) = (true, Page::Stages);
     picture.settings.axis = Axis::Linear;
     picture.changed.extend([(ParamId::MinSnr, -10.0), (ParamId::MaxDf, 20.0), (ParamId::MaxErb, 30.0)]);
     picture.matches("denoise_advanced");

@@ -2,10 +2,12 @@
 
 mod engine;
 mod find;
+mod format;
 mod job;
 mod listen;
 mod plan;
 mod report;
+mod room;
 
 use std::io::{self, Write as _};
 use std::num::NonZeroUsize;
@@ -33,10 +35,13 @@ use super::output::{self, Output};
 use super::panics::{Panicked, caught};
 use super::progress::Progress;
 
+pub use format::FileFormat;
+
 use engine::{DeviceChoice, EngineChoice, Engines, MethodChoice};
 use listen::Listen;
 use plan::{Place, Task};
 use report::{FileReport, Outcome, RunReport};
+use room::Room;
 
 /// Removes noise from recordings of speech.
 ///
@@ -125,6 +130,9 @@ pub struct Args {
         allow_negative_numbers = true, value_parser = threshold)]
     pub max_df_db: f32,
 
+    #[command(flatten)]
+    pub room: Room,
+
     /// How channels share their masks; in any case the first channel's local SNR decides which stages run for all
     #[arg(long, value_parser = one_of::<StereoLink>(), default_value = StereoLink::default().choice_id())]
     pub stereo_link: StereoLink,
@@ -184,26 +192,6 @@ pub struct Args {
     pub quiet: bool,
 }
 
-/// A format of outputs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum FileFormat {
-    /// WAV: 16 or 24 bits, or 32-bit float; RF64 from 4 GiB on
-    #[default]
-    Wav,
-    /// FLAC: 16 or 24 bits, up to 8 channels
-    Flac,
-}
-
-impl FileFormat {
-    /// The extension of its files.
-    pub fn extension(self) -> &'static str {
-        match self {
-            Self::Wav => "wav",
-            Self::Flac => "flac",
-        }
-    }
-}
-
 /// Reads `--preset`.
 fn preset(name: &str) -> Result<FactoryPreset, String> {
     FactoryPreset::find(name).ok_or_else(|| {
@@ -255,8 +243,11 @@ impl Args {
                     }
                     continue;
                 }
-                // Files know no delay.
-                _ => continue,
+                _ => match self.room.option(*id) {
+                    Some(option) => option,
+                    // Files know no delay.
+                    None => continue,
+                },
             };
             if let PresetValue::Number(value) = value
                 && !is_given(name)
@@ -267,7 +258,8 @@ impl Args {
     }
 
     fn listen(&self) -> Listen {
-        Listen { share: self.mix / 100.0, is_removed: self.removed }
+        let (voice_gain, ambience_gain) = self.room.gains();
+        Listen { voice_gain, ambience_gain, share: self.mix / 100.0, is_removed: self.removed }
     }
 
     fn settings(&self) -> Settings {

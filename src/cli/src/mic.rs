@@ -103,7 +103,7 @@ enum Command {
         #[command(flatten)]
         which: Which,
     },
-    /// Set a parameter: attenuation-limit, post-filter, min-db, max-erb-db, max-df-db, mix or gain-db
+    /// Set a parameter: attenuation-limit, post-filter, min-db, max-erb-db, max-df-db, mix, gain-db, voice or ambience
     Set {
         /// The parameter
         name: String,

@@ -9,10 +9,13 @@ pub fn help(id: ParamId) -> String {
     id.spec().help.trim_end_matches('.').replace('−', "-")
 }
 
-/// A number within a parameter's range.
+/// A number within a parameter's range, or "none" where that is one of its values.
 pub fn within(id: ParamId) -> impl Fn(&str) -> Result<f32, String> + Clone {
     let number = id.number();
-    move |text| between(text, number.min, number.max)
+    move |text| match number.parse(text) {
+        Some(value) if number.text(value).is_some() => Ok(value),
+        _ => between(text, number.min, number.max),
+    }
 }
 
 /// A number from `min` to `max`.

@@ -246,7 +246,10 @@ fn report(status: &Status, settings: &Settings) -> String {
         format!("muted: {}", yes(settings.is_muted.load(Relaxed))),
         format!("bypass: {}", yes(settings.is_bypassed.load(Relaxed))),
     ];
-    lines.extend(settings.values().map(|(parameter, value)| format!("{}: {value}", parameter.name)));
+    lines.extend(settings.values().map(|(parameter, value)| {
+        let text = parameter.number.text(value).unwrap_or_else(|| value.to_string());
+        format!("{}: {text}", parameter.name)
+    }));
     lines.join("\n") + "\n"
 }
 

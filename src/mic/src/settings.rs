@@ -23,7 +23,7 @@ impl Parameter {
 }
 
 /// All of them.
-pub(crate) const PARAMETERS: [Parameter; 7] = [
+pub(crate) const PARAMETERS: [Parameter; 9] = [
     Parameter::new("attenuation-limit", ParamId::Limit, |controls, db| {
         controls.shaping.attenuation_limit_db = db;
     }),
@@ -35,7 +35,13 @@ pub(crate) const PARAMETERS: [Parameter; 7] = [
     Parameter::new("max-df-db", ParamId::MaxDf, |controls, db| controls.thresholds.max_df_db = db),
     Parameter::new("mix", ParamId::Mix, |controls, share| controls.mix = share),
     Parameter::new("gain-db", ParamId::OutputGain, |controls, db| {
-        controls.output_gain = 10f32.powf(db / 20.0);
+        controls.output_gain = ParamId::OutputGain.number().gain(db);
+    }),
+    Parameter::new("voice", ParamId::Voice, |controls, db| {
+        controls.voice_gain = ParamId::Voice.number().gain(db)
+    }),
+    Parameter::new("ambience", ParamId::Ambience, |controls, db| {
+        controls.ambience_gain = ParamId::Ambience.number().gain(db);
     }),
 ];
 
@@ -79,9 +85,9 @@ impl Settings {
             .iter()
             .position(|parameter| parameter.name == name)
             .ok_or_else(|| format!("there is no parameter {name}: choose one of {}", names()))?;
-        let Number { min, max, .. } = PARAMETERS[index].number;
-        match text.parse::<f32>() {
-            Ok(value) if (min..=max).contains(&value) => {
+        let number @ Number { min, max, .. } = PARAMETERS[index].number;
+        match number.parse(text) {
+            Some(value) if (min..=max).contains(&value) => {
                 self.values[index].store(value.to_bits(), Relaxed);
                 Ok(())
             }
@@ -120,9 +126,13 @@ mod tests {
         assert_eq!(settings.controls(), Controls::default());
         settings.set("attenuation-limit", "12").unwrap();
         settings.set("gain-db", "-6").unwrap();
+        settings.set("ambience", "-20").unwrap();
         let controls = settings.controls();
         assert_eq!(controls.shaping.attenuation_limit_db, 12.0);
         assert!((controls.output_gain - 0.501).abs() < 1e-3);
+        assert!((controls.ambience_gain - 0.1).abs() < 1e-6);
+        settings.set("ambience", "none").unwrap();
+        assert_eq!(settings.controls().ambience_gain, 0.0);
         settings.is_bypassed.store(true, Relaxed);
         settings.is_muted.store(true, Relaxed);
         assert!(settings.controls().output_gain == 0.0 && !settings.controls().bypass);

@@ -113,6 +113,20 @@ pub(crate) fn some_of_param(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, id: ParamId, n
     }
 }
 
+/// Height of a switch with its label above, points.
+pub(crate) const LABELLED_HEIGHT: f32 = 18.0 + HEIGHT;
+
+/// A switch over the choices of a parameter, its label above.
+pub(crate) fn labelled(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, id: ParamId) {
+    label(ui, cx, rect.min, id);
+    of_param(ui, cx, below_label(rect), id);
+}
+
+/// The place of a switch below its label.
+pub(crate) fn below_label(rect: Rect) -> Rect {
+    Rect::from_min_max(rect.min + egui::vec2(0.0, 18.0), rect.max)
+}
+
 /// The tooltip of a parameter's switch, for a label beside it.
 pub fn label(ui: &Ui, cx: &Cx<'_>, at: egui::Pos2, id: ParamId) {
     let ink = Ink::new(theme::SMALL, cx.theme.hint);

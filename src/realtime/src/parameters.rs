@@ -15,11 +15,18 @@ use crate::processor::controls::Listen;
 use crate::rules::level::{LevelMode, MAX_GAIN_DB as LEVEL_MAX_GAIN_DB};
 
 mod choice;
+mod spec;
 
 pub use choice::{Choice, Text};
+pub use spec::{Number, Scope, Spec, Unit, Values};
 
 /// Largest gain and largest attenuation at the output, in dB.
 const MAX_GAIN_DB: f32 = 24.0;
+/// Largest gain of the voice and largest attenuation of it, in dB.
+const MAX_VOICE_DB: f32 = 12.0;
+/// Gain in dB at and below which nothing of the ambience is heard, and the largest.
+const NO_AMBIENCE_DB: f32 = -60.0;
+const MAX_AMBIENCE_DB: f32 = 6.0;
 
 /// A parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::VariantArray)]
@@ -64,107 +71,10 @@ pub enum ParamId {
     HoldPauses,
     /// Whether clean input is left so.
     KeepClean,
-}
-
-/// The fixed properties of a parameter.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Spec {
-    /// Identifier in saved projects and presets. Never changes.
-    pub id: &'static str,
-    /// Name in the host.
-    pub name: &'static str,
-    /// Short name on the panel.
-    pub label: &'static str,
-    /// Description, with its unit.
-    pub help: &'static str,
-    /// The values it can take.
-    pub values: Values,
-    /// Who changes it besides the user.
-    pub scope: Scope,
-}
-
-/// The values of a parameter.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Values {
-    /// A number in a range.
-    Number(Number),
-    /// On or off.
-    Switch {
-        /// Whether it is on in a new instance.
-        default: bool,
-    },
-    /// One of a few; the default is that of the type behind it, a [`Choice`].
-    Choice(&'static [Text]),
-}
-
-/// A number's range.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Number {
-    /// Least value.
-    pub min: f32,
-    /// Largest value.
-    pub max: f32,
-    /// Value in a new instance.
-    pub default: f32,
-    /// Distance of the values that hosts and panel offer; 0 for none.
-    pub step: f32,
-    /// Unit of the value.
-    pub unit: Unit,
-}
-
-/// A number's unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// A plain number.
-    None,
-    /// Decibels.
-    Decibels,
-    /// A share, 0..=1, written as per cent.
-    Percent,
-}
-
-impl Unit {
-    /// Unit after the number, with its space.
-    pub const fn suffix(self) -> &'static str {
-        match self {
-            Self::None => "",
-            Self::Decibels => " dB",
-            Self::Percent => " %",
-        }
-    }
-
-    /// The number that is written for a value of 1.
-    pub const fn scale(self) -> f32 {
-        match self {
-            Self::Percent => 100.0,
-            Self::None | Self::Decibels => 1.0,
-        }
-    }
-}
-
-/// Who changes a parameter besides the user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// Presets and automation: what decides the sound.
-    Sound,
-    /// Automation alone: how it is listened to.
-    Monitoring,
-    /// Presets alone: the host restarts the plugin.
-    Restart,
-    /// Neither: what runs, and on what.
-    Setup,
-}
-
-impl Scope {
-    /// Whether presets set it.
-    pub const fn is_in_presets(self) -> bool {
-        matches!(self, Self::Sound | Self::Restart)
-    }
-
-    /// Whether hosts may automate it.
-    pub const fn is_automatable(self) -> bool {
-        matches!(self, Self::Sound | Self::Monitoring)
-    }
+    /// Gain of the denoised signal.
+    Voice,
+    /// Gain of the removed signal.
+    Ambience,
 }
 
 /// An entry in decibels with a step of 0.1 dB.
@@ -369,6 +279,29 @@ impl ParamId {
                 values: Values::Switch { default: true },
                 scope: Scope::Sound,
             },
+            Self::Voice => Spec {
+                id: "voice",
+                name: "Voice",
+                label: "Voice",
+                help: "Gain of the denoised signal in dB, before the mix.",
+                values: decibels(-MAX_VOICE_DB, MAX_VOICE_DB, 0.0),
+                scope: Scope::Sound,
+            },
+            Self::Ambience => Spec {
+                id: "ambienc",
+                name: "Ambience",
+                label: "Ambience",
+                help: "Gain in dB of what was removed, added to the voice: the room, up to louder than it was. At its lower \
+                       end only as much stays as the attenuation limit leaves.",
+                values: Values::Number(Number {
+                    min: NO_AMBIENCE_DB,
+                    max: MAX_AMBIENCE_DB,
+                    default: NO_AMBIENCE_DB,
+                    step: 0.1,
+                    unit: Unit::DecibelsOrNone,
+                }),
+                scope: Scope::Sound,
+            },
         }
     }
 
@@ -400,7 +333,7 @@ mod tests {
         let ids: Vec<_> = ParamId::ALL.iter().map(|param| param.spec().id).collect();
         // Never change one of these.
         let saved = "limit mix postf gain listen bypass minsnr maxerb maxdf link latenc model deva devb compar \
-             level levgain fillbnd pauses clean";
+             level levgain fillbnd pauses clean voice ambienc";
         assert_eq!(ids.join(" "), saved);
         assert!(ParamId::ALL.iter().all(|&param| ParamId::from_id(param.spec().id) == Some(param)));
     }

@@ -6,21 +6,32 @@ use std::collections::VecDeque;
 /// The written signal.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Listen {
-    /// Share of the denoised signal, 0 to 1; the rest is the input.
+    /// Linear gain of the denoised signal.
+    pub voice_gain: f32,
+    /// Linear gain of what was taken out, added to it.
+    pub ambience_gain: f32,
+    /// Share of these, 0 to 1; the rest is the input.
     pub share: f32,
     /// Whether it is what was taken out.
     pub is_removed: bool,
 }
 
 impl Listen {
-    /// Whether the input is needed.
+    /// Whether it is another than the denoised signal as it is: then the input is needed.
     pub(crate) fn needs_input(self) -> bool {
-        self.is_removed || self.share != 1.0
+        self.is_removed || self.share != 1.0 || self.has_gains()
+    }
+
+    fn has_gains(self) -> bool {
+        self.voice_gain != 1.0 || self.ambience_gain != 0.0
     }
 
     fn sample(self, input: f32, denoised: f32) -> f32 {
         if self.is_removed {
             self.share * (input - denoised)
+        } else if self.has_gains() {
+            let both = self.voice_gain * denoised + self.ambience_gain * (input - denoised);
+            self.share * both + (1.0 - self.share) * input
         } else {
             self.share * denoised + (1.0 - self.share) * input
         }
@@ -66,10 +77,14 @@ mod tests {
     fn a_mix_is_of_the_same_moments() {
         let waiting = Waiting::new(1);
         waiting.push(&[vec![0.5, 1.0, -1.0]]);
-        let half = Listen { share: 0.5, is_removed: false };
+        let denoised = Listen { voice_gain: 1.0, ambience_gain: 0.0, share: 1.0, is_removed: false };
+        let half = Listen { share: 0.5, ..denoised };
         assert_eq!(waiting.mix(&[&[0.0, 0.5]], half), [[0.25, 0.75]]);
-        assert_eq!(waiting.mix(&[&[-0.25]], Listen { share: 1.0, is_removed: true }), [[-0.75]]);
-        assert!(!Listen { share: 1.0, is_removed: false }.needs_input());
+        assert_eq!(waiting.mix(&[&[-0.25]], Listen { is_removed: true, ..denoised }), [[-0.75]]);
+        waiting.push(&[vec![0.5, 1.0]]);
+        let gains = Listen { voice_gain: 2.0, ambience_gain: 0.5, ..denoised };
+        assert_eq!(waiting.mix(&[&[0.0, 0.5]], gains), [[0.25, 1.25]]);
+        assert!(gains.needs_input() && !denoised.needs_input());
         assert!(half.needs_input());
     }
 }

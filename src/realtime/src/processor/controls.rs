@@ -39,7 +39,11 @@ pub struct Controls {
     pub thresholds: Thresholds,
     /// Rules for recordings that the network was not trained for.
     pub rules: Rules,
-    /// Share of the denoised signal, 0..=1; the rest is the delayed input.
+    /// Linear gain of the denoised signal.
+    pub voice_gain: f32,
+    /// Linear gain of the removed signal, the delayed input less the denoised signal, which is added to it.
+    pub ambience_gain: f32,
+    /// Share of voice and ambience, 0..=1; the rest is the delayed input.
     pub mix: f32,
     /// Linear gain at the output; not applied in bypass.
     pub output_gain: f32,
@@ -54,8 +58,12 @@ impl Controls {
     pub fn shares(&self) -> Shares {
         match (self.bypass, self.listen) {
             (true, _) => Shares { enhanced: 0.0, noisy: 1.0 },
+            // What was taken out, whatever is given back of it.
             (false, Listen::Removed) => Shares { enhanced: -self.mix, noisy: self.mix },
-            (false, _) => Shares { enhanced: self.mix, noisy: 1.0 - self.mix },
+            (false, _) => Shares {
+                enhanced: self.mix * (self.voice_gain - self.ambience_gain),
+                noisy: 1.0 - self.mix + self.mix * self.ambience_gain,
+            },
         }
     }
 }
@@ -66,6 +74,8 @@ impl Default for Controls {
             shaping: Shaping::default(),
             thresholds: Thresholds::default(),
             rules: Rules::default(),
+            voice_gain: 1.0,
+            ambience_gain: 0.0,
             mix: 1.0,
             output_gain: 1.0,
             listen: Listen::default(),
@@ -84,7 +94,10 @@ mod tests {
         for (controls, enhanced, noisy) in [
             (controls, 1.0, 0.0),
             (Controls { mix: 0.25, ..controls }, 0.25, 0.75),
+            (Controls { voice_gain: 2.0, ambience_gain: 0.5, ..controls }, 1.5, 0.5),
+            (Controls { voice_gain: 2.0, ambience_gain: 0.5, mix: 0.5, ..controls }, 0.75, 0.75),
             (Controls { listen: Listen::Removed, ..controls }, -1.0, 1.0),
+            (Controls { listen: Listen::Removed, ambience_gain: 0.5, ..controls }, -1.0, 1.0),
             (Controls { listen: Listen::Removed, mix: 0.5, ..controls }, -0.5, 0.5),
             (Controls { bypass: true, mix: 0.5, ..controls }, 0.0, 1.0),
         ] {

@@ -1,4 +1,5 @@
-//! The last stage: denoised or removed, mix, gain and bypass, each without a click. Audio thread; real-time safe.
+//! The last stage: denoised or removed, voice and ambience, mix, gain and bypass, each without a click. Audio thread;
+//! real-time safe.
 
 use super::controls::{Controls, Listen};
 
@@ -58,6 +59,8 @@ struct Weights {
 /// Blends the denoised signal and the delayed input.
 pub struct Output {
     n_ramp: u32,
+    voice: Ramp,
+    ambience: Ramp,
     mix: Ramp,
     gain: Ramp,
     removed: Ramp,
@@ -73,6 +76,8 @@ impl Output {
     pub fn new(rate_hz: f64, max_portion: usize) -> Self {
         Self {
             n_ramp: ((rate_hz * RAMP_S) as u32).max(1),
+            voice: Ramp::at(1.0),
+            ambience: Ramp::at(0.0),
             mix: Ramp::at(1.0),
             gain: Ramp::at(1.0),
             removed: Ramp::at(0.0),
@@ -87,8 +92,10 @@ impl Output {
     pub(crate) fn aim(&mut self, controls: &Controls) {
         let removed = f32::from(u8::from(controls.listen == Listen::Removed));
         let bypass = f32::from(u8::from(controls.bypass));
-        let targets = [controls.mix, controls.output_gain, removed, bypass];
-        let ramps = [&mut self.mix, &mut self.gain, &mut self.removed, &mut self.bypass];
+        let Controls { voice_gain, ambience_gain, mix, output_gain, .. } = *controls;
+        let targets = [voice_gain, ambience_gain, mix, output_gain, removed, bypass];
+        let Self { voice, ambience, mix, gain, removed, bypass, .. } = self;
+        let ramps = [voice, ambience, mix, gain, removed, bypass];
         for (ramp, target) in ramps.into_iter().zip(targets) {
             if self.is_fresh {
                 *ramp = Ramp::at(target);
@@ -102,13 +109,21 @@ impl Output {
     /// Moves the controls on by `n_samples`, once for all channels. [`Self::blend`] then applies them to each.
     pub fn advance(&mut self, n_samples: usize) {
         self.is_bypassed = self.bypass.is_at(1.0);
+        let is_plain = self.voice.is_at(1.0) && self.ambience.is_at(0.0);
         self.weights.clear();
         for _ in 0..n_samples.min(self.weights.capacity()) {
             let (mix, gain) = (self.mix.next(), self.gain.next());
             let (removed, bypass) = (self.removed.next(), self.bypass.next());
             // Denoised: mix * wet + (1 - mix) * dry. Removed: what that took from dry, mix * (dry - wet).
-            let wet = mix * (1.0 - 2.0 * removed);
-            let dry = 1.0 - mix + removed * (2.0 * mix - 1.0);
+            let mut wet = mix * (1.0 - 2.0 * removed);
+            let mut dry = 1.0 - mix + removed * (2.0 * mix - 1.0);
+            if !is_plain {
+                // The denoised signal is voice * wet + ambience * (dry - wet).
+                let (voice, ambience) = (self.voice.next(), self.ambience.next());
+                let denoised = mix * (1.0 - removed);
+                wet += denoised * (voice - 1.0 - ambience);
+                dry += denoised * ambience;
+            }
             let active = gain * (1.0 - bypass);
             self.weights.push(Weights { wet: wet * active, dry: dry * active + bypass });
         }
@@ -156,6 +171,13 @@ mod tests {
         assert_eq!(settled(&Controls { mix: 0.5, output_gain: 2.0, ..controls }), 1.25);
         assert_eq!(settled(&Controls { listen: Listen::Removed, ..controls }), 0.25);
         assert_eq!(settled(&Controls { listen: Listen::Removed, mix: 0.5, ..controls }), 0.125);
+        let gains = Controls { voice_gain: 2.0, ambience_gain: 0.5, ..controls };
+        assert_eq!(settled(&gains), 1.125);
+        assert_eq!(settled(&Controls { mix: 0.5, output_gain: 2.0, ..gains }), 1.875);
+        assert_eq!(settled(&Controls { listen: Listen::Removed, ..gains }), 0.25);
+        assert_eq!(settled(&Controls { bypass: true, ..gains }), 0.75);
+        // All of what was removed, and nothing else changed: the input.
+        assert_eq!(settled(&Controls { ambience_gain: 1.0, ..controls }), 0.75);
         let bypassed = Controls { bypass: true, output_gain: 4.0, mix: 0.3, ..controls };
         assert_eq!(settled(&bypassed), 0.75);
     }
@@ -177,6 +199,7 @@ mod tests {
             Controls { bypass: true, ..Default::default() },
             Controls { listen: Listen::Removed, ..Default::default() },
             Controls { mix: 0.2, output_gain: 0.1, ..Default::default() },
+            Controls { voice_gain: 0.5, ambience_gain: 0.7, ..Default::default() },
         ];
         for controls in changes {
             for sample in run(&mut output, &controls, 0.5, -0.75, 2000) {

@@ -207,6 +207,27 @@ fn removed_and_denoised_add_up_to_the_input() {
 }
 
 #[test]
+fn voice_and_ambience_are_gains_of_the_denoised_and_the_removed() {
+    let input = programme(12_000, 5);
+    let render = |voice_gain, ambience_gain, listen| {
+        let (services, ..) = scripted::services(0.5);
+        let mut rig = Rig::new(services, 48e3, 1, LatencyMode::Safe);
+        let controls = rig.controls;
+        rig.controls = Controls { voice_gain, ambience_gain, listen, ..controls };
+        let out = rig.run(&input, |_| 512);
+        (out, rig.latency())
+    };
+    let (denoised, latency) = render(1.0, 0.0, Listen::Denoised);
+    let (removed, _) = render(1.0, 0.0, Listen::Removed);
+    let (both, _) = render(1.5, 0.25, Listen::Denoised);
+    for ((both, denoised), removed) in both.iter().zip(&denoised).zip(&removed) {
+        assert!((both - (1.5 * denoised + 0.25 * removed)).abs() < 1e-6);
+    }
+    assert!(error(&render(1.0, 1.0, Listen::Denoised).0, &input, latency, 1.0, latency..input.len()) < 1e-6);
+    assert_eq!(render(1.5, 0.25, Listen::Removed).0, removed);
+}
+
+#[test]
 fn a_stuck_engine_neither_mutes_nor_delays_nor_clicks() {
     let (services, native, _) = scripted::services(0.5);
     let mut rig = Rig::new(services, 48e3, 1, LatencyMode::Safe);

@@ -25,6 +25,10 @@ pub struct Parameters {
     mix: Option<f32>,
     #[arg(long, value_name = "DB", help = ParamId::OutputGain.spec().help, allow_negative_numbers = true, value_parser = within(ParamId::OutputGain))]
     gain_db: Option<f32>,
+    #[arg(long, value_name = "DB", help = ParamId::Voice.spec().help, allow_negative_numbers = true, value_parser = within(ParamId::Voice))]
+    voice: Option<f32>,
+    #[arg(long, value_name = "none|DB", help = ParamId::Ambience.spec().help, allow_negative_numbers = true, value_parser = within(ParamId::Ambience))]
+    ambience: Option<f32>,
     #[arg(long, value_name = "LINK", help = ParamId::Link.spec().help, value_parser = one_of::<StereoLink>())]
     stereo_link: Option<String>,
     #[arg(long, value_name = "MODE", help = ParamId::LatencyMode.spec().help, value_parser = one_of::<LatencyMode>())]
@@ -40,8 +44,8 @@ pub struct Parameters {
 fn within(id: ParamId) -> impl Fn(&str) -> Result<f32, String> + Clone + Send + Sync + 'static {
     move |text| {
         let number = id.number();
-        match text.parse::<f32>() {
-            Ok(value) if (number.min..=number.max).contains(&value) => Ok(value),
+        match number.parse(text) {
+            Some(value) if (number.min..=number.max).contains(&value) => Ok(value),
             _ => Err(format!("a number from {} to {} is needed", number.min, number.max)),
         }
     }
@@ -64,6 +68,8 @@ impl Parameters {
             (ParamId::MaxDf, self.max_df_db),
             (ParamId::Mix, self.mix),
             (ParamId::OutputGain, self.gain_db),
+            (ParamId::Voice, self.voice),
+            (ParamId::Ambience, self.ambience),
         ];
         let model =
             self.model.as_deref().map(|name| if name == "dfn3" { DeepFilterNet3 } else { DeepFilterNet3Ll });
@@ -94,13 +100,14 @@ mod tests {
     #[test]
     fn every_option_reaches_its_parameter() {
         let line = "--attenuation-limit 12 --post-filter 0.02 --min-db -10 --max-erb-db 30 --max-df-db 20 --mix 0.5 \
-                    --gain-db -3 --stereo-link mean --latency lowest --model dfn3-ll --device native16";
+                    --gain-db -3 --voice 6 --ambience -20 --stereo-link mean --latency lowest --model dfn3-ll --device native16";
         let params = TacetParams::default();
         parse(line).unwrap().parameters.values().start(&params);
         let controls = params.controls();
         assert!((controls.shaping.attenuation_limit_db - 12.0).abs() < 0.05);
         assert!((controls.thresholds.min_db + 10.0).abs() < 0.05 && (controls.mix - 0.5).abs() < 1e-3);
         assert_eq!(controls.shaping.link, StereoLink::Mean);
+        assert!((controls.voice_gain - 2.0).abs() < 0.01 && (controls.ambience_gain - 0.1).abs() < 1e-3);
         assert_eq!(params.latency_mode(), LatencyMode::Lowest);
         assert_eq!(params.model(), tacet::model::ModelKind::DeepFilterNet3Ll);
         assert_eq!(params.devices().0, Device::Native16);

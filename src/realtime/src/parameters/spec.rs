@@ -1,0 +1,134 @@
+//! What the table says of a parameter.
+
+use super::choice::Text;
+
+/// The fixed properties of a parameter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spec {
+    /// Identifier in saved projects and presets. Never changes.
+    pub id: &'static str,
+    /// Name in the host.
+    pub name: &'static str,
+    /// Short name on the panel.
+    pub label: &'static str,
+    /// Description, with its unit.
+    pub help: &'static str,
+    /// The values it can take.
+    pub values: Values,
+    /// Who changes it besides the user.
+    pub scope: Scope,
+}
+
+/// The values of a parameter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Values {
+    /// A number in a range.
+    Number(Number),
+    /// On or off.
+    Switch {
+        /// Whether it is on in a new instance.
+        default: bool,
+    },
+    /// One of a few; the default is that of the type behind it, a
+    /// [`Choice`](super::Choice).
+    Choice(&'static [Text]),
+}
+
+/// A number's range.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Number {
+    /// Least value.
+    pub min: f32,
+    /// Largest value.
+    pub max: f32,
+    /// Value in a new instance.
+    pub default: f32,
+    /// Distance of the values that hosts and panel offer; 0 for none.
+    pub step: f32,
+    /// Unit of the value.
+    pub unit: Unit,
+}
+
+/// What is written for the least value of a gain that can be [none](Unit::DecibelsOrNone).
+const NONE: &str = "-inf";
+
+impl Number {
+    /// A value as it is written, without its unit; none where a decimal number does.
+    pub fn text(&self, value: f32) -> Option<String> {
+        (self.unit == Unit::DecibelsOrNone && value <= self.min).then(|| NONE.to_owned())
+    }
+
+    /// The value that a text means, a number or, for a gain that can be none, "none" or "-inf".
+    pub fn parse(&self, text: &str) -> Option<f32> {
+        let text = text.trim();
+        if self.unit == Unit::DecibelsOrNone
+            && [NONE, "-inf dB", "none"].iter().any(|none| text.eq_ignore_ascii_case(none))
+        {
+            return Some(self.min);
+        }
+        let text = text.strip_suffix("dB").unwrap_or(text);
+        text.trim().parse().ok().filter(|value: &f32| value.is_finite())
+    }
+
+    /// The linear gain of a value in decibels.
+    pub fn gain(&self, db: f32) -> f32 {
+        if self.unit == Unit::DecibelsOrNone && db <= self.min { 0.0 } else { 10f32.powf(db * 0.05) }
+    }
+}
+
+/// A number's unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// A plain number.
+    None,
+    /// Decibels.
+    Decibels,
+    /// Decibels of a gain; the least value is no signal at all.
+    DecibelsOrNone,
+    /// A share, 0..=1, written as per cent.
+    Percent,
+}
+
+impl Unit {
+    /// Unit after the number, with its space.
+    pub const fn suffix(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Decibels | Self::DecibelsOrNone => " dB",
+            Self::Percent => " %",
+        }
+    }
+
+    /// The number that is written for a value of 1.
+    pub const fn scale(self) -> f32 {
+        match self {
+            Self::Percent => 100.0,
+            Self::None | Self::Decibels | Self::DecibelsOrNone => 1.0,
+        }
+    }
+}
+
+/// Who changes a parameter besides the user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Presets and automation: what decides the sound.
+    Sound,
+    /// Automation alone: how it is listened to.
+    Monitoring,
+    /// Presets alone: the host restarts the plugin.
+    Restart,
+    /// Neither: what runs, and on what.
+    Setup,
+}
+
+impl Scope {
+    /// Whether presets set it.
+    pub const fn is_in_presets(self) -> bool {
+        matches!(self, Self::Sound | Self::Restart)
+    }
+
+    /// Whether hosts may automate it.
+    pub const fn is_automatable(self) -> bool {
+        matches!(self, Self::Sound | Self::Monitoring)
+    }
+}
