@@ -5,8 +5,7 @@
 //! be automated.
 //!
 //! - [`access`]: any parameter, whatever its type.
-//! - [`presets`]: the factory's sets of values.
-//! - [`library`]: the user's own, as files.
+//! - [`presets`]: sets of values, from and for them.
 //! - [`state`]: validation of what a project saved.
 
 use std::collections::BTreeMap;
@@ -26,7 +25,6 @@ use crate::rules::Rules;
 use crate::rules::level::{LevelMode, LevelRule};
 
 pub mod access;
-pub mod library;
 pub mod presets;
 pub mod state;
 

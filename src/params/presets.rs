@@ -1,84 +1,53 @@
-//! Presets: sets of values that decide the sound and the delay. Output gain, listening, bypass and devices stay as they
-//! are; the [table](crate::parameters) says which parameters presets set, [`crate::presets`] has the factory's.
-
-use std::collections::BTreeMap;
+//! Presets on the plugin's parameters. Output gain, listening, bypass and devices stay as they are; the
+//! [table](crate::parameters) says which parameters presets set, [`crate::presets`] has the factory's and the user's.
 
 use nice_plug::context::gui::GuiContext;
-use serde::{Deserialize, Serialize};
 
 use super::TacetParams;
 use crate::parameters::{ParamId, Values};
-use crate::presets::FactoryPreset;
 
-pub use crate::presets::PresetValue;
+pub use crate::presets::{Preset, PresetValue, PresetValues};
 
-/// Values of a preset, by the parameters' identifiers. A parameter that is missing takes its default.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "BTreeMap<String, serde_json::Value>")]
-pub struct PresetValues(BTreeMap<String, PresetValue>);
-
-/// Names that the first version of presets used.
-const FORMER_NAMES: [(&str, ParamId); 6] = [
-    ("limit_db", ParamId::Limit),
-    ("post_filter", ParamId::PostFilter),
-    ("min_snr_db", ParamId::MinSnr),
-    ("max_erb_db", ParamId::MaxErb),
-    ("max_df_db", ParamId::MaxDf),
-    ("latency_mode", ParamId::LatencyMode),
-];
-
-impl From<BTreeMap<String, serde_json::Value>> for PresetValues {
-    /// Keeps what is understood: another version may have written the rest.
-    fn from(read: BTreeMap<String, serde_json::Value>) -> Self {
-        let id = |name: &str| {
-            let former = FORMER_NAMES.iter().find(|(former, _)| *former == name).map(|(_, id)| *id);
-            ParamId::from_id(name).or(former)
-        };
-        let understood = read
-            .into_iter()
-            .filter_map(|(name, value)| Some((id(&name)?, serde_json::from_value(value).ok()?)));
-        understood.collect()
-    }
-}
-
-impl FromIterator<(ParamId, PresetValue)> for PresetValues {
-    fn from_iter<I: IntoIterator<Item = (ParamId, PresetValue)>>(values: I) -> Self {
-        Self(values.into_iter().map(|(id, setting)| (id.spec().id.into(), setting)).collect())
-    }
-}
-
-impl PresetValues {
+/// [`PresetValues`] of the plugin's parameters.
+pub trait OfParams {
     /// The current parameters as a preset.
-    pub fn of(params: &TacetParams) -> Self {
+    fn of(params: &TacetParams) -> Self;
+
+    /// Every parameter as it is but for what is heard of it at the moment: what a program remembers between runs.
+    fn of_program(params: &TacetParams) -> Self;
+
+    /// Sets what is there before anything runs: no host hears of it.
+    fn start(&self, params: &TacetParams);
+
+    /// Sets all parameters of a preset, each in a gesture of its own.
+    fn apply(&self, params: &TacetParams, host: &GuiContext);
+
+    /// Whether the parameters are as the preset sets them.
+    fn is_in_force(&self, params: &TacetParams) -> bool;
+}
+
+impl OfParams for PresetValues {
+    fn of(params: &TacetParams) -> Self {
         preset_params().map(|id| (id, setting(params, id))).collect()
     }
 
-    /// Every parameter as it is but for what is heard of it at the moment: what a program remembers between runs.
-    pub(crate) fn of_program(params: &TacetParams) -> Self {
+    fn of_program(params: &TacetParams) -> Self {
         let momentary = [ParamId::Listen, ParamId::Bypass, ParamId::Compare];
         let ids = ParamId::ALL.iter().copied().filter(|id| !momentary.contains(id));
         ids.map(|id| (id, setting(params, id))).collect()
     }
 
-    /// These, with those of `others` in their place where there are any.
-    pub fn overruled_by(mut self, others: Self) -> Self {
-        self.0.extend(others.0);
-        self
-    }
-
-    /// Sets what is there before anything runs: no host hears of it.
-    pub fn start(&self, params: &TacetParams) {
-        for id in ParamId::ALL.iter().copied().filter(|id| self.0.contains_key(id.spec().id)) {
-            let (param, value) = (params.param(id), self.value(params, id));
+    fn start(&self, params: &TacetParams) {
+        for id in ParamId::ALL.iter().copied().filter(|&id| self.get(id).is_some()) {
+            let (param, value) = (params.param(id), value(self, params, id));
             // SAFETY: the pointer is that of the parameter, which outlives this call.
             unsafe { param.as_ptr()._internal_set_normalized_value(value) };
         }
     }
 
-    /// Sets all parameters of a preset, each in a gesture of its own.
-    pub fn apply(&self, params: &TacetParams, host: &GuiContext) {
+    fn apply(&self, params: &TacetParams, host: &GuiContext) {
         for id in preset_params() {
-            let (param, value) = (params.param(id), self.value(params, id));
+            let (param, value) = (params.param(id), value(self, params, id));
             // A value that is there already needs no entry in the host's history.
             if param.value() != value {
                 param.begin(host);
@@ -88,24 +57,15 @@ impl PresetValues {
         }
     }
 
-    /// Whether the parameters are as the preset sets them.
-    pub(crate) fn is_in_force(&self, params: &TacetParams) -> bool {
-        preset_params().all(|id| params.param(id).value() == self.value(params, id))
+    fn is_in_force(&self, params: &TacetParams) -> bool {
+        preset_params().all(|id| params.param(id).value() == value(self, params, id))
     }
+}
 
-    /// The normalised value that a parameter would take.
-    fn value(&self, params: &TacetParams, id: ParamId) -> f32 {
-        let param = params.param(id);
-        let plain = match (self.0.get(id.spec().id), id.spec().values) {
-            (Some(PresetValue::Number(number)), Values::Number(_)) if number.is_finite() => Some(*number),
-            (Some(PresetValue::Switch(is_on)), Values::Switch { .. }) => Some(f32::from(u8::from(*is_on))),
-            (Some(PresetValue::Choice(chosen)), Values::Choice(texts)) => {
-                texts.iter().position(|text| text.id == chosen).map(|index| index as f32)
-            }
-            _ => None,
-        };
-        plain.map_or(param.default_value(), |plain| param.normalized(plain))
-    }
+/// The normalised value that a parameter takes of a preset.
+fn value(values: &PresetValues, params: &TacetParams, id: ParamId) -> f32 {
+    let param = params.param(id);
+    values.plain(id).map_or(param.default_value(), |plain| param.normalized(plain))
 }
 
 /// The parameters that presets set.
@@ -122,20 +82,9 @@ fn setting(params: &TacetParams, id: ParamId) -> PresetValue {
     }
 }
 
-/// A named set of values.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Preset {
-    /// The name for the user.
-    pub name: String,
-    /// Its values.
-    pub values: PresetValues,
-}
-
 /// The factory's presets, for the picker.
 pub fn factory() -> Vec<Preset> {
-    let preset =
-        |FactoryPreset { name, values }| Preset { name: name.into(), values: values.into_iter().collect() };
-    crate::presets::factory().into_iter().map(preset).collect()
+    crate::presets::factory().into_iter().map(Preset::from).collect()
 }
 
 #[cfg(test)]
@@ -166,11 +115,10 @@ mod tests {
         let params = TacetParams::default();
         let mut names = std::collections::HashSet::new();
         for Preset { name, values } in factory() {
-            for (id, setting) in &values.0 {
-                let param = ParamId::from_id(id).unwrap();
-                assert!(param.spec().scope.is_in_presets(), "{name}: {id}");
-                let (value, default) = (values.value(&params, param), params.param(param).default_value());
-                assert!(value != default, "{name}: {id} = {setting:?} is the default or not understood");
+            for (id, setting) in values.iter() {
+                assert!(id.spec().scope.is_in_presets(), "{name}: {id:?}");
+                let (value, default) = (value(&values, &params, id), params.param(id).default_value());
+                assert!(value != default, "{name}: {id:?} = {setting:?} is the default or not understood");
             }
             assert!(names.insert(name));
         }
@@ -198,7 +146,7 @@ mod tests {
             serde_json::from_str(r#"{"limit": 1e9, "mix": "half", "link": "telepathy", "postf": -1}"#)
                 .unwrap();
         let values = [ParamId::Limit, ParamId::Mix, ParamId::Link, ParamId::PostFilter];
-        assert_eq!(values.map(|id| read.value(&params, id)), [1.0, 1.0, 1.0, 0.0]);
+        assert_eq!(values.map(|id| value(&read, &params, id)), [1.0, 1.0, 1.0, 0.0]);
         assert!(read.is_in_force(&params), "all of these are the defaults");
     }
 
@@ -206,7 +154,7 @@ mod tests {
     fn what_is_kept_of_the_defaults_is_in_force() {
         let params = TacetParams::default();
         let kept = PresetValues::of(&params);
-        assert_eq!(kept.0.len(), preset_params().count());
+        assert_eq!(kept.n_values(), preset_params().count());
         assert!(kept.is_in_force(&params) && PresetValues::default().is_in_force(&params));
         assert!(factory().iter().all(|preset| !preset.values.is_in_force(&params)));
     }

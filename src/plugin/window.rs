@@ -15,7 +15,7 @@ use nice_plug_egui::{EguiEditor, EguiEditorState, EguiNiceSettings, Frame, NiceE
 use crate::panel::host_params::{Action, HostParams};
 use crate::panel::view_model::{Notice, ViewModel};
 use crate::panel::{MAX_FPS, Panel, SIZE, Settings, View};
-use crate::params::presets::PresetValues;
+use crate::params::presets::{OfParams as _, PresetValues};
 use crate::slot::SlotId;
 
 use super::accessibility::Accessibility;

@@ -14,7 +14,7 @@ use super::super::shared::Shared;
 use crate::panel::text;
 use crate::panel::view_model::Audio;
 use crate::params::Extras;
-use crate::params::presets::PresetValues;
+use crate::params::presets::{OfParams as _, PresetValues};
 
 /// A device chosen in the panel.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@
 //! - [`meters`]: what the audio thread tells the panel.
 //! - [`lab`]: what each device costs, measured hop by hop. Off the audio thread.
 //! - [`parameters`]: the table of parameters: ranges, units, defaults, texts.
-//! - [`presets`]: the factory's sets of values for them.
+//! - [`presets`]: sets of values for them, the factory's and the user's.
 //! - [`slot`]: A and B, what is heard and what it is compared with.
 //! - [`oklab`]: colours of pictures and panel.
 //! - [`sync`]: what the concurrent code is made of.

@@ -1,11 +1,22 @@
-//! The factory's presets: sets of values that decide the sound and the delay, for the plugin and for files alike.
-//! Constants only; not for the audio thread.
+//! Presets: sets of values that decide the sound and the delay, for the plugin, live programs and files alike. Not for the
+//! audio thread.
+//!
+//! The factory's are here.
+//!
+//! - [`values`]: a preset's values, as files keep them.
+//! - [`library`]: the user's own, as files.
 
 use serde::{Deserialize, Serialize};
 
 use crate::enhance::StereoLink;
 use crate::latency::LatencyMode;
 use crate::parameters::{Choice, ParamId};
+
+pub mod library;
+pub mod values;
+
+pub use library::find;
+pub use values::{Preset, PresetValues};
 
 /// A parameter's value in a preset.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -89,6 +89,7 @@ impl Parameters {
 mod tests {
     use clap::Parser as _;
     use tacet::params::TacetParams;
+    use tacet::params::presets::OfParams as _;
 
     use super::super::Options;
     use super::*;

@@ -3,12 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tacet_realtime::user_files::{self, data_dir};
-
-use super::presets::{Preset, PresetValues};
+use super::{FactoryPreset, PresetValues, id_of, values::Preset};
+use crate::user_files::{self, data_dir};
 
 /// Longest name of a preset, in characters.
-pub(crate) const MAX_NAME_CHARS: usize = 40;
+const MAX_NAME_CHARS: usize = 40;
 /// Largest file that is read, in bytes.
 const MAX_FILE_BYTES: u64 = 64 << 10;
 
@@ -36,6 +35,29 @@ pub enum LibraryError {
     },
 }
 
+/// A preset of this user, else of the factory, by its name.
+///
+/// # Errors
+/// There is none; the text lists what there is.
+pub fn find(name: &str) -> Result<Preset, String> {
+    let library = Library::of_user().ok();
+    find_in(library.as_ref(), name)
+}
+
+fn find_in(library: Option<&Library>, name: &str) -> Result<Preset, String> {
+    let own = library.and_then(|library| library.find(name));
+    let factory = || FactoryPreset::find(name).map(Preset::from);
+    own.or_else(factory).ok_or_else(|| {
+        let own = library.map(Library::list).unwrap_or_default();
+        let names: Vec<String> = super::factory()
+            .iter()
+            .map(FactoryPreset::id)
+            .chain(own.iter().map(|preset| id_of(&preset.name)))
+            .collect();
+        format!("there is no preset {name}: choose one of {}", names.join(", "))
+    })
+}
+
 /// The directory of the user's presets.
 #[derive(Clone, Debug)]
 pub struct Library {
@@ -47,7 +69,7 @@ impl Library {
     ///
     /// # Errors
     /// [`LibraryError::NoDirectory`].
-    pub(crate) fn of_user() -> Result<Self, LibraryError> {
+    pub fn of_user() -> Result<Self, LibraryError> {
         let dir = data_dir().ok_or(LibraryError::NoDirectory)?;
         Ok(Self::at(&dir.join("presets")))
     }
@@ -63,6 +85,11 @@ impl Library {
         let mut presets: Vec<Preset> = files.filter_map(|file| read(&file.path())).collect();
         presets.sort_by_key(|preset| preset.name.to_lowercase());
         presets
+    }
+
+    /// One of these presets, however its name's words are joined and capitalised.
+    pub fn find(&self, name: &str) -> Option<Preset> {
+        self.list().into_iter().find(|preset| preset.name == name || id_of(&preset.name) == id_of(name))
     }
 
     /// Keeps values under a name, over what had the name before.
@@ -115,7 +142,7 @@ fn read(path: &Path) -> Option<Preset> {
 mod tests {
     use super::*;
     use crate::parameters::ParamId;
-    use crate::params::presets::PresetValue;
+    use crate::presets::PresetValue;
 
     #[test]
     fn what_is_saved_is_listed_until_it_is_deleted() {
@@ -134,6 +161,18 @@ mod tests {
         library.delete("attic").unwrap();
         library.delete("attic").unwrap();
         assert_eq!(library.list().len(), 1);
+    }
+
+    #[test]
+    fn presets_are_found_by_name_the_users_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let library = Library::at(dir.path());
+        let values = PresetValues::from_iter([(ParamId::Limit, PresetValue::Number(24.0))]);
+        library.save("My Room, 2", &values).unwrap();
+        assert_eq!(find_in(Some(&library), "my-room-2").unwrap().values, values);
+        assert_eq!(find_in(None, "podcast").unwrap().name, "Podcast");
+        let error = find_in(Some(&library), "loud").unwrap_err();
+        assert!(error.contains("voice-over-gentle") && error.contains("my-room-2"), "{error}");
     }
 
     #[test]
