@@ -29,9 +29,9 @@
 
 pub use tacet_model as model;
 pub use tacet_realtime::{
-    clean, denoiser, denormals, device, engine, enhance, erb, exchange, features, frame, history, inference,
-    lab, latency, live, meters, models, oklab, parameters, presets, processor, rules, sequence, slot, stft,
-    user_files, weights,
+    clean, denoiser, denormals, device, engine, enhance, erb, exchange, faults, features, frame, history,
+    inference, lab, latency, live, meters, models, oklab, parameters, presets, processor, rules, sequence,
+    slot, stft, user_files, weights,
 };
 
 pub mod panel;

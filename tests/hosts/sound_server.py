@@ -20,16 +20,18 @@ PROGRAMS = {
     "pw-link": "pipewire-bin",
     "pw-metadata": "pipewire-bin",
 }
+# What stands for a microphone.
+VOICE = """{ factory.name = support.null-audio-sink node.name = voice node.description = Voice
+  media.class = Audio/Source/Virtual audio.position = [ MONO ] audio.rate = 48000 node.driver = true
+  priority.driver = 20000 priority.session = 3000 node.always-process = true object.linger = true }"""
 # The clock that drives everything, and what stands for a microphone and for loudspeakers: sinks and sources without a device.
 DEVICES = """
 context.objects = [
-{ factory = adapter args = { factory.name = support.null-audio-sink node.name = voice node.description = Voice
-  media.class = Audio/Source/Virtual audio.position = [ MONO ] audio.rate = 48000 node.driver = true
-  priority.driver = 20000 priority.session = 3000 node.always-process = true } }
+{ factory = adapter args = %s }
 { factory = adapter args = { factory.name = support.null-audio-sink node.name = ears node.description = Ears
   media.class = Audio/Sink audio.position = [ FL FR ] audio.rate = 48000 priority.session = 1000 } }
 ]
-"""
+""" % VOICE
 
 
 def absent():
@@ -106,6 +108,20 @@ class SoundServer:
             self.processes.remove(process)
         (self.folder / "run/pipewire-0").unlink(missing_ok=True)
 
+    def unplug(self, node):
+        """Takes a device away, as pulling its plug does."""
+        done = self.run(["pw-cli", "destroy", node])
+        self.wait_for(lambda: f"{node}:" not in self.ports("-o"), f"an end of {node}")
+        if done.returncode != 0:
+            raise RuntimeError(f"{node} stays: {done.stdout}{done.stderr}")
+
+    def plug(self, node):
+        """Puts the microphone back."""
+        done = self.run(["pw-cli", "create-node", "adapter", " ".join(VOICE.split())])
+        if done.returncode != 0:
+            raise RuntimeError(f"{node} does not come: {done.stdout}{done.stderr}")
+        self.wait_for(lambda: f"{node}:" in self.ports("-o"), node)
+
     def start(self, command):
         with open(self.folder / "log", "a") as log:
             process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
@@ -144,9 +160,9 @@ class SoundServer:
         self.link(output, "voice:input_MONO")
         return process
 
-    def record(self, path, n_channels, seconds, links, play=None, node="recorder"):
+    def record(self, path, n_channels, seconds, links, play=None, node="recorder", also=()):
         """Records `seconds` of what `links` (output port to input channel) bring into a float WAV, while the file `play` is spoken
-        into the microphone."""
+        into the microphone and the ports of `also` are linked."""
         recorder = self.start(
             ["pw-cat", "--record", "--target", "0", "--rate", "48000", "--channels", str(n_channels), "--format", "f32",
              "--properties", "{ node.name = %s node.autoconnect = false }" % node, str(path)]
@@ -156,6 +172,8 @@ class SoundServer:
         for output, channel in links:
             self.wait_for(lambda: output in self.ports("-o"), output)
             self.link(output, inputs[channel])
+        for output, sink in also:
+            self.link(output, sink)
         time.sleep(0.5)
         player = self.play(play) if play is not None else None
         time.sleep(seconds)

@@ -7,6 +7,8 @@ use tacet_clap_host::PluginFile;
 use tacet_clap_host::soak::{Plan, Report};
 
 use crate::bundle;
+use crate::shell;
+use crate::venv::Venv;
 use crate::workspace::Workspace;
 
 /// Memory that a process may gain from a tenth of its time to the end: what allocators keep, and no leak of a byte per hop.
@@ -24,6 +26,16 @@ pub struct Options {
     /// Play at the pace of the wall clock; otherwise as fast as it goes
     #[arg(long)]
     pub real_time: bool,
+    /// The virtual microphone instead (Linux with PipeWire): `--minutes` of it in real time, then devices and servers that come
+    /// and go
+    #[arg(long)]
+    pub microphone: bool,
+    /// With --microphone: how often its source is taken away and put back
+    #[arg(long, default_value_t = 100)]
+    pub replugs: u32,
+    /// With --microphone: how often the sound server is restarted
+    #[arg(long, default_value_t = 20)]
+    pub restarts: u32,
     /// Another programme, and blocks of other sizes
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -35,6 +47,9 @@ pub struct Options {
 /// Something cannot be built, an instance's output is not what it should be, or memory grows.
 pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     ensure!(options.minutes > 0.0 && options.instances > 0, "there is nothing to play");
+    if options.microphone {
+        return microphone(workspace, options);
+    }
     let plugin = PluginFile::load(&bundle::clap_to_measure(workspace)?)?;
     let plan = Plan {
         n_instances: options.instances,
@@ -49,6 +64,21 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let report = tacet_clap_host::soak::run(&plugin, &plan)?;
     println!("{}", screen(&plan, &report));
     judge(&plan, &report)
+}
+
+/// Builds the program and runs its microphone on a sound server of its own.
+fn microphone(workspace: &Workspace, options: &Options) -> Result<()> {
+    let mut cargo = shell::cargo();
+    cargo.args(["build", "--locked", "--release", "-p", "tacet-cli"]).current_dir(&workspace.root);
+    shell::run(&mut cargo)?;
+    let scripts = workspace.root.join("tests/hosts");
+    let mut python = Venv::provide(workspace, &scripts)?.python();
+    python.arg("-u").arg(scripts.join("mic_soak.py")).arg(workspace.target.join("release/tacet")).args([
+        format!("--minutes={}", options.minutes),
+        format!("--replugs={}", options.replugs),
+        format!("--restarts={}", options.restarts),
+    ]);
+    shell::run(&mut python)
 }
 
 /// The report for people.

@@ -2,7 +2,7 @@
 //!
 //! A program of its own because it needs audio libraries, which a machine that only denoises files may lack.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -22,6 +22,14 @@ pub struct Args {
 /// # Errors
 /// `tacet-live` is not beside this program, or cannot be started.
 pub fn run(args: &Args) -> Result<bool> {
+    run_with(&args.options)
+}
+
+/// Runs the window with these options until it is closed; true if it ended well.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with(options: &[impl AsRef<OsStr>]) -> Result<bool> {
     let program = std::env::current_exe().context("this program's own file is not known")?;
     let Some(live) = candidates(&program).into_iter().find(|path| path.is_file()) else {
         let dir = program.parent().unwrap_or(Path::new("."));
@@ -31,7 +39,7 @@ pub fn run(args: &Args) -> Result<bool> {
             dir.display()
         );
     };
-    start(Command::new(&live).args(&args.options))
+    start(Command::new(&live).args(options))
         .with_context(|| format!("{} could not be started", live.display()))
 }
 

@@ -4,21 +4,29 @@ use std::ffi::OsString;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
+use tacet_mic::memory::{Handover, Remembered};
+use tacet_mic::run::{Handle, Listener};
 use tacet_mic::settings::Settings;
 use tacet_mic::{Direction, Options, control, unit};
 use tacet_realtime::device::Device;
 use tacet_realtime::latency::LatencyMode;
 use tacet_realtime::model::ModelKind;
 use tacet_realtime::models;
+use tacet_realtime::parameters::Choice as _;
+use tacet_realtime::presets::{self, Preset};
 
-use super::usage;
+use super::options::one_of;
+use super::{live, usage};
+
+/// Stands for the default source or sink, whichever that is.
+const DEFAULT_TARGET: &str = "default";
 
 /// Offer a denoised microphone to calls and recorders (Linux with PipeWire)
 ///
 /// Creates a source called Tacet Microphone that calls and recorders can choose. It follows the default source and lasts
 /// until Ctrl-C or `tacet mic stop`. The real microphone is open only while an application records. After a restart of
-/// the sound server the source comes back by itself.
+/// the sound server the source comes back by itself. Options and parameters are remembered for the next start.
 #[derive(clap::Args, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
@@ -35,48 +43,46 @@ struct RunArgs {
     #[arg(long)]
     speakers: bool,
 
-    /// The source to take from, or the sink to play to, by its name (`wpctl status -n`, `pactl list short sources`)
-    /// [default: the system's default, also when it changes]
+    /// The source to take from, or the sink to play to, by its name (`wpctl status -n`, `pactl list short sources`); `default`
+    /// follows the system's default
     #[arg(long, visible_alias = "output", value_name = "NAME")]
     input: Option<String>,
 
-    /// Channels [default: 1, with --speakers 2]
+    /// Channels [at first: 1, with --speakers 2]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=2))]
     channels: Option<u8>,
 
-    /// Block size requested from the sound server, in samples at 48 kHz
-    #[arg(long, value_name = "SAMPLES", default_value_t = 256, value_parser = clap::value_parser!(u32).range(32..=8192))]
-    buffer: u32,
+    /// Block size requested from the sound server, in samples at 48 kHz [at first: 256]
+    #[arg(long, value_name = "SAMPLES", value_parser = clap::value_parser!(u32).range(32..=8192))]
+    buffer: Option<u32>,
 
-    /// DeepFilterNet3, or its low-latency variant, which must be installed
-    #[arg(long, value_enum, default_value_t = ModelChoice::Dfn3)]
-    model: ModelChoice,
+    /// DeepFilterNet3 (dfn3), or its low-latency variant (dfn3-ll), which `tacet model install ll` gets [at first: dfn3]
+    #[arg(long, value_name = "MODEL", value_parser = one_of::<ModelKind>())]
+    model: Option<ModelKind>,
 
-    /// Time for inference: safe is one hop (10 ms), lowest none
-    #[arg(long, value_enum, default_value_t = LatencyChoice::Safe)]
-    latency: LatencyChoice,
+    /// Time for inference: safe is one hop (10 ms), lowest none [at first: safe]
+    #[arg(long, value_name = "MODE", value_parser = one_of::<LatencyMode>())]
+    latency: Option<LatencyMode>,
 
-    /// Device that runs the network: native, native16, or libtorch's cpu, cuda, cuda:N
-    #[arg(long, value_name = "DEVICE", default_value = "native")]
-    device: Device,
+    /// Device that runs the network: native, native16, or libtorch's cpu, cuda, cuda:N [at first: native]
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<Device>,
+
+    /// Preset to begin with, one of the plugin's or your own; other options prevail
+    #[arg(long, value_name = "NAME", value_parser = presets::find)]
+    preset: Option<Preset>,
 
     /// A parameter's value, as `tacet mic set` takes it; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE")]
     values: Vec<String>,
-}
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ModelChoice {
-    #[value(name = "dfn3")]
-    Dfn3,
-    #[value(name = "dfn3-ll")]
-    Dfn3Ll,
-}
+    /// Begin with the defaults instead of the last settings
+    #[arg(long)]
+    forget: bool,
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LatencyChoice {
-    Safe,
-    Lowest,
+    /// Show the panel in a window; closing it stops the microphone
+    #[arg(long)]
+    panel: bool,
 }
 
 /// Selects the microphone or the speakers.
@@ -103,13 +109,20 @@ enum Command {
         #[command(flatten)]
         which: Which,
     },
-    /// Set a parameter: attenuation-limit, post-filter, min-db, max-erb-db, max-df-db, mix, gain-db, voice or ambience
+    /// Set a parameter: attenuation-limit, post-filter, mix, gain-db, latency or another that `tacet mic status` lists
     Set {
         /// The parameter
         name: String,
         /// Its value
         #[arg(allow_negative_numbers = true)]
         value: String,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Apply a preset, one of the plugin's or your own
+    Preset {
+        /// Its name
+        name: String,
         #[command(flatten)]
         which: Which,
     },
@@ -141,6 +154,7 @@ pub fn run(args: &Args) -> Result<bool> {
         Some(Command::Unmute(which)) => send(which, "unmute"),
         Some(Command::Bypass { state, which }) => send(which, &format!("bypass {state}")),
         Some(Command::Set { name, value, which }) => send(which, &format!("set {name} {value}")),
+        Some(Command::Preset { name, which }) => send(which, &format!("preset {name}")),
         Some(Command::Stop(which)) => send(which, "stop"),
         Some(Command::Enable(run)) => enable(run),
         Some(Command::Disable(which)) => {
@@ -156,61 +170,88 @@ pub fn run(args: &Args) -> Result<bool> {
 }
 
 impl RunArgs {
-    fn options(&self) -> Options {
-        Options {
-            direction: direction(self.speakers),
-            target: self.input.clone(),
-            n_channels: usize::from(self.channels.unwrap_or(if self.speakers { 2 } else { 1 })),
-            block_samples: self.buffer,
-            model: match self.model {
-                ModelChoice::Dfn3 => ModelKind::DeepFilterNet3,
-                ModelChoice::Dfn3Ll => ModelKind::DeepFilterNet3Ll,
-            },
-            mode: match self.latency {
-                LatencyChoice::Safe => LatencyMode::Safe,
-                LatencyChoice::Lowest => LatencyMode::Lowest,
-            },
-            device: self.device,
-        }
+    /// What was remembered, overruled by the options.
+    fn prepare(&self) -> Result<(Options, Settings)> {
+        let direction = direction(self.speakers);
+        self.prepare_from(if self.forget { Remembered::default() } else { Remembered::read(direction) })
     }
 
-    fn settings(&self) -> Result<Settings> {
+    fn prepare_from(&self, mut remembered: Remembered) -> Result<(Options, Settings)> {
+        remembered.target =
+            self.input.clone().or(remembered.target).filter(|target| target != DEFAULT_TARGET);
+        remembered.n_channels = self.channels.or(remembered.n_channels);
+        remembered.block_samples = self.buffer.or(remembered.block_samples);
+        remembered.device = self.device.map(Device::id).or(remembered.device);
+        let options = Options::from_remembered(direction(self.speakers), &remembered);
         let settings = Settings::default();
+        settings.restore(&remembered.values);
+        if let Some(preset) = &self.preset {
+            settings.set_preset(&preset.values);
+        }
+        let choices = [
+            ("latency", self.latency.map(|mode| mode.choice_id())),
+            ("model", self.model.map(|model| model.choice_id())),
+        ];
+        for (name, id) in choices {
+            if let Some(id) = id {
+                settings.set(name, id).map_err(usage)?;
+            }
+        }
         for value in &self.values {
             let (name, number) =
                 value.split_once('=').ok_or_else(|| usage(format!("--set {value}: NAME=VALUE is needed")))?;
             settings.set(name, number).map_err(|error| usage(format!("--set {value}: {error}")))?;
         }
-        Ok(settings)
+        Ok((options, settings))
+    }
+}
+
+/// The model is there; live sound must not begin with another one than was asked for.
+fn check_model(settings: &Settings) -> Result<()> {
+    let (_, wanted) = settings.mode_and_model();
+    if models::available(wanted) != wanted {
+        anyhow::bail!(
+            "{}; --model {} goes without",
+            models::missing(wanted),
+            models::embedded_kind().choice_id()
+        );
+    }
+    Ok(())
+}
+
+/// Ctrl-C ends it, and what it tells is written here.
+struct Terminal;
+
+impl Listener for Terminal {
+    fn started(&mut self, handle: Handle) {
+        // Without a handler Ctrl-C ends the process, and the sound server takes the streams back.
+        let _ = ctrlc::set_handler(move || handle.stop());
     }
 
-    /// The model is there; live sound must not begin with another one than was asked for.
-    fn check_model(&self) -> Result<()> {
-        let wanted = self.options().model;
-        if models::available(wanted) != wanted {
-            anyhow::bail!(models::missing(wanted));
-        }
-        Ok(())
+    fn say(&mut self, text: &str) {
+        eprintln!("{text}");
     }
 }
 
 fn start(args: &RunArgs) -> Result<bool> {
-    let (options, settings) = (args.options(), Arc::new(args.settings()?));
-    args.check_model()?;
-    let mut say = |text: &str| eprintln!("{text}");
-    let on_start = |stop: tacet_mic::run::Stop| {
-        // Without a handler Ctrl-C ends the process, and the sound server takes the streams back.
-        let _ = ctrlc::set_handler(move || stop.stop());
-    };
-    tacet_mic::run(&options, settings, on_start, &mut say)
+    let (options, settings) = args.prepare()?;
+    check_model(&settings)?;
+    if args.panel {
+        let handover = Handover { speakers: args.speakers, remembered: options.remembered(&settings) };
+        return live::run_with(&[format!("--microphone={}", serde_json::to_string(&handover)?)]);
+    }
+    tacet_mic::run(&options, Arc::new(settings), &mut Terminal)
         .with_context(|| format!("`{}`", options.direction.command()))?;
     Ok(true)
 }
 
 fn enable(args: &RunArgs) -> Result<bool> {
+    anyhow::ensure!(
+        !args.panel,
+        usage("a session has no window to begin with: --panel is for `tacet mic` alone")
+    );
     // What cannot run is not enabled.
-    args.settings()?;
-    args.check_model()?;
+    check_model(&args.prepare()?.1)?;
     let program = std::env::current_exe().context("this program's own file is not known")?;
     // The same words without `enable`.
     let words: Vec<OsString> = std::env::args_os().skip(1).filter(|word| word != "enable").collect();
@@ -236,15 +277,45 @@ mod tests {
         Line::try_parse_from(std::iter::once("mic").chain(line.split_whitespace())).map(|line| line.args)
     }
 
+    fn prepare(line: &str, remembered: Remembered) -> Result<(Options, Settings)> {
+        parse(line).unwrap().run.prepare_from(remembered)
+    }
+
     #[test]
     fn a_microphone_is_mono_and_speakers_are_stereo_unless_told() {
-        assert_eq!(parse("").unwrap().run.options().n_channels, 1);
-        let speakers = parse("--speakers --buffer 512 --latency lowest").unwrap().run.options();
-        assert_eq!(
-            (speakers.n_channels, speakers.block_samples, speakers.mode),
-            (2, 512, LatencyMode::Lowest)
-        );
-        assert_eq!(parse("--speakers --channels 1").unwrap().run.options().n_channels, 1);
+        let options = |line: &str| prepare(line, Remembered::default()).unwrap().0;
+        assert_eq!((options("").n_channels, options("").block_samples), (1, 256));
+        let (speakers, settings) =
+            prepare("--speakers --buffer 512 --latency lowest", Remembered::default()).unwrap();
+        assert_eq!((speakers.n_channels, speakers.block_samples), (2, 512));
+        assert_eq!(settings.mode_and_model().0, LatencyMode::Lowest);
+        assert_eq!(options("--speakers --channels 1").n_channels, 1);
+    }
+
+    #[test]
+    fn options_overrule_a_preset_and_both_what_is_remembered() {
+        let (_, settings) =
+            prepare("--set attenuation-limit=18 --set gain-db=-3", Remembered::default()).unwrap();
+        let remembered = Remembered {
+            values: settings.to_values(),
+            target: Some("webcam".into()),
+            n_channels: Some(2),
+            block_samples: None,
+            device: Some(Device::Native16.id()),
+            window: serde_json::Value::Null,
+        };
+        let (options, settings) = prepare("", remembered.clone()).unwrap();
+        assert_eq!((options.target.as_deref(), options.n_channels), (Some("webcam"), 2));
+        assert_eq!(options.device, Device::Native16);
+        assert_eq!(settings.controls().shaping.attenuation_limit_db, 18.0);
+        let line = "--input default --device native --preset live-mic --latency safe";
+        let (options, settings) = prepare(line, remembered).unwrap();
+        assert_eq!((options.target, options.device), (None, Device::Native));
+        assert_eq!(settings.controls().shaping.attenuation_limit_db, 30.0);
+        assert!((settings.controls().output_gain - 0.708).abs() < 1e-3, "presets leave the gain");
+        assert_eq!(settings.mode_and_model().0, LatencyMode::Safe);
+        let refused = parse("--preset loud").unwrap_err().to_string();
+        assert!(refused.contains("podcast"), "{refused}");
     }
 
     #[test]
@@ -256,7 +327,7 @@ mod tests {
         for wrong in ["--channels 3", "bypass maybe", "--input x status", "--buffer 1", "--device x"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
-        let wrong = parse("--set mix=2").unwrap().run.settings().unwrap_err();
+        let wrong = prepare("--set mix=2", Remembered::default()).unwrap_err();
         assert!(wrong.to_string().contains("0 to 1"), "{wrong}");
     }
 }

@@ -7,17 +7,23 @@
 //!
 //! - [`pipewire`]: PipeWire's library, opened at run time, and the two streams. The server's threads.
 //! - [`settings`]: what may be changed while it runs, from any thread.
+//! - [`sound`]: what denoises between them.
 //! - [`control`]: the socket by which `tacet mic status` and its like reach the running one.
+//! - `commands`: what those do.
+//! - [`memory`]: what is remembered between runs.
 //! - [`run()`]: opens the streams, and opens them again after the server was away.
 //! - [`mod@unit`]: starting with the session.
 
+mod commands;
 pub mod control;
+pub mod memory;
 pub mod pipewire;
 pub mod run;
 pub mod settings;
+pub mod sound;
 pub mod unit;
 
-pub use run::{Options, run};
+pub use run::{Options, run, run_with};
 
 /// Which way the sound goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,10 @@
 //!
 //! - [`library`]: the functions and structures that are used of PipeWire's C interface.
 //! - [`mod@format`]: how a stream's format is written down for it.
-//! - [`streams`]: the two streams and the audio thread's callbacks.
+//! - [`streams`]: the two streams.
+//! - `chain`: the audio thread's half.
 
+mod chain;
 pub mod format;
 pub mod library;
 pub mod streams;

@@ -1,12 +1,12 @@
 //! The running microphone: opens the streams, waits, and opens them again after the server was away.
 
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use tacet_realtime::device::Device;
+use tacet_realtime::faults::{LOOK, Watch};
 use tacet_realtime::inference::slot_manager::SlotState;
 use tacet_realtime::latency::LatencyMode;
 use tacet_realtime::live::{self, Live};
@@ -14,15 +14,20 @@ use tacet_realtime::meters::Meters;
 use tacet_realtime::model::{ModelKind, SAMPLE_RATE_HZ};
 
 use crate::Direction;
+use crate::commands::{Status, answer};
 use crate::control::{self, Socket};
+use crate::memory::Remembered;
 use crate::pipewire::library::{Library, state};
-use crate::pipewire::streams::{Event, Request, Streams, describe};
+use crate::pipewire::streams::{Event, Home, Request, Streams};
 use crate::settings::Settings;
+use crate::sound::Sound;
 
+/// Block that the server is asked for unless told, in samples.
+const BLOCK_SAMPLES: u32 = 256;
 /// Pause between two tries to reach the server.
-const RETRY_PAUSE: Duration = Duration::from_millis(500);
+const RETRY_PAUSE: Duration = Duration::from_millis(250);
 
-/// Options of the microphone.
+/// Options of the microphone, besides its parameters.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Which way the sound goes.
@@ -33,61 +38,136 @@ pub struct Options {
     pub n_channels: usize,
     /// Block that the server is asked for, in samples.
     pub block_samples: u32,
-    /// The network.
-    pub model: ModelKind,
-    /// The slack.
-    pub mode: LatencyMode,
     /// The device of the network.
     pub device: Device,
+    /// What the window remembers.
+    pub window: serde_json::Value,
 }
 
-/// The report of the command `status`.
-#[derive(Default)]
-struct Status {
-    /// The streams' states, the one that samples come from first; `None` while there is no server.
-    states: Option<[i32; 2]>,
-    latency_ms: f64,
-    meters: Arc<Meters>,
-    /// How often the server went away and came back.
-    n_reconnects: usize,
+impl Options {
+    /// The options as they were remembered, with what is usual where nothing was.
+    pub fn from_remembered(direction: Direction, remembered: &Remembered) -> Self {
+        let usual = match direction {
+            Direction::Microphone => 1,
+            Direction::Speakers => 2,
+        };
+        Self {
+            direction,
+            target: remembered.target.clone(),
+            n_channels: usize::from(remembered.n_channels.unwrap_or(usual).clamp(1, 2)),
+            block_samples: remembered.block_samples.unwrap_or(BLOCK_SAMPLES).clamp(32, 8192),
+            device: remembered.device().unwrap_or_default(),
+            window: remembered.window.clone(),
+        }
+    }
+
+    /// What is remembered of the options and the parameters.
+    pub fn remembered(&self, settings: &Settings) -> Remembered {
+        Remembered {
+            values: settings.to_values(),
+            target: self.target.clone(),
+            n_channels: u8::try_from(self.n_channels).ok(),
+            block_samples: Some(self.block_samples),
+            device: Some(self.device.id()),
+            window: self.window.clone(),
+        }
+    }
 }
 
-/// Ends a running microphone from any thread.
+/// Reaches a running microphone from any thread.
 #[derive(Clone, Debug)]
-pub struct Stop(Sender<Event>);
+pub struct Handle(Sender<Event>);
 
-impl Stop {
+impl Handle {
     /// Ends it soon.
     pub fn stop(&self) {
         // It may have ended by itself.
         let _ = self.0.send(Event::Stop);
     }
+
+    /// Has this denoise from now on.
+    pub fn play(&self, sound: Box<dyn Sound>) {
+        let _ = self.0.send(Event::Sound(sound));
+    }
 }
 
-/// Runs until it is stopped; `on_start` gets what stops it, `say` one line for every change.
+/// What a running microphone tells.
+pub trait Listener {
+    /// It begins; the handle reaches it.
+    fn started(&mut self, handle: Handle);
+
+    /// A line for every change.
+    fn say(&mut self, text: &str);
+
+    /// What is wrong from now on, and what is done about it; `None` when nothing is any more.
+    fn problem(&mut self, _problem: Option<&str>) {}
+}
+
+/// Runs until it is stopped, denoises by itself, and remembers the options and every change of the settings.
 ///
 /// # Errors
 /// PipeWire's library is missing, another one runs, or a stream cannot be processed. A missing server is waited for.
-pub fn run(
+pub fn run(options: &Options, settings: Arc<Settings>, listener: &mut dyn Listener) -> Result<()> {
+    let remember = {
+        let options = options.clone();
+        move |settings: &Settings| {
+            // A full disk is no reason to end: the next run begins with what was written last.
+            let _ = options.remembered(settings).write(options.direction);
+        }
+    };
+    serve(options, settings, listener, true, remember)
+}
+
+/// Runs until it is stopped, with what [`Handle::play`] brings; remembering is the caller's.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with(options: &Options, settings: Arc<Settings>, listener: &mut dyn Listener) -> Result<()> {
+    serve(options, settings, listener, false, |_: &Settings| {})
+}
+
+fn serve(
     options: &Options,
     settings: Arc<Settings>,
-    on_start: impl FnOnce(Stop),
-    say: &mut dyn FnMut(&str),
+    listener: &mut dyn Listener,
+    is_own: bool,
+    remember: impl Fn(&Settings) + Clone + Send + Sync + 'static,
 ) -> Result<()> {
     let library = Library::open()?;
     let (sender, events) = channel();
     let status = Arc::new(Mutex::new(Status::default()));
     let _socket = Socket::listen(&control::path(options.direction)?, {
-        let (status, settings, sender) = (status.clone(), settings.clone(), Mutex::new(sender.clone()));
+        let (status, settings, remember) = (status.clone(), settings.clone(), remember.clone());
+        let sender = Mutex::new(sender.clone());
         move |command| {
-            let status = status.lock().unwrap_or_else(PoisonError::into_inner);
-            answer(command, &status, &settings, || {
-                let _ = sender.lock().unwrap_or_else(PoisonError::into_inner).send(Event::Stop);
-            })
+            let before = settings.to_values();
+            let answer = {
+                let status = status.lock().unwrap_or_else(PoisonError::into_inner);
+                answer(command, &status, &settings, |event| {
+                    let _ = sender.lock().unwrap_or_else(PoisonError::into_inner).send(event);
+                })
+            };
+            if settings.to_values() != before {
+                remember(&settings);
+            }
+            answer
         }
     })?;
-    on_start(Stop(sender.clone()));
-    let mut service = RunLoop { options, settings, status, events, sender, say, said: String::new() };
+    // Only the one that runs remembers.
+    remember(&settings);
+    listener.started(Handle(sender.clone()));
+    let mut service = RunLoop {
+        options,
+        settings,
+        status,
+        events,
+        sender,
+        listener,
+        said: String::new(),
+        home: Home::default(),
+        is_own,
+        setup: Default::default(),
+    };
     let mut is_first = true;
     while !service.session(&library, is_first)? {
         is_first = false;
@@ -96,9 +176,9 @@ pub fn run(
     Ok(())
 }
 
-/// A stream's latency in milliseconds.
-fn latency_ms(live: &Live) -> f64 {
-    let latency = live.latency();
+/// A latency in milliseconds.
+fn latency_ms(sound: &dyn Sound) -> f64 {
+    let latency = sound.latency();
     latency.total_samples as f64 * 1e3 / latency.rate_hz
 }
 
@@ -108,16 +188,22 @@ struct RunLoop<'a> {
     status: Arc<Mutex<Status>>,
     events: Receiver<Event>,
     sender: Sender<Event>,
-    say: &'a mut dyn FnMut(&str),
+    listener: &'a mut dyn Listener,
     /// The last message; it is not repeated.
     said: String,
+    /// What denoises, while no streams have it.
+    home: Home,
+    /// Whether it is opened here; otherwise somebody brings it.
+    is_own: bool,
+    /// The slack and the network of what is opened here.
+    setup: (LatencyMode, ModelKind),
 }
 
 impl RunLoop<'_> {
     fn tell(&mut self, text: &str) {
         if self.said != text {
             self.said = text.to_owned();
-            (self.say)(text);
+            self.listener.say(text);
         }
     }
 
@@ -125,66 +211,155 @@ impl RunLoop<'_> {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One time with the server, until it goes away; true if somebody wants an end.
-    fn session(&mut self, library: &Library, is_first: bool) -> Result<bool> {
-        let Options { direction, target, n_channels, block_samples, model, mode, device } = self.options;
+    fn home(&self) -> std::sync::MutexGuard<'_, Option<Box<dyn Sound>>> {
+        self.home.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows a problem where the status and the window can be seen; says it, too.
+    fn trouble(&mut self, problem: &str) {
+        self.status().problem = Some(problem.to_owned());
+        self.listener.problem(Some(problem));
+        self.tell(problem);
+    }
+
+    /// Opens a stream of the slack and the network that are asked for.
+    fn open(&mut self) -> Result<Box<dyn Sound>> {
+        self.setup = self.settings.mode_and_model();
+        let (mode, model) = self.setup;
         let live = Live::open(&live::Options {
             rate_hz: f64::from(SAMPLE_RATE_HZ),
-            n_channels: *n_channels,
-            model: *model,
-            mode: *mode,
-            device: *device,
+            n_channels: self.options.n_channels,
+            model,
+            mode,
+            device: self.options.device,
         })?;
         if let SlotState::FellBack { reason, .. } = live.state() {
             self.tell(&reason);
         }
-        let (latency_ms, meters) = (latency_ms(&live), live.meters().clone());
+        Ok(Box::new(live))
+    }
+
+    /// Sees to it that there is something that denoises; true if somebody wants an end first.
+    fn provide(&mut self) -> Result<bool> {
+        if self.is_own && (self.home().is_none() || self.setup != self.settings.mode_and_model()) {
+            let sound = self.open()?;
+            *self.home() = Some(sound);
+        }
+        while self.home().is_none() {
+            match self.events.recv() {
+                Ok(Event::Sound(sound)) => *self.home() = Some(sound),
+                Ok(Event::Stop) | Err(_) => return Ok(true),
+                Ok(_) => {}
+            }
+        }
+        Ok(false)
+    }
+
+    /// Tells what is there now, and how long it takes.
+    fn present(&mut self, latency_ms: f64, meters: Arc<Meters>) {
+        let mut status = self.status();
+        (status.latency_ms, status.meters) = (latency_ms, meters);
+        drop(status);
+        let title = self.options.direction.title();
+        self.tell(&format!("{title} is there: {latency_ms:.0} ms of latency"));
+    }
+
+    /// One time with the server, until it goes away; true if somebody wants an end.
+    fn session(&mut self, library: &Library, is_first: bool) -> Result<bool> {
+        if self.provide()? {
+            return Ok(true);
+        }
+        let Some((latency_ms, meters)) =
+            self.home().as_deref().map(|sound| (latency_ms(sound), sound.meters()))
+        else {
+            return Ok(true);
+        };
+        let Options { direction, target, block_samples, .. } = self.options;
         let request =
             Request { direction: *direction, target: target.as_deref(), block_samples: *block_samples };
-        let opened = Streams::open(library, &request, live, self.settings.clone(), &self.sender);
-        let streams = match opened {
+        let opened = Streams::open(library, &request, &self.home, self.settings.clone(), &self.sender);
+        let mut streams = match opened {
             Ok(streams) => streams,
             Err(error) => {
-                self.tell(&format!("{error:#}; waiting for it"));
+                self.trouble(&format!("{error:#}; waiting for it"));
                 return Ok(self.pause());
             }
         };
         {
             let mut status = self.status();
-            (status.latency_ms, status.meters) = (latency_ms, meters);
             status.states = Some([state::PAUSED; 2]);
+            status.problem = None;
             status.n_reconnects += usize::from(!is_first);
         }
-        self.tell(&format!("{} is there: {latency_ms:.0} ms of latency", direction.title()));
-        let is_over = self.watch();
+        self.listener.problem(None);
+        self.present(latency_ms, meters);
+        let (is_over, left) = self.watch(&mut streams)?;
         self.status().states = None;
         drop(streams);
+        if let Some(sound) = left {
+            *self.home() = Some(sound);
+        }
         if is_over {
             return Ok(true);
         }
-        self.tell("the sound server went away; waiting for it");
+        self.trouble("the sound server went away; waiting for it");
         Ok(self.pause())
     }
 
-    /// Follows the streams' states until the server is gone; true if somebody wants an end.
-    fn watch(&mut self) -> bool {
+    /// Follows the streams' states until the server is gone; whether somebody wants an end, and what could not be handed to the
+    /// streams any more.
+    fn watch(&mut self, streams: &mut Streams<'_>) -> Result<(bool, Option<Box<dyn Sound>>)> {
+        let counts = self.status().counts(&self.settings);
+        let mut watch = Watch::new(counts);
+        let mut next_look = Instant::now() + LOOK;
         loop {
-            // Senders live as long as this does.
-            let Ok(event) = self.events.recv() else { return true };
-            match event {
-                Event::Stop => return true,
-                Event::State { state: state::UNCONNECTED, .. } => return false,
-                Event::State { state: state::ERROR, reason, .. } => {
+            let event = self.events.recv_timeout(next_look.saturating_duration_since(Instant::now()));
+            let sound = match event {
+                Ok(Event::Stop) | Err(RecvTimeoutError::Disconnected) => return Ok((true, None)),
+                Ok(Event::State { state: state::UNCONNECTED, .. }) => return Ok((false, None)),
+                Ok(Event::State { state: state::ERROR, reason, .. }) => {
                     let reason = reason.unwrap_or_else(|| "no reason given".to_owned());
                     self.tell(&format!("the sound server ended a stream: {reason}"));
-                    return false;
+                    return Ok((false, None));
                 }
-                Event::State { is_input, state, .. } => {
+                Ok(Event::State { is_input, state, .. }) => {
                     if let Some(states) = &mut self.status().states {
                         states[usize::from(!is_input)] = state;
                     }
+                    continue;
                 }
+                Ok(Event::Setup) if self.is_own && self.setup != self.settings.mode_and_model() => {
+                    self.open()?
+                }
+                Ok(Event::Setup) => continue,
+                Ok(Event::Sound(sound)) => sound,
+                Err(RecvTimeoutError::Timeout) => {
+                    next_look = Instant::now() + LOOK;
+                    let counts = self.status().counts(&self.settings);
+                    self.judge(watch.look(counts));
+                    continue;
+                }
+            };
+            let (latency_ms, meters) = (latency_ms(&*sound), sound.meters());
+            if let Err(sound) = streams.replace(sound) {
+                // Nobody listens, and nothing was taken: a new beginning is heard by nobody.
+                return Ok((false, Some(sound)));
             }
+            self.present(latency_ms, meters);
+            watch = Watch::new(self.status().counts(&self.settings));
+        }
+    }
+
+    /// Tells a problem when it comes and when it has gone.
+    fn judge(&mut self, problem: Option<String>) {
+        let before = std::mem::replace(&mut self.status().problem, problem.clone());
+        if before != problem {
+            self.listener.problem(problem.as_deref());
+        }
+        match problem {
+            Some(problem) => self.tell(&problem),
+            None if before.is_some() => self.tell("all is well again"),
+            None => {}
         }
     }
 
@@ -195,83 +370,10 @@ impl RunLoop<'_> {
             let left = until.saturating_duration_since(Instant::now());
             match self.events.recv_timeout(left) {
                 Ok(Event::Stop) => return true,
-                Ok(Event::State { .. }) => {}
+                Ok(Event::Sound(sound)) => *self.home() = Some(sound),
+                Ok(Event::State { .. } | Event::Setup) => {}
                 Err(_) => return false,
             }
         }
-    }
-}
-
-/// Does what a command asks; gives the answer's lines.
-fn answer(
-    command: &str,
-    status: &Status,
-    settings: &Settings,
-    stop: impl FnOnce(),
-) -> Result<String, String> {
-    let words: Vec<&str> = command.split_whitespace().collect();
-    match words[..] {
-        ["status"] => return Ok(report(status, settings)),
-        ["mute"] => settings.is_muted.store(true, Relaxed),
-        ["unmute"] => settings.is_muted.store(false, Relaxed),
-        ["bypass", "on"] => settings.is_bypassed.store(true, Relaxed),
-        ["bypass", "off"] => settings.is_bypassed.store(false, Relaxed),
-        ["set", name, value] => settings.set(name, value)?,
-        ["stop"] => stop(),
-        _ => return Err(format!("{command:?} is no command: status, mute, unmute, bypass, set or stop")),
-    }
-    Ok(String::new())
-}
-
-fn report(status: &Status, settings: &Settings) -> String {
-    let state = match status.states {
-        None => "waiting for the sound server",
-        // The state that is farther from sound.
-        Some([input, output]) if input == state::STREAMING => describe(output),
-        Some([input, _]) => describe(input),
-    };
-    let block_ms = f64::from(settings.block_samples.load(Relaxed)) * 1e3 / f64::from(SAMPLE_RATE_HZ);
-    let lane = &status.meters.slots[0];
-    let yes = |is: bool| if is { "yes" } else { "no" };
-    let mut lines = vec![
-        format!("state: {state}"),
-        format!(
-            "latency: {:.1} ms, and at most one block of the server's, {block_ms:.1} ms",
-            status.latency_ms
-        ),
-        format!("processed: {:.1} s", settings.n_samples.load(Relaxed) as f64 / f64::from(SAMPLE_RATE_HZ)),
-        format!("late hops: {} of {}", lane.n_late.load(Relaxed), lane.n_requests.load(Relaxed)),
-        format!("lost blocks: {}", settings.n_lost.load(Relaxed)),
-        format!("reconnected: {}", status.n_reconnects),
-        format!("muted: {}", yes(settings.is_muted.load(Relaxed))),
-        format!("bypass: {}", yes(settings.is_bypassed.load(Relaxed))),
-    ];
-    lines.extend(settings.values().map(|(parameter, value)| {
-        let text = parameter.number.text(value).unwrap_or_else(|| value.to_string());
-        format!("{}: {text}", parameter.name)
-    }));
-    lines.join("\n") + "\n"
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn commands_do_what_they_say() {
-        let (status, settings) = (Status::default(), Settings::default());
-        let mut n_stops = 0;
-        let mut answer = |command: &str| answer(command, &status, &settings, || n_stops += 1);
-        assert_eq!(answer("mute"), Ok(String::new()));
-        assert_eq!(answer("set post-filter 0.02"), Ok(String::new()));
-        assert_eq!(answer("bypass on"), Ok(String::new()));
-        let report = answer("status").unwrap();
-        for line in ["waiting for the sound server", "muted: yes", "bypass: yes", "post-filter: 0.02"] {
-            assert!(report.contains(line), "{report}");
-        }
-        assert!(answer("set post-filter 1").unwrap_err().contains("0.05"));
-        assert!(answer("").unwrap_err().contains("is no command"));
-        answer("stop").unwrap();
-        assert_eq!(n_stops, 1);
     }
 }

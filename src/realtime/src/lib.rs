@@ -10,6 +10,7 @@
 //! - [`engine`]: what runs the network; [`engine::native`] on the CPU, [`engine::torch`] on libtorch, opened on demand.
 //! - [`live`]: all of that as one stream, for whoever has no plugin framework around it.
 //! - [`background`]: the thread that does for every stream what the audio thread may not.
+//! - [`faults`]: what goes wrong in a live program, and what is said about it.
 //! - [`device`]: what can run the network here, and what to know before choosing. Never on the audio thread.
 //! - [`models`]: models that are not embedded. Never on the audio thread.
 //! - [`user_files`]: where this user's files lie, and writing them. Never on the audio thread.
@@ -31,6 +32,7 @@ pub mod background;
 pub mod device;
 pub mod engine;
 pub mod exchange;
+pub mod faults;
 pub mod inference;
 pub mod lab;
 pub mod latency;

@@ -6,27 +6,25 @@
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};
-use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Result, ensure};
-use tacet_realtime::live::Live;
+use rtrb::{Consumer, Producer, RingBuffer};
 use tacet_realtime::model::SAMPLE_RATE_HZ;
 
+use super::chain::{Chain, MAX_BLOCK, N_ON_THE_WAY};
 use super::format;
-use super::library::{
-    ANY, Chunk, Context, Core, Data, Events, Hook, Library, Loop, Stream, StreamBuffer, direction, flag,
-    state,
-};
+use super::library::{ANY, Context, Core, Events, Hook, Library, Loop, Stream, direction, flag, state};
 use crate::Direction;
 use crate::settings::Settings;
+use crate::sound::Sound;
 
-/// Most samples of a block: PipeWire's largest.
-const MAX_BLOCK: usize = 8192;
+/// Where what denoises is kept while no streams have it: it outlives them.
+pub type Home = Arc<Mutex<Option<Box<dyn Sound>>>>;
 
 /// Events of running streams.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub enum Event {
     /// A stream's new state.
     State {
@@ -37,6 +35,10 @@ pub enum Event {
         /// Why, where the server says it.
         reason: Option<String>,
     },
+    /// Another slack or network is asked for.
+    Setup,
+    /// This is to denoise from now on, with as many channels as what does.
+    Sound(Box<dyn Sound>),
     /// Somebody wants an end.
     Stop,
 }
@@ -50,19 +52,6 @@ pub struct Request<'a> {
     pub target: Option<&'a str>,
     /// The block that the server is asked for, in samples.
     pub block_samples: u32,
-}
-
-/// The audio thread's.
-struct Chain {
-    live: Live,
-    settings: Arc<Settings>,
-    trigger: unsafe extern "C" fn(*mut Stream) -> c_int,
-    dequeue: unsafe extern "C" fn(*mut Stream) -> *mut StreamBuffer,
-    queue: unsafe extern "C" fn(*mut Stream, *mut StreamBuffer) -> c_int,
-    input: *mut Stream,
-    output: *mut Stream,
-    /// A block by channel.
-    samples: Vec<Vec<f32>>,
 }
 
 /// Data of a stream's callbacks.
@@ -83,6 +72,10 @@ pub struct Streams<'a> {
     /// Boxes whose addresses the library holds; written by its threads while the streams are there.
     listeners: [*mut CallbackData; 2],
     chain: *mut Chain,
+    /// The other ends of the chain's.
+    coming: Producer<Box<dyn Sound>>,
+    leaving: Consumer<Box<dyn Sound>>,
+    home: Home,
 }
 
 /// The callbacks of the first stream and the second.
@@ -101,26 +94,36 @@ const fn events(process: unsafe extern "C" fn(*mut c_void)) -> Events {
 }
 
 impl<'a> Streams<'a> {
-    /// Connects to the user's server and opens both streams.
+    /// Connects to the user's server and opens both streams around what `home` holds, which comes back there in the end.
     ///
     /// # Errors
     /// There is no server, or it refuses.
     pub fn open(
         library: &'a Library,
         request: &Request<'_>,
-        live: Live,
+        home: &Home,
         settings: Arc<Settings>,
         events: &Sender<Event>,
     ) -> Result<Self> {
-        let n_channels = live.setup().n_channels;
+        let sound = home.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut sound) = sound else { anyhow::bail!("there is nothing that denoises") };
+        sound.reset();
+        let n_channels = sound.n_channels();
+        let (coming, to_come) = RingBuffer::new(N_ON_THE_WAY);
+        let (to_leave, leaving) = RingBuffer::new(N_ON_THE_WAY);
         // SAFETY: the functions are called as their documentation asks: the loop is made first and freed last, what is made
         // with its thread running is made under its lock, and every pointer is checked before it is used. `Self` is built
         // before anything can fail that must be undone.
         unsafe {
             let looped = NonNull::new((library.pw_thread_loop_new)(c"tacet mic".as_ptr(), ptr::null()));
-            let Some(looped) = looped else { anyhow::bail!("PipeWire's library gave no thread") };
+            let Some(looped) = looped else {
+                *home.lock().unwrap_or_else(PoisonError::into_inner) = Some(sound);
+                anyhow::bail!("PipeWire's library gave no thread")
+            };
             let chain = Box::into_raw(Box::new(Chain {
-                live,
+                sound,
+                coming: to_come,
+                leaving: to_leave,
                 settings,
                 trigger: library.pw_stream_trigger_process,
                 dequeue: library.pw_stream_dequeue_buffer,
@@ -145,6 +148,9 @@ impl<'a> Streams<'a> {
                 streams: [ptr::null_mut(); 2],
                 listeners: [listener(true), listener(false)],
                 chain,
+                coming,
+                leaving,
+                home: home.clone(),
             };
             let plain = (library.pw_thread_loop_get_loop)(looped.as_ptr());
             // With the configuration whose clients process at real-time priority, where there is one.
@@ -164,6 +170,17 @@ impl<'a> Streams<'a> {
             connected?;
             Ok(made)
         }
+    }
+
+    /// Has something else, of as many channels, go on in the place of what denoises. Drops what was replaced before.
+    ///
+    /// # Errors
+    /// Too much is on its way, because nobody listens; it comes back.
+    pub fn replace(&mut self, sound: Box<dyn Sound>) -> Result<(), Box<dyn Sound>> {
+        while let Ok(left) = self.leaving.pop() {
+            drop(left);
+        }
+        self.coming.push(sound).map_err(|rtrb::PushError::Full(sound)| sound)
     }
 
     /// # Safety
@@ -269,7 +286,12 @@ impl Drop for Streams<'_> {
             for listener in self.listeners {
                 drop(Box::from_raw(listener));
             }
-            drop(Box::from_raw(self.chain));
+            let mut chain = Box::from_raw(self.chain);
+            // What was to come is what was asked for last.
+            while let Ok(sound) = chain.coming.pop() {
+                chain.sound = sound;
+            }
+            *self.home.lock().unwrap_or_else(PoisonError::into_inner) = Some(chain.sound);
         }
     }
 }
@@ -306,115 +328,6 @@ unsafe extern "C" fn input_process(data: *mut c_void) {
 unsafe extern "C" fn output_process(data: *mut c_void) {
     // SAFETY: the caller's.
     unsafe { (*(*data.cast::<CallbackData>()).chain).process() };
-}
-
-impl Chain {
-    /// # Safety
-    /// On the server's real-time thread, while both streams are there.
-    unsafe fn process(&mut self) {
-        // SAFETY: the caller's: buffers are this side's from dequeuing to queuing.
-        unsafe {
-            let mut input = (self.dequeue)(self.input);
-            // Only the newest counts: an older one would be a delay that never goes away.
-            while !input.is_null() {
-                let newer = (self.dequeue)(self.input);
-                if newer.is_null() {
-                    break;
-                }
-                self.settings.n_lost.fetch_add(1, Relaxed);
-                (self.queue)(self.input, input);
-                input = newer;
-            }
-            let output = (self.dequeue)(self.output);
-            if input.is_null() || output.is_null() {
-                self.settings.n_lost.fetch_add(1, Relaxed);
-            } else {
-                let n_samples = self.read(input);
-                self.denoise(n_samples);
-                self.write(output, n_samples);
-            }
-            if !input.is_null() {
-                (self.queue)(self.input, input);
-            }
-            if !output.is_null() {
-                (self.queue)(self.output, output);
-            }
-        }
-    }
-
-    /// Takes a block from a buffer; gives its length in samples.
-    ///
-    /// # Safety
-    /// The buffer is this side's.
-    unsafe fn read(&mut self, buffer: *mut StreamBuffer) -> usize {
-        let mut n_samples = 0;
-        for (channel, samples) in self.samples.iter_mut().enumerate() {
-            // SAFETY: the caller's.
-            let plane = unsafe { plane(buffer, channel) };
-            let Some((data, chunk)) = plane else {
-                samples[..n_samples].fill(0.0);
-                continue;
-            };
-            // SAFETY: a plane with memory has a chunk; offset and size are cut to what the plane holds before they are used, and
-            // a plane of floats is aligned as one.
-            unsafe {
-                let n_bytes = data.max_bytes as usize;
-                let offset = ((*chunk).offset as usize).min(n_bytes) & !3;
-                let n = (((*chunk).size as usize).min(n_bytes - offset) / 4).min(MAX_BLOCK);
-                let from = data.data.cast::<u8>().add(offset).cast::<f32>();
-                ptr::copy_nonoverlapping(from, samples.as_mut_ptr(), n);
-                samples[n..n_samples.max(n)].fill(0.0);
-                n_samples = n_samples.max(n);
-            }
-        }
-        n_samples
-    }
-
-    fn denoise(&mut self, n_samples: usize) {
-        let controls = self.settings.controls();
-        let Self { live, samples, .. } = self;
-        match samples.as_mut_slice() {
-            [mono] => live.process(&mut [&mut mono[..n_samples]], &controls),
-            [left, right] => live.process(&mut [&mut left[..n_samples], &mut right[..n_samples]], &controls),
-            _ => {}
-        }
-        self.settings.block_samples.store(n_samples as u32, Relaxed);
-        self.settings.n_samples.fetch_add(n_samples as u64, Relaxed);
-    }
-
-    /// Puts the block into a buffer.
-    ///
-    /// # Safety
-    /// The buffer is this side's.
-    unsafe fn write(&self, buffer: *mut StreamBuffer, n_samples: usize) {
-        for (channel, samples) in self.samples.iter().enumerate() {
-            // SAFETY: the caller's.
-            let Some((data, chunk)) = (unsafe { plane(buffer, channel) }) else { continue };
-            let n = n_samples.min(data.max_bytes as usize / 4);
-            // SAFETY: the plane has room for `n` samples and is aligned as floats are; a plane with memory has a chunk.
-            unsafe {
-                ptr::copy_nonoverlapping(samples.as_ptr(), data.data.cast::<f32>(), n);
-                let chunk: &mut Chunk = &mut *chunk;
-                (chunk.offset, chunk.size, chunk.stride) = (0, 4 * n as u32, 4);
-            }
-        }
-    }
-}
-
-/// A channel's plane with what of it is valid, if it is there and has memory.
-///
-/// # Safety
-/// The buffer is this side's and stays it as long as the plane is used.
-unsafe fn plane<'b>(buffer: *mut StreamBuffer, channel: usize) -> Option<(&'b Data, *mut Chunk)> {
-    // SAFETY: the caller's; a buffer has as many planes as it says.
-    unsafe {
-        let planes = (*buffer).buffer;
-        if channel >= (*planes).n_datas as usize {
-            return None;
-        }
-        let data = &*(*planes).datas.add(channel);
-        (!data.data.is_null() && !data.chunk.is_null()).then_some((data, data.chunk))
-    }
 }
 
 /// The meaning of a state for the user.

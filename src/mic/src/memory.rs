@@ -1,0 +1,103 @@
+//! The microphone's memory between runs: parameters, and what it takes from. One file for each direction.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tacet_realtime::device::Device;
+use tacet_realtime::presets::PresetValues;
+use tacet_realtime::user_files;
+
+use crate::Direction;
+
+/// See the module.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Remembered {
+    /// The parameters.
+    pub values: PresetValues,
+    /// The node on the other side; the default one, whichever that is, where there is none.
+    pub target: Option<String>,
+    /// Channels.
+    pub n_channels: Option<u8>,
+    /// The block that the server is asked for, in samples.
+    pub block_samples: Option<u32>,
+    /// The device of the network, by its identifier.
+    pub device: Option<String>,
+    /// What the window remembers; nobody else reads it.
+    pub window: serde_json::Value,
+}
+
+/// What `tacet mic --panel` hands to the program with the window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Handover {
+    /// Whether it is the other direction.
+    pub speakers: bool,
+    /// What to begin with.
+    pub remembered: Remembered,
+}
+
+impl Remembered {
+    /// The device of the network.
+    pub fn device(&self) -> Option<Device> {
+        self.device.as_deref()?.parse().ok()
+    }
+
+    /// Its file.
+    fn file(direction: Direction) -> Option<PathBuf> {
+        Some(user_files::data_dir()?.join(format!("{}.json", direction.name())))
+    }
+
+    /// The memory of the last run; empty where it cannot be read or understood.
+    pub fn read(direction: Direction) -> Self {
+        Self::file(direction).map(|path| Self::read_from(&path)).unwrap_or_default()
+    }
+
+    fn read_from(path: &Path) -> Self {
+        std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    }
+
+    /// Writes it for the next run, whole or not at all.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn write(&self, direction: Direction) -> io::Result<()> {
+        let path =
+            Self::file(direction).ok_or_else(|| io::Error::other("this user has no data directory"))?;
+        self.write_to(&path)
+    }
+
+    fn write_to(&self, path: &Path) -> io::Result<()> {
+        user_files::write(path, &serde_json::to_vec_pretty(self)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tacet_realtime::parameters::ParamId;
+    use tacet_realtime::presets::PresetValue;
+
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_and_a_damaged_file_is_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("folder").join("mic.json");
+        assert_eq!(Remembered::read_from(&path), Remembered::default());
+        let written = Remembered {
+            values: PresetValues::from_iter([(ParamId::Limit, PresetValue::Number(12.0))]),
+            target: Some("webcam".into()),
+            n_channels: Some(2),
+            block_samples: None,
+            device: Some(Device::Native16.id()),
+            window: serde_json::json!({"view": "about"}),
+        };
+        written.write_to(&path).unwrap();
+        let read = Remembered::read_from(&path);
+        assert_eq!((&read, read.device()), (&written, Some(Device::Native16)));
+        for damaged in ["{", r#"{"device": 3}"#, ""] {
+            std::fs::write(&path, damaged).unwrap();
+            assert_eq!(Remembered::read_from(&path), Remembered::default());
+        }
+    }
+}
