@@ -10,6 +10,8 @@ mod bars;
 mod colour;
 mod denoise;
 mod devices;
+mod fault;
+mod history;
 pub mod host_params;
 pub mod level_meter;
 mod presets;
@@ -29,6 +31,7 @@ use serde::{Deserialize, Serialize};
 pub use self::advanced::Page;
 pub use self::widgets::spectrogram::Axis;
 use self::{
+    history::History,
     host_params::{Gesture, HostParams},
     theme::{Appearance, Theme},
     trace::Which,
@@ -38,8 +41,10 @@ use self::{
 
 /// Size of a fresh window, points.
 pub const SIZE: (u32, u32) = (860, 560);
-/// Smallest size that shows everything; in a smaller window the panel scrolls.
+/// Smallest size that shows everything side by side. A narrower window leaves things out, a lower one scrolls.
 const SMALLEST: Vec2 = vec2(760.0, 500.0);
+/// Width of the narrowest window that shows the controls.
+const NARROWEST: f32 = 320.0;
 /// Height of header and footer, points.
 const BAR: f32 = 44.0;
 /// Frames per second at most.
@@ -100,6 +105,7 @@ pub struct Panel {
     gesture: Gesture,
     editing: Option<Editing>,
     saving: Option<String>,
+    history: History,
     installed: Option<Appearance>,
 }
 
@@ -111,6 +117,7 @@ impl Default for Panel {
             gesture: Gesture::default(),
             editing: None,
             saving: None,
+            history: History::default(),
             installed: None,
         }
     }
@@ -126,6 +133,7 @@ struct Cx<'a> {
     editing: &'a mut Option<Editing>,
     /// Name of the preset that is being saved.
     saving: &'a mut Option<String>,
+    history: &'a mut History,
     input: &'a mut Spectrogram,
     output: &'a mut Spectrogram,
 }
@@ -166,10 +174,14 @@ impl Panel {
             gesture: &mut self.gesture,
             editing: &mut self.editing,
             saving: &mut self.saving,
+            history: &mut self.history,
             input: &mut self.input,
             output: &mut self.output,
         };
-        let size = window.size().max(SMALLEST);
+        if cx.view_model.audio.is_some() {
+            history::serve(ui, &mut cx);
+        }
+        let size = window.size().max(vec2(NARROWEST, SMALLEST.y));
         if size == window.size() {
             contents(ui, &mut cx, window);
         } else {
@@ -187,6 +199,7 @@ fn contents(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     let footer = Rect::from_min_max(pos2(rect.left(), rect.bottom() - BAR), rect.max);
     let middle = Rect::from_min_max(pos2(rect.left(), header.bottom()), pos2(rect.right(), footer.top()));
     bars::header(ui, cx, header);
+    let middle = fault::strip(ui, cx, middle);
     if cx.settings.view == View::Audio && cx.view_model.audio.is_none() {
         cx.settings.view = View::Denoise;
     }
@@ -202,12 +215,18 @@ fn contents(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     bars::notice(ui, cx, middle);
 }
 
-/// A view that may be higher than its place; it returns the height it took.
+/// A view that may be larger than its place; it returns the height it took.
 fn scrolled(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect, view: fn(&mut Ui, &mut Cx<'_>, Rect) -> f32) {
-    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+    let width = rect.width().max(SMALLEST.x);
+    ScrollArea::new([width > rect.width(), true]).auto_shrink(false).show(ui, |ui| {
         let top = ui.cursor().min;
-        let inside = Rect::from_min_size(top, rect.size()).shrink2(vec2(16.0, 0.0));
+        let inside = Rect::from_min_size(top, vec2(width, rect.height())).shrink2(vec2(16.0, 0.0));
         let height = view(ui, cx, inside);
-        ui.allocate_space(vec2(rect.width(), height));
+        ui.allocate_space(vec2(width, height));
     });
+}
+
+/// Whether a place as wide as the window has no room for everything.
+fn is_narrow(rect: Rect) -> bool {
+    rect.width() < SMALLEST.x
 }

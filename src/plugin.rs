@@ -29,6 +29,8 @@ pub mod host_keys;
 pub mod keyboard_focus;
 mod preferences;
 pub mod shared;
+#[cfg(target_os = "linux")]
+pub mod visibility;
 pub mod vst3;
 pub mod window;
 
@@ -38,6 +40,8 @@ use shared::Shared;
 pub struct Tacet {
     shared: Arc<Shared>,
     processor: Option<Processor>,
+    /// The setup of the processor: here, or played elsewhere by the program around the plugin.
+    setup: Option<Setup>,
     /// The model that the processor is built for.
     model: ModelKind,
     /// The model that was asked for then: the other one, where that is not installed.
@@ -59,6 +63,7 @@ impl Default for Tacet {
         Self {
             shared,
             processor: None,
+            setup: None,
             model: ModelKind::DeepFilterNet3,
             wanted_model: ModelKind::DeepFilterNet3,
             is_offline: false,
@@ -85,9 +90,9 @@ impl Tacet {
 
     /// Asks for a restart where mode or model differ from what is in force, once per choice.
     fn ask_for_restart(&mut self, context: &mut impl ProcessContext<Self>) {
-        let Some(processor) = &self.processor else { return };
+        let Some(setup) = &self.setup else { return };
         let wanted = (self.shared.params.latency_mode(), self.shared.params.model());
-        let in_force = (processor.setup().mode, self.wanted_model);
+        let in_force = (setup.mode, self.wanted_model);
         if wanted == in_force {
             self.asked = None;
         } else if self.asked != Some(wanted) {
@@ -155,20 +160,21 @@ impl Plugin for Tacet {
         let model = self.shared.available_model();
         let Ok(lookahead_hops) = lookahead_hops(model) else { return false };
         let setup = Setup { plan, n_channels, lookahead_hops, mode: self.shared.params.latency_mode() };
-        let is_same = self.processor.as_ref().is_some_and(|processor| *processor.setup() == setup);
-        if is_same && self.model == model {
+        if self.setup.as_ref() == Some(&setup) && self.model == model {
             self.reset();
         } else {
             // The new streams join before the old ones leave, so that workers and weights stay.
             let inbox = self.shared.connect(model, n_channels, OPEN_PATIENCE);
-            match Processor::new(setup, inbox, self.shared.meters.clone()) {
-                Ok(processor) => {
-                    if let Some(before) = self.processor.replace(processor) {
-                        self.shared.retire(before);
-                    }
-                }
-                Err(_) => return false,
+            let Ok(processor) = Processor::new(setup, inbox, self.shared.meters.clone()) else {
+                return false;
+            };
+            // Told to the host by whoever activates: the framework would ask for another activation.
+            *self.shared.latency.lock() = Some(*processor.latency());
+            let kept = window::audio::play(processor, &self.shared);
+            if let Some(before) = std::mem::replace(&mut self.processor, kept) {
+                self.shared.retire(before);
             }
+            self.setup = Some(setup);
             self.model = model;
         }
         if self.background.is_none() {
@@ -180,10 +186,6 @@ impl Plugin for Tacet {
         self.is_offline = buffer.process_mode == ProcessMode::Offline;
         self.devices = self.shared.params.devices();
         self.asked = None;
-        if let Some(processor) = &self.processor {
-            // Told to the host by whoever activates: the framework would ask for another activation.
-            *self.shared.latency.lock() = Some(*processor.latency());
-        }
         true
     }
 
@@ -213,7 +215,7 @@ impl Plugin for Tacet {
         let Some((heard, copies)) = buffer.as_slice().split_at_mut_checked(n_channels) else {
             return ProcessStatus::Normal;
         };
-        processor.process(heard, &self.shared.params.controls(), self.is_offline);
+        processor.process(heard, &self.shared.controls(), self.is_offline);
         if let Some(first) = heard.first() {
             copies.iter_mut().for_each(|copy| copy.copy_from_slice(first));
         }

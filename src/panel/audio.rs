@@ -1,20 +1,24 @@
 //! The standalone's audio devices, and a check that sound arrives.
 
-use egui::{Align2, Rect, Stroke, StrokeKind, Ui, pos2, vec2};
+use egui::{Align2, Rect, Role as Access, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 
 use super::{
     Cx,
     host_params::Action,
     text::{self, Ink, NBSP},
     theme,
+    view_model::Audio,
     widgets::{
-        meter,
+        button, meter,
         picker::{self, Item},
+        segmented::{self, Segment},
     },
 };
 
 const GAP: f32 = 12.0;
 const HEIGHT: f32 = 250.0;
+/// Height of the facts below, points.
+const FACTS: f32 = 108.0;
 
 /// Draws the view; returns its height.
 pub fn view(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) -> f32 {
@@ -56,15 +60,93 @@ pub fn view(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) -> f32 {
         let galley = text::paragraph(ui.painter(), advice, ink, room);
         text::place(ui.painter(), pos2(inside.left(), pick.bottom() + 14.0), Align2::LEFT_TOP, galley);
     }
-    let below = pos2(rect.left(), rect.top() + GAP + HEIGHT + GAP);
-    let shown = format!(
-        "{} · {} · {}{NBSP}samples per callback. Choosing another device restarts the audio.",
-        audio.backend,
-        text::rate(cx.view_model.stream.rate_hz),
-        text::grouped(audio.n_period_samples as u64)
+    let top = rect.top() + GAP + HEIGHT + GAP;
+    let place = Rect::from_min_size(pos2(rect.left(), top), vec2(rect.width(), FACTS));
+    ui.painter().rect(
+        place,
+        theme::CARD_RADIUS,
+        theme.card,
+        Stroke::new(1.0, theme.border),
+        StrokeKind::Inside,
     );
-    text::draw(ui.painter(), below, Align2::LEFT_TOP, &shown, Ink::new(theme::SMALL, theme.hint));
-    GAP + HEIGHT + GAP + 40.0
+    facts(ui, cx, place.shrink2(vec2(14.0, 12.0)), &audio);
+    let hint = Ink::new(theme::SMALL, theme.hint);
+    let below = pos2(rect.left(), place.bottom() + GAP);
+    text::draw(ui.painter(), below, Align2::LEFT_TOP, "Choosing another device restarts the audio.", hint);
+    GAP + HEIGHT + GAP + FACTS + GAP + 28.0
+}
+
+/// How the sound is passed: system, rate, buffer, latency from device to device, dropouts; and the switch that ends it.
+fn facts(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, audio: &Audio) {
+    let theme = cx.theme;
+    let rate_hz = cx.view_model.stream.rate_hz;
+    let ms = |samples: f64| if rate_hz > 0.0 { samples * 1e3 / rate_hz } else { 0.0 };
+    let own_ms = ms(cx.view_model.latency.total_samples as f64);
+    let buffer = format!(
+        "{}{NBSP}samples · {:.1}{NBSP}ms",
+        text::grouped(audio.n_period_samples as u64),
+        ms(audio.n_period_samples as f64)
+    );
+    let total = match audio.device_latency_ms {
+        Some(device_ms) => {
+            format!("{:.1}{NBSP}ms: Tacet {own_ms:.1}, devices {device_ms:.1}", own_ms + f64::from(device_ms))
+        }
+        None => format!("Tacet {own_ms:.1}{NBSP}ms, devices not told"),
+    };
+    let dropouts = match audio.n_xruns {
+        Some(n_xruns) => text::grouped(n_xruns),
+        None => format!("{} late hops", text::grouped(cx.view_model.stream.n_late)),
+    };
+    let rows = [
+        (
+            "System",
+            format!("{} · {}", audio.backend, text::rate(rate_hz)),
+            "The audio system, and its sample rate.",
+        ),
+        (
+            "Buffer",
+            buffer,
+            "Samples per callback, and the time that they last. Less is quicker; too little drops out.",
+        ),
+        (
+            "Total latency",
+            total,
+            "From the input device to the output device: Tacet's own and that of the devices, as they tell it.",
+        ),
+        ("Dropouts", dropouts, "Buffers that the audio system lost since the start."),
+    ];
+    let pitch = rect.height() / rows.len() as f32;
+    for (i, (name, shown, meaning)) in rows.into_iter().enumerate() {
+        let y = rect.top() + pitch * (i as f32 + 0.5);
+        text::draw(
+            ui.painter(),
+            pos2(rect.left(), y),
+            Align2::LEFT_CENTER,
+            name,
+            Ink::new(theme::SMALL, theme.hint),
+        );
+        let ink = Ink::new(theme::BODY, theme.value).medium().tabular();
+        let drawn = text::draw(ui.painter(), pos2(rect.left() + 104.0, y), Align2::LEFT_CENTER, &shown, ink);
+        let row =
+            Rect::from_min_max(pos2(rect.left(), y - pitch / 2.0), pos2(drawn.right(), y + pitch / 2.0));
+        let response = ui.interact(row, ui.scope_id().with((name, "fact")), Sense::HOVER);
+        response.widget_info(|| WidgetInfo::labeled(Access::Row, true, format!("{name}: {shown}")));
+        button::hint(response, cx, name, meaning);
+    }
+    let colour = if audio.is_muted { theme.red } else { theme.green };
+    let segments = [Segment { text: "On", role: colour }, Segment { text: "Muted", role: colour }];
+    let at = Rect::from_min_size(
+        pos2(rect.right() - 120.0, rect.bottom() - segmented::HEIGHT),
+        vec2(120.0, segmented::HEIGHT),
+    );
+    let label = Ink::new(theme::SMALL, theme.hint);
+    text::draw(ui.painter(), at.left_top() - vec2(0.0, 18.0), Align2::LEFT_TOP, "Sound at the output", label);
+    let meaning = "Muted, nothing is played: neither to whoever listens, nor to yourself. The meters go on.";
+    if let Some(wanted) =
+        segmented::switch(ui, cx, at, "Output", meaning, &segments, usize::from(audio.is_muted))
+    {
+        cx.params.perform(Action::Mute(wanted == 1));
+    }
 }
 
 fn input_advice(peak_db: f32) -> &'static str {

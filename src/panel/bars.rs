@@ -5,7 +5,7 @@ use egui::{
 };
 
 use super::{
-    Cx, View,
+    Cx, View, history,
     host_params::Action,
     presets,
     text::{self, Ink},
@@ -23,6 +23,8 @@ use crate::parameters::{Choice as _, ParamId};
 
 /// Space at the sides, points.
 const MARGIN: f32 = 16.0;
+/// Least room for the footer's truth, points: less would be a word or two.
+const STATUS_WIDTH: f32 = 120.0;
 
 /// Draws the header.
 pub fn header(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
@@ -30,19 +32,26 @@ pub fn header(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     ui.painter().rect_filled(rect, 0, theme.bar);
     ui.painter().hline(rect.x_range(), rect.bottom() - 0.5, Stroke::new(1.0, theme.border));
     let mut x = rect.left() + MARGIN;
-    // The name as a mark: its letters stand apart.
-    for letter in ["T", "A", "C", "E", "T"] {
-        let ink = Ink::new(15.0, theme.value).bold();
-        let at = text::draw(ui.painter(), pos2(x, rect.center().y), Align2::LEFT_CENTER, letter, ink);
-        x = at.right() + 2.6;
+    let is_narrow = super::is_narrow(rect);
+    if !is_narrow {
+        // The name as a mark: its letters stand apart.
+        for letter in ["T", "A", "C", "E", "T"] {
+            let ink = Ink::new(15.0, theme.value).bold();
+            let at = text::draw(ui.painter(), pos2(x, rect.center().y), Align2::LEFT_CENTER, letter, ink);
+            x = at.right() + 2.6;
+        }
+        x += 14.0;
     }
-    x += 14.0;
     let picker = Rect::from_min_size(pos2(x, rect.center().y - 13.0), vec2(150.0, 26.0));
     presets::picker(ui, cx, picker);
-    if cx.view_model.presets.edited {
+    if cx.view_model.presets.edited && !is_narrow {
         let at = pos2(picker.right() + 10.0, rect.center().y);
         text::draw(ui.painter(), at, Align2::LEFT_CENTER, "edited", Ink::new(theme::SMALL, theme.hint));
     }
+    let sets = Rect::from_min_size(
+        pos2(picker.right() + if is_narrow { 8.0 } else { 54.0 }, rect.top()),
+        vec2(history::WIDTH, rect.height()),
+    );
 
     // In tab order from left to right, laid out from the right.
     let bypass =
@@ -53,8 +62,19 @@ pub fn header(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     let engine = engine_text(cx);
     let engine_width = width(ui, &[(&engine.name, true), (&engine.cost, false)]) + 34.0;
     let engine_at = left_of(rect, latency_at.left() - 10.0, engine_width);
-    engine_chip(ui, cx, engine_at, &engine);
-    latency_chip(ui, cx, latency_at, &latency);
+    // A host has these itself.
+    let has_sets = cx.view_model.audio.is_some() && sets.right() < bypass.left() - 8.0;
+    if has_sets {
+        history::controls(ui, cx, sets);
+    }
+    let taken = if has_sets { sets.right() } else { picker.right() } + 10.0;
+    // The device view tells more of it.
+    if engine_at.left() > taken {
+        engine_chip(ui, cx, engine_at, &engine);
+    }
+    if latency_at.left() > taken {
+        latency_chip(ui, cx, latency_at, &latency);
+    }
     bypass_button(ui, cx, bypass);
 }
 
@@ -225,6 +245,9 @@ pub fn footer(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     }
     let (shown, colour) = status(cx, theme);
     let room = rect.right() - MARGIN - x - 12.0;
+    if room < STATUS_WIDTH {
+        return;
+    }
     let galley = text::elided(ui.painter(), &shown, Ink::new(theme::SMALL, colour).tabular(), room);
     let at =
         text::place(ui.painter(), pos2(rect.right() - MARGIN, rect.center().y), Align2::RIGHT_CENTER, galley);

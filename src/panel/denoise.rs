@@ -25,25 +25,50 @@ const GAP: f32 = 10.0;
 /// Beside the spectrograms: their scale, then meters with theirs.
 const HZ_SCALE: f32 = 30.0;
 const METERS: f32 = 84.0;
+/// Least width of the pictures with what is beside them: eight seconds must be told apart.
+const PICTURES: f32 = 260.0;
 /// Below: the time ruler.
 const RULER: f32 = 22.0;
 
 /// Draws the view.
 pub fn view(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     let theme = cx.theme;
-    let left = Rect::from_min_size(rect.min, vec2(LEFT, rect.height()));
-    column(ui, cx, left.shrink2(vec2(MARGIN, 0.0)));
-    let mut x = left.right();
-    ui.painter().vline(x - 0.5, rect.y_range(), Stroke::new(1.0, theme.border));
+    let mut x = rect.left();
+    // Where both do not fit beside the meters, the drawer takes the controls' place, and only the way back stays.
+    let is_alone = cx.settings.advanced && rect.width() < LEFT + ADVANCED + MARGIN + METERS;
+    if !is_alone {
+        let left = Rect::from_min_size(rect.min, vec2(LEFT, rect.height()));
+        column(ui, cx, left.shrink2(vec2(MARGIN, 0.0)));
+        x = left.right();
+        ui.painter().vline(x - 0.5, rect.y_range(), Stroke::new(1.0, theme.border));
+    }
     if cx.settings.advanced {
         let at = Rect::from_min_size(pos2(x, rect.top()), vec2(ADVANCED, rect.height()));
         ui.painter().rect_filled(at, 0, theme.bar);
         advanced::drawer(ui, cx, at.shrink2(vec2(MARGIN, 0.0)));
+        if is_alone {
+            unfold(ui, cx, foot(at.shrink2(vec2(MARGIN, 0.0))));
+        }
         x = at.right();
         ui.painter().vline(x - 0.5, rect.y_range(), Stroke::new(1.0, theme.border));
     }
     let right = Rect::from_min_max(pos2(x + MARGIN - 1.0, rect.top() + 12.0), rect.max - vec2(MARGIN, 8.0));
-    pictures(ui, cx, right);
+    if right.width() >= PICTURES {
+        pictures(ui, cx, right);
+    } else {
+        let width = METERS.min(right.width());
+        let at = Rect::from_min_size(right.min, vec2(width, right.height()));
+        let middle = at.translate(vec2((right.width() - width) / 2.0, 0.0));
+        meters(ui, cx, middle);
+    }
+}
+
+/// The place of the button that unfolds and folds.
+fn foot(column: Rect) -> Rect {
+    Rect::from_min_max(
+        pos2(column.left(), column.bottom() - 38.0),
+        pos2(column.right(), column.bottom() - 10.0),
+    )
 }
 
 /// How much, and what is heard.
@@ -81,11 +106,7 @@ fn column(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     segmented::some_of_param(ui, cx, switch, ParamId::Listen, 2);
 
     local_snr(ui, cx, row(&mut y, 30.0, 10.0 + spare));
-    unfold(
-        ui,
-        cx,
-        Rect::from_min_max(pos2(rect.left(), rect.bottom() - 38.0), pos2(rect.right(), rect.bottom() - 10.0)),
-    );
+    unfold(ui, cx, foot(rect));
 }
 
 fn local_snr(ui: &Ui, cx: &Cx<'_>, rect: Rect) {
@@ -172,7 +193,13 @@ fn pictures(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     curve(ui, cx, reduction);
     ruler(ui, theme, plots.x_range(), plots.bottom());
 
-    let top = input.top();
+    meters(ui, cx, Rect::from_min_max(pos2(rect.right() - METERS, rect.top()), rect.max));
+}
+
+/// Input and output level, at the right of the pictures or, where there is no room for them, alone.
+fn meters(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
+    let theme = cx.theme;
+    let top = rect.top();
     let bottom = rect.bottom() - RULER - 26.0;
     let left = rect.right() - METERS;
     let [in_bar, out_bar] = [left + 10.0, left + METERS - 18.0 - 2.0]

@@ -29,6 +29,8 @@ pub enum Action {
     SelectInput(String),
     /// Play the standalone's output on this device.
     SelectOutput(String),
+    /// Play nothing, or play again.
+    Mute(bool),
     /// The notice was read.
     DismissNotice,
     /// Another device was chosen, or the comparison switched: open what is needed.
@@ -169,6 +171,11 @@ impl Gesture {
     /// Whether it turns this parameter.
     pub fn turns(&self, id: ParamId) -> bool {
         self.id == Some(id)
+    }
+
+    /// Whether any is under way.
+    pub fn is_under_way(&self) -> bool {
+        self.id.is_some()
     }
 
     /// Begins to drag.

@@ -36,6 +36,8 @@ pub struct ViewModel {
     pub process: Process,
     /// The standalone's audio devices; `None` in a host.
     pub audio: Option<Audio>,
+    /// A problem at this moment, with what is done about it; `None` while there is none.
+    pub fault: Option<String>,
     /// The last thing worth telling, until it is dismissed.
     pub notice: Option<Notice>,
 }
@@ -168,6 +170,12 @@ pub struct Audio {
     pub output: Option<String>,
     /// Frames per audio callback.
     pub n_period_samples: usize,
+    /// Latency of input and output device together, in milliseconds, where it is known.
+    pub device_latency_ms: Option<f32>,
+    /// Buffers that the audio system lost since the start, where it tells.
+    pub n_xruns: Option<u64>,
+    /// Whether nothing is played.
+    pub is_muted: bool,
 }
 
 /// Something worth telling once.

@@ -19,6 +19,7 @@ use crate::latency::{Latency, LatencyMode};
 use crate::meters::Meters;
 use crate::models;
 use crate::params::TacetParams;
+use crate::processor::controls::Controls;
 use crate::slot::{N_SLOTS, SlotId};
 
 use super::host_keys::HostKeys;
@@ -45,6 +46,8 @@ pub struct Shared {
     pub is_starting: AtomicBool,
     /// Blocks processed; stands still while no host calls.
     pub n_blocks: AtomicU64,
+    /// Whether nothing is played, in a program of its own.
+    pub is_muted: AtomicBool,
     /// Raised when [`Self::attend`] has something to do.
     pub signal: Arc<WorkSignal>,
     /// Whether [`Self::attend`] is due again in a moment, without a signal.
@@ -122,6 +125,7 @@ impl Shared {
             smallest_window: Mutex::default(),
             is_starting: AtomicBool::new(false),
             n_blocks: AtomicU64::new(0),
+            is_muted: AtomicBool::new(false),
             signal: Arc::default(),
             is_waiting: AtomicBool::new(false),
             retries: Default::default(),
@@ -182,6 +186,16 @@ impl Shared {
     pub(crate) fn ask_to_retry(&self, id: SlotId) {
         self.retries[id as usize].store(true, Ordering::Relaxed);
         self.signal.raise();
+    }
+
+    /// A snapshot for the audio thread. Real-time safe.
+    pub fn controls(&self) -> Controls {
+        let mut controls = self.params.controls();
+        if self.is_muted.load(Ordering::Relaxed) {
+            // The gain fades; bypass would pass it by.
+            (controls.output_gain, controls.bypass) = (0.0, false);
+        }
+        controls
     }
 
     /// How a slot is served. Never waits for a device.

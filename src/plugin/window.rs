@@ -4,6 +4,7 @@
 //! closed nothing of it runs.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use nice_plug::context::gui::GuiContext;
@@ -22,6 +23,8 @@ use super::accessibility::Accessibility;
 #[cfg(target_os = "linux")]
 use super::keyboard_focus::KeyboardFocus;
 use super::shared::Shared;
+#[cfg(target_os = "linux")]
+use super::visibility::Visibility;
 
 pub mod audio;
 mod containment;
@@ -61,7 +64,7 @@ pub fn editor(shared: &Arc<Shared>) -> Option<Editor> {
         repaint_poll_interval: Duration::from_secs(1) / MAX_FPS,
         ..EguiNiceSettings::default()
     };
-    let state = EguiEditorState::from_size(size, 1.0);
+    let state = EguiEditorState::from_size(size, audio::scale());
     let repaint = RepaintNotifier::new();
     let window = Window::new(shared.clone(), repaint.clone());
     shared.host_keys.set_repaint(repaint.clone());
@@ -113,6 +116,10 @@ impl Window {
 
     /// Brings the view model up to date, at every frame; says whether anything moves. Never waits for a device.
     pub(super) fn refresh(&mut self, in_devices: bool, now_s: f64) -> bool {
+        if let Some(shown) = &mut self.view_model.audio {
+            shown.is_muted = self.shared.is_muted.load(Relaxed);
+            shown.n_xruns = audio::n_xruns();
+        }
         let moved = self.meter_reader.read(&self.shared, &mut self.view_model, in_devices, now_s);
         self.system_info.show(&mut self.view_model, in_devices);
         self.presets.show(&self.shared.params, &mut self.view_model.presets);
@@ -158,6 +165,7 @@ impl Window {
             }
             Action::SelectInput(name) => self.restart(audio::Chosen::Input(name)),
             Action::SelectOutput(name) => self.restart(audio::Chosen::Output(name)),
+            Action::Mute(is_muted) => self.shared.is_muted.store(is_muted, Relaxed),
             Action::DismissNotice => self.view_model.notice = None,
             // Also where the host does not call for audio now.
             Action::OpenDevices => self.shared.signal.raise(),
@@ -180,9 +188,7 @@ impl Window {
 
     /// Shows what is wrong with the devices of a program of its own.
     fn show_fault(&mut self) {
-        if let Some(text) = audio::fault() {
-            self.view_model.notice = Some(Notice { text, is_error: true });
-        }
+        self.view_model.fault = audio::fault();
     }
 
     /// Keeps the user's settings in what the host saves.
@@ -197,6 +203,12 @@ impl Window {
     /// A picture.
     fn draw(&mut self, ui: &mut egui::Ui, frame: &mut Frame) {
         let Some(gui) = self.gui.clone() else { return };
+        #[cfg(target_os = "linux")]
+        if !Visibility::is_visible(ui.ctx()) {
+            // An empty picture now and then, which nobody sees.
+            ui.ctx().request_repaint_after(AT_REST);
+            return;
+        }
         Accessibility::set_focus(ui.ctx(), frame.baseview_window().has_focus());
         ui.ctx().input_mut(|input| input.events.extend(self.shared.host_keys.take()));
         let scale = ui.ctx().native_pixels_per_point().unwrap_or(1.0);
@@ -228,8 +240,11 @@ impl NiceEguiApp for Window {
         self.panel.open(&ctx);
         Accessibility::connect(&ctx, frame, &self.repaint);
         #[cfg(target_os = "linux")]
-        if !audio::has_host() {
-            KeyboardFocus::follow(&ctx, frame);
+        {
+            if !audio::has_host() {
+                KeyboardFocus::follow(&ctx, frame);
+            }
+            Visibility::follow(&ctx, frame);
         }
         let extras = self.shared.params.extras.read().map(|extras| extras.clone()).unwrap_or_default();
         self.settings = serde_json::from_value(extras.panel).unwrap_or_default();

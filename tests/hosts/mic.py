@@ -3,9 +3,10 @@
     pip install -r tests/hosts/libraries.txt
     python tests/hosts/mic.py target/bundled/tacet          (`cargo xtask test hosts` does it)
 
-Checked: what comes out is `tacet denoise` of what went in, and how long it takes; it never feeds on itself; mute, bypass and set
-act; it survives a server that goes away and comes back; nothing is left when it ends, killed or not. Where PipeWire is not
-installed the script says so and passes, unless TACET_REQUIRE_DAWS is set.
+Checked: what comes out is `tacet denoise` of what went in, and how long it takes; it never feeds on itself; mute, bypass, set and
+presets act and are remembered; it survives devices and servers that go away and come back, and says what is wrong; so does the
+other direction; enable writes a unit; nothing is left when it ends, killed or not. Where PipeWire is not installed the script
+says so and passes, unless TACET_REQUIRE_DAWS is set.
 """
 
 import pathlib
@@ -17,6 +18,9 @@ import time
 import numpy as np
 import soundfile
 
+import mic_devices
+import mic_panel
+import mic_session
 import sound_server
 from ladspa import ASSETS, DELAY, RATE_HZ, agreement, lag, skip
 
@@ -110,29 +114,10 @@ def check_itself(server, tacet):
     server.run(["pw-metadata", "0", "default.configured.audio.source", value, "Spa:String:JSON"])
     server.start(["pw-cat", "--record", "--target", "tacet-mic", str(server.folder / "null.wav")])
     time.sleep(1.5)
-    lines = server.run(["pw-link", "--links"]).stdout.splitlines()
-    # A port, and below it, indented, what it is linked to.
-    feeding, port = [], ""
-    for line in lines:
-        port = line if not line.startswith(" ") else port
-        if port.startswith("tacet-mic.device:input") and "|<-" in line:
-            feeding.append(line.split("|<-")[1].strip())
+    feeding = mic_devices.sources_of(server, mic_devices.TAKEN)
     if feeding != [SOURCE]:
         fail(f"as the default source it takes {feeding}, not {SOURCE}")
     print("tacet mic: as the default source it takes the microphone, not itself")
-
-
-def check_restart(server, tacet, n_restarts):
-    longest = 0
-    for _ in range(n_restarts):
-        server.stop_server()
-        server.start_server()
-        start = time.monotonic()
-        server.wait_for(lambda: "tacet-mic:" in server.ports("-o"), "the source after a restart of the server")
-        longest = max(longest, time.monotonic() - start)
-    print(f"tacet mic: back after {n_restarts} restarts of the server, within {longest:.1f} s of each")
-    if longest > 2:
-        fail("that is too long")
 
 
 def check_end(server, tacet, mic):
@@ -153,7 +138,7 @@ def check_end(server, tacet, mic):
     print("tacet mic: stopped, killed and ended by a signal it leaves nothing, and starts again")
 
 
-def main(tacet, n_restarts=2):
+def main(tacet):
     tacet = pathlib.Path(tacet).resolve()
     absent = sound_server.absent()
     if absent:
@@ -166,9 +151,14 @@ def main(tacet, n_restarts=2):
         soundfile.write(recording, samples[:, 0], RATE_HZ, subtype="PCM_16")
         mic = check_sound(server, tacet, folder, recording)
         check_commands(server, folder, mic, recording)
+        mic = mic_session.check_memory(server, mic, lambda *options: Mic(server, tacet, *options), fail)
         check_itself(server, tacet)
-        check_restart(server, tacet, int(n_restarts))
+        mic_devices.check(server, mic, 5, 2, fail)
+        mic_devices.check_silence(server, mic, fail)
         check_end(server, tacet, mic)
+        mic_session.check_speakers(server, tacet, folder, recording, fail)
+        mic_session.check_unit(server, tacet, fail)
+        mic_panel.check(server, tacet, folder, recording, fail)
 
 
 if __name__ == "__main__":

@@ -289,6 +289,9 @@ pub fn audio() -> Audio {
         outputs: vec!["Headphones".into(), "Scarlett 2i2".into()],
         output: Some("Headphones".into()),
         n_period_samples: 256,
+        device_latency_ms: Some(16.0),
+        n_xruns: Some(2),
+        is_muted: false,
     }
 }
 

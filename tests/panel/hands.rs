@@ -165,6 +165,38 @@ fn a_digit_begins_a_new_value_and_escape_forgets_it() {
 }
 
 #[test]
+fn tab_goes_on_from_where_a_value_was_typed() {
+    let mut harness = open(View::Denoise);
+    harness.get_by_label("Mix").focus();
+    harness.run_steps(2);
+    harness.event(egui::Event::Text("5".into()));
+    harness.run_steps(3);
+    harness.key_press(Key::Tab);
+    harness.run_steps(3);
+    assert!((harness.state().params.number(ParamId::Mix) - 5.0).abs() < 0.1);
+    assert!(harness.get_by_label("Post filter").is_focused(), "the control after the one that was typed at");
+    // Enter leaves the focus where the value is, for the next key.
+    harness.event(egui::Event::Text("0".into()));
+    harness.run_steps(3);
+    harness.key_press(Key::Enter);
+    harness.run_steps(3);
+    assert!(harness.get_by_label("Post filter").is_focused());
+}
+
+#[test]
+fn the_sound_is_muted_and_heard_again() {
+    let settings = Settings { view: View::Audio, ..Settings::default() };
+    let mut view_model = fixtures::in_order();
+    view_model.audio = Some(fixtures::audio());
+    let bench = Bench::new(view_model, &[], settings);
+    let mut harness = fixtures::window(Harness::builder().with_size([860.0, 560.0]), bench);
+    harness.run_steps(2);
+    harness.get_by_label("Output: Muted").click();
+    harness.run_steps(2);
+    assert!(harness.state().events().contains(&Event::Did(Action::Mute(true))));
+}
+
+#[test]
 fn assistive_tools_can_turn_it() {
     let mut harness = open(View::Denoise);
     harness.get_by_label("Reduce by at most").set_value_accesskit(30.0);

@@ -4,6 +4,7 @@
 mod access;
 mod fixtures;
 mod hands;
+mod history;
 mod params;
 mod snapshots;
 mod voice;

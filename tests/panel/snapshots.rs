@@ -251,3 +251,24 @@ fn a_notice() {
     });
     picture.matches("devices_notice");
 }
+
+#[test]
+fn a_fault_of_the_standalone() {
+    let mut picture = Picture::default();
+    picture.view_model.audio = Some(fixtures::audio());
+    picture.view_model.fault =
+        Some("The audio device or its server is gone. Tacet begins again as soon as it is back.".into());
+    picture.matches("denoise_fault");
+}
+
+#[test]
+fn a_narrow_window() {
+    Picture { size: [600.0, 500.0], ..Picture::default() }.matches("denoise_narrow");
+}
+
+#[test]
+fn a_narrow_window_with_the_drawer() {
+    let mut picture = Picture { size: [340.0, 520.0], ..Picture::default() };
+    picture.settings.advanced = true;
+    picture.matches("denoise_narrow_advanced");
+}

@@ -27,6 +27,19 @@ pub fn tick(painter: &Painter, centre: Pos2, colour: Color32) {
     painter.add(Shape::line(points, Stroke::new(1.6, colour)));
 }
 
+/// An arrow that turns back to the left, or `mirrored` to the right: undo and redo.
+pub(crate) fn turn_back(painter: &Painter, centre: Pos2, colour: Color32, mirrored: bool) {
+    let side = if mirrored { -1.0 } else { 1.0 };
+    let at = |x: f32, y: f32| centre + vec2(x * side, y);
+    let bow = (0..=12).map(|i| {
+        let angle = (-90.0 + 15.0 * i as f32).to_radians();
+        at(1.0 + 4.0 * angle.cos(), 0.5 + 4.0 * angle.sin())
+    });
+    let line: Vec<Pos2> = std::iter::once(at(-3.0, -3.5)).chain(bow).collect();
+    painter.add(Shape::line(line, Stroke::new(1.5, colour)));
+    triangle(painter, [at(-6.0, -3.5), at(-2.0, -6.5), at(-2.0, -0.5)], colour);
+}
+
 /// A cross: remove.
 pub fn cross(painter: &Painter, centre: Pos2, colour: Color32) {
     let stroke = Stroke::new(1.4, colour);

@@ -259,10 +259,15 @@ fn field(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect, align: Align2, ink: Ink) {
     if std::mem::take(&mut editing.fresh) {
         response.request_focus();
     } else if response.lost_focus() || !response.has_focus() {
-        let cancelled = ui.input(|input| input.key_pressed(Key::Escape));
+        let (cancelled, entered) =
+            ui.input(|input| (input.key_pressed(Key::Escape), input.key_pressed(Key::Enter)));
         let value = cx.params.parse(editing.id, &editing.text);
         let id = editing.id;
         *cx.editing = None;
+        if cancelled || entered {
+            // The next key is the control's.
+            ui.memory_mut(|memory| memory.request_focus(ui.scope_id().with(id)));
+        }
         if let (false, Some(value)) = (cancelled, value) {
             cx.params.change(id, value);
         }

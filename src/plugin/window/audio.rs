@@ -15,6 +15,7 @@ use crate::panel::text;
 use crate::panel::view_model::Audio;
 use crate::params::Extras;
 use crate::params::presets::{OfParams as _, PresetValues};
+use crate::processor::Processor;
 
 /// A device chosen in the panel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +49,17 @@ pub trait AudioHost: Send + Sync {
 
     /// Whether there is to be no window.
     fn is_headless(&self) -> bool;
+
+    /// Buffers that the audio system lost since the start, where it tells.
+    fn n_xruns(&self) -> Option<u64>;
+
+    /// Scale of the window, over the system's.
+    fn scale(&self) -> f32;
+
+    /// Takes a processor, to play it on a thread of its own; comes back where the framework is to play it.
+    fn play(&self, processor: Processor, _shared: &Arc<Shared>) -> Option<Processor> {
+        Some(processor)
+    }
 
     /// Begins again with another device and these parameters. Returns only where that is not possible, with the reason.
     fn restart(&self, chosen: Chosen, values: &PresetValues) -> io::Error;
@@ -87,6 +99,29 @@ pub(in crate::plugin) fn is_headless() -> bool {
     HOST.get().is_some_and(|host| host.is_headless())
 }
 
+/// Scale of the window, over the system's; hosts scale by themselves.
+pub(super) fn scale() -> f32 {
+    HOST.get().map_or(1.0, |host| host.scale())
+}
+
+/// Buffers that the audio system lost since the start, where it tells.
+pub(super) fn n_xruns() -> Option<u64> {
+    HOST.get()?.n_xruns()
+}
+
+/// Offers a new processor to the program around the plugin; comes back where the plugin is to play it.
+pub(in crate::plugin) fn play(processor: Processor, shared: &Arc<Shared>) -> Option<Processor> {
+    match HOST.get() {
+        Some(host) => host.play(processor, shared),
+        None => Some(processor),
+    }
+}
+
+/// The program's one instance, if it lives.
+pub fn instance() -> Option<Arc<Shared>> {
+    INSTANCE.lock().upgrade()
+}
+
 /// The program's one instance.
 static INSTANCE: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
 
@@ -109,6 +144,10 @@ pub struct Status {
     pub text: String,
     /// Late hops so far.
     pub n_late: u64,
+    /// Buffers that the audio system lost so far.
+    pub n_lost: u64,
+    /// Whether the input is digital silence.
+    pub is_silent: bool,
     /// Parameters and window, to begin again with.
     pub memory: Memory,
 }
@@ -135,7 +174,14 @@ pub fn status() -> Option<Status> {
         values: PresetValues::of_program(&shared.params),
         extras: shared.params.extras.read().ok().map(|extras| extras.clone()),
     };
-    Some(Status { n_blocks: shared.n_blocks.load(Relaxed), text, n_late, memory })
+    Some(Status {
+        n_blocks: shared.n_blocks.load(Relaxed),
+        text,
+        n_late,
+        n_lost: n_xruns().unwrap_or(0),
+        is_silent: shared.meters.is_idle.load(Relaxed),
+        memory,
+    })
 }
 
 /// The problem with the audio devices, for the panel.

@@ -6,7 +6,9 @@
 //! - [`devices`]: what the machine has.
 //! - [`choice`]: what is taken of it; a pure function.
 //! - `alias`: has ALSA open what the framework would not find.
+//! - `microphone`: the panel of a virtual microphone.
 //! - `parameters`: options for the parameters.
+//! - `jack_server`: what the JACK server tells besides.
 //! - `memory`: what is remembered between runs.
 //! - [`restart`]: begins again with another device, as the panel asks.
 //! - `watch`: notices that the sound has stopped, and begins again.
@@ -22,7 +24,10 @@ use nice_plug::prelude::nice_export_standalone_with_args;
 mod alias;
 pub mod choice;
 pub mod devices;
+mod jack_server;
 mod memory;
+#[cfg(target_os = "linux")]
+mod microphone;
 mod parameters;
 pub mod restart;
 mod watch;
@@ -30,11 +35,16 @@ mod watch;
 use choice::{DeviceChoice, Wishes};
 use restart::Running;
 
+use tacet::model::SAMPLE_RATE_HZ;
 use tacet::plugin::Tacet;
 use tacet::plugin::window::audio;
 
 /// How long a restarted program waits for what the former one held.
 const RESTART_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Smallest and largest scale of the window.
+const MIN_SCALE: f64 = 0.5;
+const MAX_SCALE: f64 = 4.0;
 
 /// Denoises the microphone in a window of its own.
 #[derive(Clone, Debug, clap::Parser)]
@@ -58,8 +68,8 @@ pub struct Options {
     /// Samples per audio callback, or the nearest that the devices offer; on JACK, the server decides
     #[arg(long, value_name = "SAMPLES")]
     pub buffer: Option<u32>,
-    /// Scale of the window, if the system does not report one
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    /// Scale of the window, over the system's
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = scale)]
     pub scale: f64,
     /// Without a window: a status line in the terminal, until Ctrl-C
     #[arg(long)]
@@ -73,6 +83,10 @@ pub struct Options {
     /// Parameters to begin with, as the panel writes them when it restarts the program
     #[arg(long, value_name = "JSON", hide = true)]
     pub values: Option<String>,
+    /// The virtual microphone to be played, as `tacet mic --panel` writes it
+    #[cfg(target_os = "linux")]
+    #[arg(long, value_name = "JSON", hide = true)]
+    pub microphone: Option<String>,
 }
 
 /// Audio systems.
@@ -89,6 +103,14 @@ pub enum AudioBackend {
     Dummy,
 }
 
+/// Reads `--scale`.
+fn scale(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(scale) if (MIN_SCALE..=MAX_SCALE).contains(&scale) => Ok(scale),
+        _ => Err(format!("a number from {MIN_SCALE} to {MAX_SCALE} is needed")),
+    }
+}
+
 /// Lists devices, or opens the window and processes until it is closed or Ctrl-C is pressed.
 ///
 /// # Errors
@@ -99,10 +121,15 @@ pub fn run(options: &Options) -> Result<()> {
         return Ok(());
     }
     end_on_interrupt()?;
+    #[cfg(target_os = "linux")]
+    if let Some(handover) = &options.microphone {
+        return microphone::run(handover, options.scale);
+    }
     let options = &with_remembered_devices(options);
     let (arguments, running) = arguments(options)?;
+    let is_gone = running.server.as_ref().map(jack_server::JackServer::end);
     audio::set_host(Box::new(running));
-    watch::start(options)?;
+    watch::start(options, move || is_gone.as_ref().is_some_and(|is_gone| is_gone()))?;
     if !nice_export_standalone_with_args::<Tacet, _>(arguments) {
         bail!("the audio devices could not be opened; see above, and `tacet live --list`");
     }
@@ -176,6 +203,8 @@ fn end_on_interrupt() -> Result<()> {
         let mut signal = 0;
         // SAFETY: the set is initialised above, and the signal's place is ours.
         while unsafe { libc::sigwait(&signals, &mut signal) } != 0 {}
+        #[cfg(target_os = "linux")]
+        microphone::end();
         let _ = std::io::Write::flush(&mut std::io::stdout());
         // SAFETY: it ends the process and touches nothing. What a graphics driver would do at an ordinary exit, while the
         // window's thread still draws, has crashed.
@@ -192,7 +221,7 @@ fn end_on_interrupt() -> Result<()> {
 
 /// The framework's command line for what is chosen, and what that is.
 fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
-    let mut arguments = vec!["tacet".to_owned(), "--dpi-scale".into(), options.scale.to_string()];
+    let mut arguments = vec!["tacet".to_owned()];
     let mut add = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);
     if options.backend == AudioBackend::Dummy {
         add("backend", "dummy".into());
@@ -203,6 +232,8 @@ fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
             outputs: Vec::new(),
             output: None,
             buffer: 0,
+            device_latency_ms: None,
+            server: None,
             options: options.clone(),
         };
         return Ok((arguments, running));
@@ -219,11 +250,21 @@ fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
         choice::check_jack(&jack, &wishes)?;
         let inputs = choice::jack_inputs(&jack, options.input.as_deref())?;
         println!("JACK: {} Hz, {} samples; input {inputs}", jack.rate_hz, jack.buffer);
+        tell_rate(jack.rate_hz as u32);
         add("backend", "jack".into());
         add("sample-rate", jack.rate_hz.to_string());
         add("period-size", jack.buffer.to_string());
         add("connect-jack-inputs", inputs.clone());
+        let server = jack_server::JackServer::watch();
+        let first = inputs.split(',').next().unwrap_or_default();
+        let device_latency_samples = server
+            .as_ref()
+            .zip(jack.outputs.first())
+            .and_then(|(server, output)| server.device_latency_samples(first, output));
         let running = Running {
+            device_latency_ms: device_latency_samples
+                .map(|samples| samples as f32 * 1e3 / jack.rate_hz as f32),
+            server,
             backend: "JACK",
             // The framework plays on the first ports; a patchbay plays elsewhere.
             output: jack.outputs.first().cloned(),
@@ -249,6 +290,7 @@ fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
         "{}: {input} to {output}, {} Hz, {buffer} samples. Use headphones: speakers feed back.",
         system.name, rate_hz
     );
+    tell_rate(rate_hz);
     if let Some(asked) = options.buffer.filter(|&asked| asked != buffer) {
         println!("The devices do not offer {asked} samples per callback: {buffer} are the nearest.");
     }
@@ -273,10 +315,23 @@ fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
         outputs: names(system.devices.outputs),
         input: Some(input),
         output: Some(output),
+        // What waits for a callback at the input and at the output, and the store between the two.
+        device_latency_ms: Some(1e3 * (latency_s + 2.0 * f64::from(buffer) / f64::from(rate_hz)) as f32),
+        server: None,
         buffer,
         options: options.clone(),
     };
     Ok((arguments, running))
+}
+
+/// Says that the devices run at another rate than the network, and what is done about it.
+fn tell_rate(rate_hz: u32) {
+    if rate_hz != SAMPLE_RATE_HZ {
+        println!(
+            "The devices run at {rate_hz} Hz: Tacet converts to {SAMPLE_RATE_HZ} Hz and back, which takes more time. Set them to \
+             {SAMPLE_RATE_HZ} Hz where that is possible."
+        );
+    }
 }
 
 /// The names by which the framework finds the two devices: their descriptions, or aliases where it would find another

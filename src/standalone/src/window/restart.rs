@@ -12,10 +12,11 @@ use tacet::panel::view_model::Audio;
 use tacet::params::presets::PresetValues;
 use tacet::plugin::window::audio::{AudioHost, Chosen, Memory};
 
+use super::jack_server::JackServer;
 use super::{Options, memory};
 
 /// The devices in use, and those to choose from.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Running {
     /// The audio system, for people.
     pub backend: &'static str,
@@ -29,6 +30,10 @@ pub struct Running {
     pub output: Option<String>,
     /// Samples per audio callback; 0 without sound.
     pub buffer: u32,
+    /// Latency of input and output device together, in milliseconds, where it is known.
+    pub device_latency_ms: Option<f32>,
+    /// The JACK server, where it is the audio system.
+    pub server: Option<JackServer>,
     /// The program's options.
     pub options: Options,
 }
@@ -54,6 +59,8 @@ impl AudioHost for Running {
             outputs: self.outputs.clone(),
             output: self.output.clone(),
             n_period_samples: self.buffer as usize,
+            device_latency_ms: self.device_latency_ms,
+            ..Audio::default()
         }
     }
 
@@ -69,6 +76,14 @@ impl AudioHost for Running {
             output: self.chosen_output(),
         }
         .write();
+    }
+
+    fn n_xruns(&self) -> Option<u64> {
+        self.server.as_ref().map(JackServer::n_xruns)
+    }
+
+    fn scale(&self) -> f32 {
+        self.options.scale as f32
     }
 
     fn is_headless(&self) -> bool {
@@ -170,6 +185,8 @@ mod tests {
             outputs: Vec::new(),
             output: Some("Headphones, left=right".into()),
             buffer: 0,
+            device_latency_ms: None,
+            server: None,
             options,
         };
         let values = PresetValues::from_iter([(ParamId::Limit, PresetValue::Number(24.0))]);

@@ -6,6 +6,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
+use tacet::faults;
 use tacet::plugin::window::audio::{self, Status};
 
 use super::{Options, can_open, restart};
@@ -14,8 +15,10 @@ use super::{Options, can_open, restart};
 const PAUSE: Duration = Duration::from_millis(500);
 /// Without a block for this long the audio system has failed: longer than any block, and than a start of another stream.
 const SILENCE: Duration = Duration::from_secs(3);
+/// Audio systems lose buffers while a client begins: nothing is said about them.
+const BEGINNING: Duration = Duration::from_secs(3);
 /// Between two tries to begin again.
-const RETRY: Duration = Duration::from_secs(1);
+const RETRY: Duration = Duration::from_millis(250);
 
 /// The verdict of the counted blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,18 +52,19 @@ impl Watch {
     }
 }
 
-/// Starts to watch.
+/// Starts to watch; `is_gone` tells at once that the server has ended, where it can.
 ///
 /// # Errors
 /// There is no room for a thread.
-pub fn start(options: &Options) -> std::io::Result<()> {
+pub fn start(options: &Options, is_gone: impl Fn() -> bool + Send + 'static) -> std::io::Result<()> {
     let options = options.clone();
-    std::thread::Builder::new().name("tacet watch".into()).spawn(move || run(&options))?;
+    std::thread::Builder::new().name("tacet watch".into()).spawn(move || run(&options, &is_gone))?;
     Ok(())
 }
 
-fn run(options: &Options) -> ! {
+fn run(options: &Options, is_gone: &dyn Fn() -> bool) -> ! {
     let mut watch = Watch::default();
+    let mut problems = Problems::default();
     let mut said = Said::default();
     let mut remembered = None;
     loop {
@@ -70,12 +74,60 @@ fn run(options: &Options) -> ! {
             audio::remember(&status.memory);
             remembered = Some(status.memory.clone());
         }
-        if watch.look(status.n_blocks, Instant::now()) == Verdict::Stalled {
+        let verdict = watch.look(status.n_blocks, Instant::now());
+        if verdict == Verdict::Stalled || is_gone() {
             recover(options, &status);
             // It could not begin again; what is wrong is shown, and the next look tries anew.
             watch.last = Some(Instant::now());
-        } else if options.headless {
-            said.tell(&status);
+        } else {
+            // Without an audio system there is nothing to go wrong with it.
+            if verdict == Verdict::Running && options.backend != super::AudioBackend::Dummy {
+                problems.look(&status, Instant::now());
+            }
+            if options.headless {
+                said.tell(&status);
+            }
+        }
+    }
+}
+
+/// What is wrong while sound is passed, in the terminal and on the panel.
+#[derive(Debug, Default)]
+struct Problems {
+    watch: Option<faults::Watch>,
+    began: Option<Instant>,
+    next: Option<Instant>,
+    silent_since: Option<Instant>,
+    told: Option<String>,
+}
+
+impl Problems {
+    fn look(&mut self, status: &Status, now: Instant) {
+        self.silent_since = status.is_silent.then(|| self.silent_since.unwrap_or(now));
+        if self.next.is_some_and(|next| now < next) {
+            return;
+        }
+        self.next = Some(now + faults::LOOK);
+        let counts = faults::Counts {
+            is_streaming: true,
+            processed_s: status.n_blocks as f64,
+            silent_s: self.silent_since.map_or(0.0, |since| now.duration_since(since).as_secs_f64()),
+            n_late: status.n_late,
+            n_lost: status.n_lost,
+        };
+        // What came too late while everything began is past.
+        if now.duration_since(*self.began.get_or_insert(now)) < BEGINNING {
+            return;
+        }
+        let watch = self.watch.get_or_insert_with(|| faults::Watch::new(counts));
+        let problem = watch.look(counts);
+        if problem != self.told {
+            match &problem {
+                Some(problem) => eprintln!("\n{problem}"),
+                None => eprintln!("\nall is well again"),
+            }
+            audio::set_fault(problem.clone());
+            self.told = problem;
         }
     }
 }
