@@ -12,6 +12,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 
 import numpy as np
 import soundfile
@@ -52,6 +53,48 @@ def check_output(case, folder, environment):
     case.check("lv2apply", output, np.inf)
 
 
+def check_jalv(environment):
+    """jalv runs it on a JACK server without hardware: its ports are there, and controls reach it."""
+    if not (is_there("jalv", "jalv") and is_there("jackd", "jackd2")):
+        return
+    environment = environment | {"JACK_DEFAULT_SERVER": f"tacet-{os.getpid()}", "JACK_NO_AUDIO_RESERVATION": "1"}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment}
+    server = subprocess.Popen(["jackd", "-r", "-n", environment["JACK_DEFAULT_SERVER"], "-d", "dummy"], **quiet)
+    host = None
+    try:
+        ports = wait_for_ports(environment, "system:", "JACK")
+        for name, channels in (("mono", 1), ("stereo", 2)):
+            uri = f"https://tacet.audio/lv2#{name}"
+            host = subprocess.Popen(
+                ["jalv", "-n", f"tacet-{name}", "-c", "attenuation_limit=20", uri],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment,
+            )
+            ports = wait_for_ports(environment, f"tacet-{name}:", "jalv")
+            if len(ports) != 2 * channels:
+                sys.exit(f"jalv, {name}: {ports}")
+            time.sleep(1)
+            if host.poll() is not None:
+                sys.exit(f"jalv, {name}: it ended\n{host.stdout.read()}")
+            told = host.communicate("controls\n", timeout=20)[0]
+            if "attenuation_limit = 20.0" not in told:
+                sys.exit(f"jalv, {name}: {told}")
+        print("jalv: plays both on JACK, and sets their controls")
+    finally:
+        for process in filter(None, (host, server)):
+            process.kill()
+            process.wait()
+
+
+def wait_for_ports(environment, prefix, who):
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        listed = subprocess.run(["jack_lsp"], capture_output=True, text=True, env=environment, check=False).stdout
+        if ports := [line for line in listed.split() if line.startswith(prefix)]:
+            return ports
+        time.sleep(0.2)
+    sys.exit(f"{who} has no ports")
+
+
 def main(bundle, tacet):
     bundle = pathlib.Path(bundle).resolve()
     if not is_there("lv2apply", "lilv-utils"):
@@ -65,6 +108,7 @@ def main(bundle, tacet):
         check_description(bundle, environment)
         for n_channels in (1, 2):
             check_output(Case(folder, pathlib.Path(tacet).resolve(), n_channels), folder, environment)
+        check_jalv(environment)
 
 
 if __name__ == "__main__":

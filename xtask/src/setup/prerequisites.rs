@@ -34,6 +34,7 @@ const DEBIAN: [Packages; 8] = [
         names: &[
             "ladspa-sdk",
             "lilv-utils",
+            "jalv",
             "lv2-dev",
             "ffmpeg",
             "sox",
