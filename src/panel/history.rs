@@ -1,4 +1,4 @@
-//! The parameters as they were: undo, redo, and two sets to switch between. In a program of its own alone: hosts have these.
+//! The parameters as they were: undo, redo, and two sets to switch between. In the standalone alone: hosts have these.
 //!
 //! It looks at the parameters once per picture, so that it sees every change, whoever made it.
 

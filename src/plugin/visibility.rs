@@ -1,7 +1,8 @@
 //! Whether an open window can be seen, on X11: one that is minimised, or whose host shows another page, is not drawn.
 //!
-//! The framework draws whatever happens. A window that is unmapped, or inside one that is, cannot be seen; some window managers
-//! leave a minimised window mapped and mark it as hidden instead (EWMH, `_NET_WM_STATE_HIDDEN`). On the window's thread.
+//! The framework draws whatever happens. A window that is unmapped, or inside one that is, cannot be seen; some window
+//! managers leave a minimised window mapped and mark it as hidden instead (EWMH, `_NET_WM_STATE_HIDDEN`). On the window's
+//! thread.
 
 use std::time::{Duration, Instant};
 

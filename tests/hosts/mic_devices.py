@@ -85,4 +85,3 @@ def check_silence(server, mic, fail):
     """An input without a sound is told."""
     server.wait_for(lambda: "silent" in mic.status()["problem"], "word of the silent input", 20)
     print("tacet mic: a silent input is told in its status")
-

@@ -1,11 +1,11 @@
-//! What goes wrong while a live program runs, judged once a second by what the audio thread counts: what is said, and what is
-//! done. Never on the audio thread.
+//! Problems of a live program, judged once a second by what the audio thread counts, and what to say about them. Never on
+//! the audio thread.
 
 use std::time::Duration;
 
 /// Between two looks.
 pub const LOOK: Duration = Duration::from_secs(1);
-/// An input that has been silent for this long is not a pause, in seconds: even a quiet room moves the last bit of a converter.
+/// An input that has been silent for this long is not a pause, in seconds: even a quiet room moves a converter's last bit.
 const SILENCE_S: f64 = 10.0;
 /// Looks without a sample while the streams run, until the device counts as stuck.
 const N_STUCK: u32 = 3;

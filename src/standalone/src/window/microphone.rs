@@ -1,5 +1,5 @@
-//! The panel of a virtual microphone: `tacet mic --panel` runs this program, and the plugin's processor plays between the streams
-//! of `tacet_mic`.
+//! The panel of a virtual microphone: `tacet mic --panel` runs this program, and the plugin's processor plays between the
+//! streams of `tacet_mic`.
 //!
 //! The framework runs the plugin without devices; nothing of what it plays is heard. The panel's parameters and those that
 //! `tacet mic set` changes are kept alike by a thread of their own.
