@@ -22,6 +22,7 @@ use layout::{Bundle, Platform, System};
 use names::Names;
 use pack::Part;
 
+use crate::cross;
 use crate::setup;
 use crate::shell;
 use crate::torch;
@@ -31,19 +32,15 @@ use crate::workspace::Workspace;
 /// the network's weights.
 const MAX_PLUGIN_BYTES: u64 = 21_500_000;
 
-/// The bundled packages: the plugin, the window on the microphone, the program for files, and on Linux LADSPA.
-const PACKAGES: &[&str] = if cfg!(target_os = "linux") {
-    &["tacet", "tacet-standalone", "tacet-cli", "tacet-ladspa"]
-} else {
-    &["tacet", "tacet-standalone", "tacet-cli"]
-};
-
 /// How to build.
-#[derive(Clone, Copy, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct Options {
     /// Bundle the development build: checks on, slower
     #[arg(long)]
     pub debug: bool,
+    /// For another platform, by rustc's name: x86_64-pc-windows-gnu, aarch64-unknown-linux-gnu (on Debian)
+    #[arg(long, value_name = "TRIPLE", conflicts_with_all = ["torch", "torch_backend"])]
+    pub target: Option<String>,
     /// With the torch backend and libtorch: inside each bundle on macOS, in one folder beside them elsewhere (0.5 GB)
     #[arg(long)]
     pub torch: bool,
@@ -57,7 +54,7 @@ pub struct Options {
 /// # Errors
 /// Something cannot be set up, built or written.
 pub fn run(workspace: &Workspace, options: Options) -> Result<()> {
-    for path in build(workspace, options)? {
+    for path in build(workspace, &options)? {
         println!("{}", workspace.display(&path));
     }
     Ok(())
@@ -71,32 +68,58 @@ pub(crate) fn build_program(workspace: &Workspace) -> Result<PathBuf> {
     setup::provide(workspace)?;
     let mut cargo = shell::cargo();
     // All packages, so that their dependencies have the features that they have together; of them this program.
-    cargo.args(["build", "--locked", "--release"]).args(packages()).args(["--bin", "tacet"]);
+    let packages = packages(Platform::current()?.system);
+    cargo.args(["build", "--locked", "--release"]).args(packages).args(["--bin", "tacet"]);
     shell::run(cargo.current_dir(&workspace.root))?;
     Ok(workspace.target.join("release").join(format!("tacet{}", std::env::consts::EXE_SUFFIX)))
 }
 
-/// cargo's arguments that name all that is bundled.
-fn packages() -> impl Iterator<Item = &'static str> {
-    PACKAGES.iter().flat_map(|package| ["--package", package])
+/// cargo's arguments that name all that is bundled: the plugin, the window on the microphone, the program for files, and on
+/// Linux LADSPA.
+pub(crate) fn packages(system: System) -> impl Iterator<Item = &'static str> {
+    let ladspa = (system == System::Linux).then_some("tacet-ladspa");
+    let packages = ["tacet", "tacet-standalone", "tacet-cli"].into_iter().chain(ladspa);
+    packages.flat_map(|package| ["--package", package])
 }
 
-/// Sets up, builds and bundles; gives the bundles' paths in `target/bundled/`.
+/// The platform of a target, or the one that this program runs on.
+///
+/// # Errors
+/// Nothing is known of it.
+pub(crate) fn platform(target: Option<&str>) -> Result<Platform> {
+    target.map_or_else(Platform::current, Platform::of_target)
+}
+
+/// Where the bundles for a target are made.
+pub(crate) fn directory(workspace: &Workspace, target: Option<&str>) -> PathBuf {
+    match target {
+        Some(target) => workspace.target.join(target).join("bundled"),
+        None => workspace.bundle_dir(),
+    }
+}
+
+/// Sets up, builds and bundles; gives the bundles' paths in `target/bundled/`, of another platform in
+/// `target/TRIPLE/bundled/`.
 ///
 /// # Errors
 /// As [`run`].
-pub fn build(workspace: &Workspace, options: Options) -> Result<Vec<PathBuf>> {
-    let platform = Platform::current()?;
+pub fn build(workspace: &Workspace, options: &Options) -> Result<Vec<PathBuf>> {
+    let target = options.target.as_deref();
+    let platform = platform(target)?;
     let names = Names::read(&workspace.root)?;
     setup::provide(workspace)?;
     let profile = if options.debug { "dev" } else { "release" };
     let mut cargo = shell::cargo();
     cargo.args(["build", "--locked", "--profile", profile]).current_dir(&workspace.root);
-    shell::run(cargo.args(packages()))?;
+    if let Some(target) = target {
+        cross::provide(workspace, target)?.prepare(&mut cargo);
+    }
+    shell::run(cargo.args(packages(platform.system)))?;
 
     // cargo's directory of the development profile is the one exception to the rule.
-    let built = workspace.target.join(if options.debug { "debug" } else { "release" });
-    let destination = workspace.bundle_dir();
+    let profile = if options.debug { "debug" } else { "release" };
+    let built = workspace.target.join(target.unwrap_or("")).join(profile);
+    let destination = directory(workspace, target);
     let bundles = layout::bundles(platform, &names);
     let mut made = Vec::new();
     let torch = if options.torch || options.torch_backend {
@@ -167,7 +190,7 @@ pub(crate) fn clap_to_measure(workspace: &Workspace) -> Result<PathBuf> {
     if let Some(named) = std::env::var_os("TACET_CLAP") {
         return Ok(named.into());
     }
-    build(workspace, Options::default())?;
+    build(workspace, &Options::default())?;
     clap_binary(workspace)
 }
 

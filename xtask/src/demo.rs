@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-mod plugin;
+pub(crate) mod plugin;
 mod report;
 
 use report::Report;
@@ -17,7 +17,7 @@ use crate::shell;
 use crate::workspace::Workspace;
 
 /// The recording, relative to the workspace's root; assets/README.md has its source and licence.
-const RECORDING: &str = "assets/demo_noisy.wav";
+pub(crate) const RECORDING: &str = "assets/demo_noisy.wav";
 
 /// Options of the demo.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -79,7 +79,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     }
 
     println!("\nNow the plugin, to compare it with the program:");
-    bundle::build(workspace, bundle::Options::default())?;
+    bundle::build(workspace, &bundle::Options::default())?;
     println!("\n  {:<18}{}", "plugin", compare(workspace, &program, &recording)?);
     Ok(())
 }

@@ -36,7 +36,7 @@ pub fn install(workspace: &Workspace, options: &Options) -> Result<()> {
     let targets = targets(workspace, options)?;
     // Beside the bundles, where they are side by side, or inside them; else the per-user pack serves all of them.
     let is_bundled = options.torch && (options.dest.is_some() || cfg!(target_os = "macos"));
-    bundle::build(workspace, bundle::Options { torch: is_bundled, ..bundle::Options::default() })?;
+    bundle::build(workspace, &bundle::Options { torch: is_bundled, ..bundle::Options::default() })?;
     if options.torch && !is_bundled {
         torch::run(workspace, torch::Options::default())?;
     }
@@ -123,27 +123,48 @@ fn folder(system: System, format: Format, base: Base<'_>) -> Result<PathBuf> {
 }
 
 fn user_base(system: System, format: Format) -> Result<PathBuf> {
-    let home = || {
-        std::env::home_dir()
-            .filter(|home| !home.as_os_str().is_empty())
-            .context("no home directory: use --dest")
-    };
-    let local =
-        || std::env::var_os("LOCALAPPDATA").map(PathBuf::from).context("LOCALAPPDATA is not set: use --dest");
+    let home = std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
+    let local = std::env::var_os("LOCALAPPDATA").map(PathBuf::from);
+    let (has_home, has_local) = (home.is_some(), local.is_some());
+    let base = base_of_user(system, format, &home.unwrap_or_default(), &local.unwrap_or_default())?;
+    match system {
+        System::Windows if !has_local => bail!("LOCALAPPDATA is not set: use --dest"),
+        System::Linux | System::MacOs if !has_home => bail!("no home directory: use --dest"),
+        _ => Ok(base),
+    }
+}
+
+/// A format's folder for a user with these directories.
+///
+/// # Errors
+/// The system does not have the format.
+pub(crate) fn user_folder(system: System, format: Format, home: &Path, local: &Path) -> Result<PathBuf> {
+    folder(system, format, &|system, format| base_of_user(system, format, home, local))
+}
+
+fn base_of_user(system: System, format: Format, home: &Path, local: &Path) -> Result<PathBuf> {
     match (system, format) {
-        (System::Linux, Format::Clap) => Ok(home()?.join(".clap")),
-        (System::Linux, Format::Vst3) => Ok(home()?.join(".vst3")),
-        (System::Linux, Format::Ladspa) => Ok(home()?.join(".ladspa")),
-        (System::Linux, Format::Lv2) => Ok(home()?.join(".lv2")),
+        (System::Linux, Format::Clap) => Ok(home.join(".clap")),
+        (System::Linux, Format::Vst3) => Ok(home.join(".vst3")),
+        (System::Linux, Format::Ladspa) => Ok(home.join(".ladspa")),
+        (System::Linux, Format::Lv2) => Ok(home.join(".lv2")),
         (System::Linux, Format::Standalone | Format::Program) | (System::MacOs, Format::Program) => {
-            Ok(home()?.join(".local/bin"))
+            Ok(home.join(".local/bin"))
         }
-        (System::MacOs, Format::Standalone) => Ok(home()?.join("Applications")),
-        (System::MacOs, _) => Ok(home()?.join("Library")),
-        (System::Windows, Format::Standalone | Format::Program) => Ok(local()?.join("Programs")),
-        (System::Windows, _) => Ok(local()?.join("Programs/Common")),
+        (System::MacOs, Format::Standalone) => Ok(home.join("Applications")),
+        (System::MacOs, _) => Ok(home.join("Library")),
+        (System::Windows, Format::Standalone | Format::Program) => Ok(local.join("Programs")),
+        (System::Windows, _) => Ok(local.join("Programs/Common")),
         (System::Linux, Format::AudioUnit) => bail!("there are no Audio Units on Linux"),
     }
+}
+
+/// A format's folder for all users.
+///
+/// # Errors
+/// The system does not have the format, or does not say where its folders are.
+pub(crate) fn system_folder(system: System, format: Format) -> Result<PathBuf> {
+    folder(system, format, &system_base)
 }
 
 fn system_base(system: System, format: Format) -> Result<PathBuf> {
@@ -223,7 +244,10 @@ fn replace(source: &Path, target: &Path) -> Result<()> {
 }
 
 /// Copies a file, or a directory with everything in it.
-fn copy(source: &Path, target: &Path) -> Result<()> {
+///
+/// # Errors
+/// Something cannot be read or written.
+pub(crate) fn copy(source: &Path, target: &Path) -> Result<()> {
     if !source.is_dir() {
         fs::copy(source, target).with_context(|| format!("{} cannot be copied", source.display()))?;
         return Ok(());

@@ -5,6 +5,7 @@
 //! - [`setup`]: installs or names prerequisites, fetches the model and converts it.
 //! - [`demo`]: a noisy recording in, a clean one, a picture and a report out.
 //! - [`bundle`], [`install`]: the plugin formats and the standalone, and where hosts look for them.
+//! - [`package`]: what people download.
 //! - [`soak`]: many instances of the built plugin for a long time.
 //! - [`torch`]: the optional torch backend and its runtime pack.
 //! - [`mod@bench`]: time per hop beside the official runtime's.
@@ -12,6 +13,7 @@
 //! - [`tidy`]: what a reviewer would nag about, checked by machine.
 //! - [`quality`]: measures the result beside the official runtime's.
 //! - [`venv`]: Python environments for what compares us with Python tools.
+//! - `cross`: other platforms to build for.
 //! - [`workspace`], [`shell`]: where things lie, and how other programs are run.
 //!
 //! Every command may be repeated: what is done already is found done, in milliseconds where possible.
@@ -23,8 +25,10 @@ use clap::{Parser, Subcommand};
 
 pub mod bench;
 pub mod bundle;
+mod cross;
 pub mod demo;
 pub mod install;
+pub mod package;
 pub mod quality;
 pub mod setup;
 pub mod shell;
@@ -57,6 +61,8 @@ enum Command {
     Install(install::Options),
     /// Remove what install has put there.
     Uninstall(install::Options),
+    /// Pack what people download: one archive with everything for this platform, on Debian also a .deb
+    Package(package::Options),
     /// Play many instances of the built plugin for a long time and compare them with their offline renders.
     Soak(soak::Options),
     /// Fetch libtorch, build the torch backend, install both for this user.
@@ -92,6 +98,7 @@ fn run(cli: Cli) -> Result<()> {
         }
         Command::Demo(options) => demo::run(&workspace, &options),
         Command::Bundle(options) => bundle::run(&workspace, options),
+        Command::Package(options) => package::run(&workspace, &options),
         Command::Install(options) => install::install(&workspace, &options),
         Command::Uninstall(options) => install::uninstall(&workspace, &options),
         Command::Soak(options) => soak::run(&workspace, &options),
@@ -100,5 +107,17 @@ fn run(cli: Cli) -> Result<()> {
         Command::Test(options) => test::run(&workspace, &options),
         Command::Tidy => tidy::run(&workspace),
         Command::Quality(options) => quality::run(&workspace, &options),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
     }
 }

@@ -15,6 +15,7 @@ use crate::workspace::Workspace;
 
 mod cross;
 mod hosts;
+mod package;
 
 /// Variables that turn what a test lacks from a printed skip into a failure, where it is available: the fetched models,
 /// the official runtime, a graphics adapter in software, an X server with an accessibility bus, ffmpeg, Valgrind,
@@ -39,7 +40,8 @@ const TEST: &str = "test --locked --workspace --exclude tacet-torch --exclude xt
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Options {
     /// Only the steps whose name contains this (fmt, tidy, clippy, doc, instructions, torch, test, costs, hosts, scores,
-    /// deny), or one of those that run only when named: arm64 (under qemu), windows (under wine).
+    /// deny), or one of those that run only when named: arm64 (under qemu),
+    /// windows (under wine), package (what people download).
     #[arg(value_name = "STEP")]
     only: Option<String>,
 }
@@ -87,9 +89,12 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     summarise(&outcomes)
 }
 
+/// Steps that run only when they are named in full: each installs a toolchain of its own or builds the release.
+const NAMED: [&str; 3] = ["arm64", "package", "windows"];
+
 /// Whether a step runs where `only` is asked for; without a wish it is empty.
 fn is_wanted(name: &str, only: &str) -> bool {
-    if cross::NAMED.contains(&name) { name == only } else { name.contains(only) }
+    if NAMED.contains(&name) { name == only } else { name.contains(only) }
 }
 
 fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
@@ -138,6 +143,7 @@ fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
         ("hosts", Box::new(|_| hosts::check(workspace))),
         ("scores", Box::new(|counts| check_scores(workspace, counts))),
         ("deny", Box::new(|_| check_dependencies(workspace))),
+        ("package", Box::new(|counts| package::check(workspace, counts))),
         ("arm64", Box::new(|counts| cross::arm64(workspace, counts))),
         ("windows", Box::new(|counts| cross::windows(workspace, counts))),
     ]
@@ -259,7 +265,7 @@ mod tests {
 
     #[test]
     fn other_platforms_are_tried_only_when_they_are_named() {
-        assert!(cross::NAMED.iter().all(|name| !is_wanted(name, "") && is_wanted(name, name)));
+        assert!(NAMED.iter().all(|name| !is_wanted(name, "") && is_wanted(name, name)));
         assert!(is_wanted("test xtask", "test") && is_wanted("fmt", "") && !is_wanted("arm64", "arm"));
     }
 

@@ -55,6 +55,25 @@ impl Platform {
         Ok(Self { system, processor })
     }
 
+    /// The one of a target, by rustc's name.
+    ///
+    /// # Errors
+    /// There are no plugin folders known for it.
+    pub fn of_target(target: &str) -> Result<Self> {
+        let system = match target {
+            _ if target.ends_with("-linux-gnu") => System::Linux,
+            _ if target.ends_with("-apple-darwin") => System::MacOs,
+            _ if target.contains("-pc-windows-") => System::Windows,
+            _ => bail!("no plugin bundles are known for {target}"),
+        };
+        let processor = match target.split('-').next() {
+            Some("x86_64") => Architecture::X86_64,
+            Some("aarch64") => Architecture::Arm64,
+            _ => bail!("no plugin bundles are known for {target}"),
+        };
+        Ok(Self { system, processor })
+    }
+
     /// VST3's name of the folder that holds the binary (Steinberg, "Plug-in Format Structure").
     fn vst3_folder(self) -> &'static str {
         match (self.system, self.processor) {
@@ -64,6 +83,22 @@ impl Platform {
             (System::Windows, Architecture::X86_64) => "x86_64-win",
             (System::Windows, Architecture::Arm64) => "arm64-win",
         }
+    }
+}
+
+impl std::fmt::Display for Platform {
+    /// As in the names of downloads: `linux-x86_64`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let system = match self.system {
+            System::Linux => "linux",
+            System::MacOs => "macos",
+            System::Windows => "windows",
+        };
+        let processor = match self.processor {
+            Architecture::X86_64 => "x86_64",
+            Architecture::Arm64 => "arm64",
+        };
+        write!(f, "{system}-{processor}")
     }
 }
 
@@ -172,6 +207,21 @@ mod tests {
     fn binaries(system: System, processor: Architecture) -> Vec<String> {
         let bundles = bundles(Platform { system, processor }, &names());
         bundles.iter().map(|bundle| bundle.binary.to_string_lossy().replace('\\', "/")).collect()
+    }
+
+    #[test]
+    fn targets_are_platforms() {
+        for (target, name) in [
+            ("x86_64-unknown-linux-gnu", "linux-x86_64"),
+            ("aarch64-unknown-linux-gnu", "linux-arm64"),
+            ("x86_64-pc-windows-gnu", "windows-x86_64"),
+            ("aarch64-apple-darwin", "macos-arm64"),
+        ] {
+            assert_eq!(Platform::of_target(target).unwrap().to_string(), name);
+        }
+        for unknown in ["wasm32-unknown-unknown", "riscv64gc-unknown-linux-gnu", ""] {
+            assert!(Platform::of_target(unknown).is_err(), "{unknown}");
+        }
     }
 
     #[test]

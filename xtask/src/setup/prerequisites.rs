@@ -1,5 +1,7 @@
 //! Prerequisites of a build: installed where permitted, named otherwise.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -13,12 +15,16 @@ struct Packages {
     tests_only: bool,
 }
 
+/// Packages of the libraries that a window opens when it does.
+pub(crate) const WINDOW_LIBRARIES: [&str; 5] =
+    ["libx11-6", "libx11-xcb1", "libxcb1", "libxcursor1", "libgl1"];
+
 /// Names as in Debian 12 and Ubuntu 22.04 and later.
 const DEBIAN: [Packages; 8] = [
     // The build: the standalone's audio backends, found through pkg-config.
     Packages { names: &["gcc", "pkg-config", "libasound2-dev", "libjack-jackd2-dev"], tests_only: false },
     // The panel and the standalone's window, opened when they run.
-    Packages { names: &["libx11-6", "libx11-xcb1", "libxcb1", "libxcursor1", "libgl1"], tests_only: false },
+    Packages { names: &WINDOW_LIBRARIES, tests_only: false },
     // Panel snapshots are rendered in software; the torch backend has a C++ shim; comparisons run in Python environments.
     Packages { names: &["mesa-vulkan-drivers", "g++", "python3-venv"], tests_only: true },
     // The plugin's window is opened on an X server without a screen, drawn in software; instructions are counted.
@@ -101,6 +107,42 @@ pub(crate) fn provide_packages(wanted: &[&str]) -> Result<()> {
     let mut install = apt(prefix, &install_arguments(&missing));
     shell::run_quietly(&message, &mut install).context("Debian packages could not be installed")?;
     Ok(())
+}
+
+/// Unpacks packages of another architecture into a folder of their own, with apt's lists for them in `dir`: the system's
+/// own lists and packages stay as they are.
+///
+/// # Errors
+/// apt cannot fetch them.
+pub(crate) fn provide_foreign(architecture: &str, packages: &[&str], dir: &Path) -> Result<PathBuf> {
+    let root = dir.join("libraries");
+    if root.is_dir() {
+        return Ok(root);
+    }
+    let state = dir.join("apt");
+    for folder in ["lists/partial", "cache/archives/partial", "debs"] {
+        fs::create_dir_all(state.join(folder))?;
+    }
+    fs::write(state.join("status"), "")?;
+    let get = |words: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.args(["-o", &format!("APT::Architecture={architecture}"), "-o", "APT::Architectures="]);
+        for (name, path) in
+            [("Dir::State::lists", "lists"), ("Dir::State::status", "status"), ("Dir::Cache", "cache")]
+        {
+            command.args(["-o", &format!("{name}={}", state.join(path).display())]);
+        }
+        command.args(["-o", "APT::Sandbox::User=root"]).args(words).current_dir(state.join("debs"));
+        command
+    };
+    shell::run_quietly(&format!("Reading Debian's lists for {architecture}"), &mut get(&["update"]))?;
+    shell::run_quietly("Fetching libraries", &mut get(&[&["download"], packages].concat()))?;
+    let unpacked = tempfile::tempdir_in(dir)?;
+    for deb in fs::read_dir(state.join("debs"))? {
+        shell::run(Command::new("dpkg-deb").arg("-x").arg(deb?.path()).arg(unpacked.path()))?;
+    }
+    fs::rename(unpacked.keep(), &root)?;
+    Ok(root)
 }
 
 /// The wanted packages that dpkg does not report as installed.

@@ -1,19 +1,16 @@
 //! Other platforms on a Debian machine: the tests of engine and model, built for them and run by qemu's user mode and
 //! by wine. Emulators show arithmetic and logic, not a real system's drivers, timing or file locks.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use super::{Counts, run_tests};
+use crate::cross::{self, ARM64, Cross, WINDOWS};
 use crate::setup::prerequisites;
 use crate::shell;
 use crate::workspace::Workspace;
-
-/// Steps that run only when they are named in full: each installs a toolchain of its own.
-pub(crate) const NAMED: [&str; 2] = ["arm64", "windows"];
 
 /// The tests: the network's files and the engine, with its instructions and the bits of its output.
 const TESTS: [&str; 8] = [
@@ -30,14 +27,11 @@ const TESTS: [&str; 8] = [
 /// Inputs of each property: an emulator is some twenty times as slow.
 const PROPERTY_INPUTS: &str = "8";
 
-const ARM64: &str = "aarch64-unknown-linux-gnu";
-/// The C++ compiler brings the C library that the linker needs.
-const ARM64_PACKAGES: [&str; 4] = ["qemu-user", "gcc", "gcc-aarch64-linux-gnu", "g++-aarch64-linux-gnu"];
+const ARM64_PACKAGES: [&str; 2] = ["qemu-user", "gcc"];
 /// Runs a program for arm64, with Debian's libraries for it.
 const QEMU: &str = "qemu-aarch64 -L /usr/aarch64-linux-gnu";
 
-const WINDOWS: &str = "x86_64-pc-windows-gnu";
-const WINDOWS_PACKAGES: [&str; 5] = ["gcc-mingw-w64-x86-64-win32", "wine64", "wine", "xvfb", "xauth"];
+const WINDOWS_PACKAGES: [&str; 4] = ["wine64", "wine", "xvfb", "xauth"];
 /// Debian's wine without the part for 32-bit programs.
 const WINE: &str = "/usr/lib/wine/wine64";
 
@@ -47,14 +41,12 @@ const WINE: &str = "/usr/lib/wine/wine64";
 /// Something cannot be installed or built, or a test fails.
 pub fn arm64(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
     prerequisites::provide_packages(&ARM64_PACKAGES)?;
-    let dir = provide(workspace, ARM64)?;
-    let counter = dir.join("qemu_count.so");
+    let cross = cross::provide(workspace, ARM64)?;
+    let counter = cross.dir.join("qemu_count.so");
     let mut compile = Command::new("gcc");
     compile.args(["-O2", "-shared", "-fPIC", "-o"]).arg(&counter);
     shell::run(compile.arg(workspace.root.join("xtask/src/test/qemu_count.c")))?;
-    let mut tests = tests(workspace, ARM64);
-    tests.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", "aarch64-linux-gnu-gcc");
-    tests.env("CC_aarch64_unknown_linux_gnu", "aarch64-linux-gnu-gcc");
+    let mut tests = tests(workspace, &cross);
     tests.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", QEMU);
     tests.env("TACET_COUNT_WITH", format!("{QEMU} -plugin {}", counter.display()));
     tests.env("TACET_REQUIRE_VALGRIND", "1");
@@ -67,8 +59,8 @@ pub fn arm64(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
 /// As [`arm64`].
 pub fn windows(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
     prerequisites::provide_packages(&WINDOWS_PACKAGES)?;
-    let dir = provide(workspace, WINDOWS)?;
-    let prefix = dir.join("wine");
+    let cross = cross::provide(workspace, WINDOWS)?;
+    let prefix = cross.dir.join("wine");
     let variables =
         [("WINEPREFIX", prefix.as_os_str()), ("WINEDEBUG", "-all".as_ref()), ("WINEARCH", "win64".as_ref())];
     let library = prefix.join("drive_c/windows/system32/bcryptprimitives.dll");
@@ -85,29 +77,16 @@ pub fn windows(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
         compile.arg(workspace.root.join("xtask/src/test/bcryptprimitives.c"));
         shell::run(compile.arg("-ladvapi32"))?;
     }
-    let mut tests = tests(workspace, WINDOWS);
+    let mut tests = tests(workspace, &cross);
     tests.envs(variables);
-    tests.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER", "x86_64-w64-mingw32-gcc");
     tests.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", WINE);
     run_tests(&mut tests, counts)
 }
 
-/// The target's standard library, and the directory of what else its step needs.
-fn provide(workspace: &Workspace, target: &str) -> Result<PathBuf> {
-    ensure!(prerequisites::is_debian(), "this step needs Debian's or Ubuntu's packages");
-    // A compiler that is named has brought what it compiles for.
-    if std::env::var_os("RUSTC").is_none() {
-        let mut add = Command::new("rustup");
-        shell::run(add.args(["target", "add", target]).current_dir(&workspace.root))?;
-    }
-    let dir = workspace.target.join("cross").join(target);
-    fs::create_dir_all(&dir).with_context(|| format!("{} cannot be made", dir.display()))?;
-    Ok(dir)
-}
-
-fn tests(workspace: &Workspace, target: &str) -> Command {
+fn tests(workspace: &Workspace, cross: &Cross) -> Command {
     let mut cargo = shell::cargo();
-    cargo.args(TESTS).args(["--target", target]).args(["--", "--nocapture"]).current_dir(&workspace.root);
-    cargo.env("PROPTEST_CASES", PROPERTY_INPUTS);
+    cargo.args(TESTS).current_dir(&workspace.root);
+    cross.prepare(&mut cargo);
+    cargo.args(["--", "--nocapture"]).env("PROPTEST_CASES", PROPERTY_INPUTS);
     cargo
 }
