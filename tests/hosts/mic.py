@@ -110,8 +110,7 @@ def check_commands(server, folder, mic, recording):
 
 def check_itself(server, tacet):
     """Made the default source, it does not take itself."""
-    value = '{ "name": "tacet-mic" }'
-    server.run(["pw-metadata", "0", "default.configured.audio.source", value, "Spa:String:JSON"])
+    server.make_default("tacet-mic")
     server.start(["pw-cat", "--record", "--target", "tacet-mic", str(server.folder / "null.wav")])
     time.sleep(1.5)
     feeding = mic_devices.sources_of(server, mic_devices.TAKEN)
@@ -153,6 +152,7 @@ def main(tacet):
         check_commands(server, folder, mic, recording)
         mic = mic_session.check_memory(server, mic, lambda *options: Mic(server, tacet, *options), fail)
         check_itself(server, tacet)
+        mic_devices.check_default(server, fail)
         mic_devices.check(server, mic, 5, 2, fail)
         mic_devices.check_silence(server, mic, fail)
         check_end(server, tacet, mic)

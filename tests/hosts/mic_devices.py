@@ -81,6 +81,20 @@ def check(server, mic, n_replugs, n_restarts, fail):
         fail(f"it tells of {n} restarts")
 
 
+def check_default(server, fail):
+    """It follows the default source, while somebody listens too."""
+    server.plug("desk")
+    for name in ("desk", "voice", "desk"):
+        server.make_default(name)
+        port = f"{name}:capture_MONO"
+        server.wait_for(lambda: sources_of(server, TAKEN) == [port], f"{name} as the source", 5)
+    # The one that is left takes its place.
+    server.unplug("desk")
+    server.wait_for(lambda: sources_of(server, TAKEN) == ["voice:capture_MONO"], "the source that is left", 5)
+    server.make_default("voice")
+    print("tacet mic: follows the default source, and takes another one when it goes")
+
+
 def check_silence(server, mic, fail):
     """An input without a sound is told."""
     server.wait_for(lambda: "silent" in mic.status()["problem"], "word of the silent input", 20)

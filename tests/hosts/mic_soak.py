@@ -59,7 +59,7 @@ def long_run(server, mic, folder, recording, minutes):
     # As long as the run: what plays must not begin anew in the middle.
     n = int(minutes * 60 * RATE_HZ)
     soundfile.write(talk, np.tile(samples, n // len(samples) + 1)[:n], RATE_HZ, subtype="PCM_16")
-    server.play(talk)
+    player = server.play(talk)
     time.sleep(5)
     late, hops, lost = counts(mic.status())
     memory, core, start = resident_kb(mic.process), core_seconds(mic.process), time.monotonic()
@@ -71,11 +71,15 @@ def long_run(server, mic, folder, recording, minutes):
     late, hops, lost = (now - before for now, before in zip(counts(mic.status()), (late, hops, lost)))
     growth = resident_kb(mic.process) - memory
     share = (core_seconds(mic.process) - core) / took
-    last = delay(server, folder, recording)
     print(
         f"tacet mic, {took / 60:.1f} min at a quantum of {QUANTUM}: {late} late of {hops} hops, {lost} lost blocks, "
-        f"{share:.1%} of a core, memory {memory / 1024:.1f} MiB {growth / 1024:+.2f}, delay {first} and {last} samples"
+        f"{share:.1%} of a core, memory {memory / 1024:.1f} MiB {growth / 1024:+.2f}"
     )
+    player.kill()
+    player.wait()
+    server.wait_for(lambda: "player:" not in server.ports("-o"), "an end of the player")
+    last = delay(server, folder, recording)
+    print(f"tacet mic: delay {first} samples at the beginning, {last} at the end")
     if growth > MAX_GROWTH_KB:
         fail(f"the process has grown by {growth} kB")
     if last > first:

@@ -116,11 +116,17 @@ class SoundServer:
             raise RuntimeError(f"{node} stays: {done.stdout}{done.stderr}")
 
     def plug(self, node):
-        """Puts the microphone back."""
-        done = self.run(["pw-cli", "create-node", "adapter", " ".join(VOICE.split())])
+        """Puts the microphone back, or another one of this name in."""
+        words = " ".join(VOICE.split()).replace("node.name = voice", f"node.name = {node}")
+        done = self.run(["pw-cli", "create-node", "adapter", words])
         if done.returncode != 0:
             raise RuntimeError(f"{node} does not come: {done.stdout}{done.stderr}")
         self.wait_for(lambda: f"{node}:" in self.ports("-o"), node)
+
+    def make_default(self, node):
+        """Chooses a source as the user does in the system's settings."""
+        value = '{ "name": "%s" }' % node
+        self.run(["pw-metadata", "0", "default.configured.audio.source", value, "Spa:String:JSON"])
 
     def start(self, command):
         with open(self.folder / "log", "a") as log:
