@@ -122,7 +122,54 @@ fn sound_files() -> Vec<Vec<u8>> {
         seeds.push(wav.into_inner());
     }
     seeds.extend(headers());
+    seeds.extend([mov(), holed_mp3()]);
     seeds
+}
+
+/// Stereo PCM in MOV, in two chunks, with an edit that leaves out the first samples.
+fn mov() -> Vec<u8> {
+    let boxed = |name: &[u8; 4], parts: &[&[u8]]| {
+        let content = parts.concat();
+        [&(content.len() as u32 + 8).to_be_bytes()[..], name, &content].concat()
+    };
+    let words = |words: &[u32]| -> Vec<u8> { words.iter().flat_map(|word| word.to_be_bytes()).collect() };
+    let entry = [&[0; 8][..], &words(&[0x2_0010, 0, 8_000 << 16])].concat();
+    let tables = [
+        boxed(b"stsd", &[&words(&[0, 1]), &boxed(b"sowt", &[&[0; 6], &[0, 1], &entry])]),
+        boxed(b"stts", &[&words(&[0, 1, 64, 1])]),
+        boxed(b"stsc", &[&words(&[0, 1, 1, 32, 1])]),
+        boxed(b"stsz", &[&words(&[0, 4, 64])]),
+        boxed(b"stco", &[&words(&[0, 2, 28, 156])]),
+    ];
+    let stbl = boxed(b"stbl", &[&tables.concat()]);
+    let mdia = [
+        boxed(b"mdhd", &[&words(&[0, 0, 0, 8_000, 64, 0])]),
+        boxed(b"hdlr", &[&words(&[0, 0, u32::from_be_bytes(*b"soun"), 0, 0, 0])]),
+        boxed(b"minf", &[&stbl]),
+    ];
+    let trak = [
+        boxed(b"tkhd", &[&words(&[1, 0, 0, 1]), &[0; 68]]),
+        boxed(b"edts", &[&boxed(b"elst", &[&words(&[0, 1, 56, 8, 0x1_0000])])]),
+        boxed(b"mdia", &[&mdia.concat()]),
+    ];
+    let mvhd = boxed(b"mvhd", &[&words(&[0, 0, 0, 8_000, 64]), &[0; 80]]);
+    let samples: Vec<u8> = (0..=255).collect();
+    [
+        &[5][..],
+        &boxed(b"ftyp", &[b"qt  ", &[0; 4], b"qt  "]),
+        &boxed(b"mdat", &[&samples]),
+        &boxed(b"moov", &[&mvhd, &boxed(b"trak", &[&trak.concat()])]),
+    ]
+    .concat()
+}
+
+/// Frames of MPEG-2 layer 3, 24 kHz, mono, behind an encoder's header that counts them; three are zeros.
+fn holed_mp3() -> Vec<u8> {
+    let mut frame = vec![0xff, 0xf3, 0x44, 0xc0];
+    frame.resize(96, 0);
+    let mut info = frame.clone();
+    info[13..29].copy_from_slice(b"Info\0\0\0\x03\0\0\0\x14\0\0\x07\xe0");
+    [&[2][..], &info, &frame.repeat(9), &[0; 288], &frame.repeat(8)].concat()
 }
 
 /// The smallest files of the containers of plain samples, and of joined frames.
@@ -229,6 +276,7 @@ fn seeds_are_valid_up_to_what_they_leave_out() {
     let files = sound_files();
     let n_read = files.iter().filter(|file| checks::audio_file(file).is_ok()).count();
     assert!(n_read >= 14, "only {n_read} of {} can be read", files.len());
+    assert!([mov(), holed_mp3()].iter().all(|file| checks::audio_file(file).is_ok()));
     assert!(headers().iter().all(|file| checks::audio_file(file).is_ok()));
     assert!(manifests().iter().all(|manifest| checks::pack_manifest(manifest).is_ok()));
     let is_read = |recordings: &Vec<u8>| {

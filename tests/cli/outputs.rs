@@ -340,5 +340,77 @@ fn ffmpeg_reads_the_rest_if_asked() {
     std::fs::write(&input, "no sound at all").unwrap();
     let result = denoise(&[text(&input), "-o", text(&output), "--ffmpeg"]);
     assert_eq!(result.status.code(), Some(1));
-    assert!(stderr(&result).contains("ffmpeg does not read it either"), "{}", stderr(&result));
+    let words = stderr(&result);
+    assert!(words.contains("ffmpeg does not read it either") && words.contains("ffmpeg -i "), "{words}");
+}
+
+/// Without ffmpeg, the command for a machine that has it.
+#[test]
+fn a_missing_ffmpeg_is_named_with_the_command() {
+    let folder = Folder::new();
+    let input = folder.path("it's.avi");
+    std::fs::write(&input, b"RIFF\0\0\0\0AVI LIST").unwrap();
+    let result = tacet().env("PATH", "").args(["denoise", "--ffmpeg", text(&input)]).output().unwrap();
+    assert_eq!(result.status.code(), Some(1));
+    let words = stderr(&result);
+    assert!(
+        words.contains("AVI video") && words.contains("ffmpeg -i ") && words.contains(".flac"),
+        "{words}"
+    );
+    assert!(words.contains("not installed here: install it"), "{words}");
+}
+
+/// Of several tracks the one that the file names is read and told, any other on request.
+#[test]
+fn the_track_that_is_asked_for_is_read() {
+    let folder = Folder::new();
+    let (mono, stereo, output) = (folder.path("1.wav"), folder.path("2.wav"), folder.path("out.wav"));
+    write_wav(&mono, spec(48_000, 1, 16), &[babble(9_600, 1)]);
+    write_wav(&stereo, spec(48_000, 2, 16), &[babble(9_600, 2), babble(9_600, 3)]);
+    // The second is the default of the first file and the only one enabled; both are of the second file.
+    for (name, codec, first, default) in
+        [("a.m4a", "aac", "0", 2), ("b.mkv", "pcm_s16le", "0", 2), ("c.mkv", "pcm_s16le", "default", 1)]
+    {
+        let video = folder.path(name);
+        let tracks = ["-map", "0:a", "-map", "1:a", "-metadata:s:a:0", "language=eng", "-metadata:s:a:1"];
+        let flags = ["language=deu", "-disposition:a:0", first, "-disposition:a:1", "default"];
+        let made =
+            [&["-y", "-i", text(&mono), "-i", text(&stereo)][..], &tracks, &flags, &["-c:a", codec]].concat();
+        if run("ffmpeg", &[&made[..], &[text(&video)]].concat()).is_none() {
+            return;
+        }
+        let read = |more: &[&str]| {
+            let result = denoise(&[&[text(&video), "-o", text(&output)], &OFF[..], more].concat());
+            (result.status.code(), stderr(&result))
+        };
+        let (code, words) = read(&[]);
+        let told = format!("holds 2 audio tracks (1 (eng), 2 (deu)): track {default} was read; --track");
+        assert!(code == Some(0) && words.contains(&told), "{name}: {words}");
+        assert_eq!(read_wav(&output).1.len(), default, "{name}");
+        for (track, n_channels) in [("1", 1), ("2", 2), ("eng", 1), ("de", 2), ("ger", 2)] {
+            let (code, words) = read(&["--track", track]);
+            assert!(code == Some(0) && !words.contains("audio tracks"), "{name}: {words}");
+            assert_eq!(read_wav(&output).1.len(), n_channels, "{name}, track {track}");
+        }
+        for track in ["3", "fr"] {
+            let (code, words) = read(&["--track", track]);
+            let told = format!("has no audio track {track}; it has 1 (eng), 2 (deu)");
+            assert!(code == Some(1) && words.contains(&told), "{name}: {words}");
+        }
+    }
+}
+
+/// A name that no file system takes is found before anything is read, and costs no other file.
+#[test]
+fn a_name_too_long_is_found_before_the_work() {
+    let folder = Folder::new();
+    let (long, short) = (folder.path(&format!("{}.wav", "a".repeat(251))), folder.path("b.wav"));
+    // If it were read, that would be the error.
+    std::fs::write(&long, "no sound").unwrap();
+    write_wav(&short, spec(16_000, 1, 16), &[babble(1_600, 1)]);
+    let result = denoise(&[text(&long), text(&short)]);
+    let words = stderr(&result);
+    assert_eq!(result.status.code(), Some(1), "{words}");
+    assert!(words.contains("264 bytes, more than the 255") && words.contains("--out-dir"), "{words}");
+    assert!(!words.contains("no audio") && folder.path("b-denoised.wav").exists(), "{words}");
 }

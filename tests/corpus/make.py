@@ -561,7 +561,31 @@ def more_mpeg():
     for codec in ["pcm_s16be", "pcm_s24le", "pcm_s32be", "pcm_s32le", "pcm_f32be", "pcm_f64be", "pcm_f64le", "pcm_u8"]:
         ffmpeg(stereo, f"{codec}.mov", "-c:a", codec)
         case(f"{codec}.mov", "mov PCM", "equal", stereo, tolerance_of(codec))
+    # What symphonia refuses: of many channels, of 8 bits, companded; `lpcm` is what ffmpeg writes above 65,535 Hz.
+    for channels, codecs in [(1, ["pcm_s8", "pcm_alaw", "pcm_mulaw"]), (2, ["pcm_s8"]), (6, ["pcm_s16le", "pcm_s16be", "pcm_f32le"]),
+                             (8, ["pcm_s24le", "pcm_s32be", "pcm_f64be"])]:
+        many, _ = reference(48000, channels)
+        for codec in codecs:
+            name = f"{codec}x{channels}.mov"
+            ffmpeg(many, name, "-c:a", codec)
+            case(name, "mov PCM", "equal", many, tolerance_of(codec))
+    fine, _ = reference(96000, 6)
+    for codec in ["pcm_s16le", "pcm_s24be", "pcm_f32le", "pcm_f64be", "pcm_s8"]:
+        ffmpeg(fine, f"lpcm_{codec}.mov", "-c:a", codec)
+        case(f"lpcm_{codec}.mov", "mov PCM", "equal", fine, tolerance_of(codec))
     flush()
+    six, _ = reference(48000, 6)
+    picture = ["-f", "lavfi", "-i", "color=size=32x32:rate=25:duration=2"]
+    run("ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-bitexact", "-i", path(six), *picture, "-c:a", "pcm_s24le", path("video6.mov"))
+    case("video6.mov", "mov video", "equal", six, tolerance_of("pcm_s24le"))
+    run("ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-bitexact", *picture, "-itsoffset", "0.5", "-i", path(six),
+        "-c:a", "pcm_s16le", path("late6.mov"))
+    case("late6.mov", "mov edits", "length", "-", -(len(samples) // 2 + 24000), why="silence before the sound")
+    run("ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-bitexact", "-i", path(six), "-c:a", "pcm_s16le", "-movflags", "+faststart",
+        path("fast6.mov"))
+    flush()
+    fast = read("fast6.mov")
+    write("cut6.mov", fast[: len(fast) * 2 // 3], "mp4 damage", "part", "-", 0, "cut off")
     parts = {name: read(name + ".mp3") for name in ["plain_stereo", "plain_mono", "tagged_stereo", "tagged_cd", "tagged_mono"]}
     cd_frames = len(signals[(44100, 2)][1]) // 2
     for name, joined, notes in [
@@ -674,6 +698,55 @@ def more_xiph():
     write("joined_tags.flac", id3 + flac + tag + id3 + flac, "flac joined", "length", "-", 2 * frames, why="ffmpeg loses frames at the joint")
 
 
+def kinds():
+    """What turned up later: holes, pieces, and headers in odd places."""
+    stereo, samples = reference(48000, 2)
+    frames = len(samples) // 2
+    one = 1.01 / 2**23
+    bare, data = fmt(1, 2, 48000, 24), pcm(samples, 24)
+    described = chunk(b"fmt ", bare)
+    cut = len(data) // 12 * 6
+    pieces = chunk(b"data", data[:cut]) + chunk(b"data", data[cut:])
+    whole = lambda body: b"RIFF" + struct.pack("<I", len(body) + 4) + b"WAVE" + body
+    write("data_first.wav", whole(chunk(b"data", data) + described), "wav headers", "equal", stereo, one)
+    write("data_twice.wav", whole(described + pieces), "wav headers", "equal", stereo, one, "2 runs")
+    write("wavl.wav", whole(described + chunk(b"LIST", b"wavl" + pieces)), "wav headers", "equal", stereo, one, "2 runs")
+    write("id3_front.wav", b"ID3\3\0\0\0\0\1\0" + bytes(128) + riff(bare, data), "wav headers", "equal", stereo, one)
+    size = struct.pack("<I", 28) + struct.pack("<QQQ", 1 << 62, 1 << 61, 1 << 60) + bytes(4)
+    absurd = b"RF64" + b"\xff" * 4 + b"WAVEds64" + size + described + b"data" + b"\xff" * 4 + data
+    write("absurd_ds64.wav", absurd, "wav headers", "equal", stereo, one, "no recording has")
+    for name, words in {"opus_fragments.mp4": ["-c:a", "libopus", "-strict", "-2"], "flac_fragments.mp4": ["-c:a", "flac", "-strict", "-2"]}.items():
+        ffmpeg(stereo, name, *words, "-movflags", "frag_keyframe+empty_moov", "-frag_duration", "300000")
+        case(name, "mp4 fragments", "aligned" if "opus" in name else "length", stereo if "opus" in name else "-", 960 if "opus" in name else frames,
+             why="the last packet's end is not stated")
+    ffmpeg(stereo, "opus.caf", "-c:a", "libopus")
+    case("opus.caf", "caf Opus", "late", stereo, 1600, why="no word about the delay")
+    ffmpeg(stereo, "vbr_hole.mp3", "-c:a", "libmp3lame", "-q:a", "4")
+    ffmpeg(stereo, "cbr_hole.mp3", "-c:a", "libmp3lame", "-b:a", "128k")
+    ffmpeg(stereo, "x.dts", "-c:a", "dca", "-strict", "-2")
+    case("x.dts", "refused", "refused", notes="DTS")
+    ffmpeg(stereo, "x.mpg", "-c:a", "mp2")
+    case("x.mpg", "refused", "refused", notes="program stream")
+    flush()
+    for kind in ["vbr", "cbr"]:
+        mp3 = read(f"{kind}_hole.mp3")
+        at = len(mp3) * 6 // 10
+        write(f"{kind}_zeros.mp3", mp3[:at] + bytes(2500) + mp3[at + 2500:], "mp3 damage", "aligned", stereo, 0, "became silence")
+        write(f"{kind}_lost.mp3", mp3[:at] + mp3[at + 2500:], "mp3 damage", "aligned", stereo, 0, "became silence")
+    fragments = read("flac_fragments.mp4")
+    ffmpeg(stereo, "cut_source.webm", "-c:a", "libopus")
+    ffmpeg(stereo, "cut_source.wav", "-c:a", "libmp3lame")
+    flush()
+    for name, group in {"cut_source.webm": "mkv damage", "cut_source.wav": "wav damage"}.items():
+        content = read(name)
+        write("half_" + name, content[: len(content) // 2], group, "part", "-", 0, "cut off")
+    write("cut_fragments.mp4", fragments[: len(fragments) * 2 // 3], "mp4 damage", "part", "-", 0, "cut off")
+    opus = read("opus96kx2.opus")
+    first = list(pages(opus))[2]
+    at = opus.find(bytes(first)) + len(first) - 700
+    write("first_page.opus", opus[:at] + bytes(650) + opus[at + 650:], "ogg damage", "length", "-", frames, "")
+
+
 def high_efficiency():
     """HE-AAC, which no encoder of Debian makes: the test puts ADTS there before it runs this."""
     for source in ["he1.aac", "he2.aac", "he_ps.aac"]:
@@ -705,7 +778,7 @@ def decoded_by_ffmpeg():
         return list(pool.map(one, [case[0] for case in cases]))
 
 
-for make in (plain, headers, mpeg, aac, xiph, more_mpeg, more_xiph, high_efficiency, refused):
+for make in (plain, headers, mpeg, aac, xiph, more_mpeg, more_xiph, kinds, high_efficiency, refused):
     make()
     flush()
 lines = ["\t".join((*line, str(n_ffmpeg))) + "\n" for line, n_ffmpeg in zip(cases, decoded_by_ffmpeg())]

@@ -6,6 +6,7 @@
 //!   AU, CAF).
 //! - [`mpeg`]: MP3, MP2 and AAC in ADTS, frames without a table of contents.
 //! - [`ogg`]: Opus, Vorbis and FLAC in Ogg.
+//! - [`mov`]: PCM in MP4 and MOV, by the tables of [`sample_table`].
 //! - [`packets`]: what symphonia's readers do: MP4, Matroska, FLAC, CAF with a codec.
 //! - [`ffmpeg`]: anything else, in a child process, where that is asked for.
 //!
@@ -28,6 +29,7 @@ mod input;
 mod layout;
 mod matroska;
 pub mod metadata;
+mod mov;
 mod mpeg;
 mod ogg;
 mod opus;
@@ -40,6 +42,7 @@ mod probe;
 mod refusal;
 mod riff;
 mod runs;
+mod sample_table;
 mod tracks;
 mod vorbis;
 mod windows;
@@ -60,6 +63,7 @@ use ffmpeg::FfmpegSource;
 use input::Input;
 use layout::{Announced, Codec, Layout};
 use metadata::Metadata;
+use mov::MovSource;
 use mpeg::MpegSource;
 use ogg::OggSource;
 use packets::PacketSource;
@@ -174,6 +178,11 @@ impl std::fmt::Display for TrackChoice {
     }
 }
 
+/// What to do with a file (a pipe, if `None`) that cannot be read, with the command to copy.
+pub(crate) fn conversion(path: Option<&Path>, options: &Options) -> String {
+    Refused::new(path, options).advice(convert::Program::Ffmpeg)
+}
+
 /// How an input is opened.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -215,12 +224,15 @@ impl Decoder {
             return Self::open_pipe(Box::new(file), options);
         }
         if metadata.len() == 0 {
-            bail!("is empty (0 bytes): the recording was cut off before anything was written");
+            bail!(
+                "is empty (0 bytes): the recording was cut off before anything was written, and nothing can be made of it"
+            );
         }
         let extension = path.extension().and_then(|extension| extension.to_str());
         let input = Refused::new(Some(path), options);
         match Self::open_file(file, extension, options, input.clone()) {
             Err(reason) if options.by_ffmpeg => {
+                let reason = refusal::named(reason, &input);
                 Self::new(Box::new(FfmpegSource::open(path, options, &reason)?), metadata.len(), input)
             }
             opened => opened.map_err(|error| refusal::named(error, &input)),
@@ -331,10 +343,11 @@ impl Decoder {
                 self.source.read(&mut self.block).map_err(|error| refusal::named(error, &self.input))?;
             if !is_read {
                 if self.n_decoded == 0 && self.n_bytes > 0 && self.exact_length() != Some(0) {
-                    bail!(
-                        "yields no sound, although it holds {} bytes: it is damaged or cut off",
+                    let what = format!(
+                        "yields no sound, although it holds {} bytes: it is damaged or cut off; if a player plays it,",
                         self.n_bytes
                     );
+                    return Err(refusal::named(refusal::refused(what), &self.input));
                 }
                 return Ok(None);
             }
@@ -375,6 +388,9 @@ fn open_source(
     // Shares its position with `file`: of the two, the one made last is read.
     let again = || Input::file(file.try_clone()?).context("cannot be rewound");
     let head = input.peek(HEAD)?.to_vec();
+    // What stands behind a tag in front decides.
+    let start = tag_len(&head).min(input.len().unwrap_or(0));
+    input.seek(start)?;
     if let Some(layout) = plain_layout(input)? {
         let at = input.at();
         let mut input = again()?;
@@ -388,13 +404,11 @@ fn open_source(
         };
         return match MpegSource::open(input, at, end, Some(layout.container), layout.metadata)? {
             Some(source) => Ok(Box::new(source)),
-            None => bail!("holds no MPEG frame, although it says so: it is damaged"),
+            None => return Err(refusal::damaged("holds no MPEG frame, although it says so")),
         };
     }
-    // What stands behind a tag in front decides.
-    let start = tag_len(&head);
     let mut input = again()?;
-    input.seek(start.min(input.len().unwrap_or(0)))?;
+    input.seek(start)?;
     let inner = input.peek(HEAD)?.to_vec();
     let is_mp4 =
         matches!(inner.get(4..8), Some(b"ftyp" | b"moov" | b"mdat" | b"wide" | b"free" | b"skip" | b"pnot"));
@@ -402,6 +416,9 @@ fn open_source(
     if inner.starts_with(b"OggS") {
         let metadata = Metadata::of_file(&file, extension);
         return Ok(Box::new(OggSource::open(again()?, metadata)?));
+    }
+    if is_mp4 && let Some(source) = MovSource::open(file.try_clone()?, extension, options)? {
+        return Ok(Box::new(source));
     }
     if is_mp4 || is_matroska || inner.starts_with(b"fLaC") || aiff::is_caf(&head) {
         return Ok(Box::new(PacketSource::open(file, extension, options)?));
@@ -413,7 +430,7 @@ fn open_source(
     let n_bytes = input.len().unwrap_or(0);
     match MpegSource::open(again()?, 0, u64::MAX, None, metadata)? {
         // Rubbish in which a few frames are found by chance is no recording.
-        Some(source) if source.n_foreign() * 2 < n_bytes => Ok(Box::new(source)),
+        Some(source) if source.n_foreign() * 2 < n_bytes && !source.is_chance() => Ok(Box::new(source)),
         _ => Err(refusal::unknown(&inner)),
     }
 }

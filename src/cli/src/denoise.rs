@@ -346,17 +346,28 @@ fn process_all(tasks: &[Task], n_threads: usize, context: &job::Context<'_>) -> 
     reports.into_iter().filter_map(report).collect()
 }
 
-/// The report of a panic on one file that is not a decoder's.
-const BROKEN: &str =
-    "broke the program; please report it, with the file if you can; a FLAC of it made by ffmpeg may work";
+/// The report of a panic on one file.
+fn broken(Panicked(text): &Panicked, input: &Place, options: &decode::Options) -> anyhow::Error {
+    let path = match input {
+        Place::Standard => None,
+        Place::File(path) => Some(path.as_path()),
+    };
+    anyhow!(
+        "broke the program ({text}); please report it, with the file if you can; a copy may work: {}",
+        decode::conversion(path, options)
+    )
+}
 
 /// One task, its errors and even a decoder's panic kept from the others.
 fn process(task: &Task, context: &job::Context<'_>) -> FileReport {
     let result = match &task.refusal {
         Some(reason) => Err(anyhow!("{reason}")),
-        None => caught(|| job::run(task, context))
-            .unwrap_or_else(|Panicked(text)| Err(anyhow!("{BROKEN} ({text})"))),
+        None => caught(|| job::run(task, context)).unwrap_or_else(|panicked| Err(panicked.into())),
     };
+    let result = result.map_err(|error| match error.downcast_ref() {
+        Some(panicked) => broken(panicked, &task.input, context.input),
+        None => error,
+    });
     let progress = context.progress;
     progress.file_done();
     let outcome = match result {

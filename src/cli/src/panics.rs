@@ -21,7 +21,8 @@ pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
 }
 
 /// The message of a panic.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 pub struct Panicked(pub String);
 
 /// One layer of [`caught`], also where the work panics.

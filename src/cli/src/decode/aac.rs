@@ -3,7 +3,7 @@
 //! Packets come with a description beside them (MP4, Matroska), or say themselves what they are (ADTS, LATM). HE-AAC may
 //! hide in what describes itself as AAC-LC at half the rate: the first packets tell.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::formats::FormatReader;
 use syom::{AacError, Channel, DecodeOptions, Decoder, Frame};
@@ -51,7 +51,7 @@ impl AacStream {
                 let name = Config::read(config).map_or("AAC of a profile that is not known", Config::profile);
                 Err(refusal::codec(container, name))
             }
-            Err(_) => bail!("has a description of its AAC that makes no sense: it is damaged"),
+            Err(_) => Err(refusal::damaged("has a description of its AAC that makes no sense")),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Headers of the other containers of plain samples: AIFF and AIFF-C, Sun's AU, and CAF where it holds such samples.
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 
 use super::input::Input;
 use super::layout::{Announced, Codec, Layout, Tail};
@@ -39,7 +39,9 @@ pub(crate) fn read_aiff(input: &mut Input) -> Result<Layout> {
     let announced = loop {
         let Some((name, len)) = chunk_header(input, true)? else {
             let Some((at, announced)) = early else {
-                bail!("ends before its samples begin (no SSND chunk): it is cut off, or holds no recording")
+                bail!(
+                    "ends before its samples begin (no SSND chunk): it is cut off, or holds no recording; there is nothing in it to denoise"
+                )
             };
             input.seek(at)?;
             break announced;
@@ -91,8 +93,7 @@ pub(crate) fn read_aiff(input: &mut Input) -> Result<Layout> {
         }
         pass_padding(input, len)?;
     };
-    let common =
-        common.ok_or_else(|| anyhow!("has no description of its samples (COMM chunk): it is damaged"))?;
+    let common = common.ok_or_else(|| refusal::damaged("has no description of its samples (COMM chunk)"))?;
     common.layout(container, announced, metadata)
 }
 
@@ -108,7 +109,10 @@ struct Common {
 impl Common {
     fn read(bytes: &[u8]) -> Result<Self> {
         let Some(bytes18) = bytes.first_chunk::<18>() else {
-            bail!("has a description of {} bytes (COMM chunk), too short: it is damaged", bytes.len());
+            return Err(refusal::damaged(format!(
+                "has a description of {} bytes (COMM chunk), too short",
+                bytes.len()
+            )));
         };
         let word = |at: usize| u16::from_be_bytes([bytes18[at], bytes18[at + 1]]);
         // An 80-bit float: sign and exponent, then 64 bits of which the first is the whole.
@@ -118,7 +122,10 @@ impl Common {
         let codec = bytes.get(18..22).and_then(|codec| codec.try_into().ok()).unwrap_or(*b"NONE");
         let this = Self { n_channels: word(0), n_bits: word(6), rate_hz, codec };
         if this.n_channels == 0 || this.rate_hz == 0 {
-            bail!("states {} channels at {} Hz (COMM chunk): it is damaged", this.n_channels, this.rate_hz);
+            return Err(refusal::damaged(format!(
+                "states {} channels at {} Hz (COMM chunk)",
+                this.n_channels, this.rate_hz
+            )));
         }
         Ok(this)
     }
@@ -241,7 +248,9 @@ pub(crate) fn read_caf(input: &mut Input) -> Result<Option<Layout>> {
     let mut metadata = Metadata::default();
     loop {
         let Some(header) = input.take::<12>()? else {
-            bail!("ends before its samples begin (no data chunk): it is cut off, or holds no recording")
+            bail!(
+                "ends before its samples begin (no data chunk): it is cut off, or holds no recording; there is nothing in it to denoise"
+            )
         };
         let len = i64::from_be_bytes([4, 5, 6, 7, 8, 9, 10, 11].map(|i| header[i]));
         let n_bytes = u64::try_from(len).unwrap_or(0);
@@ -253,10 +262,14 @@ pub(crate) fn read_caf(input: &mut Input) -> Result<Option<Layout>> {
                 let rate_hz = f64::from_be_bytes([0, 1, 2, 3, 4, 5, 6, 7].map(|i| bytes[i])).round() as u32;
                 let (flags, n_packet_bytes, n_channels, n_bits) = (long(12), long(16), long(24), long(28));
                 if n_channels == 0 || n_channels > u32::from(u16::MAX) || rate_hz == 0 {
-                    bail!("states {n_channels} channels at {rate_hz} Hz (desc chunk): it is damaged");
+                    return Err(refusal::damaged(format!(
+                        "states {n_channels} channels at {rate_hz} Hz (desc chunk)"
+                    )));
                 }
                 if n_packet_bytes > MAX_CAF_PACKET_BYTES {
-                    bail!("states packets of {n_packet_bytes} bytes (desc chunk): it is damaged");
+                    return Err(refusal::damaged(format!(
+                        "states packets of {n_packet_bytes} bytes (desc chunk)"
+                    )));
                 }
                 let n_container = (n_packet_bytes / n_channels) as usize;
                 let encoding = match &bytes[8..12] {
@@ -273,7 +286,7 @@ pub(crate) fn read_caf(input: &mut Input) -> Result<Option<Layout>> {
             }
             b"data" => {
                 let Some((encoding, is_big_endian, rate_hz, n_channels)) = description else {
-                    bail!("has its samples before their description (desc chunk): it is damaged")
+                    return Err(refusal::damaged("has its samples before their description (desc chunk)"));
                 };
                 let _edit_count = input.skip(4)?;
                 let announced = match len {

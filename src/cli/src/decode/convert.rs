@@ -28,13 +28,15 @@ pub enum Origin {
 pub struct Refused {
     origin: Origin,
     track: Option<TrackChoice>,
+    /// Whether ffmpeg was to read it.
+    is_tried: bool,
 }
 
 impl Refused {
     /// A file, or `None` for a pipe.
     pub fn new(path: Option<&Path>, options: &Options) -> Self {
         let origin = path.map_or(Origin::Pipe, |path| Origin::File(path.to_owned()));
-        Self { origin, track: options.track.clone() }
+        Self { origin, track: options.track.clone(), is_tried: options.by_ffmpeg }
     }
 
     /// What to do, with the command to copy.
@@ -46,9 +48,8 @@ impl Refused {
         match (&self.origin, program) {
             (Origin::File(path), Program::Ffmpeg) => {
                 let (input, output) = (quoted(&operand(path)), quoted(&operand(&beside(path, "flac"))));
-                format!(
-                    "convert it first: ffmpeg -i {input}{map} -vn -c:a flac {output} (or let --ffmpeg do it)"
-                )
+                let or = if self.is_tried { "" } else { " (or let --ffmpeg do it)" };
+                format!("convert it first: ffmpeg -i {input}{map} -vn -c:a flac {output}{or}")
             }
             (Origin::File(path), Program::Lame) => {
                 let (input, output) = (quoted(&operand(path)), quoted(&operand(&beside(path, "wav"))));

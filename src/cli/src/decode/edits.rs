@@ -6,6 +6,7 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
+use super::sample_table::Tables;
 use symphonia::core::codecs::audio::AudioCodecId;
 use symphonia::core::codecs::audio::well_known::{
     CODEC_ID_PCM_ALAW, CODEC_ID_PCM_F32BE, CODEC_ID_PCM_F64BE, CODEC_ID_PCM_MULAW, CODEC_ID_PCM_S24BE,
@@ -27,7 +28,7 @@ pub enum Edit {
 }
 
 /// The presented part of one track, in units of its own timescale.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrackEdits {
     /// The track, as its header names it.
     pub track_id: u32,
@@ -45,6 +46,14 @@ pub struct TrackEdits {
     pub alac: Option<Vec<u8>>,
     /// The codec's name in the file.
     pub codec: [u8; 4],
+    /// Its language: "eng"; empty where it is not stated.
+    pub language: String,
+    /// Whether it is to be played unless another is chosen.
+    pub is_enabled: bool,
+    /// Where its samples lie.
+    pub tables: Tables,
+    /// Whether the file has user data, among which are its tags.
+    pub has_tags: bool,
 }
 
 /// Boxes this deep and this many are read before a file is taken for malformed.
@@ -62,6 +71,7 @@ pub fn read(file: &mut (impl Read + Seek)) -> Vec<TrackEdits> {
 #[derive(Default)]
 struct Movie {
     timescale: u32,
+    has_tags: bool,
     tracks: Vec<TrackBoxes>,
 }
 
@@ -77,6 +87,9 @@ struct TrackBoxes {
     pcm: Option<AudioCodecId>,
     alac: Option<Vec<u8>>,
     codec: [u8; 4],
+    language: String,
+    is_enabled: bool,
+    tables: Tables,
     /// Start in media units (-1: an empty edit) and length in movie units.
     list: Vec<(i64, u64)>,
 }
@@ -87,7 +100,8 @@ impl Movie {
         let mut head = [0; 8];
         file.seek(SeekFrom::Start(0)).ok()?;
         file.read_exact(&mut head).ok()?;
-        if &head[4..8] != b"ftyp" {
+        // QuickTime's oldest files have no box of their type.
+        if !matches!(&head[4..8], b"ftyp" | b"moov" | b"mdat" | b"wide" | b"free" | b"skip" | b"pnot") {
             return None;
         }
         let mut movie = Self::default();
@@ -116,10 +130,15 @@ impl Movie {
                 1 => (size, header) = (read_u64(file)?, 16),
                 _ => {}
             }
+            // Cut off in the samples, behind an index that is whole.
+            if &kind == b"mdat" && size > end - at {
+                return Some(());
+            }
             if size < header || size > end - at {
                 return None;
             }
             let content = at + header;
+            let place = (content, size - header);
             match &kind {
                 b"moov" | b"edts" | b"mdia" | b"minf" | b"stbl" => {
                     self.read_boxes(file, content, at + size, budget)?;
@@ -130,11 +149,24 @@ impl Movie {
                 }
                 b"mvhd" => self.timescale = read_timescale(file)?,
                 b"tkhd" => {
-                    let is_wide = read_u32(file)? >> 24 == 1;
-                    file.seek(SeekFrom::Current(if is_wide { 16 } else { 8 })).ok()?;
-                    self.tracks.last_mut()?.id = read_u32(file)?;
+                    let flags = read_u32(file)?;
+                    file.seek(SeekFrom::Current(if flags >> 24 == 1 { 16 } else { 8 })).ok()?;
+                    let track = self.tracks.last_mut()?;
+                    (track.id, track.is_enabled) = (read_u32(file)?, flags & 1 != 0);
                 }
-                b"mdhd" => self.tracks.last_mut()?.timescale = read_timescale(file)?,
+                b"mdhd" => {
+                    let is_wide = read_u32(file)? >> 24 == 1;
+                    file.seek(SeekFrom::Start(content)).ok()?;
+                    let track = self.tracks.last_mut()?;
+                    track.timescale = read_timescale(file)?;
+                    file.seek(SeekFrom::Current(if is_wide { 8 } else { 4 })).ok()?;
+                    track.language =
+                        read_u32(file).map_or_else(String::new, |word| language((word >> 16) as u16));
+                }
+                b"udta" | b"meta" => self.has_tags = true,
+                b"stsc" => self.tracks.last_mut()?.tables.stsc = Some(place),
+                b"stsz" => self.tracks.last_mut()?.tables.stsz = Some(place),
+                b"stco" | b"co64" => self.tracks.last_mut()?.tables.chunks = Some((place, &kind == b"co64")),
                 b"stts" => {
                     let times = read_time_to_sample(file, (at + size).saturating_sub(content + 8) / 8)?;
                     let track = self.tracks.last_mut()?;
@@ -155,6 +187,7 @@ impl Movie {
                     track.alac = alac_cookie(&entry);
                     track.codec =
                         entry.get(12..16).and_then(|codec| codec.try_into().ok()).unwrap_or_default();
+                    track.tables.stsd = entry;
                 }
                 b"elst" => {
                     self.tracks.last_mut()?.list =
@@ -168,7 +201,8 @@ impl Movie {
     }
 
     fn edits(&self) -> Vec<TrackEdits> {
-        self.tracks.iter().filter_map(|track| track.edits(self.timescale)).collect()
+        let edits = self.tracks.iter().filter_map(|track| track.edits(self.timescale));
+        edits.map(|edits| TrackEdits { has_tags: self.has_tags, ..edits }).collect()
     }
 }
 
@@ -209,7 +243,21 @@ impl TrackBoxes {
         let (track_id, timescale) = (self.id, self.timescale);
         let alac = self.alac.clone();
         let (n_packets, pcm, codec) = (self.n_packets, self.pcm, self.codec);
-        Some(TrackEdits { track_id, timescale, edits, is_sound: self.is_sound, n_packets, pcm, alac, codec })
+        let (language, tables) = (self.language.clone(), self.tables.clone());
+        Some(TrackEdits {
+            track_id,
+            timescale,
+            edits,
+            is_sound: self.is_sound,
+            n_packets,
+            pcm,
+            alac,
+            codec,
+            language,
+            is_enabled: self.is_enabled,
+            tables,
+            has_tags: false,
+        })
     }
 }
 
@@ -293,6 +341,16 @@ fn read_timescale(file: &mut (impl Read + Seek)) -> Option<u32> {
     let is_wide = read_u32(file)? >> 24 == 1;
     file.seek(SeekFrom::Current(if is_wide { 16 } else { 8 })).ok()?;
     read_u32(file)
+}
+
+/// A track's language: three letters of five bits each, or, in QuickTime's older files, a number of the Macintosh.
+fn language(code: u16) -> String {
+    const MACINTOSH: [&str; 10] = ["eng", "fra", "deu", "ita", "nld", "swe", "spa", "dan", "por", "nor"];
+    match code {
+        0..0x400 => MACINTOSH.get(usize::from(code)).map_or_else(String::new, |&name| name.to_owned()),
+        0x7fff.. => String::new(),
+        _ => [10, 5, 0].map(|shift| char::from((code >> shift & 0x1f) as u8 + 0x60)).iter().collect(),
+    }
 }
 
 /// Packets, and the length of all of them; `max` entries fit into the box.
@@ -399,6 +457,12 @@ mod tests {
             Edit::Media { start: 0, length: Some(2_205) },
         ];
         assert_eq!(edits_of(file), expected);
+    }
+
+    #[test]
+    fn languages_of_both_kinds() {
+        let names = [0x15c7, 0x55c4, 0, 2, 0x7fff, 0x3ff].map(language);
+        assert_eq!(names, ["eng", "und", "eng", "deu", "", ""]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::convert::stream;
 use super::input::Input;
 use super::metadata::Metadata;
 use super::plain::PlainSource;
-use super::{Findings, Format, Options, Source, SourceDepth, plain_layout};
+use super::{Findings, Format, Options, Source, SourceDepth, plain_layout, refusal};
 
 /// A file that ffmpeg decodes.
 pub struct FfmpegSource {
@@ -43,9 +43,12 @@ impl FfmpegSource {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors.try_clone()?);
         let mut child = command.spawn().map_err(|error| match error.kind() {
             ErrorKind::NotFound => {
-                anyhow!("{reason:#}; --ffmpeg needs the program ffmpeg, which is not installed here")
+                anyhow!(
+                    "{reason:#}; --ffmpeg would do it, but the program ffmpeg is not installed here: install it, or \
+                     convert the file where it is"
+                )
             }
-            _ => anyhow!("{reason:#}; and ffmpeg does not start ({error})"),
+            _ => anyhow!("{reason:#}; --ffmpeg would do it, but ffmpeg does not start ({error})"),
         })?;
         let output = child.stdout.take().context("ffmpeg has no output")?;
         let mut input = Input::pipe(Box::new(output));
@@ -59,7 +62,9 @@ impl FfmpegSource {
                 let _ = child.kill();
                 let _ = child.wait();
                 let words = words(errors).unwrap_or_else(|| format!("{error:#}"));
-                return Err(anyhow!("{reason:#}; and ffmpeg does not read it either ({words})"));
+                return Err(anyhow!(
+                    "{reason:#}; --ffmpeg tried it, but ffmpeg does not read it either ({words})"
+                ));
             }
         };
         let format = Format {
@@ -99,7 +104,9 @@ impl Source for FfmpegSource {
         let status = self.child.wait().context("cannot wait for ffmpeg")?;
         if !status.success() {
             let words = words(self.errors.try_clone()?).unwrap_or_else(|| "it says nothing".to_owned());
-            bail!("ffmpeg gave up on it ({status}: {words})");
+            return Err(refusal::refused(format!(
+                "was given up by ffmpeg on the way ({status}: {words}): it is damaged; for what can be read of it,"
+            )));
         }
         Ok(false)
     }

@@ -151,6 +151,8 @@ pub struct Frames {
     n_foreign: u64,
     /// Whether a tag stood before the last frame.
     is_behind_tag: bool,
+    /// Whether the bytes ended within a frame.
+    is_cut: bool,
 }
 
 impl Frames {
@@ -161,7 +163,7 @@ impl Frames {
     pub fn new(mut input: Input, start: u64, end: u64) -> io::Result<Self> {
         input.seek(start)?;
         let end = end.min(input.len().unwrap_or(end));
-        Ok(Self { input, end, last: None, n_foreign: 0, is_behind_tag: false })
+        Ok(Self { input, end, last: None, n_foreign: 0, is_behind_tag: false, is_cut: false })
     }
 
     /// Back to `start`.
@@ -182,6 +184,11 @@ impl Frames {
     /// Whether a tag stood before the last frame.
     pub fn is_behind_tag(&self) -> bool {
         self.is_behind_tag
+    }
+
+    /// Whether the bytes ended within a frame.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Bytes so far that belong to no frame and no tag.
@@ -220,6 +227,7 @@ impl Frames {
             };
             if header.len as u64 > left {
                 // Cut off: a piece of a frame is none.
+                self.is_cut = true;
                 self.input.skip(left)?;
                 return Ok(None);
             }

@@ -45,14 +45,31 @@ impl Trims {
     }
 }
 
+/// The tracks that are not to be played unless they are chosen. Empty for any other container.
+pub fn not_default(file: &File) -> Vec<u32> {
+    let mut tracks = Vec::new();
+    if let Some(mut walk) = Walk::new(file) {
+        let _ = walk.flags(&mut tracks);
+    }
+    tracks
+}
+
+/// Where a file ends by its own words, if that is behind its end: it is cut off. `None` for any other container.
+pub fn cut_end(file: &mut (impl Read + Seek)) -> Option<u64> {
+    let end = file.seek(SeekFrom::End(0)).ok()?;
+    file.seek(SeekFrom::Start(0)).ok()?;
+    let mut walk = Walk { reader: BufReader::with_capacity(BUFFER, file), at: 0, end };
+    let (header, len) = (walk.id()?, walk.len()??);
+    walk.skip(len)?;
+    let (segment, len) = (walk.id()?, walk.len()??);
+    let is_matroska = header == 0x1a45_dfa3 && segment == 0x1853_8067;
+    walk.at.checked_add(len).filter(|&stated| is_matroska && stated > end)
+}
+
 /// What a file says of a track; what was found before the first damage.
 pub fn read(file: &File, track: u32) -> Trims {
     let mut trims = Trims::default();
-    if let Ok(file) = file.try_clone() {
-        let mut reader = BufReader::with_capacity(BUFFER, file);
-        let end = reader.seek(SeekFrom::End(0)).unwrap_or(0);
-        let _ = reader.seek(SeekFrom::Start(0));
-        let mut walk = Walk { reader, at: 0, end };
+    if let Some(mut walk) = Walk::new(file) {
         let _ = walk.all(u64::from(track), &mut trims);
     }
     trims
@@ -66,7 +83,39 @@ struct Walk<R> {
     end: u64,
 }
 
+impl Walk<File> {
+    fn new(file: &File) -> Option<Self> {
+        let mut reader = BufReader::with_capacity(BUFFER, file.try_clone().ok()?);
+        let end = reader.seek(SeekFrom::End(0)).ok()?;
+        reader.seek(SeekFrom::Start(0)).ok()?;
+        Some(Self { reader, at: 0, end })
+    }
+}
+
 impl<R: Read + Seek> Walk<R> {
+    /// Collects the tracks whose entry says that they are no default, in front of the first cluster.
+    fn flags(&mut self, not_default: &mut Vec<u32>) -> Option<()> {
+        let mut entry = (0, 1);
+        for index in 0..MAX_ELEMENTS {
+            let (id, len) = (self.id()?, self.len()?);
+            if index == 0 && id != 0x1a45_dfa3 || id == 0x1f43_b675 {
+                break;
+            }
+            match id {
+                0x1853_8067 | 0x1654_ae6b => {}
+                0xae => entry = (0, 1),
+                0xd7 => entry.0 = self.number(len)?,
+                0x88 => entry.1 = self.number(len)?,
+                _ => self.skip(len?)?,
+            }
+            if let (number @ 1.., 0) = entry {
+                not_default.extend(u32::try_from(number));
+                entry = (0, 1);
+            }
+        }
+        Some(())
+    }
+
     fn all(&mut self, track: u64, trims: &mut Trims) -> Option<()> {
         let mut entry = (0, None);
         let mut n_packets = 0;
@@ -218,6 +267,39 @@ mod tests {
         trims.apply(3, 48_000, &mut block);
         assert_eq!(block[1].len(), 52);
         assert_eq!(read(&file(), 7), Trims::default());
+    }
+
+    #[test]
+    fn a_file_that_ends_early_is_cut() {
+        let header = element(&[0x1a, 0x45, 0xdf, 0xa3], b"webm");
+        let whole = [header, element(&[0x18, 0x53, 0x80, 0x67], &[0xec; 50])].concat();
+        let end_of = |bytes: &[u8]| cut_end(&mut Cursor::new(bytes));
+        assert_eq!(end_of(&whole), None);
+        assert_eq!(end_of(&whole[..30]), Some(whole.len() as u64));
+        // Of a length that is not stated.
+        assert_eq!(end_of(&file()), None);
+        assert_eq!(end_of(b"RIFF\0\0\0\0WAVE"), None);
+    }
+
+    #[test]
+    fn a_flag_that_is_absent_is_set() {
+        let entry = |number: u8, flag: &[u8]| {
+            element(&[0xae], &[element(&[0xd7], &[number]), flag.to_vec()].concat())
+        };
+        let tracks =
+            [entry(1, &element(&[0x88], &[0])), entry(2, &[]), entry(3, &element(&[0x88], &[1]))].concat();
+        let bytes = [
+            &element(&[0x1a, 0x45, 0xdf, 0xa3], b"webm")[..],
+            &[0x18, 0x53, 0x80, 0x67, 0xff],
+            &element(&[0x16, 0x54, 0xae, 0x6b], &tracks),
+        ]
+        .concat();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        assert_eq!(not_default(&file), [1]);
+        let mut other = tempfile::tempfile().unwrap();
+        other.write_all(b"RIFF\0\0\0\0WAVE").unwrap();
+        assert!(not_default(&other).is_empty());
     }
 
     #[test]

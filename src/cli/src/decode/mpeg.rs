@@ -39,7 +39,13 @@ pub struct MpegSource {
     frame: Vec<u8>,
     /// Frames of this run that were decoded or given up.
     n_frames: u64,
+    /// Missing frames before the next one: of this hole, and the holes passed.
+    gap_left: u64,
+    n_gaps_passed: usize,
     n_damaged_samples: u64,
+    n_gap_samples: u64,
+    /// Samples, about, of the bytes that the container announces and that are not there.
+    n_cut_samples: u64,
     metadata: Metadata,
 }
 
@@ -61,6 +67,9 @@ impl MpegSource {
         container: Option<&str>,
         metadata: Metadata,
     ) -> Result<Option<Self>> {
+        let len = input.len().unwrap_or(end);
+        let n_cut_bytes = if end == u64::MAX { 0 } else { end.saturating_sub(len) };
+        let n_bytes = len.saturating_sub(start).max(1);
         let mut frames = Frames::new(input, start, end)?;
         let (runs, n_foreign) = scan(&mut frames)?;
         let Some(first) = runs.first() else { return Ok(None) };
@@ -96,9 +105,19 @@ impl MpegSource {
             conform: Conform::new(rate_hz, n_channels),
             frame: Vec::new(),
             n_frames: 0,
+            gap_left: 0,
+            n_gaps_passed: 0,
             n_damaged_samples: 0,
+            n_gap_samples: 0,
+            n_cut_samples: (u128::from(n_cut_bytes) * u128::from(n_samples) / u128::from(n_bytes)) as u64,
             metadata,
         }))
+    }
+
+    /// Whether the frames were found by chance in what is something else: few follow each other.
+    pub fn is_chance(&self) -> bool {
+        let n_frames: u64 = self.runs.iter().map(|run| run.n_frames).sum();
+        self.n_foreign > 0 && self.runs.len() > 20 && n_frames < 4 * self.runs.len() as u64
     }
 
     /// Bytes that belong to no frame.
@@ -150,7 +169,31 @@ impl MpegSource {
                 (run.n_frames, run.n_trim_start(), run.n_samples());
         }
         self.decoder = None;
-        self.n_frames = 0;
+        (self.n_frames, self.gap_left, self.n_gaps_passed) = (0, 0, 0);
+    }
+
+    /// Silence in the place of a frame that is missing here; false if none is.
+    fn fill_gap(&mut self, block: &mut Vec<Vec<f32>>) -> bool {
+        let Some(run) = self.runs.get(self.run_idx) else { return false };
+        let at = run.n_frames - self.frames_left;
+        if self.gap_left == 0
+            && let Some(&(_, n_frames)) =
+                run.gaps.get(self.n_gaps_passed).filter(|&&(before, _)| before == at)
+        {
+            self.gap_left = n_frames;
+            self.n_gaps_passed += 1;
+            // What follows leans on nothing.
+            self.decoder = None;
+            self.n_frames = 0;
+        }
+        if self.gap_left == 0 {
+            return false;
+        }
+        self.gap_left -= 1;
+        let n_samples = run.frame_samples(&run.header);
+        self.n_gap_samples += n_resampled(n_samples, run.rate_hz, self.format.rate_hz);
+        *block = vec![vec![0.0; n_samples as usize]; run.n_channels];
+        true
     }
 }
 
@@ -172,17 +215,19 @@ impl Source for MpegSource {
                 }
                 continue;
             }
-            let Some(header) = self.frames.next(&mut self.frame)? else {
-                // The file became shorter since it was counted.
-                self.frames_left = 0;
-                self.run_idx = self.runs.len();
-                return Ok(false);
-            };
-            if EncoderInfo::read(&header, &self.frame).is_some() {
-                continue;
+            if !self.fill_gap(block) {
+                let Some(header) = self.frames.next(&mut self.frame)? else {
+                    // The file became shorter since it was counted.
+                    self.frames_left = 0;
+                    self.run_idx = self.runs.len();
+                    return Ok(false);
+                };
+                if EncoderInfo::read(&header, &self.frame).is_some() {
+                    continue;
+                }
+                self.frames_left -= 1;
+                self.decode(&header, block)?;
             }
-            self.frames_left -= 1;
-            self.decode(&header, block)?;
             let n_samples = block[0].len() as u64;
             let skip = self.to_skip.min(n_samples);
             self.to_skip -= skip;
@@ -214,20 +259,57 @@ impl Source for MpegSource {
             let n_channels = self.format.n_channels;
             notes.push(format!("its number of channels changes on the way: all of it has {n_channels} now"));
         }
-        let n_foreign = self.n_foreign;
-        if n_foreign > 0 {
-            notes.push(format!("{n_foreign} bytes in it are no sound and were passed over"));
-        }
+        notes.extend(self.words_on_holes());
         Findings {
-            n_missing: n_missing.sum(),
+            n_missing: n_missing.sum::<u64>().max(self.n_cut_samples),
             n_damaged_samples: self.n_damaged_samples,
             notes,
-            n_gap_samples: 0,
+            n_gap_samples: self.n_gap_samples,
         }
     }
 
     fn metadata(&self) -> &Metadata {
         &self.metadata
+    }
+}
+
+impl MpegSource {
+    /// What is to be said of bytes that are no sound.
+    fn words_on_holes(&self) -> Option<String> {
+        let n_foreign = Some(self.n_foreign).filter(|&n_foreign| n_foreign > 0)?;
+        let rate_hz = self.format.rate_hz;
+        let mut run_at = 0;
+        let (mut unknown, mut known) = (Vec::new(), Vec::new());
+        for run in &self.runs {
+            let place = |at: u64| run_at + n_resampled(at, run.rate_hz, rate_hz);
+            unknown.extend(run.unknown_holes().map(place));
+            let mut n_filled = 0;
+            for &(before, n_frames) in &run.gaps {
+                let n_samples = (before + n_filled) * run.frame_samples(&run.header);
+                known.push(place(n_samples.saturating_sub(run.n_trim_start())));
+                n_filled += n_frames;
+            }
+            run_at += n_resampled(run.n_samples(), run.rate_hz, rate_hz);
+        }
+        let places = |holes: &[u64]| {
+            let mut words: Vec<String> =
+                holes.iter().take(3).map(|&at| format!("{:.2} s", at as f64 / f64::from(rate_hz))).collect();
+            if holes.len() > 3 {
+                words.push(format!("{} more places", holes.len() - 3));
+            }
+            words.join(", ")
+        };
+        Some(match (&known[..], &unknown[..]) {
+            ([], []) => format!("{n_foreign} bytes in it are no sound and were passed over"),
+            (known, []) => {
+                format!("{n_foreign} bytes in it are no sound: it has a hole at {}", places(known))
+            }
+            (_, unknown) => format!(
+                "{n_foreign} bytes in it are no sound and were passed over, at {}: if sound was lost there, what follows \
+                 comes earlier by its length",
+                places(unknown)
+            ),
+        })
     }
 }
 

@@ -4,110 +4,31 @@
 //! streaming programs write) for the end. Here positions are held against what was decoded: the start is trimmed by the
 //! stream's header, the end by the last page, and what is missing in between is filled so that the rest stays in place.
 
+mod head;
+
 use std::collections::VecDeque;
 
-use anyhow::{Result, bail};
-use symphonia::core::codecs::audio::AudioCodecParameters;
-use symphonia::core::codecs::audio::well_known::{CODEC_ID_FLAC, CODEC_ID_OPUS, CODEC_ID_VORBIS};
+use anyhow::Result;
 
 use super::codec::{Outcome, PacketDecoder};
 use super::conform::Conform;
 use super::input::Input;
 use super::metadata::Metadata;
-use super::opus::RATE_HZ as OPUS_RATE_HZ;
 use super::page::Page;
 use super::{Findings, Format, Source, refusal};
 use crate::resample::n_resampled;
+use head::{Head, Kind};
 
 /// The longest packet that is put together, in bytes.
 const MAX_PACKET: usize = 1 << 24;
 /// A hole shorter than this is rounding or a codec's own, in seconds.
 const MIN_GAP_S: f64 = 0.05;
+/// A hole in the first page longer than this is where the stream begins, in seconds.
+const MAX_FIRST_GAP_S: f64 = 0.12;
 /// A hole longer than this is a position that makes no sense, in seconds.
 const MAX_GAP_S: f64 = 600.0;
 /// Samples per channel of a block of silence.
 const BLOCK: u64 = 4_096;
-
-/// A stream's codec and shape, by its first packet.
-#[derive(Clone, Debug)]
-struct Head {
-    codec: Kind,
-    rate_hz: u32,
-    n_channels: usize,
-    pre_skip: u64,
-    packet: Vec<u8>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Opus,
-    Vorbis,
-    Flac,
-}
-
-impl Head {
-    /// `None` for a stream that is no sound.
-    fn read(packet: &[u8]) -> Result<Option<Self>> {
-        let long = |at: usize| packet.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-        let (codec, rate_hz, n_channels, pre_skip) = if packet.starts_with(b"OpusHead") && packet.len() >= 19
-        {
-            let pre_skip = u64::from(u16::from_le_bytes([packet[10], packet[11]]));
-            (Kind::Opus, OPUS_RATE_HZ, packet[9], pre_skip)
-        } else if packet.starts_with(b"\x01vorbis") && packet.len() >= 30 {
-            (Kind::Vorbis, long(12).unwrap_or(0), packet[11], 0)
-        } else if packet.starts_with(b"\x7fFLAC") && packet.len() >= 51 {
-            let rate = u32::from(packet[27]) << 12 | u32::from(packet[28]) << 4 | u32::from(packet[29] >> 4);
-            (Kind::Flac, rate, (packet[29] >> 1 & 7) + 1, 0)
-        } else if packet.starts_with(b"Speex   ") {
-            return Err(refusal::codec("ogg", "Speex"));
-        } else {
-            return Ok(None);
-        };
-        if rate_hz == 0 || n_channels == 0 {
-            bail!("states {n_channels} channels at {rate_hz} Hz: its header is damaged");
-        }
-        Ok(Some(Self { codec, rate_hz, n_channels: n_channels.into(), pre_skip, packet: packet.to_vec() }))
-    }
-
-    /// Packets before the first of sound, this one included.
-    fn n_header_packets(&self) -> usize {
-        match self.codec {
-            Kind::Opus => 2,
-            Kind::Vorbis => 3,
-            // Says how many follow, 0 if it does not know; blocks have another first byte.
-            Kind::Flac => 1,
-        }
-    }
-
-    fn is_header(&self, index: usize, packet: &[u8]) -> bool {
-        match self.codec {
-            Kind::Flac => index == 0 || packet.first() != Some(&0xff),
-            _ => index < self.n_header_packets(),
-        }
-    }
-
-    /// The decoder, given the stream's third packet (Vorbis: codebooks).
-    fn decoder(&self, setup: &[u8]) -> Result<PacketDecoder> {
-        let mut params = AudioCodecParameters::new();
-        params.with_sample_rate(self.rate_hz);
-        let data = match self.codec {
-            Kind::Opus => self.packet.clone(),
-            Kind::Vorbis => [&self.packet[..], setup].concat(),
-            Kind::Flac => self.packet[17..51].to_vec(),
-        };
-        let id = match self.codec {
-            Kind::Opus => CODEC_ID_OPUS,
-            Kind::Vorbis => CODEC_ID_VORBIS,
-            Kind::Flac => CODEC_ID_FLAC,
-        };
-        params.for_codec(id).with_extra_data(data.into_boxed_slice());
-        if self.codec == Kind::Flac {
-            let bits = (u32::from(self.packet[29] & 1) << 4 | u32::from(self.packet[30] >> 4)) + 1;
-            params.with_bits_per_sample(bits);
-        }
-        PacketDecoder::new(&params, "ogg")
-    }
-}
 
 /// Findings of the first walk over one stream's pages.
 #[derive(Clone, Debug)]
@@ -139,8 +60,11 @@ pub struct OggSource {
     conform: Conform,
     n_packets: usize,
     setup: Vec<u8>,
-    /// A packet that goes on in the next page.
+    /// A packet that goes on in the next page, and that page's number.
     partial: Vec<u8>,
+    next_sequence: u32,
+    /// Samples of the last packet that was decoded.
+    n_last: usize,
     /// Samples of this link decoded, dropped ones included, and how far its positions are ahead of them.
     n_decoded: u64,
     offset: Option<i64>,
@@ -199,6 +123,8 @@ impl OggSource {
             n_packets: 0,
             setup: Vec::new(),
             partial: Vec::new(),
+            next_sequence: 0,
+            n_last: 0,
             n_decoded: 0,
             offset: None,
             ready: VecDeque::new(),
@@ -247,9 +173,10 @@ impl OggSource {
     /// The packets that end in a page.
     fn packets(&mut self, page: &Page) -> Result<Vec<Vec<u8>>> {
         let mut packets = Vec::new();
-        if !page.is_continued {
+        if !page.is_continued || page.sequence != self.next_sequence {
             self.partial.clear();
         }
+        self.next_sequence = page.sequence.wrapping_add(1);
         // Whose beginning is lost.
         let mut is_rest = page.is_continued && self.partial.is_empty();
         let mut piece = [0; 255];
@@ -258,7 +185,7 @@ impl OggSource {
             let n_read = self.input.read(piece)?;
             self.partial.extend_from_slice(&piece[..n_read]);
             if self.partial.len() > MAX_PACKET {
-                bail!("has a packet of more than {MAX_PACKET} bytes: it is damaged");
+                return Err(refusal::damaged(format!("has a packet of more than {MAX_PACKET} bytes")));
             }
             if n_read < piece.len() {
                 self.is_over = true;
@@ -293,11 +220,17 @@ impl OggSource {
             let Some(decoder) = &mut self.decoder else { continue };
             let mut block = Vec::new();
             let (outcome, _) = decoder.decode(&packet, 0, &mut block)?;
-            if outcome == Outcome::Damaged {
+            if outcome == Outcome::Damaged && self.offset.is_some() {
                 // Filled below, by the page's position.
                 continue;
             }
+            if outcome == Outcome::Damaged {
+                // The first position is where the stream begins: as long as the packet before.
+                block = vec![vec![0.0; self.n_last]; link.head.n_channels];
+                self.n_gap_samples += n_resampled(self.n_last as u64, link.head.rate_hz, self.format.rate_hz);
+            }
             let n_samples = block.first().map_or(0, Vec::len);
+            self.n_last = n_samples;
             if n_samples > 0 && block.len() == link.head.n_channels {
                 self.n_decoded += n_samples as u64;
                 blocks.push(block);
@@ -360,6 +293,17 @@ impl OggSource {
             if ahead < 0 && !(page.is_last && link.is_ended) {
                 // Vorbis: what was before the start.
                 self.to_skip = self.to_skip.max(ahead.unsigned_abs());
+            }
+            // Packets lost in the first page: a piece of a longer stream does not start that early.
+            let is_lost = link.head.codec != Kind::Vorbis && !page.is_last;
+            if let Ok(gap @ 1..) = u64::try_from(ahead)
+                && is_lost
+                && gap as f64 <= MAX_FIRST_GAP_S * f64::from(link.head.rate_hz)
+            {
+                self.offset = Some(0);
+                self.n_decoded += gap;
+                self.n_gap_samples += n_resampled(gap, link.head.rate_hz, self.format.rate_hz);
+                return gap;
             }
             // A piece of a longer stream starts later: its own start is its start. A single page is trimmed at its end.
             self.offset = Some(if page.is_last && ahead < 0 { 0 } else { ahead });

@@ -5,7 +5,7 @@
 
 use std::ptr::NonNull;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use unsafe_libopus::{
     OpusMSDecoder, opus_multistream_decode_float, opus_multistream_decoder_create,
     opus_multistream_decoder_destroy,
@@ -38,7 +38,7 @@ impl OpusStream {
     /// The header makes no sense, or is of a mapping without speaker positions.
     pub fn new(head: &[u8]) -> Result<Self> {
         let Some(fixed) = head.first_chunk::<19>().filter(|head| head.starts_with(b"OpusHead")) else {
-            bail!("has no description of its Opus stream: it is damaged");
+            return Err(refusal::damaged("has no description of its Opus stream"));
         };
         let n_channels = usize::from(fixed[9]);
         let pre_skip = u64::from(u16::from_le_bytes([fixed[10], fixed[11]]));
@@ -49,7 +49,7 @@ impl OpusStream {
             // Surround; ambisonics and channels without positions likewise, of any number.
             (family, n) if family == 1 && (1..=8).contains(&n) || matches!(family, 2 | 255) && n > 0 => {
                 let Some(table) = head.get(19..21 + n_channels) else {
-                    bail!("has no channel mapping for its Opus stream: it is damaged");
+                    return Err(refusal::damaged("has no channel mapping for its Opus stream"));
                 };
                 (usize::from(table[0]), usize::from(table[1]), table[2..].to_vec())
             }
@@ -100,6 +100,26 @@ impl OpusStream {
     }
 }
 
+/// The identification header of a stream in an MP4, whose numbers are big-endian there ("Encapsulation of Opus in ISO Base
+/// Media File Format", 4.3.2).
+pub fn head_of_mp4(head: &[u8]) -> Vec<u8> {
+    let mut head = head.to_vec();
+    if let Some(fixed) = head.get_mut(10..18) {
+        fixed[..2].reverse();
+        fixed[2..6].reverse();
+        fixed[6..].reverse();
+    }
+    head
+}
+
+/// The header of a stream that comes without one, as in Apple's CAF.
+pub fn plain_head(n_channels: usize, pre_skip: u32) -> Vec<u8> {
+    let n_channels = n_channels.clamp(1, 2) as u8;
+    let pre_skip = u16::try_from(pre_skip).unwrap_or(0).to_le_bytes();
+    let rate = RATE_HZ.to_le_bytes();
+    [&b"OpusHead\x01"[..], &[n_channels], &pre_skip, &rate, &[0, 0, 0]].concat()
+}
+
 /// libopus's decoder, freed when dropped.
 struct Handle {
     state: NonNull<OpusMSDecoder>,
@@ -117,7 +137,7 @@ impl Handle {
             && n_streams + n_coupled <= 255
             && mapping.iter().all(|&from| from == 255 || usize::from(from) < n_streams + n_coupled);
         if !is_sound {
-            bail!("has an Opus stream whose channels make no sense: it is damaged");
+            return Err(refusal::damaged("has an Opus stream whose channels make no sense"));
         }
         let [n_channels, n_streams, n_coupled] = [n_channels, n_streams, n_coupled].map(|n| n as i32);
         let mut error = 0;
@@ -135,7 +155,9 @@ impl Handle {
         };
         match NonNull::new(state).filter(|_| error == 0) {
             Some(state) => Ok(Self { state }),
-            None => bail!("has an Opus stream that cannot be decoded (error {error}): it is damaged"),
+            None => {
+                Err(refusal::damaged(format!("has an Opus stream that cannot be decoded (error {error})")))
+            }
         }
     }
 
@@ -195,6 +217,14 @@ mod tests {
         assert_eq!(duration(&[16 << 3 | 1]), 240);
         assert_eq!(duration(&[12 << 3 | 3, 3]), 1440);
         assert_eq!(duration(&[3 << 3 | 3, 63]), 0);
+    }
+
+    #[test]
+    fn a_header_of_mp4_is_turned_around() {
+        let mp4 = b"OpusHead\x00\x02\x01\x38\x00\x00\xbb\x80\xfe\x00\x00";
+        assert_eq!(head_of_mp4(mp4), b"OpusHead\x00\x02\x38\x01\x80\xbb\x00\x00\x00\xfe\x00");
+        assert_eq!(head_of_mp4(b"OpusHead"), b"OpusHead");
+        assert_eq!(OpusStream::new(&plain_head(2, 312)).unwrap().pre_skip, 312);
     }
 
     #[test]

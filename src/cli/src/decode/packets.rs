@@ -26,7 +26,7 @@ use super::metadata::Metadata;
 use super::opus;
 use super::parts::{Part, Queued, part};
 use super::probe::probe;
-use super::tracks::choose;
+use super::tracks::{choose, choose_described};
 use super::windows::{self, Window};
 use super::{Findings, Format, Options, Source, SourceDepth, aac, refusal};
 use crate::decode::foreign::foreign;
@@ -101,6 +101,16 @@ impl PacketSource {
                  can make one with the help of a whole recording of the same device"
             );
         }
+        // Before the reader begins: the two share a position.
+        let not_default = matroska::not_default(&file);
+        let mut notes = Vec::new();
+        if outline.is_some_and(|outline| outline.is_fragmented && outline.cut_end.is_some()) {
+            notes.push("is cut off: it ends within one of its fragments, whose rest is lost".to_owned());
+        }
+        if let Some(stated) = matroska::cut_end(&mut file) {
+            let there = file.seek(SeekFrom::End(0))?;
+            notes.push(format!("is cut off: {there} of the {stated} bytes that it announces are there"));
+        }
         file.seek(SeekFrom::Start(0))?;
         let mut reader = probe(&file, extension, None)?;
         let container = reader.format_info().short_name;
@@ -110,8 +120,17 @@ impl PacketSource {
         let is_flac = format_id == formats::FORMAT_ID_FLAC;
         let mut metadata = Metadata::default();
         foreign(|| metadata.read_tags(&mut *reader))?;
-        let mut notes = Vec::new();
-        let track = choose(&*reader, options, &names(&track_edits), &mut notes)?.clone();
+        let described = choose_described(&track_edits, options, &mut notes)?;
+        let track = match described {
+            Some(described) => {
+                let track = reader.tracks().iter().find(|track| track.id == described.track_id).cloned();
+                let is_read = matches!(&track, Some(track) if matches!(track.codec_params, Some(CodecParameters::Audio(_))));
+                track
+                    .filter(|_| is_read)
+                    .ok_or_else(|| refusal::codec(container, &refusal::mp4_codec(described.codec)))?
+            }
+            None => choose(&*reader, options, &names(&track_edits), &not_default, &mut notes)?.clone(),
+        };
         let Some(CodecParameters::Audio(params)) = &track.codec_params else {
             return Err(refusal::refused(format!("holds a codec that is not known here (in {container});")));
         };
@@ -122,6 +141,17 @@ impl PacketSource {
         }
         if let Some(cookie) = said.and_then(|said| said.alac.as_ref()) {
             params.for_codec(CODEC_ID_ALAC).with_extra_data(cookie.clone().into());
+        }
+        if params.codec == CODEC_ID_OPUS {
+            let head = match params.extra_data.as_deref() {
+                Some(head) if is_mp4 => opus::head_of_mp4(head),
+                Some(head) => head.to_vec(),
+                None => {
+                    let n_channels = params.channels.as_ref().map_or(1, |channels| channels.count());
+                    opus::plain_head(n_channels, track.delay.unwrap_or(0))
+                }
+            };
+            params.with_extra_data(head.into());
         }
         if params.codec == CODEC_ID_NULL_AUDIO {
             let name = said.map_or_else(|| refusal::mp4_codec([0; 4]), |said| refusal::mp4_codec(said.codec));
@@ -209,7 +239,10 @@ impl PacketSource {
         while self.queue.is_empty() && self.fill()? {}
         if self.format.rate_hz == 0 {
             if self.n_damaged_packets > 0 {
-                bail!("none of its {} packets can be decoded: the file is damaged", self.n_damaged_packets);
+                return Err(refusal::damaged(format!(
+                    "holds {} packets, none of which can be decoded",
+                    self.n_damaged_packets
+                )));
             }
             let channels = self.params.channels.clone().unwrap_or_default();
             self.format.rate_hz = self.params.sample_rate.unwrap_or(0);
@@ -217,7 +250,10 @@ impl PacketSource {
             self.format.channel_mask = super::wave_mask(&channels);
         }
         if self.format.rate_hz == 0 || self.format.n_channels == 0 {
-            bail!("states neither sample rate nor channels and holds no samples: it is cut off or damaged");
+            return Err(refusal::refused(
+                "states neither sample rate nor channels and holds no samples: it is cut off or damaged; if a player plays it,"
+                    .to_owned(),
+            ));
         }
         Ok(())
     }
@@ -260,12 +296,14 @@ impl PacketSource {
                     }
                 }
                 Err(SymphoniaError::ResetRequired) => {
-                    bail!("changes its tracks on the way: split it there first")
+                    return Err(refusal::refused("changes its tracks on the way;".to_owned()));
                 }
                 // What is behind cannot be found again.
                 Err(SymphoniaError::DecodeError(_)) if self.n_packets > 0 => {
-                    self.notes
-                        .push("the file is damaged: what is behind the damage cannot be found".to_owned());
+                    self.notes.push(
+                        "is damaged: what is behind the damage was not found; ffmpeg may find more"
+                            .to_owned(),
+                    );
                     return Ok(false);
                 }
                 Err(error) => return Err(anyhow!(error).context("cannot be read further")),
@@ -310,9 +348,9 @@ impl PacketSource {
         self.windows.pop_front();
         let Some(window) = self.windows.front().copied() else { return Ok(false) };
         self.reader = probe(&self.file, self.hint.as_deref(), Some(window))?;
-        let track = choose(&*self.reader, &Options::default(), &[], &mut Vec::new())?.clone();
+        let track = choose(&*self.reader, &Options::default(), &[], &[], &mut Vec::new())?.clone();
         let Some(CodecParameters::Audio(params)) = &track.codec_params else {
-            bail!("is joined to a file without sound: split it there first");
+            return Err(refusal::refused("is joined to a file without sound;".to_owned()));
         };
         self.announced = match (self.announced, track.num_frames) {
             (Some(before), Some(n)) => Some(before + n),
@@ -331,11 +369,10 @@ impl PacketSource {
             (format.rate_hz, format.n_channels) = (rate_hz, n_channels);
             format.channel_mask = self.decoder.channel_mask();
         } else if rate_hz != format.rate_hz || n_channels > format.n_channels {
-            bail!(
-                "changes from {} Hz, {} channels to {rate_hz} Hz, {n_channels} channels on the way; split it there first",
-                format.rate_hz,
-                format.n_channels
-            );
+            return Err(refusal::refused(format!(
+                "changes from {} Hz, {} channels to {rate_hz} Hz, {n_channels} channels on the way;",
+                format.rate_hz, format.n_channels
+            )));
         }
         Ok(())
     }
@@ -344,7 +381,9 @@ impl PacketSource {
     fn rewind(&mut self) -> Result<()> {
         self.n_rewinds += 1;
         if self.n_rewinds > MAX_REWINDS {
-            bail!("has an edit list that goes back more than {MAX_REWINDS} times: it is damaged");
+            return Err(refusal::damaged(format!(
+                "has an edit list that goes back more than {MAX_REWINDS} times"
+            )));
         }
         self.reader = probe(&self.file, self.hint.as_deref(), None)?;
         self.decoder = PacketDecoder::new(&self.params, self.reader.format_info().short_name)?;

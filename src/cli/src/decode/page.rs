@@ -16,6 +16,8 @@ pub struct Page {
     pub position: Option<u64>,
     /// The stream that it belongs to.
     pub serial: u32,
+    /// Its place among the pages of its stream.
+    pub sequence: u32,
     /// Lengths of the pieces of packets.
     pub lacing: Vec<u8>,
 }
@@ -54,6 +56,7 @@ impl Page {
             is_last: head[5] & 4 != 0,
             position: u64::try_from(position).ok(),
             serial,
+            sequence: u32::from_le_bytes([head[18], head[19], head[20], head[21]]),
             lacing,
         }))
     }

@@ -4,6 +4,8 @@
 //! recorder that lost power has not written the length, or an old one), data that end before it are reported, and chunks
 //! behind it are never taken for sound.
 
+use std::collections::VecDeque;
+
 use anyhow::{Result, anyhow, bail};
 use symphonia::core::audio::Channels;
 use symphonia::core::codecs::audio::well_known::{CODEC_ID_ADPCM_IMA_WAV, CODEC_ID_ADPCM_MS};
@@ -24,6 +26,8 @@ const BLOCK: usize = 1024;
 const MAX_BYTES: usize = 1 << 20;
 /// Bytes behind the data that tell what follows: padding and a chunk's header.
 const LOOK: usize = 32;
+/// More than this is missing from no recording, in seconds: ten days. Its header is wrong.
+const MAX_MISSING_S: u64 = 864_000;
 /// The longest chunk that is believed to follow the data of a pipe.
 const MAX_PIPED_CHUNK: u64 = 1 << 30;
 
@@ -41,6 +45,13 @@ pub struct PlainSource {
     has_tail: bool,
     n_samples: u64,
     n_missing: u64,
+    /// Whether the header announces what cannot be.
+    is_absurd: bool,
+    /// Further runs of samples behind the first: where they begin, and their bytes.
+    runs: VecDeque<(u64, u64)>,
+    n_runs: usize,
+    /// The stated bytes of the run that is read.
+    run_bytes: u64,
     /// Whether the data went on behind their stated length.
     is_longer: bool,
     bytes: Vec<u8>,
@@ -90,6 +101,10 @@ impl PlainSource {
             has_tail: false,
             n_samples: 0,
             n_missing: 0,
+            is_absurd: false,
+            runs: VecDeque::new(),
+            n_runs: 1,
+            run_bytes: left.unwrap_or(0),
             is_longer: false,
             bytes: Vec::new(),
         };
@@ -100,7 +115,9 @@ impl PlainSource {
             // A pipe of no bytes is one whose length was never written.
             (left, None) => left.filter(|&left| left > 0),
         };
-        this.format.n_samples = n_bytes.map(|n_bytes| n_bytes / this.unit_bytes() * this.unit_samples());
+        let n_samples = |n_bytes: u64| n_bytes / this.unit_bytes() * this.unit_samples();
+        let n_behind: u64 = this.runs.iter().map(|&(_, n_bytes)| n_samples(n_bytes)).sum();
+        this.format.n_samples = n_bytes.map(|n_bytes| n_samples(n_bytes) + n_behind);
         Ok(this)
     }
 
@@ -158,6 +175,17 @@ impl PlainSource {
             if !is_name(&name) {
                 break;
             }
+            if &name == b"data" && len > 0 {
+                self.n_runs += 1;
+                let Some(rest) = self.input.left() else {
+                    (self.left, self.run_bytes, self.has_tail) = (Some(len.into()), len.into(), false);
+                    return Ok(());
+                };
+                self.runs.push_back((self.input.at(), u64::from(len).min(rest)));
+                self.input.skip(len.into())?;
+                pass_padding(&mut self.input, len.into())?;
+                continue;
+            }
             self.layout.metadata.read_chunk(&mut self.input, name, len.into())?;
             pass_padding(&mut self.input, len.into())?;
         }
@@ -177,26 +205,35 @@ impl PlainSource {
 
     /// At the end of the stated data: whether there is more.
     fn goes_on(&mut self) -> Result<bool> {
+        if let Some((at, n_bytes)) = self.runs.pop_front() {
+            self.input.seek(at)?;
+            self.left = Some(n_bytes);
+            return Ok(true);
+        }
         if self.has_tail {
             return Ok(false);
         }
         self.has_tail = true;
-        let Announced::Bytes(n_bytes) = self.layout.announced else { return Ok(false) };
-        self.is_longer = self.is_more_data(n_bytes)?;
+        if self.layout.announced == Announced::Open {
+            return Ok(false);
+        }
+        self.is_longer = self.is_more_data(self.run_bytes)?;
         if self.is_longer {
             self.left = None;
-        } else {
-            self.read_tail()?;
+            return Ok(true);
         }
-        Ok(self.is_longer)
+        self.read_tail()?;
+        Ok(!self.has_tail)
     }
 
     /// Data that ended before their stated length.
     fn note_missing(&mut self, left: u64) {
         // Lengths that count the header in, or all of the file but its first 8 bytes: nothing is missing.
         let is_file_size = left == self.data_at || left + 8 == self.data_at;
-        if !is_file_size {
-            self.n_missing = left / self.unit_bytes() * self.unit_samples();
+        let n_missing = (left / self.unit_bytes()).saturating_mul(self.unit_samples());
+        self.is_absurd = n_missing / u64::from(self.format.rate_hz) > MAX_MISSING_S;
+        if !is_file_size && !self.is_absurd {
+            self.n_missing = n_missing;
         }
     }
 }
@@ -211,8 +248,10 @@ impl Source for PlainSource {
     }
 
     fn read(&mut self, block: &mut Vec<Vec<f32>>) -> Result<bool> {
-        if self.left.is_some_and(|left| left < self.unit_bytes()) && !self.goes_on()? {
-            return Ok(false);
+        while self.left.is_some_and(|left| left < self.unit_bytes()) {
+            if !self.goes_on()? {
+                return Ok(false);
+            }
         }
         let unit = self.layout.block_align;
         let n_units = match self.decoder {
@@ -259,6 +298,14 @@ impl Source for PlainSource {
                      all {held_s:.2} s were read"
                 ),
             });
+        }
+        if self.is_absurd {
+            notes.push(
+                "its header announces a length that no recording has: all that is there was read".to_owned(),
+            );
+        }
+        if self.n_runs > 1 {
+            notes.push(format!("holds {} runs of samples (data chunks): they were joined", self.n_runs));
         }
         Findings { n_missing: self.n_missing, notes, ..Findings::default() }
     }
@@ -417,6 +464,23 @@ mod tests {
             let (n_samples, n_missing, notes, _) = read(&wav(announced, tail));
             assert_eq!((n_samples, n_missing, notes.len()), expected, "{announced} {tail:?} {notes:?}");
         }
+    }
+
+    #[test]
+    fn several_runs_of_samples_are_joined_and_a_description_may_follow() {
+        let more = b"LIST\x04\0\0\0INFOdata\x04\0\0\0abcddata\x02\0\0\0ef";
+        let (n_samples, n_missing, notes, _) = read(&wav(2_000, more));
+        assert_eq!((n_samples, n_missing), (1_003, 0));
+        assert!(notes[0].contains("3 runs"), "{notes:?}");
+        // The description last: of a file only.
+        let whole = wav(2_000, b"");
+        let bytes = [&whole[..12], &whole[36..], &whole[12..36]].concat();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        let mut input = Input::file(file).unwrap();
+        let layout = riff::read(&mut input).unwrap();
+        assert_eq!((input.at(), layout.rate_hz), (20, 8_000));
+        assert!(riff::read(&mut Input::pipe(Box::new(Cursor::new(bytes)))).is_err());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use symphonia::core::meta::MetadataOptions;
 use symphonia::default::get_probe;
 
 use super::windows::{Part, Window};
-use super::{edits, refusal};
+use super::{edits, matroska, refusal};
 use crate::decode::foreign::foreign;
 
 /// Opens a file, or a window of it, from its start.
@@ -37,6 +37,8 @@ struct CutFile {
     part: Part,
     /// Where the boxes end, if the file ends before.
     cut_end: Option<u64>,
+    /// Whether it is a Matroska that is cut off, whose index at its end is not to be looked for.
+    is_cut_matroska: bool,
 }
 
 impl CutFile {
@@ -45,8 +47,13 @@ impl CutFile {
             None => edits::outline(&mut file).and_then(|outline| outline.cut_end),
             Some(_) => None,
         };
+        let is_cut_matroska = window.is_none() && matroska::cut_end(&mut file).is_some();
         let end = file.seek(SeekFrom::End(0))?;
-        Ok(Self { part: Part::new(file, window.unwrap_or(Window { start: 0, end }))?, cut_end })
+        Ok(Self {
+            part: Part::new(file, window.unwrap_or(Window { start: 0, end }))?,
+            cut_end,
+            is_cut_matroska,
+        })
     }
 }
 
@@ -70,12 +77,12 @@ impl io::Seek for CutFile {
 
 impl MediaSource for CutFile {
     fn is_seekable(&self) -> bool {
-        true
+        !self.is_cut_matroska
     }
 
     fn byte_len(&self) -> Option<u64> {
         // Where this is not known, no tags are looked for at the end.
-        self.cut_end.is_none().then_some(self.part.len())
+        (self.cut_end.is_none() && !self.is_cut_matroska).then_some(self.part.len())
     }
 }
 

@@ -35,6 +35,11 @@ pub fn refused(what: String) -> Error {
     Refusal { what, program: Program::Ffmpeg, input: None }.into()
 }
 
+/// The error of a file that makes no sense, for what `what` says of it.
+pub fn damaged(what: impl fmt::Display) -> Error {
+    refused(format!("{what}: it is damaged; if a player opens it,"))
+}
+
 /// An error on this input: a refusal's command names it.
 pub fn named(mut error: Error, input: &Refused) -> Error {
     if let Some(refusal) = error.downcast_mut::<Refusal>() {
@@ -91,16 +96,22 @@ pub fn mp4_codec(code: [u8; 4]) -> String {
         b"sawb" => "AMR-WB speech",
         b"mha1" | b"mhm1" => "MPEG-H",
         b"spex" => "Speex",
+        b"mp4a" => "neither AAC nor MP3",
         [0, ..] => return "a codec that is not known here".to_owned(),
         code => return format!("the codec \"{}\"", String::from_utf8_lossy(&code[..]).escape_default()),
     };
     name.to_owned()
 }
 
+/// Whether an MP4's codec is one that is known and not read.
+pub fn is_foreign(code: [u8; 4]) -> bool {
+    &code != b"mp4a" && !mp4_codec(code).starts_with("the codec")
+}
+
 /// The name of the container that a file of these first bytes is, where it is one that is known and not read.
 pub fn container(head: &[u8]) -> Option<&'static str> {
     let at = |from: usize, magic: &[u8]| head.get(from..from + magic.len()) == Some(magic);
-    let known: [(usize, &[u8], &str); 21] = [
+    let known: [(usize, &[u8], &str); 27] = [
         (8, b"AVI ", "AVI video"),
         (0, &[0x30, 0x26, 0xb2, 0x75, 0x8e, 0x66, 0xcf, 0x11], "Windows Media (ASF: WMA or WMV)"),
         (0, b"#!AMR", "AMR speech"),
@@ -122,6 +133,12 @@ pub fn container(head: &[u8]) -> Option<&'static str> {
         (8, b"8SVX", "an Amiga recording (8SVX)"),
         (0, &[0x64, 0xa3], "an IRCAM recording"),
         (0, &[0x0b, 0x77], "AC-3"),
+        (0, &[0x7f, 0xfe, 0x80, 0x01], "DTS"),
+        (0, &[0xfe, 0x7f, 0x01, 0x80], "DTS"),
+        (0, &[0x1f, 0xff, 0xe8, 0x00], "DTS"),
+        (0, &[0xff, 0x1f, 0x00, 0xe8], "DTS"),
+        (0, &[0, 0, 1, 0xba], "an MPEG program stream (MPG, VOB)"),
+        (0, &[0, 0, 1, 0xb3], "MPEG video"),
     ];
     let by_magic = known.iter().find(|(from, magic, _)| at(*from, magic)).map(|(_, _, name)| *name);
     // Transport streams repeat their sync byte every 188 bytes.

@@ -4,7 +4,7 @@
 //! 4 GiB, and believes the lengths. What writers leave in them when they are cut off, or write into a pipe, is recognised
 //! here and, at the end of the data, in [`super::plain`].
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::input::Input;
 use super::layout::{Announced, Codec, Layout, Tail};
@@ -42,7 +42,14 @@ pub fn read(input: &mut Input) -> Result<Layout> {
 
 /// The error of a file without samples.
 fn no_data() -> anyhow::Error {
-    anyhow::anyhow!("ends before its samples begin (no data chunk): it is cut off, or holds no recording")
+    anyhow::anyhow!(
+        "ends before its samples begin (no data chunk): it is cut off, or holds no recording; there is nothing in it to denoise"
+    )
+}
+
+/// The error of samples that nothing describes.
+fn no_fmt() -> anyhow::Error {
+    refusal::refused("has no description of its samples (fmt chunk), so that nobody knows what they are; if a player opens it,".to_owned())
 }
 
 fn read_riff(input: &mut Input, head: &[u8]) -> Result<Layout> {
@@ -57,12 +64,30 @@ fn read_riff(input: &mut Input, head: &[u8]) -> Result<Layout> {
     let mut fmt = None;
     let mut long_data = None;
     let mut metadata = Metadata::default();
+    // Samples in front of their description: where they begin.
+    let mut passed: Option<(u64, u32)> = None;
     loop {
-        let Some((name, len)) = chunk_header(input, is_big_endian)? else { return Err(no_data()) };
+        let (name, len) = match (chunk_header(input, is_big_endian)?, passed, fmt) {
+            (_, Some((at, len)), Some(_)) => {
+                input.seek(at)?;
+                (*b"data", len)
+            }
+            (Some(header), ..) => header,
+            (None, None, _) => return Err(no_data()),
+            (None, Some(_), None) => return Err(no_fmt()),
+        };
         match &name {
+            b"data" if fmt.is_none() && input.len().is_some() => {
+                passed = Some((input.at(), len));
+                input.skip(len.into())?;
+            }
+            // Several runs of samples: a list of data chunks.
+            b"LIST" if input.peek(4)?.starts_with(b"wavl") => {
+                input.skip(4)?;
+                continue;
+            }
             b"data" => {
-                let fmt: Fmt =
-                    fmt.ok_or_else(|| anyhow::anyhow!("has no description of its samples (fmt chunk)"))?;
+                let fmt: Fmt = fmt.ok_or_else(no_fmt)?;
                 let announced = match long_data {
                     Some(0) | None => announced(len),
                     Some(bytes) if len == u32::MAX => Announced::Bytes(bytes),
@@ -123,8 +148,7 @@ fn read_wave64(input: &mut Input) -> Result<Layout> {
         let name = [header[0], header[1], header[2], header[3]];
         match &name {
             b"data" => {
-                let fmt: Fmt =
-                    fmt.ok_or_else(|| anyhow::anyhow!("has no description of its samples (fmt chunk)"))?;
+                let fmt: Fmt = fmt.ok_or_else(no_fmt)?;
                 let is_open = len >= u64::MAX >> 1;
                 let announced = if is_open { Announced::Open } else { Announced::Bytes(content) };
                 return fmt.layout("w64", false, announced, Tail::Wave64, metadata);
@@ -159,10 +183,10 @@ impl Fmt {
     fn read(bytes: &[u8], is_big_endian: bool) -> Result<Self> {
         const EXTENSIBLE: u16 = 0xfffe;
         if bytes.len() < 14 {
-            bail!(
-                "has a description of {} bytes (fmt chunk), too short for any codec: it is damaged",
+            return Err(refusal::damaged(format!(
+                "has a description of {} bytes (fmt chunk), too short for any codec",
                 bytes.len()
-            );
+            )));
         }
         let word = |at: usize| -> u16 {
             let bytes = [bytes.get(at), bytes.get(at + 1)].map(|byte| byte.copied().unwrap_or(0));
@@ -191,7 +215,10 @@ impl Fmt {
             this.code = 1;
         }
         if this.n_channels == 0 || this.rate_hz == 0 {
-            bail!("states {} channels at {} Hz (fmt chunk): it is damaged", this.n_channels, this.rate_hz);
+            return Err(refusal::damaged(format!(
+                "states {} channels at {} Hz (fmt chunk)",
+                this.n_channels, this.rate_hz
+            )));
         }
         Ok(this)
     }
@@ -248,7 +275,7 @@ impl Fmt {
     fn int(self) -> Result<Encoding> {
         let n_bytes = self.container_bytes();
         if !(1..=8).contains(&n_bytes) {
-            bail!("states samples of {} bits (fmt chunk): it is damaged", self.n_bits);
+            return Err(refusal::damaged(format!("states samples of {} bits (fmt chunk)", self.n_bits)));
         }
         let n_bits = if self.n_bits == 0 { n_bytes as u32 * 8 } else { self.n_bits.into() };
         Ok(Encoding::Int { n_bytes, n_bits, is_unsigned: n_bytes == 1 })

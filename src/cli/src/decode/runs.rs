@@ -1,6 +1,6 @@
 //! Counts the frames of an MPEG stream, run by run: a run has one format and one encoder, and a decoder of its own.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::aac::{AacStream, N_LOOK};
 use super::asc::Config;
@@ -10,6 +10,12 @@ use super::xing::{EncoderInfo, usual_delay};
 
 /// More runs than anyone joins: a limit for damaged files.
 const MAX_RUNS: usize = 100_000;
+
+/// More holes in a run than are told apart.
+const MAX_HOLES: usize = 10_000;
+
+/// A hole longer than this is a count that makes no sense, in seconds.
+const MAX_GAP_S: u64 = 600;
 
 /// More frames than are ever missing: a year's.
 const MAX_MISSING: u64 = 1_200_000_000;
@@ -32,6 +38,10 @@ pub struct Run {
     /// Bytes that it states, and those that there are, its own included.
     stated_bytes: Option<u64>,
     n_bytes: u64,
+    /// Holes: the frames before each, and the bytes in it that are no frames.
+    holes: Vec<(u64, u64)>,
+    /// Of these, those whose length is known: the frames before each, and the frames that are missing there.
+    pub gaps: Vec<(u64, u64)>,
     /// Sample rate and channels of what is decoded.
     pub rate_hz: u32,
     /// Channels of what is decoded.
@@ -56,6 +66,8 @@ impl Run {
             counted: info.n_frames,
             stated_bytes: info.n_bytes,
             n_bytes: 0,
+            holes: Vec::new(),
+            gaps: Vec::new(),
             rate_hz: header.rate_hz,
             n_channels: header.n_channels,
             channel_mask: None,
@@ -92,22 +104,59 @@ impl Run {
         let n_decoded = match self.header.family {
             Family::Layer(_) | Family::Adts(_) => self.n_announced * self.factor(),
             Family::Latm => self.n_frames * self.n_latm,
-        };
+        } + self.n_gap_frames() * self.frame_samples(&self.header);
         n_decoded.saturating_sub(self.trim.0).saturating_sub(self.n_trim_end())
     }
 
-    /// Samples that its encoder counted and that are not there. A count is wrong where all bytes are there that the encoder
-    /// states beside it.
+    /// Samples that its encoder counted and that are missing nobody knows where.
     pub fn n_missing(&self) -> u64 {
+        (self.n_missing_frames() - self.n_gap_frames()) * self.frame_samples(&self.header)
+    }
+
+    /// Frames that its encoder counted and that are not there. A count is wrong where all bytes are there that the encoder
+    /// states beside it.
+    fn n_missing_frames(&self) -> u64 {
         let is_whole = self.stated_bytes.is_some_and(|stated| stated <= self.n_bytes);
         let n_frames = self.counted.filter(|_| !is_whole).unwrap_or(0).saturating_sub(self.n_frames);
         // A placeholder.
-        if n_frames > MAX_MISSING { 0 } else { n_frames * self.frame_samples(&self.header) }
+        if n_frames > MAX_MISSING { 0 } else { n_frames }
+    }
+
+    fn n_gap_frames(&self) -> u64 {
+        self.gaps.iter().map(|&(_, n_frames)| n_frames).sum()
+    }
+
+    /// Where the holes are whose length nobody knows, in samples per channel at the rate of what is decoded.
+    pub fn unknown_holes(&self) -> impl Iterator<Item = u64> {
+        let holes = if self.gaps.is_empty() { &self.holes[..] } else { &[] };
+        holes.iter().map(|&(at, _)| (at * self.frame_samples(&self.header)).saturating_sub(self.trim.0))
+    }
+
+    /// Gives the frames that are missing to the holes, each in proportion to its bytes, unless the end is missing as well or
+    /// the count does not fit the bytes.
+    fn place_gaps(&mut self, is_cut: bool) {
+        let n_missing = self.n_missing_frames();
+        let n_bytes: u64 = self.holes.iter().map(|&(_, n_bytes)| n_bytes).sum();
+        let missing_bytes = self.stated_bytes.map_or(n_bytes, |stated| stated.saturating_sub(self.n_bytes));
+        let n_likely = missing_bytes * self.n_frames / self.n_bytes.max(1);
+        let is_likely = (n_likely / 2..=2 * n_likely + 8).contains(&n_missing)
+            && n_missing * self.header.n_samples <= MAX_GAP_S * u64::from(self.header.rate_hz);
+        if is_cut || n_missing == 0 || n_bytes == 0 || !is_likely {
+            return;
+        }
+        let share = |n: u64| (u128::from(n_missing) * u128::from(n) / u128::from(n_bytes)) as u64;
+        let mut passed = 0;
+        for &(at, n_bytes) in &self.holes {
+            let before = share(passed);
+            passed += n_bytes;
+            self.gaps.push((at, share(passed) - before));
+        }
     }
 
     /// Padding is at the end that the encoder counted to; further frames have none.
     fn n_trim_end(&self) -> u64 {
-        if self.counted.is_none_or(|counted| counted == self.n_frames) { self.trim.1 } else { 0 }
+        let n_frames = self.n_frames + self.n_gap_frames();
+        if self.counted.is_none_or(|counted| counted == n_frames) { self.trim.1 } else { 0 }
     }
 
     /// A decoder for its frames, if they are AAC.
@@ -196,7 +245,7 @@ pub fn scan(frames: &mut Frames) -> Result<(Vec<Run>, u64)> {
         let is_new = !is_begun && (is_joined || runs.last().is_none_or(|run| !run.header.is_like(&header)));
         if is_new || info.is_some() {
             if runs.len() == MAX_RUNS {
-                bail!("changes its format more than {MAX_RUNS} times: it is damaged");
+                return Err(refusal::damaged(format!("changes its format more than {MAX_RUNS} times")));
             }
             runs.push(Run::new(header, at, info));
             is_begun = info.is_some();
@@ -215,11 +264,18 @@ pub fn scan(frames: &mut Frames) -> Result<(Vec<Run>, u64)> {
         if run.n_frames == 0 && run.trim == (0, 0) && frames.n_foreign() == n_foreign {
             run.trim.0 = usual_delay(&header, &frame);
         }
+        if run.n_frames > 0 && frames.n_foreign() > n_foreign && run.holes.len() < MAX_HOLES {
+            run.holes.push((run.n_frames, frames.n_foreign() - n_foreign));
+        }
         n_foreign = frames.n_foreign();
         run.n_frames += 1;
         run.n_announced += header.n_samples;
     }
     runs.retain(|run| run.n_frames > 0);
+    let last = runs.len().saturating_sub(1);
+    for (index, run) in runs.iter_mut().enumerate() {
+        run.place_gaps(index == last && frames.is_cut());
+    }
     let n_foreign = frames.n_foreign();
     let mut looked: Vec<Run> = Vec::new();
     for run in &mut runs {
@@ -244,4 +300,70 @@ pub fn scan(frames: &mut Frames) -> Result<(Vec<Run>, u64)> {
     }
     runs.retain(|run| run.n_frames > 0);
     Ok((runs, n_foreign))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::decode::input::Input;
+
+    /// Bytes of a frame: MPEG-1 layer 3, 128 kbit/s, 44.1 kHz, stereo.
+    const N_FRAME: usize = 417;
+
+    /// An encoder's header that counts 20 frames, and they.
+    fn file() -> Vec<u8> {
+        let mut frame = vec![0xff, 0xfb, 0x90, 0x00];
+        frame.resize(N_FRAME, 0);
+        let mut info = frame.clone();
+        info[36..44].copy_from_slice(b"Info\0\0\0\x03");
+        info[44..48].copy_from_slice(&20_u32.to_be_bytes());
+        info[48..52].copy_from_slice(&(21 * N_FRAME as u32).to_be_bytes());
+        [info, frame.repeat(20)].concat()
+    }
+
+    fn run_of(bytes: &[u8]) -> Run {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        let mut frames = Frames::new(Input::file(file).unwrap(), 0, u64::MAX).unwrap();
+        let (runs, _) = scan(&mut frames).unwrap();
+        assert_eq!(runs.len(), 1);
+        runs[0].clone()
+    }
+
+    #[test]
+    fn a_hole_is_as_long_as_what_is_missing() {
+        let whole = run_of(&file());
+        assert_eq!((whole.n_missing(), whole.n_samples()), (0, 20 * 1152 - 1105));
+        // Zeros in the place of three frames; pieces of two and all between them lost.
+        let mut zeros = file();
+        zeros[9 * N_FRAME..12 * N_FRAME].fill(0);
+        let mut lost = file();
+        lost.drain(9 * N_FRAME + 200..12 * N_FRAME + 300);
+        for (bytes, gap) in [(zeros, (8, 3)), (lost, (9, 4))] {
+            let run = run_of(&bytes);
+            assert_eq!(
+                (run.gaps.clone(), run.n_missing(), run.n_samples()),
+                (vec![gap], 0, whole.n_samples())
+            );
+            assert_eq!(run.unknown_holes().count(), 0);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_placed_is_reported() {
+        // The end is missing as well.
+        let mut both = file();
+        both[5 * N_FRAME..7 * N_FRAME].fill(0);
+        both.truncate(16 * N_FRAME + 100);
+        let run = run_of(&both);
+        assert_eq!((run.gaps.len(), run.n_missing()), (0, 7 * 1152));
+        assert_eq!(run.unknown_holes().collect::<Vec<_>>(), [4 * 1152 - 1105]);
+        // A count that its bytes do not bear out.
+        let mut wrong = file();
+        wrong[44..48].copy_from_slice(&900_000_u32.to_be_bytes());
+        wrong[9 * N_FRAME..12 * N_FRAME].fill(0);
+        assert!(run_of(&wrong).gaps.is_empty());
+    }
 }

@@ -1,5 +1,6 @@
 //! Which of several audio tracks is read.
 
+use super::edits::TrackEdits;
 use anyhow::{Result, anyhow};
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::formats::{FormatReader, Track, TrackType};
@@ -7,7 +8,8 @@ use symphonia::core::formats::{FormatReader, Track, TrackType};
 use super::{Options, TrackChoice, refusal};
 
 /// The track that is asked for, else the default one; a note says that there are several. `codecs` are names of those that
-/// the container has, for words on what is not read.
+/// the container has, for words on what is not read; `not_default` the tracks that Matroska names so, whose absent flags
+/// symphonia 0.6 takes for unset ones.
 ///
 /// # Errors
 /// There is no audio track, or not the one that is asked for.
@@ -15,6 +17,7 @@ pub fn choose<'a>(
     reader: &'a dyn FormatReader,
     options: &Options,
     codecs: &[String],
+    not_default: &[u32],
     notes: &mut Vec<String>,
 ) -> Result<&'a Track> {
     let is_audio = |track: &&Track| matches!(track.codec_params, Some(CodecParameters::Audio(_)));
@@ -26,38 +29,68 @@ pub fn choose<'a>(
         let what = if reader.tracks().is_empty() { "no track" } else { "no audio track" };
         return Err(refusal::refused(format!("holds {what} that Tacet reads;")));
     }
+    let default = match not_default {
+        [] => {
+            let default = reader.default_track(TrackType::Audio).map(|track| track.id);
+            tracks.iter().position(|track| Some(track.id) == default)
+        }
+        _ => tracks.iter().position(|track| !not_default.contains(&track.id)),
+    };
+    let default = default.unwrap_or(0);
+    let languages: Vec<&str> = tracks.iter().map(|track| track.language.as_deref().unwrap_or("")).collect();
+    Ok(tracks[pick(&languages, default, options, notes)?])
+}
+
+/// The same of an MP4, by its own description: symphonia passes over the tracks that it does not know, or refuses them all,
+/// and has no default. `None` if no track of sound is described.
+///
+/// # Errors
+/// There is no track as it is asked for.
+pub fn choose_described<'a>(
+    tracks: &'a [TrackEdits],
+    options: &Options,
+    notes: &mut Vec<String>,
+) -> Result<Option<&'a TrackEdits>> {
+    let tracks: Vec<&TrackEdits> = tracks.iter().filter(|track| track.is_sound).collect();
+    if tracks.is_empty() {
+        return Ok(None);
+    }
+    let is_read = |track: &&TrackEdits| !refusal::is_foreign(track.codec);
+    let default = tracks.iter().position(|track| track.is_enabled && is_read(track));
+    let default = default.or_else(|| tracks.iter().position(is_read)).unwrap_or(0);
+    let languages: Vec<&str> = tracks.iter().map(|track| &*track.language).collect();
+    Ok(Some(tracks[pick(&languages, default, options, notes)?]))
+}
+
+/// The index of the track that is asked for among those of these languages.
+fn pick(languages: &[&str], default: usize, options: &Options, notes: &mut Vec<String>) -> Result<usize> {
     let list = || {
-        let name = |(index, track): (usize, &&Track)| match track.language.as_deref() {
-            Some(language) if !language.is_empty() && language != "und" => {
-                format!("{} ({language})", index + 1)
-            }
-            _ => format!("{}", index + 1),
+        let name = |(index, &language): (usize, &&str)| match language {
+            "" | "und" => format!("{}", index + 1),
+            language => format!("{} ({language})", index + 1),
         };
-        tracks.iter().enumerate().map(name).collect::<Vec<_>>().join(", ")
+        languages.iter().enumerate().map(name).collect::<Vec<_>>().join(", ")
     };
     let found = match &options.track {
         None => {
-            let track = reader.default_track(TrackType::Audio).or(tracks.first().copied());
-            let track = track.ok_or_else(|| anyhow!("holds no audio track"))?;
-            if tracks.len() > 1 {
-                let index = tracks.iter().position(|other| other.id == track.id).map_or(1, |index| index + 1);
+            if languages.len() > 1 {
                 notes.push(format!(
-                    "holds {} audio tracks ({}): track {index} was read; --track chooses another",
-                    tracks.len(),
-                    list()
+                    "holds {} audio tracks ({}): track {} was read; --track chooses another",
+                    languages.len(),
+                    list(),
+                    default + 1
                 ));
             }
-            Some(track)
+            Some(default)
         }
-        Some(TrackChoice::Number(number)) => tracks.get(number.get() - 1).copied(),
-        Some(TrackChoice::Language(language)) => tracks
-            .iter()
-            .copied()
-            .find(|track| is_language(track.language.as_deref().unwrap_or(""), language)),
+        Some(TrackChoice::Number(number)) => Some(number.get() - 1).filter(|&index| index < languages.len()),
+        Some(TrackChoice::Language(wanted)) => {
+            languages.iter().position(|language| is_language(language, wanted))
+        }
     };
     found.ok_or_else(|| {
         let wanted = options.track.as_ref().map(ToString::to_string).unwrap_or_default();
-        anyhow!("has no audio track {wanted}; it has {}", list())
+        anyhow!("has no audio track {wanted}; it has {}: choose one of these with --track", list())
     })
 }
 
@@ -90,6 +123,41 @@ fn is_language(of_track: &str, wanted: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A track that is not enabled, or that nothing here decodes, is read on request only.
+    #[test]
+    fn the_first_enabled_track_is_the_default() {
+        let track = |track_id, is_enabled, codec: &[u8; 4]| TrackEdits {
+            track_id,
+            is_enabled,
+            is_sound: true,
+            codec: *codec,
+            ..TrackEdits::default()
+        };
+        let picture = TrackEdits { is_enabled: true, track_id: 9, ..TrackEdits::default() };
+        let chosen = |tracks: &[TrackEdits], options: &Options| {
+            let mut notes = Vec::new();
+            let track = choose_described(tracks, options, &mut notes).unwrap();
+            (track.map(|track| track.track_id), notes.len())
+        };
+        let plain = Options::default();
+        let three = [
+            picture.clone(),
+            track(1, false, b"mp4a"),
+            track(2, true, b"ac-3"),
+            track(3, true, b"mp4a"),
+            track(4, true, b"mp4a"),
+        ];
+        assert_eq!(chosen(&three, &plain), (Some(3), 1));
+        let first = Options { track: "1".parse().ok(), by_ffmpeg: false };
+        assert_eq!(chosen(&three, &first), (Some(1), 0));
+        // None enabled: the first.
+        assert_eq!(chosen(&three[..2], &plain), (Some(1), 0));
+        assert_eq!(chosen(&[picture], &plain), (None, 0));
+        let sixth = Options { track: "6".parse().ok(), by_ffmpeg: false };
+        let error = choose_described(&three, &sixth, &mut Vec::new()).unwrap_err().to_string();
+        assert!(error.contains("no audio track 6; it has 1, 2, 3, 4"), "{error}");
+    }
 
     #[test]
     fn languages_by_their_common_codes() {

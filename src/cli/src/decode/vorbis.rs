@@ -1,10 +1,10 @@
 //! Vorbis of more than two channels, by lewton: symphonia 0.6.1 undoes the coupling of channels in the wrong order.
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::Result;
 use lewton::audio::{PreviousWindowRight, get_decoded_sample_count, read_audio_packet_generic};
 use lewton::header::{IdentHeader, SetupHeader, read_header_ident, read_header_setup};
 
-use super::xiph;
+use super::{refusal, xiph};
 use crate::decode::foreign::foreign;
 
 /// Bytes of a Vorbis stream's first packet.
@@ -30,7 +30,7 @@ impl VorbisStream {
     /// They make no sense.
     pub fn new(headers: &[u8]) -> Result<Self> {
         let Some((ident, setup)) = headers.split_at_checked(IDENT_LEN) else {
-            bail!("has no description of its Vorbis stream: it is damaged");
+            return Err(refusal::damaged("has no description of its Vorbis stream"));
         };
         foreign(|| {
             let ident = read_header_ident(ident)?;
@@ -40,7 +40,7 @@ impl VorbisStream {
             Ok(Self { ident, setup, window: PreviousWindowRight::new(), last: None, ahead })
         })?
         .map_err(|error: lewton::header::HeaderReadError| {
-            anyhow!("has a description of its Vorbis stream that makes no sense ({error}): it is damaged")
+            refusal::damaged(format!("has a description of its Vorbis stream that makes no sense ({error})"))
         })
     }
 

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 use tacet_realtime::denoiser::Settings;
 
 use super::engine::Engines;
@@ -75,7 +75,7 @@ pub fn run(task: &Task, context: &Context<'_>) -> Result<Done> {
         (false, Place::Standard) => {
             let stdout = BufWriter::with_capacity(PIPE_BYTES, io::stdout().lock());
             let (n_over, note, _) =
-                stream_wav(&mut flow, stdout, spec, &progress).context("standard output")?;
+                stream_wav(&mut flow, stdout, spec, &progress).context("cannot write to standard output")?;
             (n_over, None, note)
         }
         (false, Place::File(path)) => write_wav(&mut flow, path, spec, &progress)?,
@@ -156,7 +156,7 @@ fn write_flac(flow: &mut Flow<'_>, place: &Place, spec: &Spec, progress: &FilePr
     file.seek(SeekFrom::Start(0))?;
     match &mut output {
         Some(output) => io::copy(&mut file, output)?,
-        None => io::copy(&mut file, &mut io::stdout().lock()).context("standard output")?,
+        None => io::copy(&mut file, &mut io::stdout().lock()).context("cannot write to standard output")?,
     };
     Ok((n_over, output, note))
 }
@@ -254,7 +254,7 @@ impl<'a> Flow<'a> {
             // Ends the decoding where it has not ended yet.
             drop(blocks);
             let decoded = decoding.join().unwrap_or_else(|_| Err(Panicked("no message".to_owned())));
-            decoded.map_err(|Panicked(text)| anyhow!("{} ({text})", super::BROKEN))?;
+            decoded?;
             flowed.and_then(|()| pipeline.finish(watch, &mut sink)).map_err(|error| engines.explain(error))
         })
     }

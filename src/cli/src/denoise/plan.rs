@@ -114,7 +114,7 @@ fn long_name(output: &Path) -> Option<String> {
     let n_bytes = name.len();
     (n_bytes > MAX_NAME).then(|| {
         format!(
-            "its output's name has {n_bytes} bytes, more than the {MAX_NAME} that file systems allow ({}): choose one with -o",
+            "its output's name has {n_bytes} bytes, more than the {MAX_NAME} that file systems allow ({}): choose one with -o or --out-dir",
             name.display()
         )
     })
@@ -245,7 +245,10 @@ fn refuse_overlap(args: &Args, inputs: &[Input], tasks: &mut [Task]) -> Result<(
     }
     for (file, writers) in written.iter().filter(|(_, writers)| writers.len() > 1) {
         if tasks.len() == 1 {
-            return Err(usage(format!("two outputs would be written to {}", file.display())));
+            return Err(usage(format!(
+                "two outputs would be written to {}: give them different names",
+                file.display()
+            )));
         }
         for &writer in writers {
             let other = writers.iter().find(|&&other| other != writer).map_or(writer, |&other| other);
@@ -263,7 +266,10 @@ fn refuse_overlap(args: &Args, inputs: &[Input], tasks: &mut [Task]) -> Result<(
         } else {
             refuse_input(inputs, json)?;
             if written.contains_key(&resolved(json)) {
-                return Err(usage(format!("two outputs would be written to {}", json.display())));
+                return Err(usage(format!(
+                    "two outputs would be written to {}: give them different names",
+                    json.display()
+                )));
             }
         }
     }

@@ -316,7 +316,9 @@ fn warnings(spec: &Spec, measured: &Measured) -> Vec<String> {
     }
     if blemishes.n_damaged_samples > 0 {
         let damaged_s = seconds(blemishes.n_damaged_samples);
-        warnings.push(format!("{damaged_s:.2} s of it are damaged and became silence"));
+        warnings.push(format!(
+            "{damaged_s:.2} s of it are damaged and became silence; copy it again if the original is whole"
+        ));
     }
     if blemishes.n_gap_samples > 0 {
         let gap_s = seconds(blemishes.n_gap_samples);
@@ -326,7 +328,8 @@ fn warnings(spec: &Spec, measured: &Measured) -> Vec<String> {
     }
     if blemishes.n_missing > 0 {
         let missing_s = seconds(blemishes.n_missing);
-        warnings.push(format!("the file is cut off: {missing_s:.2} s that it announces are not there"));
+        warnings.push(format!("{missing_s:.2} s that it announces are not there: it is cut off, or pieces of it are lost; copy it again if the \
+             original is whole"));
     }
     if let Some(lost_db) = measured.active.lost_db() {
         warnings.push(format!(

@@ -1,0 +1,216 @@
+//! PCM in MP4, M4A and MOV, by the track's own table of samples: of any number of channels and every way to store them,
+//! most of which symphonia 0.6 refuses.
+
+use std::collections::VecDeque;
+use std::fs::File;
+
+use anyhow::{Context as _, Result};
+
+use super::edits::{self, TrackEdits};
+use super::input::Input;
+use super::metadata::Metadata;
+use super::parts::{Part, part};
+use super::probe::probe;
+use super::sample_table::{Description, Run, runs};
+use super::tracks::choose_described;
+use super::{Findings, Format, Options, Source, refusal};
+use crate::decode::foreign::foreign;
+
+/// Samples per channel of a block, and its most bytes.
+const BLOCK: u64 = 4_096;
+const MAX_BYTES: u64 = 1 << 20;
+/// Passes over the samples, for edits that go back.
+const MAX_REWINDS: u32 = 1_000;
+
+/// A track of PCM being read.
+pub struct MovSource {
+    input: Input,
+    description: Description,
+    runs: Vec<Run>,
+    parts: VecDeque<Part>,
+    format: Format,
+    /// Samples that the file can hold: tables that point at the same bytes again and again are cut off there.
+    n_held: u64,
+    is_whole: bool,
+    /// Behind the sample that was read last.
+    position: u64,
+    n_rewinds: u32,
+    n_handed_out: u64,
+    n_lead: u64,
+    notes: Vec<String>,
+    metadata: Metadata,
+    bytes: Vec<u8>,
+}
+
+impl MovSource {
+    /// The chosen track of an MP4, if it is PCM whose samples a table lists; `None` for anything else.
+    ///
+    /// # Errors
+    /// The file cannot be read, or has not the track that is asked for.
+    pub fn open(mut file: File, extension: Option<&str>, options: &Options) -> Result<Option<Self>> {
+        let tracks = edits::read(&mut file);
+        let mut notes = Vec::new();
+        let Some(track) = choose_described(&tracks, options, &mut notes)? else { return Ok(None) };
+        let Some(description) = Description::read(&track.tables.stsd, track.timescale) else {
+            return Ok(None);
+        };
+        let is_fragmented = edits::outline(&mut file).is_some_and(|outline| outline.is_fragmented);
+        let mut input = Input::file(file.try_clone().context("cannot be opened again")?)?;
+        let runs = runs(&mut input, &track.tables, description.frame_bytes())?;
+        if runs.is_empty() || is_fragmented {
+            return Ok(None);
+        }
+        let mut metadata = Metadata::default();
+        // symphonia reads the tags, but not of every file that is read here.
+        match probe(&file, extension, None) {
+            Ok(mut reader) => foreign(|| metadata.read_tags(&mut *reader))?,
+            Err(_) if track.has_tags => metadata.lost.push("the tags of the file".to_owned()),
+            Err(_) => {}
+        }
+        // The two share a position.
+        let input = Input::file(file)?;
+        Ok(Some(Self::new(input, track, description, runs, metadata, notes)))
+    }
+
+    fn new(
+        input: Input,
+        track: &TrackEdits,
+        description: Description,
+        runs: Vec<Run>,
+        metadata: Metadata,
+        notes: Vec<String>,
+    ) -> Self {
+        let Description { encoding, is_big_endian, rate_hz, n_channels, channel_mask } = description;
+        let n_bytes = input.len().unwrap_or(0);
+        let frame_bytes = description.frame_bytes();
+        let n_listed = runs.last().map_or(0, |run| run.start.saturating_add(run.n_frames));
+        let n_held = n_listed.min(n_bytes / frame_bytes);
+        let is_in = |run: &Run| {
+            let end = run.n_frames.checked_mul(frame_bytes).and_then(|bytes| bytes.checked_add(run.at));
+            end.is_some_and(|end| end <= n_bytes)
+        };
+        let whole = Part::Media { start: 0, left: None };
+        let parts: Vec<Part> = match &track.edits[..] {
+            [] => vec![whole],
+            edits => edits.iter().map(|edit| part(*edit, track.timescale, rate_hz)).collect(),
+        };
+        // An edit goes no further than the samples.
+        let parts: VecDeque<Part> = parts
+            .into_iter()
+            .map(|part| match part {
+                Part::Media { start, left } => {
+                    let rest = n_listed.saturating_sub(start);
+                    Part::Media { start, left: Some(left.map_or(rest, |left| left.min(rest))) }
+                }
+                silence => silence,
+            })
+            .collect();
+        let n_samples = parts.iter().fold(0_u64, |sum, part| match *part {
+            Part::Silence(n) | Part::Media { left: Some(n), .. } => sum.saturating_add(n),
+            Part::Media { left: None, .. } => sum,
+        });
+        let format = Format {
+            name: format!("isomp4, {}", encoding.name(is_big_endian)),
+            rate_hz,
+            n_channels,
+            channel_mask,
+            depth: encoding.depth(),
+            n_samples: Some(n_samples),
+        };
+        Self {
+            is_whole: n_held == n_listed && runs.iter().all(is_in),
+            n_lead: parts.front().map_or(0, |part| if let Part::Silence(n) = part { *n } else { 0 }),
+            input,
+            description,
+            runs,
+            parts,
+            format,
+            n_held,
+            position: 0,
+            n_rewinds: 0,
+            n_handed_out: 0,
+            notes,
+            metadata,
+            bytes: Vec::new(),
+        }
+    }
+
+    /// Decodes the samples from `start` on, at most `left`, as many as lie one behind the other; false where the file ends.
+    fn media(&mut self, start: u64, left: u64, block: &mut Vec<Vec<f32>>) -> Result<bool> {
+        if start < self.position {
+            self.n_rewinds += 1;
+            if self.n_rewinds > MAX_REWINDS {
+                return Err(refusal::damaged(format!(
+                    "has an edit list that goes back more than {MAX_REWINDS} times"
+                )));
+            }
+        }
+        let index = self.runs.partition_point(|run| run.start <= start);
+        let Some(run) = index.checked_sub(1).map(|index| self.runs[index]) else { return Ok(false) };
+        let frame_bytes = self.description.frame_bytes();
+        let n = left
+            .min((run.start + run.n_frames).saturating_sub(start))
+            .min(self.n_held.saturating_sub(start))
+            .min(BLOCK.min(MAX_BYTES / frame_bytes).max(1));
+        let at = run.at.saturating_add((start - run.start).saturating_mul(frame_bytes));
+        if n == 0 || self.input.len().is_none_or(|len| at >= len) {
+            return Ok(false);
+        }
+        self.input.seek(at)?;
+        self.bytes.resize((n * frame_bytes) as usize, 0);
+        let n_read = self.input.read(&mut self.bytes)?;
+        let n_read = n_read - n_read % frame_bytes as usize;
+        block.resize_with(self.description.n_channels, Vec::new);
+        self.description.encoding.decode(&self.bytes[..n_read], self.description.is_big_endian, block);
+        self.position = start + block[0].len() as u64;
+        Ok(n_read > 0)
+    }
+}
+
+impl Source for MovSource {
+    fn format(&self) -> &Format {
+        &self.format
+    }
+
+    fn exact_length(&self) -> Option<u64> {
+        self.format.n_samples.filter(|_| self.is_whole)
+    }
+
+    fn read(&mut self, block: &mut Vec<Vec<f32>>) -> Result<bool> {
+        while let Some(part) = self.parts.front().copied() {
+            match part {
+                Part::Silence(n) if n > 0 => {
+                    let n_now = n.min(BLOCK);
+                    *block = vec![vec![0.0; n_now as usize]; self.format.n_channels];
+                    self.parts[0] = Part::Silence(n - n_now);
+                    self.n_handed_out += n_now;
+                    return Ok(true);
+                }
+                Part::Media { start, left: Some(left) } if left > 0 && self.media(start, left, block)? => {
+                    let n = block[0].len() as u64;
+                    self.parts[0] = Part::Media { start: start + n, left: Some(left - n) };
+                    self.n_handed_out += n;
+                    return Ok(true);
+                }
+                _ => {
+                    self.parts.pop_front();
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn findings(&self) -> Findings {
+        let n_samples = self.format.n_samples.unwrap_or(0);
+        let n_missing = n_samples.saturating_sub(self.n_handed_out);
+        Findings { n_missing, notes: self.notes.clone(), ..Findings::default() }
+    }
+
+    fn lead_samples(&self) -> u64 {
+        self.n_lead
+    }
+
+    fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+}
