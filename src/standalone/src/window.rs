@@ -244,8 +244,12 @@ fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
         _ => devices::jack(),
     };
     if let Some(jack) = jack {
-        if options.values.is_some() {
-            devices::wait_for_jack_name(RESTART_PATIENCE);
+        // A restarted program waits for the former one's name; another program keeps it.
+        let patience = if options.values.is_some() { RESTART_PATIENCE } else { Duration::ZERO };
+        if !devices::wait_for_jack_name(patience) {
+            bail!(
+                "another tacet-live runs on this JACK server: close it, or use `--backend system` for this one"
+            );
         }
         choice::check_jack(&jack, &wishes)?;
         let inputs = choice::jack_inputs(&jack, options.input.as_deref())?;

@@ -35,14 +35,20 @@ pub fn jack() -> Option<Jack> {
 
 /// Waits until no client of the plugin's name is left, at most `patience`: the server keeps a program's ports for a moment
 /// after it has ended, and takes no second client of the name.
-pub fn wait_for_jack_name(patience: Duration) {
+/// Says whether the name is free then.
+pub fn wait_for_jack_name(patience: Duration) -> bool {
     use jack::{Client, ClientOptions, PortFlags};
-    let Ok((client, _)) = Client::new("tacet-wait", ClientOptions::NO_START_SERVER) else { return };
+    let name = format!("tacet-wait-{}", std::process::id());
+    let Ok((client, _)) = Client::new(&name, ClientOptions::NO_START_SERVER) else { return true };
     let deadline = Instant::now() + patience;
     let is_taken = || !client.ports(Some("^tacet:"), None, PortFlags::empty()).is_empty();
-    while is_taken() && Instant::now() < deadline {
+    while is_taken() {
+        if Instant::now() >= deadline {
+            return false;
+        }
         std::thread::sleep(Duration::from_millis(20));
     }
+    true
 }
 
 /// Asks the system's own audio interface.
