@@ -11,7 +11,7 @@ use super::xing::{EncoderInfo, usual_delay};
 /// More runs than anyone joins: a limit for damaged files.
 const MAX_RUNS: usize = 100_000;
 
-/// More holes in a run than are told apart.
+/// Most holes in a run that are kept in time.
 const MAX_HOLES: usize = 10_000;
 
 /// A hole longer than this is a count that makes no sense, in seconds.
