@@ -13,9 +13,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tacet_benches::Times;
-use tacet_realtime::clean::CleanRule;
 use tacet_realtime::engine::{ChannelIn, ChannelOut, Stage};
-use tacet_realtime::enhance::{Shaping, enhance};
+use tacet_realtime::enhance::{Memory, Shaping, enhance};
 use tacet_realtime::features::FeatureState;
 use tacet_realtime::frame::{SILENT_LOW_BINS, SILENT_SPECTRUM};
 use tacet_realtime::inference::priority::promote_current_thread;
@@ -110,7 +109,7 @@ fn parts_alone(before: impl Fn()) -> [Times; 6] {
     let (mut hop, mut noisy, mut input) = ([0.0; HOP], SILENT_SPECTRUM, ChannelIn::default());
     let mut answer = ChannelOut { lsnr_db: 5.0, mask: [0.5; N_BANDS], filtered: SILENT_LOW_BINS };
     let mut enhanced = [SILENT_SPECTRUM];
-    let mut clean = CleanRule::default();
+    let mut memory = Memory::new(1);
     let with_filter = Shaping { post_filter_beta: 0.02, attenuation_limit_db: 24.0, ..Shaping::default() };
     let mut times: [Times; 6] = Default::default();
     let mut sound = Sound(1);
@@ -124,10 +123,11 @@ fn parts_alone(before: impl Fn()) -> [Times; 6] {
         let (outputs, frames) = ([answer], [noisy]);
         before();
         times[2].measure(|| {
-            enhance(&Shaping::default(), Stage::Full, &outputs, &frames, &mut clean, &mut enhanced)
+            enhance(&Shaping::default(), Stage::Full, &outputs, &frames, &mut memory, &mut enhanced)
         });
         before();
-        times[3].measure(|| enhance(&with_filter, Stage::Full, &outputs, &frames, &mut clean, &mut enhanced));
+        times[3]
+            .measure(|| enhance(&with_filter, Stage::Full, &outputs, &frames, &mut memory, &mut enhanced));
         before();
         times[4].measure(|| synthesis.process(&enhanced[0], &mut hop));
     }

@@ -20,6 +20,7 @@ use tacet_realtime::engine::{EngineError, Thresholds};
 use tacet_realtime::enhance::{Shaping, StereoLink};
 use tacet_realtime::model::{Config, HOP, Layout, Model, ModelError};
 use tacet_realtime::stft;
+use tacet_realtime::tails::Closing;
 use tacet_torch_pack::manifest::{MANIFEST_FILE, Manifest, PackError};
 
 /// Separates the parts of structured inputs: short, and in no format's own syntax.
@@ -168,8 +169,10 @@ pub fn audio(data: &[u8]) -> Result<(), EngineError> {
     let n_channels = 1 + usize::from(setting(0) > 0.5);
     let shaping = Shaping {
         attenuation_limit_db: 100.0 * setting(1),
+        limits_db: std::array::from_fn(|i| 100.0 * setting(10 + i)),
         post_filter_beta: 0.05 * setting(2),
         keeps_clean: setting(7) > 0.5,
+        closing: Closing { hold_ms: 500.0 * setting(8), release_ms: 500.0 * setting(9) },
         link: [StereoLink::None, StereoLink::Max, StereoLink::Mean][(2.0 * setting(3)) as usize],
     };
     let thresholds = Thresholds {

@@ -14,6 +14,7 @@ mod fault;
 mod history;
 pub mod host_params;
 pub mod level_meter;
+mod limits;
 mod presets;
 mod room;
 pub mod system;
@@ -93,6 +94,8 @@ pub struct Settings {
     pub advanced: bool,
     /// Which of them are shown.
     pub page: Page,
+    /// Whether the limit by frequency has its handles shown.
+    pub limits: bool,
     /// Which hops the device table covers.
     #[serde(skip)]
     pub phase: crate::lab::Phase,

@@ -19,10 +19,12 @@ use crate::device::Device;
 use crate::engine::Thresholds;
 use crate::enhance::{Shaping, StereoLink};
 use crate::latency::LatencyMode;
+use crate::limit::N_HANDLES;
 use crate::parameters::{Choice, Number, ParamId, Unit, Values};
 use crate::processor::controls::{Controls, Listen};
 use crate::rules::Rules;
 use crate::rules::level::{LevelMode, LevelRule};
+use crate::tails::Closing;
 
 pub mod access;
 pub mod presets;
@@ -31,7 +33,7 @@ pub mod state;
 use access::AnyParam;
 
 /// The groups that hosts show, as modules of the CLAP and units of the VST3. Hosts know them by position: append only.
-pub(crate) const GROUPS: [&str; 4] = ["Denoise", "Stages", "Devices", "Recording"];
+pub(crate) const GROUPS: [&str; 5] = ["Denoise", "Stages", "Devices", "Recording", "Limit by frequency"];
 
 /// A [`Choice`] as the framework's parameters hold it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +103,9 @@ pub struct TacetParams {
     keep_clean: BoolParam,
     voice: FloatParam,
     ambience: FloatParam,
+    hold: FloatParam,
+    release: FloatParam,
+    limits: [FloatParam; N_HANDLES],
     /// Saved state besides the parameters.
     pub extras: RwLock<Extras>,
 }
@@ -130,6 +135,9 @@ impl Default for TacetParams {
             keep_clean: switch(ParamId::KeepClean),
             voice: number(ParamId::Voice),
             ambience: number(ParamId::Ambience),
+            hold: number(ParamId::Hold),
+            release: number(ParamId::Release),
+            limits: ParamId::LIMITS.map(number),
             extras: RwLock::default(),
         }
     }
@@ -214,6 +222,14 @@ impl TacetParams {
             ParamId::KeepClean => &self.keep_clean,
             ParamId::Voice => &self.voice,
             ParamId::Ambience => &self.ambience,
+            ParamId::Hold => &self.hold,
+            ParamId::Release => &self.release,
+            ParamId::Limit100Hz => &self.limits[0],
+            ParamId::Limit300Hz => &self.limits[1],
+            ParamId::Limit1kHz => &self.limits[2],
+            ParamId::Limit3kHz => &self.limits[3],
+            ParamId::Limit8kHz => &self.limits[4],
+            ParamId::Limit16kHz => &self.limits[5],
         }
     }
 
@@ -222,9 +238,11 @@ impl TacetParams {
         Controls {
             shaping: Shaping {
                 attenuation_limit_db: self.limit.value(),
+                limits_db: self.limits.each_ref().map(|limit| limit.value()),
                 post_filter_beta: self.post_filter.value(),
                 link: self.link.value().0,
                 keeps_clean: self.keep_clean.value(),
+                closing: Closing { hold_ms: self.hold.value(), release_ms: self.release.value() },
             },
             thresholds: Thresholds {
                 min_db: self.min_snr.value(),
@@ -262,12 +280,16 @@ impl TacetParams {
 
     /// The group of a parameter by its place in the parameters' order; none for the bypass, which belongs to the whole.
     pub fn group(&self, index: usize) -> &'static str {
-        let [denoise, stages, devices, recording] = GROUPS;
+        let [denoise, stages, devices, recording, limits] = GROUPS;
         match self.param_map().get(index).map(|(id, ..)| id.as_str()) {
-            Some("limit" | "mix" | "postf" | "gain" | "listen" | "link" | "voice" | "ambienc") => denoise,
+            Some(
+                "limit" | "mix" | "postf" | "gain" | "listen" | "link" | "voice" | "ambienc" | "hold"
+                | "release",
+            ) => denoise,
             Some("minsnr" | "maxerb" | "maxdf") => stages,
             Some("latenc" | "model" | "deva" | "devb" | "compar") => devices,
             Some("level" | "levgain" | "fillbnd" | "pauses" | "clean") => recording,
+            Some("lim100" | "lim300" | "lim1k" | "lim3k" | "lim8k" | "lim16k") => limits,
             _ => "",
         }
     }
@@ -288,6 +310,11 @@ impl TacetParams {
             section.add_page("Room", |page| {
                 page.add_param(&self.voice);
                 page.add_param(&self.ambience);
+                page.add_param(&self.hold);
+                page.add_param(&self.release);
+            });
+            section.add_page("Limits", |page| {
+                self.limits.iter().for_each(|limit| page.add_param(limit));
             });
             section.add_page("Stages", |page| {
                 page.add_param(&self.min_snr);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use nice_assert_no_alloc::assert_no_alloc;
 use tacet_realtime::device::Device;
+use tacet_realtime::enhance::Shaping;
 use tacet_realtime::inference::services::Services;
 use tacet_realtime::inference::signal::WorkSignal;
 use tacet_realtime::inference::slot_manager::SlotManager;
@@ -15,6 +16,7 @@ use tacet_realtime::model::ModelKind;
 use tacet_realtime::processor::controls::{Controls, Listen};
 use tacet_realtime::processor::resample::Plan;
 use tacet_realtime::processor::{Processor, Setup};
+use tacet_realtime::tails::Closing;
 
 #[global_allocator]
 static ALLOCATOR: nice_assert_no_alloc::AllocDisabler = nice_assert_no_alloc::AllocDisabler;
@@ -52,6 +54,11 @@ fn the_audio_thread_never_allocates() {
                 mix: (round % 10) as f32 / 10.0,
                 voice_gain: [1.0, 0.5, 2.0][round as usize % 3],
                 ambience_gain: [0.0, 0.3][round as usize % 2],
+                shaping: Shaping {
+                    limits_db: [100.0, 12.0, 24.0, 30.0, 100.0, (round % 4) as f32 * 10.0],
+                    closing: Closing { hold_ms: 50.0, release_ms: (round % 3) as f32 * 100.0 },
+                    ..Shaping::default()
+                },
                 ..Default::default()
             };
             let n_samples = [4096, 1, 777, 480, 64][round as usize % 5];

@@ -6,7 +6,7 @@ use egui::{
 use tacet_model::{LSNR_MAX_DB, LSNR_MIN_DB};
 
 use super::{
-    Cx, advanced,
+    Cx, advanced, limits,
     text::{self, Ink, NBSP},
     theme::{self, Theme},
     trace::{COLUMNS_PER_S, MAX_REDUCTION_DB, N_COLUMNS},
@@ -181,6 +181,7 @@ fn pictures(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
             WidgetInfo::labeled(Access::Image, true, format!("{what} spectrogram, {range}"))
         });
     }
+    limits::draw(ui, cx, output);
     if cx.view_model.trace.n_pushed() == 0 {
         let why = if cx.view_model.stream.is_active() {
             "Waiting for sound"

@@ -91,7 +91,7 @@ impl HostParams {
     /// gain of nothing.
     pub fn text(&self, id: ParamId, value: f32) -> String {
         match id {
-            ParamId::Limit if value >= 1.0 => return NO_LIMIT.into(),
+            _ if id.is_limit() && value >= 1.0 => return NO_LIMIT.into(),
             ParamId::Ambience if value <= 0.0 => return NO_AMBIENCE.into(),
             _ => {}
         }
@@ -100,7 +100,7 @@ impl HostParams {
 
     /// The value that a text means, with or without unit.
     pub fn parse(&self, id: ParamId, text: &str) -> Option<f32> {
-        if id == ParamId::Limit && text.trim().eq_ignore_ascii_case(NO_LIMIT) {
+        if id.is_limit() && text.trim().eq_ignore_ascii_case(NO_LIMIT) {
             return Some(1.0);
         }
         self.params.param(id).parse(text.replace('−', "-").replace(',', ".").trim())
@@ -176,6 +176,11 @@ impl Gesture {
     /// Whether any is under way.
     pub fn is_under_way(&self) -> bool {
         self.id.is_some()
+    }
+
+    /// The value that it has turned the parameter to, before the parameter's steps.
+    pub(crate) fn value(&self) -> f32 {
+        self.value
     }
 
     /// Begins to drag.

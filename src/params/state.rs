@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(text(&state, "postf"), r#"{"f32":0.0}"#);
         // What is newer than the state changes nothing.
         let defaults = TacetParams::default();
-        for id in [ParamId::Voice, ParamId::Ambience] {
+        for id in [ParamId::Voice, ParamId::Ambience, ParamId::Hold, ParamId::Release, ParamId::Limit8kHz] {
             let default = serde_json::to_string(&default(id, &defaults)).unwrap();
             assert_eq!(text(&state, id.spec().id), default);
         }

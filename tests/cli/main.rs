@@ -5,6 +5,7 @@ mod formats;
 mod outputs;
 mod resources;
 mod results;
+mod room;
 mod streams;
 mod support;
 mod torch;

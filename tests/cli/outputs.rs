@@ -173,23 +173,6 @@ fn a_mix_and_what_is_removed_add_up_to_the_input() {
 }
 
 #[test]
-fn voice_and_ambience_are_gains_of_the_denoised_and_the_removed() {
-    let folder = Folder::new();
-    let (input, output) = (folder.path("in.wav"), folder.path("out.wav"));
-    write_wav(&input, float_spec(44_100, 1), &[babble(50_001, 1)]);
-    let with = |options: &[&str]| {
-        denoise_file(&input, &output, options);
-        read_wav(&output).1.remove(0)
-    };
-    let (denoised, removed) = (with(&[]), with(&["--removed"]));
-    let both = with(&["--voice", "-6", "--ambience", "-20"]);
-    let expected: Vec<f32> = denoised.iter().zip(&removed).map(|(a, b)| 0.501_187 * a + 0.1 * b).collect();
-    assert!(max_difference(&both, &expected) < 1e-6);
-    assert_eq!(with(&["--voice", "0", "--ambience", "none"]), denoised);
-    assert_eq!(with(&["--voice", "6", "--ambience", "0", "--removed"]), removed);
-}
-
-#[test]
 fn a_preset_is_its_options() {
     let folder = Folder::new();
     let (input, output) = (folder.path("in.wav"), folder.path("out.wav"));

@@ -92,7 +92,17 @@ fn it_describes_itself() {
             "Level gain",
             "Fill narrow band",
             "Hold over pauses",
-            "Keep clean"
+            "Keep clean",
+            "Voice",
+            "Ambience",
+            "Hold",
+            "Release",
+            "Limit at 100 Hz",
+            "Limit at 300 Hz",
+            "Limit at 1 kHz",
+            "Limit at 3 kHz",
+            "Limit at 8 kHz",
+            "Limit at 16 kHz"
         ]
     );
     let bypass: Vec<&str> =

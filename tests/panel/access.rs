@@ -78,10 +78,11 @@ fn every_choice_has_a_name() {
 #[test]
 fn the_rooms_controls_have_names_and_values() {
     let harness = open(View::Denoise, |bench| bench.settings.page = Page::Room);
-    for (label, value) in [("Voice", "0.0 dB"), ("Ambience", "none")] {
+    for (label, value) in [("Voice", "0.0 dB"), ("Ambience", "none"), ("Hold", "0 ms"), ("Release", "0 ms")] {
         assert_eq!(value_of(&harness, label), value, "{label}");
     }
-    for label in ["Stereo link: None", "Stereo link: Max", "Stereo link: Mean"] {
+    for label in ["Stereo link: None", "Stereo link: Max", "Stereo link: Mean", "Limit by frequency: Hidden"]
+    {
         harness.get_by_label(label);
     }
 }

@@ -22,7 +22,7 @@ fn limit(harness: &Harness<'_, Bench>) -> f32 {
 }
 
 /// Presses at a place, goes over it by `by`, lets go.
-fn drag(harness: &mut Harness<'_, Bench>, from: Pos2, by: Vec2, modifiers: Modifiers) {
+pub fn drag(harness: &mut Harness<'_, Bench>, from: Pos2, by: Vec2, modifiers: Modifiers) {
     let button =
         |pos, pressed| egui::Event::PointerButton { pos, button: PointerButton::Primary, pressed, modifiers };
     harness.event(egui::Event::ModifiersChanged(modifiers));
@@ -40,7 +40,7 @@ fn drag(harness: &mut Harness<'_, Bench>, from: Pos2, by: Vec2, modifiers: Modif
 }
 
 /// One begin, then sets, then one end, all of the same parameter.
-fn assert_one_gesture(events: &[Event], id: ParamId) {
+pub fn assert_one_gesture(events: &[Event], id: ParamId) {
     assert_eq!(events.first(), Some(&Event::Begin(id)), "{events:?}");
     assert_eq!(events.last(), Some(&Event::End(id)), "{events:?}");
     let middle = &events[1..events.len() - 1];

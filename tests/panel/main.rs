@@ -7,6 +7,7 @@ mod access;
 mod fixtures;
 mod hands;
 mod history;
+mod limits;
 mod params;
 mod snapshots;
 mod voice;

@@ -128,8 +128,25 @@ fn a_tiny_window_scrolls() {
 fn room() {
     let mut picture = Picture::default();
     picture.settings.advanced = true;
-    picture.changed.extend([(ParamId::Voice, 3.0), (ParamId::Ambience, -18.0)]);
+    picture.changed.extend([
+        (ParamId::Voice, 3.0),
+        (ParamId::Ambience, -18.0),
+        (ParamId::Hold, 60.0),
+        (ParamId::Release, 200.0),
+    ]);
     picture.matches("denoise_room");
+}
+
+#[test]
+fn limits_by_frequency() {
+    let mut picture = Picture::default();
+    (picture.settings.advanced, picture.settings.limits) = (true, true);
+    picture.changed.extend([
+        (ParamId::Limit300Hz, 12.0),
+        (ParamId::Limit1kHz, 18.0),
+        (ParamId::Limit3kHz, 30.0),
+    ]);
+    picture.matches("denoise_limits");
 }
 
 #[test]

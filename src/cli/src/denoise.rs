@@ -271,9 +271,11 @@ impl Args {
             },
             shaping: Shaping {
                 attenuation_limit_db: self.attenuation_limit,
+                limits_db: self.room.limit_curve,
                 post_filter_beta: self.post_filter,
                 link: self.stereo_link,
                 keeps_clean: !self.no_keep_clean && !self.reference,
+                closing: self.room.closing(),
             },
             rules: self.rules(),
         }
@@ -405,6 +407,7 @@ fn write_json(report: &RunReport, path: &std::path::Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
+    use tacet_realtime::tails::Closing;
 
     use super::*;
 
@@ -425,13 +428,16 @@ mod tests {
 
     #[test]
     fn options_reach_the_settings() {
-        let line = "--attenuation-limit 12 --post-filter 0.02 --min-db -10 --max-erb-db 30 --max-df-db 20 --stereo-link max";
-        let settings = parse(&line.split(' ').collect::<Vec<_>>()).unwrap().settings();
+        let line = "--attenuation-limit 12 --post-filter 0.02 --min-db -10 --max-erb-db 30 --max-df-db 20 --stereo-link max \
+                    --hold 50 --release 200 --limit-curve 12,12,18,24.5,30,none";
+        let settings = parse(&line.split_whitespace().collect::<Vec<_>>()).unwrap().settings();
         let thresholds = Thresholds { min_db: -10.0, max_erb_db: 30.0, max_df_db: 20.0 };
         let shaping = Shaping {
             attenuation_limit_db: 12.0,
             post_filter_beta: 0.02,
             link: StereoLink::Max,
+            closing: Closing { hold_ms: 50.0, release_ms: 200.0 },
+            limits_db: [12.0, 12.0, 18.0, 24.5, 30.0, 100.0],
             ..Shaping::default()
         };
         assert_eq!(settings, Settings { thresholds, shaping, rules: Rules::default() });
@@ -482,6 +488,8 @@ mod tests {
             (["--attenuation-limit", "nan"], "0 to 100"),
             (["--post-filter", "0.06"], "0 to 0.05"),
             (["--min-db", "x"], "-100 to 100"),
+            (["--limit-curve", "12,12"], "at 100 Hz, 300 Hz"),
+            (["--limit-curve", "1,2,3,4,5,101"], "0 to 100"),
         ] {
             let error = parse(&line).unwrap_err().to_string();
             assert!(error.contains(range), "{error}");

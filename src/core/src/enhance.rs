@@ -1,5 +1,5 @@
-//! Applies an engine's answer to the noisy frame it belongs to: mask, deep-filtered low bins, post filter, attenuation
-//! limit. All channels of one hop; real-time safe.
+//! Applies an engine's answer to the noisy frame it belongs to: mask, deep-filtered low bins, post filter, what is kept of
+//! clean input and of tails, attenuation limit. All channels of one hop; real-time safe.
 
 use std::f32::consts::FRAC_PI_2;
 
@@ -9,11 +9,9 @@ use crate::clean::CleanRule;
 use crate::engine::{ChannelOut, Stage};
 use crate::erb;
 use crate::frame::{Mask, SILENT_SPECTRUM, Spectrum};
+use crate::limit::{Limiter, N_HANDLES, NO_LIMIT_DB, NO_LIMITS_DB};
+use crate::tails::{Closing, Tails};
 
-/// Attenuation limits from here on limit nothing, in dB.
-pub const NO_LIMIT_DB: f32 = 100.0;
-/// Attenuation limits below this pass the delayed noisy signal, in dB.
-pub(crate) const DRY_LIMIT_DB: f32 = 0.01;
 /// Largest strength of the post filter; the official range.
 pub const MAX_POST_FILTER: f32 = 0.05;
 
@@ -34,27 +32,63 @@ pub enum StereoLink {
 pub struct Shaping {
     /// Most that may be taken away, in dB, 0..=100; 100 is no limit, 0 the delayed noisy signal.
     pub attenuation_limit_db: f32,
+    /// The same at the [handles' frequencies](crate::limit::HANDLES_HZ); the smaller of both holds.
+    pub limits_db: [f32; N_HANDLES],
     /// Strength of the post filter, 0..=[`MAX_POST_FILTER`]; 0 is off.
     pub post_filter_beta: f32,
     /// Mask link between channels.
     pub link: StereoLink,
     /// Whether clean input is left so, by the [rule](crate::clean) for it.
     pub keeps_clean: bool,
+    /// How slowly gains close after speech.
+    pub closing: Closing,
 }
 
 impl Default for Shaping {
     fn default() -> Self {
         Self {
             attenuation_limit_db: NO_LIMIT_DB,
+            limits_db: NO_LIMITS_DB,
             post_filter_beta: 0.0,
             link: StereoLink::default(),
             keeps_clean: true,
+            closing: Closing::default(),
         }
     }
 }
 
+/// What the enhancement of a stream remembers from hop to hop.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    /// How clean the input is.
+    pub clean: CleanRule,
+    /// The gains of speech that has ended.
+    pub tails: Tails,
+    /// The curve of the limit.
+    pub limiter: Limiter,
+}
+
+impl Memory {
+    /// For `n_channels` channels; nothing is heard.
+    pub fn new(n_channels: usize) -> Self {
+        Self { clean: CleanRule::default(), tails: Tails::new(n_channels), limiter: Limiter::default() }
+    }
+
+    /// Forgets everything heard.
+    pub fn reset(&mut self) {
+        self.clean.reset();
+        self.tails.reset();
+    }
+
+    /// Goes on from what another one of as many channels has heard.
+    pub fn inherit(&mut self, other: &Self) {
+        self.clean = other.clean;
+        self.tails.inherit(&other.tails);
+    }
+}
+
 /// Writes the enhanced frame to `out`. `outputs`, `noisy` and `out` have one entry per channel; `noisy` is the frame
-/// that the engine's answer belongs to (`lookahead` hops before the newest); `clean` follows the stream from hop to hop.
+/// that the engine's answer belongs to (`lookahead` hops before the newest); `memory` is the stream's.
 ///
 /// The low bins of a [`Stage::Full`] hop are the deep filter's: it filters the unmasked frames and is not masked again.
 pub fn enhance(
@@ -62,7 +96,7 @@ pub fn enhance(
     stage: Stage,
     outputs: &[ChannelOut],
     noisy: &[Spectrum],
-    clean: &mut CleanRule,
+    memory: &mut Memory,
     out: &mut [Spectrum],
 ) {
     let linked = if stage.has_mask() { linked_mask(shaping.link, outputs, noisy) } else { None };
@@ -90,26 +124,10 @@ pub fn enhance(
         }
     }
     if shaping.keeps_clean {
-        clean.apply(noisy, out);
+        memory.clean.apply(noisy, out);
     }
-    let limit_db = shaping.attenuation_limit_db.abs();
-    if limit_db < NO_LIMIT_DB {
-        let dry = if limit_db < DRY_LIMIT_DB { 1.0 } else { libm::powf(10.0, -limit_db / 20.0) };
-        mix_dry(dry, noisy, out);
-    }
-}
-
-/// `wet (1 - dry) + noisy dry` for every bin; `dry` = 1 is bit-identical to the noisy frame.
-fn mix_dry(dry: f32, noisy: &[Spectrum], out: &mut [Spectrum]) {
-    for (reference, frame) in noisy.iter().zip(out) {
-        if dry == 1.0 {
-            *frame = *reference;
-            continue;
-        }
-        for (y, n) in frame.iter_mut().zip(reference) {
-            *y = *y * (1.0 - dry) + *n * dry;
-        }
-    }
+    memory.tails.apply(&shaping.closing, shaping.link != StereoLink::None, noisy, out);
+    memory.limiter.apply(shaping.attenuation_limit_db, &shaping.limits_db, noisy, out);
 }
 
 /// One mask for all channels, or none where every channel keeps its own.
@@ -187,7 +205,7 @@ mod tests {
 
     fn run(shaping: &Shaping, stage: Stage, outputs: &[ChannelOut]) -> Vec<Spectrum> {
         let mut out = frames(outputs.len());
-        enhance(shaping, stage, outputs, &frames(outputs.len()), &mut CleanRule::default(), &mut out);
+        enhance(shaping, stage, outputs, &frames(outputs.len()), &mut Memory::new(outputs.len()), &mut out);
         out
     }
 
@@ -244,7 +262,7 @@ mod tests {
             let shaping = Shaping { link, ..Default::default() };
             let masked = |noisy: &[Spectrum]| {
                 let mut out = vec![SILENT_SPECTRUM; 2];
-                enhance(&shaping, Stage::MaskOnly, &outputs, noisy, &mut CleanRule::default(), &mut out);
+                enhance(&shaping, Stage::MaskOnly, &outputs, noisy, &mut Memory::new(2), &mut out);
                 out
             };
             let out = masked(&noisy);

@@ -8,7 +8,7 @@ use tacet_model::{HOP, N_BINS};
 
 use crate::clean::CleanRule;
 use crate::engine::{ChannelIn, ChannelOut, Stage};
-use crate::enhance::{Shaping, enhance};
+use crate::enhance::{Memory, Shaping, enhance};
 use crate::features::StreamFeatures;
 use crate::frame::{SILENT_SPECTRUM, Spectrum};
 use crate::history::History;
@@ -98,28 +98,33 @@ impl Analyser {
 /// Applies answers to the noisy frames they belong to, all channels.
 pub struct Enhancer {
     frames: Box<[Spectrum]>,
-    clean: CleanRule,
+    memory: Memory,
 }
 
 impl Enhancer {
     /// For `n_channels` channels; the frames are silent.
     pub fn new(n_channels: usize) -> Self {
-        Self { frames: vec![SILENT_SPECTRUM; n_channels].into(), clean: CleanRule::default() }
+        Self { frames: vec![SILENT_SPECTRUM; n_channels].into(), memory: Memory::new(n_channels) }
     }
 
     /// Forgets everything heard.
     pub fn reset(&mut self) {
-        self.clean.reset();
+        self.memory.reset();
+    }
+
+    /// Forgets what would sound on: the tails of what was heard.
+    pub fn clear_signal(&mut self) {
+        self.memory.tails.reset();
     }
 
     /// Goes on from what another one has heard.
     pub fn inherit(&mut self, other: &Self) {
-        self.clean = other.clean;
+        self.memory.inherit(&other.memory);
     }
 
     /// Enhances the noisy frames by the answers of one hop.
     pub fn process(&mut self, shaping: &Shaping, stage: Stage, answers: &[ChannelOut], noisy: &[Spectrum]) {
-        enhance(shaping, stage, answers, noisy, &mut self.clean, &mut self.frames);
+        enhance(shaping, stage, answers, noisy, &mut self.memory, &mut self.frames);
     }
 
     /// Leaves the noisy frames as they are, where there is no engine.
@@ -210,7 +215,7 @@ impl Synthesiser {
 
     /// The [rule](crate::clean) that this half follows.
     pub fn clean_mut(&mut self) -> &mut CleanRule {
-        &mut self.enhancer.clean
+        &mut self.enhancer.memory.clean
     }
 
     /// Mean squares over all channels and bins, of the noisy frame that the last answers belong to and of what became of it.

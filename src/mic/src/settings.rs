@@ -30,7 +30,7 @@ impl Parameter {
 const ELSEWHERE: fn(&mut Controls, f32) = |_, _| {};
 
 /// All of them.
-pub(crate) const PARAMETERS: [Parameter; 17] = [
+pub(crate) const PARAMETERS: [Parameter; 25] = [
     Parameter::new("attenuation-limit", ParamId::Limit, |controls, db| {
         controls.shaping.attenuation_limit_db = db;
     }),
@@ -60,6 +60,14 @@ pub(crate) const PARAMETERS: [Parameter; 17] = [
     Parameter::new("keep-clean", ParamId::KeepClean, |controls, on| controls.shaping.keeps_clean = on > 0.5),
     Parameter::new("latency", ParamId::LatencyMode, ELSEWHERE),
     Parameter::new("model", ParamId::Model, ELSEWHERE),
+    Parameter::new("hold", ParamId::Hold, |controls, ms| controls.shaping.closing.hold_ms = ms),
+    Parameter::new("release", ParamId::Release, |controls, ms| controls.shaping.closing.release_ms = ms),
+    Parameter::new("limit-100", ParamId::Limit100Hz, |controls, db| controls.shaping.limits_db[0] = db),
+    Parameter::new("limit-300", ParamId::Limit300Hz, |controls, db| controls.shaping.limits_db[1] = db),
+    Parameter::new("limit-1k", ParamId::Limit1kHz, |controls, db| controls.shaping.limits_db[2] = db),
+    Parameter::new("limit-3k", ParamId::Limit3kHz, |controls, db| controls.shaping.limits_db[3] = db),
+    Parameter::new("limit-8k", ParamId::Limit8kHz, |controls, db| controls.shaping.limits_db[4] = db),
+    Parameter::new("limit-16k", ParamId::Limit16kHz, |controls, db| controls.shaping.limits_db[5] = db),
 ];
 
 /// The choice at a position.

@@ -34,6 +34,17 @@ pub struct Editing {
 
 /// The control of a continuous parameter in `rect`; how it looks is the caller's.
 pub fn control(ui: &mut Ui, cx: &mut Cx<'_>, id: ParamId, rect: Rect) -> Response {
+    control_by(ui, cx, id, rect, |_, moved| (moved.x - moved.y) / TRAVEL)
+}
+
+/// The same, where `turned` says how far the pointer's movement in points turns the value that there is.
+pub(crate) fn control_by(
+    ui: &mut Ui,
+    cx: &mut Cx<'_>,
+    id: ParamId,
+    rect: Rect,
+    turned: impl Fn(f32, Vec2) -> f32,
+) -> Response {
     let response = ui.interact(rect, ui.scope_id().with(id), Sense::click_and_drag());
     let fine = if ui.input(|input| input.modifiers.shift) { FINE } else { 1.0 };
     let now_s = ui.input(|input| input.time);
@@ -42,8 +53,8 @@ pub fn control(ui: &mut Ui, cx: &mut Cx<'_>, id: ParamId, rect: Rect) -> Respons
         cx.gesture.grab(cx.params, id);
     }
     if response.dragged() && cx.gesture.turns(id) {
-        let delta = response.drag_delta();
-        cx.gesture.drag(cx.params, (delta.x - delta.y) / TRAVEL * fine);
+        let by = turned(cx.gesture.value(), response.drag_delta() * fine);
+        cx.gesture.drag(cx.params, by);
     }
     if response.double_clicked() {
         cx.gesture.finish(cx.params);
@@ -134,9 +145,11 @@ fn requests(ui: &Ui, cx: &mut Cx<'_>, id: ParamId, response: &Response) {
 }
 
 fn describe(ui: &Ui, cx: &Cx<'_>, id: ParamId, response: &Response) {
+    // A frequency alone says nothing.
+    let label = if ParamId::LIMITS.contains(&id) { id.spec().name } else { id.spec().label };
     let value = cx.params.value(id);
     let plain = |value: f32| f64::from(cx.params.plain(id, value));
-    response.widget_info(|| WidgetInfo::slider(true, plain(value), id.spec().label));
+    response.widget_info(|| WidgetInfo::slider(true, plain(value), label));
     ui.ctx().accesskit_node_builder(response.id, |node| {
         tell_value(node, &cx.params.text(id, value));
         node.set_min_numeric_value(plain(0.0));
@@ -209,6 +222,11 @@ pub fn tip(ui: &mut Ui, theme: &theme::Theme, title: &str, meaning: &str, hint: 
     }
 }
 
+/// Whether the field to type a parameter's value in is open.
+pub(crate) fn is_edited(cx: &Cx<'_>, id: ParamId) -> bool {
+    cx.editing.as_ref().is_some_and(|editing| editing.id == id)
+}
+
 /// Opens the field to type a value in.
 fn edit(cx: &mut Cx<'_>, id: ParamId) {
     let text = cx.params.text(id, cx.params.value(id));
@@ -219,7 +237,7 @@ fn edit(cx: &mut Cx<'_>, id: ParamId) {
 
 /// A parameter's value, a click on which opens a field to type in. `align` is where in `rect` it stands.
 pub fn value(ui: &mut Ui, cx: &mut Cx<'_>, id: ParamId, rect: Rect, align: Align2, ink: Ink) {
-    if cx.editing.as_ref().is_some_and(|editing| editing.id == id) {
+    if is_edited(cx, id) {
         return field(ui, cx, rect, align, ink);
     }
     let shown = cx.params.text(id, cx.params.value(id));

@@ -173,7 +173,7 @@ impl Spectrogram {
     }
 
     /// Height on the screen of a frequency in a picture drawn in `rect`.
-    fn y_of(&self, rect: Rect, hz: f32) -> f32 {
+    pub(crate) fn y_of(&self, rect: Rect, hz: f32) -> f32 {
         egui::lerp(rect.bottom()..=rect.top(), self.axis.share(hz))
     }
 

@@ -9,10 +9,12 @@
 use tacet_model::{LSNR_MAX_DB, LSNR_MIN_DB, ModelKind};
 
 use crate::device::Device;
-use crate::enhance::{MAX_POST_FILTER, NO_LIMIT_DB, StereoLink};
+use crate::enhance::{MAX_POST_FILTER, StereoLink};
 use crate::latency::LatencyMode;
+use crate::limit::{N_HANDLES, NO_LIMIT_DB};
 use crate::processor::controls::Listen;
 use crate::rules::level::{LevelMode, MAX_GAIN_DB as LEVEL_MAX_GAIN_DB};
+use crate::tails::MAX_TAIL_MS;
 
 mod choice;
 mod spec;
@@ -75,12 +77,45 @@ pub enum ParamId {
     Voice,
     /// Gain of the removed signal.
     Ambience,
+    /// Time for which gains stay after speech.
+    Hold,
+    /// Time in which they then close.
+    Release,
+    /// Attenuation limit at 100 Hz.
+    Limit100Hz,
+    /// Attenuation limit at 300 Hz.
+    Limit300Hz,
+    /// Attenuation limit at 1 kHz.
+    Limit1kHz,
+    /// Attenuation limit at 3 kHz.
+    Limit3kHz,
+    /// Attenuation limit at 8 kHz.
+    Limit8kHz,
+    /// Attenuation limit at 16 kHz.
+    Limit16kHz,
 }
 
 /// An entry in decibels with a step of 0.1 dB.
 const fn decibels(min: f32, max: f32, default: f32) -> Values {
     Values::Number(Number { min, max, default, step: 0.1, unit: Unit::Decibels })
 }
+
+/// The attenuation limit at a frequency.
+const fn limit_at(id: &'static str, name: &'static str, label: &'static str) -> Spec {
+    Spec {
+        id,
+        name,
+        label,
+        help: "Most that noise is reduced by around this frequency, in dB; in between a curve joins the six. Where Reduce by at \
+               most says less, that holds.",
+        values: decibels(0.0, NO_LIMIT_DB, NO_LIMIT_DB),
+        scope: Scope::Sound,
+    }
+}
+
+/// A time after speech, in ms.
+const TAIL: Values =
+    Values::Number(Number { min: 0.0, max: MAX_TAIL_MS, default: 0.0, step: 1.0, unit: Unit::Milliseconds });
 
 /// A threshold on the local SNR as the network estimates it.
 const fn local_snr(default: f32) -> Values {
@@ -90,6 +125,21 @@ const fn local_snr(default: f32) -> Values {
 impl ParamId {
     /// Every parameter, in the order of the host's list.
     pub const ALL: &[Self] = <Self as strum::VariantArray>::VARIANTS;
+
+    /// The attenuation limits at the [handles' frequencies](crate::limit::HANDLES_HZ), in their order.
+    pub const LIMITS: [Self; N_HANDLES] = [
+        Self::Limit100Hz,
+        Self::Limit300Hz,
+        Self::Limit1kHz,
+        Self::Limit3kHz,
+        Self::Limit8kHz,
+        Self::Limit16kHz,
+    ];
+
+    /// Whether it is an attenuation limit, whose largest value limits nothing.
+    pub fn is_limit(self) -> bool {
+        self == Self::Limit || Self::LIMITS.contains(&self)
+    }
 
     /// The table.
     pub const fn spec(self) -> Spec {
@@ -302,6 +352,30 @@ impl ParamId {
                 }),
                 scope: Scope::Sound,
             },
+            Self::Hold => Spec {
+                id: "hold",
+                name: "Hold",
+                label: "Hold",
+                help: "Time in ms for which everything is still let through after speech, band by band: keeps the ends of \
+                       words and the room behind them. Noise comes through as long.",
+                values: TAIL,
+                scope: Scope::Sound,
+            },
+            Self::Release => Spec {
+                id: "release",
+                name: "Release",
+                label: "Release",
+                help: "Time in ms in which the reduction then returns, by 20 dB: noise fades out instead of being cut. \
+                       0 is at once.",
+                values: TAIL,
+                scope: Scope::Sound,
+            },
+            Self::Limit100Hz => limit_at("lim100", "Limit at 100 Hz", "100 Hz"),
+            Self::Limit300Hz => limit_at("lim300", "Limit at 300 Hz", "300 Hz"),
+            Self::Limit1kHz => limit_at("lim1k", "Limit at 1 kHz", "1 kHz"),
+            Self::Limit3kHz => limit_at("lim3k", "Limit at 3 kHz", "3 kHz"),
+            Self::Limit8kHz => limit_at("lim8k", "Limit at 8 kHz", "8 kHz"),
+            Self::Limit16kHz => limit_at("lim16k", "Limit at 16 kHz", "16 kHz"),
         }
     }
 
@@ -314,6 +388,22 @@ impl ParamId {
             Values::Number(number) => number,
             Values::Switch { .. } | Values::Choice(_) => panic!("the parameter is no number"),
         }
+    }
+
+    /// Reads a limit at each of the handles' frequencies: six numbers in dB, or "none", with commas between.
+    ///
+    /// # Errors
+    /// What is needed, as the continuation of "invalid value".
+    pub fn parse_limits(text: &str) -> Result<[f32; N_HANDLES], String> {
+        let limit = |text: &str| match text.trim() {
+            "none" => Some(NO_LIMIT_DB),
+            number => number.parse().ok().filter(|db| (0.0..=NO_LIMIT_DB).contains(db)),
+        };
+        let limits = text.split(',').map(limit).collect::<Option<Vec<f32>>>();
+        limits.and_then(|limits| limits.try_into().ok()).ok_or_else(|| {
+            let at = Self::LIMITS.map(|id| id.spec().label).join(", ");
+            format!("six numbers from 0 to {NO_LIMIT_DB}, or none, with commas between are needed: at {at}")
+        })
     }
 
     /// The parameter with this identifier.
@@ -333,7 +423,7 @@ mod tests {
         let ids: Vec<_> = ParamId::ALL.iter().map(|param| param.spec().id).collect();
         // Never change one of these.
         let saved = "limit mix postf gain listen bypass minsnr maxerb maxdf link latenc model deva devb compar \
-             level levgain fillbnd pauses clean voice ambienc";
+             level levgain fillbnd pauses clean voice ambienc hold release lim100 lim300 lim1k lim3k lim8k lim16k";
         assert_eq!(ids.join(" "), saved);
         assert!(ParamId::ALL.iter().all(|&param| ParamId::from_id(param.spec().id) == Some(param)));
     }

@@ -282,6 +282,7 @@ impl Processor {
         self.analyses.reset();
         self.syntheses.reset();
         self.history.reset();
+        self.results.iter_mut().for_each(|result| result.enhancer.clear_signal());
     }
 
     /// Forgets everything heard; what the engines have under way becomes stale. Real-time safe.

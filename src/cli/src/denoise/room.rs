@@ -1,6 +1,8 @@
 //! Options that decide how much of the room stays.
 
+use tacet_realtime::limit::N_HANDLES;
 use tacet_realtime::parameters::ParamId;
+use tacet_realtime::tails::Closing;
 
 use super::super::options::{help, within};
 
@@ -14,6 +16,20 @@ pub struct Room {
     #[arg(long, value_name = "none|DB", help = help(ParamId::Ambience), default_value = "none",
         allow_negative_numbers = true, value_parser = within(ParamId::Ambience))]
     pub ambience: f32,
+
+    #[arg(long, value_name = "MS", help = help(ParamId::Hold), default_value_t = ParamId::Hold.number().default,
+        value_parser = within(ParamId::Hold))]
+    pub hold: f32,
+
+    #[arg(long, value_name = "MS", help = help(ParamId::Release), default_value_t = ParamId::Release.number().default,
+        value_parser = within(ParamId::Release))]
+    pub release: f32,
+
+    /// Most that noise is reduced by at 100 Hz, 300 Hz, 1, 3, 8 and 16 kHz, in dB, or none; a curve joins them, and where
+    /// --attenuation-limit is less, that holds
+    #[arg(long, value_name = "DB,DB,DB,DB,DB,DB", default_value = "none,none,none,none,none,none",
+        hide_default_value = true, value_parser = ParamId::parse_limits)]
+    pub limit_curve: [f32; N_HANDLES],
 }
 
 impl Room {
@@ -22,8 +38,18 @@ impl Room {
         match id {
             ParamId::Voice => Some(("voice", &mut self.voice)),
             ParamId::Ambience => Some(("ambience", &mut self.ambience)),
-            _ => None,
+            ParamId::Hold => Some(("hold", &mut self.hold)),
+            ParamId::Release => Some(("release", &mut self.release)),
+            _ => {
+                let handle = ParamId::LIMITS.iter().position(|limit| *limit == id)?;
+                Some(("limit_curve", &mut self.limit_curve[handle]))
+            }
         }
+    }
+
+    /// How slowly gains close.
+    pub fn closing(&self) -> Closing {
+        Closing { hold_ms: self.hold, release_ms: self.release }
     }
 
     /// Linear gains of voice and ambience.

@@ -12,6 +12,7 @@ use crate::engine::sequence::{Hops, Pass, SequenceEngine};
 use crate::engine::{EngineError, Thresholds};
 use crate::enhance::{Shaping, StereoLink};
 use crate::rules::Rules;
+use crate::tails::Closing;
 
 fn packed() -> Arc<NativeModel> {
     static PACKED: OnceLock<Arc<NativeModel>> = OnceLock::new();
@@ -45,9 +46,11 @@ fn settings(at: usize) -> Settings {
             thresholds: Thresholds { min_db: -10.0, max_erb_db: 20.0, max_df_db: 10.0 },
             shaping: Shaping {
                 attenuation_limit_db: 18.0,
+                limits_db: [100.0, 12.0, 18.0, 30.0, 0.0, 6.0],
                 post_filter_beta: 0.02,
                 link: StereoLink::Max,
                 keeps_clean: false,
+                closing: Closing { hold_ms: 60.0, release_ms: 200.0 },
             },
             rules: Rules::REFERENCE,
         },

@@ -85,6 +85,8 @@ pub enum Unit {
     Decibels,
     /// Decibels of a gain; the least value is no signal at all.
     DecibelsOrNone,
+    /// Milliseconds.
+    Milliseconds,
     /// A share, 0..=1, written as per cent.
     Percent,
 }
@@ -95,6 +97,7 @@ impl Unit {
         match self {
             Self::None => "",
             Self::Decibels | Self::DecibelsOrNone => " dB",
+            Self::Milliseconds => " ms",
             Self::Percent => " %",
         }
     }
@@ -103,7 +106,7 @@ impl Unit {
     pub const fn scale(self) -> f32 {
         match self {
             Self::Percent => 100.0,
-            Self::None | Self::Decibels | Self::DecibelsOrNone => 1.0,
+            Self::None | Self::Decibels | Self::DecibelsOrNone | Self::Milliseconds => 1.0,
         }
     }
 }

@@ -6,6 +6,7 @@ use tacet::params::presets::{PresetValue, PresetValues};
 use tacet::device::Device;
 use tacet::enhance::StereoLink;
 use tacet::latency::LatencyMode;
+use tacet::limit::N_HANDLES;
 
 /// See the module. What is not said is as it was when the program last ran.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -29,6 +30,13 @@ pub struct Parameters {
     voice: Option<f32>,
     #[arg(long, value_name = "none|DB", help = ParamId::Ambience.spec().help, allow_negative_numbers = true, value_parser = within(ParamId::Ambience))]
     ambience: Option<f32>,
+    #[arg(long, value_name = "MS", help = ParamId::Hold.spec().help, value_parser = within(ParamId::Hold))]
+    hold: Option<f32>,
+    #[arg(long, value_name = "MS", help = ParamId::Release.spec().help, value_parser = within(ParamId::Release))]
+    release: Option<f32>,
+    /// Most that noise is reduced by at 100 Hz, 300 Hz, 1, 3, 8 and 16 kHz, in dB, or none
+    #[arg(long, value_name = "DB,DB,DB,DB,DB,DB", value_parser = ParamId::parse_limits)]
+    limit_curve: Option<[f32; N_HANDLES]>,
     #[arg(long, value_name = "LINK", help = ParamId::Link.spec().help, value_parser = one_of::<StereoLink>())]
     stereo_link: Option<String>,
     #[arg(long, value_name = "MODE", help = ParamId::LatencyMode.spec().help, value_parser = one_of::<LatencyMode>())]
@@ -70,6 +78,8 @@ impl Parameters {
             (ParamId::OutputGain, self.gain_db),
             (ParamId::Voice, self.voice),
             (ParamId::Ambience, self.ambience),
+            (ParamId::Hold, self.hold),
+            (ParamId::Release, self.release),
         ];
         let model =
             self.model.as_deref().map(|name| if name == "dfn3" { DeepFilterNet3 } else { DeepFilterNet3Ll });
@@ -79,7 +89,12 @@ impl Parameters {
             (ParamId::Model, model.map(|model| model.choice_id().to_owned())),
             (ParamId::DeviceA, self.device.map(|device| device.choice_id().to_owned())),
         ];
-        let numbers = numbers.into_iter().filter_map(|(id, value)| Some((id, PresetValue::Number(value?))));
+        let limits = ParamId::LIMITS.into_iter().enumerate();
+        let limits = limits.map(|(i, id)| (id, self.limit_curve.map(|limits| limits[i])));
+        let numbers = numbers
+            .into_iter()
+            .chain(limits)
+            .filter_map(|(id, value)| Some((id, PresetValue::Number(value?))));
         let choices = choices.into_iter().filter_map(|(id, value)| Some((id, PresetValue::Choice(value?))));
         numbers.chain(choices).collect()
     }
@@ -101,7 +116,7 @@ mod tests {
     #[test]
     fn every_option_reaches_its_parameter() {
         let line = "--attenuation-limit 12 --post-filter 0.02 --min-db -10 --max-erb-db 30 --max-df-db 20 --mix 0.5 \
-                    --gain-db -3 --voice 6 --ambience -20 --stereo-link mean --latency lowest --model dfn3-ll --device native16";
+                    --gain-db -3 --voice 6 --ambience -20 --hold 100 --release 200 --limit-curve 12,12,18,24,30,none --stereo-link mean --latency lowest --model dfn3-ll --device native16";
         let params = TacetParams::default();
         parse(line).unwrap().parameters.values().start(&params);
         let controls = params.controls();
@@ -109,6 +124,8 @@ mod tests {
         assert!((controls.thresholds.min_db + 10.0).abs() < 0.05 && (controls.mix - 0.5).abs() < 1e-3);
         assert_eq!(controls.shaping.link, StereoLink::Mean);
         assert!((controls.voice_gain - 2.0).abs() < 0.01 && (controls.ambience_gain - 0.1).abs() < 1e-3);
+        assert_eq!(controls.shaping.limits_db, [12.0, 12.0, 18.0, 24.0, 30.0, 100.0]);
+        assert_eq!(controls.shaping.closing, tacet::tails::Closing { hold_ms: 100.0, release_ms: 200.0 });
         assert_eq!(params.latency_mode(), LatencyMode::Lowest);
         assert_eq!(params.model(), tacet::model::ModelKind::DeepFilterNet3Ll);
         assert_eq!(params.devices().0, Device::Native16);
