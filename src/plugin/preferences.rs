@@ -18,7 +18,7 @@ pub struct Preferences {
 #[derive(Debug, thiserror::Error)]
 pub enum PreferenceError {
     /// There is no home directory.
-    #[error("no per-user data directory is known: set HOME")]
+    #[error("no per-user data directory is known: {}", tacet_realtime::user_files::NO_FOLDER_REMEDY)]
     NoDirectory,
     /// The file system refused.
     #[error("{path}: {reason}; check the directory's permissions and space")]

@@ -215,11 +215,12 @@ impl Decoder {
     /// # Errors
     /// The file cannot be read, is empty, or holds no audio that is supported.
     pub fn open(path: &Path, options: &Options) -> Result<Self> {
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
-        if metadata.is_dir() {
+        // Before it is opened: Windows opens no folders and calls that a lack of rights.
+        if path.is_dir() {
             bail!("is a folder: name the files in it, or all of them with --recursive");
         }
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Self::open_pipe(Box::new(file), options);
         }

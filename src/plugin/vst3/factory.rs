@@ -158,9 +158,9 @@ mod tests {
     fn the_class_is_the_one_that_projects_name() {
         #[cfg(not(windows))]
         let expected = *b"TacetSpeechDenoi";
-        // The first three numbers of a Windows identifier are little-endian.
+        // The first three numbers of a Windows identifier are little-endian: four, two and two bytes.
         #[cfg(windows)]
-        let expected = *b"ecaTSpetechDenoi";
+        let expected = *b"ecaTStepechDenoi";
         assert_eq!(CLASS_ID.map(|byte| byte as u8), expected);
     }
 }

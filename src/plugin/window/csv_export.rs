@@ -14,7 +14,10 @@ use super::meter_reader::MeterReader;
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// There is no home directory.
-    #[error("the measurements were not saved: no documents folder is known; set HOME")]
+    #[error(
+        "the measurements were not saved: no documents folder is known; {}",
+        tacet_realtime::user_files::NO_FOLDER_REMEDY
+    )]
     NoDirectory,
     /// The file system refused.
     #[error("the measurements were not saved: {path}: {reason}; check the folder's permissions and space")]

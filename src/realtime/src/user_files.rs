@@ -5,6 +5,10 @@ use std::path::Path;
 
 pub use tacet_torch_pack::locate::data_dir;
 
+/// What to do where the system names no folder for this user's files.
+pub const NO_FOLDER_REMEDY: &str =
+    if cfg!(windows) { "sign in as a user with a profile folder" } else { "set HOME to your home directory" };
+
 /// Writes a file whole or not at all: beside it first, then renamed over it, so that neither a reader nor a full disk finds
 /// half of it. Makes its folder.
 ///

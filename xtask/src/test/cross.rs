@@ -1,5 +1,6 @@
-//! Other platforms on a Debian machine: the tests of engine and model, built for them and run by qemu's user mode and
-//! by wine. Emulators show arithmetic and logic, not a real system's drivers, timing or file locks.
+//! Other platforms on a Debian machine: the tests of engine and model, on Windows also of plugin and programs, built for
+//! them and run by qemu's user mode and by wine. Emulators show arithmetic and logic, not a real system's drivers, timing
+//! or file locks.
 
 use std::path::Path;
 use std::process::Command;
@@ -24,6 +25,27 @@ const TESTS: [&str; 8] = [
     "--lib",
     "--tests",
 ];
+/// The tests of what users run on Windows: the plugin in the CLAP host with its states, faults and random calls, the
+/// programs, the real-time library.
+const WINDOWS_TESTS: [&str; 15] = [
+    "test",
+    "--locked",
+    "--release",
+    "--no-fail-fast",
+    "--package=tacet",
+    "--package=tacet-cli",
+    "--package=tacet-realtime",
+    "--package=tacet-standalone",
+    "--lib",
+    "--bins",
+    "--test=cli",
+    "--test=faults",
+    "--test=host",
+    "--test=sequences",
+    "--test=states",
+];
+/// Random sequences of host calls.
+const HOST_SEQUENCES: &str = "200";
 /// Inputs of each property: an emulator is some twenty times as slow.
 const PROPERTY_INPUTS: &str = "8";
 
@@ -46,7 +68,7 @@ pub fn arm64(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
     let mut compile = Command::new("gcc");
     compile.args(["-O2", "-shared", "-fPIC", "-o"]).arg(&counter);
     shell::run(compile.arg(workspace.root.join("xtask/src/test/qemu_count.c")))?;
-    let mut tests = tests(workspace, &cross);
+    let mut tests = tests(workspace, &cross, &TESTS);
     tests.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", QEMU);
     tests.env("TACET_COUNT_WITH", format!("{QEMU} -plugin {}", counter.display()));
     tests.env("TACET_REQUIRE_VALGRIND", "1");
@@ -77,15 +99,19 @@ pub fn windows(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
         compile.arg(workspace.root.join("xtask/src/test/bcryptprimitives.c"));
         shell::run(compile.arg("-ladvapi32"))?;
     }
-    let mut tests = tests(workspace, &cross);
-    tests.envs(variables);
-    tests.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", WINE);
-    run_tests(&mut tests, counts)
+    // Both are run, also if the first fails.
+    let results = [&TESTS[..], &WINDOWS_TESTS].map(|words| {
+        let mut tests = tests(workspace, &cross, words);
+        tests.envs(variables).env("TACET_HOST_SEQUENCES", HOST_SEQUENCES);
+        tests.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", format!("xvfb-run -a {WINE}"));
+        run_tests(&mut tests, counts)
+    });
+    results.into_iter().collect()
 }
 
-fn tests(workspace: &Workspace, cross: &Cross) -> Command {
+fn tests(workspace: &Workspace, cross: &Cross, words: &[&str]) -> Command {
     let mut cargo = shell::cargo();
-    cargo.args(TESTS).current_dir(&workspace.root);
+    cargo.args(words).current_dir(&workspace.root);
     cross.prepare(&mut cargo);
     cargo.args(["--", "--nocapture"]).env("PROPTEST_CASES", PROPERTY_INPUTS);
     cargo

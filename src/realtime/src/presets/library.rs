@@ -16,14 +16,15 @@ const MAX_FILE_BYTES: u64 = 64 << 10;
 pub enum LibraryError {
     /// The name cannot be a file's.
     #[error(
-        "`{0}` cannot be a preset's name: use 1 to {MAX_NAME_CHARS} letters, digits, spaces and .,-_()+&'"
+        "`{0}` cannot be a preset's name: use 1 to {MAX_NAME_CHARS} letters, digits, spaces and .,-_()+&', \
+         and no name of a device such as CON or COM1"
     )]
     Name(String),
     /// The name is taken.
     #[error("`{0}` is a factory preset: choose another name")]
     Factory(String),
     /// There is no home directory.
-    #[error("no per-user data directory is known: set HOME")]
+    #[error("no per-user data directory is known: {}", crate::user_files::NO_FOLDER_REMEDY)]
     NoDirectory,
     /// The file system refused.
     #[error("{path}: {reason}; check the directory's permissions and space")]
@@ -124,11 +125,20 @@ impl Library {
         let is_name = (1..=MAX_NAME_CHARS).contains(&name.chars().count())
             && name.chars().all(is_fine)
             && !name.starts_with('.');
-        if !is_name {
+        if !is_name || is_device(name) {
             return Err(LibraryError::Name(name.into()));
         }
         Ok(self.dir.join(format!("{name}.json")))
     }
+}
+
+/// Whether Windows opens a device by this name, also with an extension: then no file can have it. Refused everywhere, for
+/// presets move between computers.
+fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or(name).trim().to_ascii_uppercase();
+    let is_port =
+        |port: &str| stem.strip_prefix(port).is_some_and(|number| matches!(number.as_bytes(), [b'1'..=b'9']));
+    ["CON", "PRN", "AUX", "NUL"].contains(&stem.as_str()) || is_port("COM") || is_port("LPT")
 }
 
 fn read(path: &Path) -> Option<Preset> {
@@ -173,6 +183,20 @@ mod tests {
         assert_eq!(find_in(None, "podcast").unwrap().name, "Podcast");
         let error = find_in(Some(&library), "loud").unwrap_err();
         assert!(error.contains("voice-over-gentle") && error.contains("my-room-2"), "{error}");
+    }
+
+    #[test]
+    fn names_of_windows_devices_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let library = Library::at(dir.path());
+        for name in ["CON", "nul", "Aux.take 2", "com1", "LPT9 .x"] {
+            let saved = library.save(name, &PresetValues::default());
+            assert!(matches!(saved, Err(LibraryError::Name(_))), "{name}");
+        }
+        for name in ["Conny", "COM10", "com", "Null", "My CON"] {
+            library.save(name, &PresetValues::default()).unwrap();
+        }
+        assert_eq!(library.list().len(), 5);
     }
 
     #[test]
