@@ -16,6 +16,7 @@ pub mod host_params;
 pub mod level_meter;
 mod limits;
 mod presets;
+mod recording;
 mod room;
 pub mod system;
 pub mod text;

@@ -106,6 +106,7 @@ pub struct TacetParams {
     hold: FloatParam,
     release: FloatParam,
     limits: [FloatParam; N_HANDLES],
+    match_bypass: BoolParam,
     /// Saved state besides the parameters.
     pub extras: RwLock<Extras>,
 }
@@ -138,6 +139,7 @@ impl Default for TacetParams {
             hold: number(ParamId::Hold),
             release: number(ParamId::Release),
             limits: ParamId::LIMITS.map(number),
+            match_bypass: switch(ParamId::MatchBypass),
             extras: RwLock::default(),
         }
     }
@@ -230,6 +232,7 @@ impl TacetParams {
             ParamId::Limit3kHz => &self.limits[3],
             ParamId::Limit8kHz => &self.limits[4],
             ParamId::Limit16kHz => &self.limits[5],
+            ParamId::MatchBypass => &self.match_bypass,
         }
     }
 
@@ -260,6 +263,7 @@ impl TacetParams {
             output_gain: ParamId::OutputGain.number().gain(self.output_gain.value()),
             listen: self.listen.value().0,
             bypass: self.bypass.value(),
+            matches_bypass: self.match_bypass.value(),
         }
     }
 
@@ -284,7 +288,7 @@ impl TacetParams {
         match self.param_map().get(index).map(|(id, ..)| id.as_str()) {
             Some(
                 "limit" | "mix" | "postf" | "gain" | "listen" | "link" | "voice" | "ambienc" | "hold"
-                | "release",
+                | "release" | "bypmtch",
             ) => denoise,
             Some("minsnr" | "maxerb" | "maxdf") => stages,
             Some("latenc" | "model" | "deva" | "devb" | "compar") => devices,

@@ -1,10 +1,10 @@
-//! The drawer of the main view, in two pages.
+//! The drawer of the main view, in three pages.
 
 use egui::{Align2, Rect, Sense, Ui, pos2, vec2};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Axis, Cx, room,
+    Axis, Cx, recording, room,
     text::{self, Ink},
     theme,
     widgets::{
@@ -26,19 +26,25 @@ pub enum Page {
     Room,
     /// Thresholds, latency, model and pictures.
     Stages,
+    /// Rules for kinds of recordings, and the comparison with them.
+    Recording,
 }
 
 /// Draws the drawer.
 pub fn drawer(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     let at = Rect::from_min_size(pos2(rect.left(), rect.top() + 12.0), vec2(rect.width(), segmented::HEIGHT));
-    let segments = ["Room", "Stages"].map(|text| Segment { text, role: cx.theme.green });
-    let shown = usize::from(cx.settings.page == Page::Stages);
-    if let Some(wanted) = segmented::switch(ui, cx, at, "Advanced", "", &segments, shown) {
-        cx.settings.page = if wanted == 1 { Page::Stages } else { Page::Room };
+    let pages = [(Page::Room, "Room"), (Page::Recording, "Source"), (Page::Stages, "Stages")];
+    let segments = pages.map(|(_, text)| Segment { text, role: cx.theme.green });
+    let shown = pages.iter().position(|&(page, _)| page == cx.settings.page).unwrap_or(0);
+    if let Some(&(wanted, _)) =
+        segmented::switch(ui, cx, at, "Advanced", "", &segments, shown).and_then(|i| pages.get(i))
+    {
+        cx.settings.page = wanted;
     }
     let page = Rect::from_min_max(pos2(rect.left(), at.bottom() + 16.0), rect.max);
     match cx.settings.page {
         Page::Room => room::page(ui, cx, page),
+        Page::Recording => recording::page(ui, cx, page),
         Page::Stages => stages(ui, cx, page),
     }
 }

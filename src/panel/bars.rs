@@ -8,7 +8,7 @@ use super::{
     Cx, View, history,
     host_params::Action,
     presets,
-    text::{self, Ink},
+    text::{self, Ink, NBSP},
     theme::{self, Theme},
     view_model::SlotState,
     widgets::{
@@ -253,7 +253,7 @@ pub fn footer(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
         text::place(ui.painter(), pos2(rect.right() - MARGIN, rect.center().y), Align2::RIGHT_CENTER, galley);
     let response = ui.interact(at, ui.scope_id().with("status"), Sense::HOVER);
     response.widget_info(|| WidgetInfo::labeled(Access::Status, true, &shown));
-    response.on_hover_text("Host sample rate, network, channels, and hops that were late and concealed.");
+    response.on_hover_text("Rules at work for quiet or narrow-band input, host sample rate, network, channels, and hops that were late and concealed.");
 }
 
 fn status(cx: &Cx<'_>, theme: &Theme) -> (String, Color32) {
@@ -274,6 +274,12 @@ fn status(cx: &Cx<'_>, theme: &Theme) -> (String, Color32) {
         text::grouped(stream.n_late),
         text::grouped(stream.n_hops)
     );
+    if let Some(edge_hz) = cx.view_model.edge_hz {
+        shown.insert_str(0, &format!("narrow band to {:.1}{NBSP}kHz · ", edge_hz / 1000.0));
+    }
+    if cx.view_model.feature_gain_db > 0.0 {
+        shown.insert_str(0, &format!("quiet input, +{:.0}{NBSP}dB · ", cx.view_model.feature_gain_db));
+    }
     if stream.is_idle {
         shown.insert_str(0, "idle (silent input) · ");
     }

@@ -20,6 +20,10 @@ pub struct ViewModel {
     pub output: LevelMeter,
     /// Local SNR of the last hop in dB; `None` before the first.
     pub lsnr_db: Option<f32>,
+    /// Feature gain of the last hop in dB, 0 at usual levels.
+    pub feature_gain_db: f32,
+    /// Upper end of band-limited input in Hz; `None` for full-band input.
+    pub edge_hz: Option<f32>,
     /// The last seconds.
     pub trace: Trace,
     /// Slots A and B.

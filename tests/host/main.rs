@@ -102,7 +102,8 @@ fn it_describes_itself() {
             "Limit at 1 kHz",
             "Limit at 3 kHz",
             "Limit at 8 kHz",
-            "Limit at 16 kHz"
+            "Limit at 16 kHz",
+            "Match bypass"
         ]
     );
     let bypass: Vec<&str> =

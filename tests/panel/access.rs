@@ -88,6 +88,29 @@ fn the_rooms_controls_have_names_and_values() {
 }
 
 #[test]
+fn the_recordings_controls_have_names() {
+    let mut harness = open(View::Denoise, |bench| bench.settings.page = Page::Recording);
+    for name in ["Fill narrow band", "Hold over pauses", "Keep clean", "Match bypass"] {
+        for state in ["Off", "On"] {
+            harness.get_by_label(&format!("{name}: {state}"));
+        }
+    }
+    assert!(harness.query_by_label("Level gain").is_none(), "there where it counts");
+    harness.get_by_label("Level: Fixed").click();
+    harness.run_steps(3);
+    assert_eq!(value_of(&harness, "Level gain"), "20.0 dB");
+}
+
+#[test]
+fn the_status_names_the_rules_at_work() {
+    let quiet = open(View::Denoise, |bench| bench.view_model.feature_gain_db = 18.0);
+    quiet.get_by_label_contains("quiet input, +18\u{a0}dB · 48");
+    let telephone = open(View::Denoise, |bench| bench.view_model.edge_hz = Some(3950.0));
+    telephone.get_by_label_contains("narrow band to 4.0\u{a0}kHz · 48");
+    assert!(open(View::Denoise, |_| {}).query_by_label_contains("quiet input").is_none());
+}
+
+#[test]
 fn readings_are_told() {
     let harness = open(View::Denoise, |_| {});
     for part in [

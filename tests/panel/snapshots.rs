@@ -138,6 +138,14 @@ fn room() {
 }
 
 #[test]
+fn recording() {
+    let mut picture = Picture::default();
+    (picture.settings.advanced, picture.settings.page) = (true, Page::Recording);
+    picture.changed.push((ParamId::Level, 1.0));
+    picture.matches("denoise_recording");
+}
+
+#[test]
 fn limits_by_frequency() {
     let mut picture = Picture::default();
     (picture.settings.advanced, picture.settings.limits) = (true, true);

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use tacet_model::ModelKind;
+use tacet_model::{ModelKind, N_FFT, SAMPLE_RATE_HZ};
 
 use crate::device::Device;
 use crate::engine::native::SimdLevel;
@@ -76,6 +76,9 @@ impl MeterReader {
             level.advance(&peaks, elapsed_s);
         }
         view_model.lsnr_db = (view_model.trace.n_pushed() > 0).then(|| meters.lsnr_db.load(Relaxed));
+        view_model.feature_gain_db = meters.feature_gain_db.load(Relaxed);
+        let edge_bin = Some(meters.edge_bin.load(Relaxed)).filter(|&bin| bin > 0);
+        view_model.edge_hz = edge_bin.map(|bin| bin as f32 * SAMPLE_RATE_HZ as f32 / N_FFT as f32);
         view_model.null_db = match meters.null_depth_db.load(Relaxed) {
             db if db.is_nan() => None,
             db if db < EQUAL_DB => Some(f32::NEG_INFINITY),

@@ -93,6 +93,8 @@ pub enum ParamId {
     Limit8kHz,
     /// Attenuation limit at 16 kHz.
     Limit16kHz,
+    /// Whether bypass has the gains of voice and output.
+    MatchBypass,
 }
 
 /// An entry in decibels with a step of 0.1 dB.
@@ -376,6 +378,15 @@ impl ParamId {
             Self::Limit3kHz => limit_at("lim3k", "Limit at 3 kHz", "3 kHz"),
             Self::Limit8kHz => limit_at("lim8k", "Limit at 8 kHz", "8 kHz"),
             Self::Limit16kHz => limit_at("lim16k", "Limit at 16 kHz", "16 kHz"),
+            Self::MatchBypass => Spec {
+                id: "bypmtch",
+                name: "Match bypass",
+                label: "Match bypass",
+                help: "Gives bypass the gains of voice and output, so that both sides of a comparison are equally loud. \
+                       Off, bypass is bit-identical to the input.",
+                values: Values::Switch { default: false },
+                scope: Scope::Monitoring,
+            },
         }
     }
 
@@ -423,7 +434,8 @@ mod tests {
         let ids: Vec<_> = ParamId::ALL.iter().map(|param| param.spec().id).collect();
         // Never change one of these.
         let saved = "limit mix postf gain listen bypass minsnr maxerb maxdf link latenc model deva devb compar \
-             level levgain fillbnd pauses clean voice ambienc hold release lim100 lim300 lim1k lim3k lim8k lim16k";
+             level levgain fillbnd pauses clean voice ambienc hold release lim100 lim300 lim1k lim3k lim8k lim16k \
+             bypmtch";
         assert_eq!(ids.join(" "), saved);
         assert!(ParamId::ALL.iter().all(|&param| ParamId::from_id(param.spec().id) == Some(param)));
     }

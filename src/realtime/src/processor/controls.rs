@@ -45,19 +45,23 @@ pub struct Controls {
     pub ambience_gain: f32,
     /// Share of voice and ambience, 0..=1; the rest is the delayed input.
     pub mix: f32,
-    /// Linear gain at the output; not applied in bypass.
+    /// Linear gain at the output; applied in bypass only where that is [matched](Self::matches_bypass).
     pub output_gain: f32,
     /// Which signal is heard.
     pub listen: Listen,
     /// Whether the input passes, delayed by the latency and otherwise untouched.
     pub bypass: bool,
+    /// Whether the input then has the gains of voice and output, to be compared at one level.
+    pub matches_bypass: bool,
 }
 
 impl Controls {
     /// Shares of the enhanced and of the noisy signal in what is heard, before the gain. Mixing glides between such shares.
     pub fn shares(&self) -> Shares {
         match (self.bypass, self.listen) {
-            (true, _) => Shares { enhanced: 0.0, noisy: 1.0 },
+            (true, _) => {
+                Shares { enhanced: 0.0, noisy: if self.matches_bypass { self.voice_gain } else { 1.0 } }
+            }
             // What was taken out, whatever is given back of it.
             (false, Listen::Removed) => Shares { enhanced: -self.mix, noisy: self.mix },
             (false, _) => Shares {
@@ -80,6 +84,7 @@ impl Default for Controls {
             output_gain: 1.0,
             listen: Listen::default(),
             bypass: false,
+            matches_bypass: false,
         }
     }
 }
@@ -99,7 +104,8 @@ mod tests {
             (Controls { listen: Listen::Removed, ..controls }, -1.0, 1.0),
             (Controls { listen: Listen::Removed, ambience_gain: 0.5, ..controls }, -1.0, 1.0),
             (Controls { listen: Listen::Removed, mix: 0.5, ..controls }, -0.5, 0.5),
-            (Controls { bypass: true, mix: 0.5, ..controls }, 0.0, 1.0),
+            (Controls { bypass: true, mix: 0.5, voice_gain: 2.0, ..controls }, 0.0, 1.0),
+            (Controls { bypass: true, matches_bypass: true, voice_gain: 2.0, ..controls }, 0.0, 2.0),
         ] {
             assert_eq!(controls.shares(), Shares { enhanced, noisy }, "{controls:?}");
         }

@@ -65,6 +65,8 @@ pub struct Output {
     gain: Ramp,
     removed: Ramp,
     bypass: Ramp,
+    /// Gain of the input in bypass.
+    matched: Ramp,
     is_fresh: bool,
     /// Whether the whole portion is the delayed input.
     is_bypassed: bool,
@@ -82,6 +84,7 @@ impl Output {
             gain: Ramp::at(1.0),
             removed: Ramp::at(0.0),
             bypass: Ramp::at(0.0),
+            matched: Ramp::at(1.0),
             is_fresh: true,
             is_bypassed: false,
             weights: Vec::with_capacity(max_portion),
@@ -93,9 +96,10 @@ impl Output {
         let removed = f32::from(u8::from(controls.listen == Listen::Removed));
         let bypass = f32::from(u8::from(controls.bypass));
         let Controls { voice_gain, ambience_gain, mix, output_gain, .. } = *controls;
-        let targets = [voice_gain, ambience_gain, mix, output_gain, removed, bypass];
-        let Self { voice, ambience, mix, gain, removed, bypass, .. } = self;
-        let ramps = [voice, ambience, mix, gain, removed, bypass];
+        let matched = if controls.matches_bypass { voice_gain * output_gain } else { 1.0 };
+        let targets = [voice_gain, ambience_gain, mix, output_gain, removed, bypass, matched];
+        let Self { voice, ambience, mix, gain, removed, bypass, matched, .. } = self;
+        let ramps = [voice, ambience, mix, gain, removed, bypass, matched];
         for (ramp, target) in ramps.into_iter().zip(targets) {
             if self.is_fresh {
                 *ramp = Ramp::at(target);
@@ -108,12 +112,13 @@ impl Output {
 
     /// Moves the controls on by `n_samples`, once for all channels. [`Self::blend`] then applies them to each.
     pub fn advance(&mut self, n_samples: usize) {
-        self.is_bypassed = self.bypass.is_at(1.0);
+        self.is_bypassed = self.bypass.is_at(1.0) && self.matched.is_at(1.0);
         let is_plain = self.voice.is_at(1.0) && self.ambience.is_at(0.0);
         self.weights.clear();
         for _ in 0..n_samples.min(self.weights.capacity()) {
             let (mix, gain) = (self.mix.next(), self.gain.next());
             let (removed, bypass) = (self.removed.next(), self.bypass.next());
+            let matched = self.matched.next();
             // Denoised: mix * wet + (1 - mix) * dry. Removed: what that took from dry, mix * (dry - wet).
             let mut wet = mix * (1.0 - 2.0 * removed);
             let mut dry = 1.0 - mix + removed * (2.0 * mix - 1.0);
@@ -125,7 +130,7 @@ impl Output {
                 dry += denoised * ambience;
             }
             let active = gain * (1.0 - bypass);
-            self.weights.push(Weights { wet: wet * active, dry: dry * active + bypass });
+            self.weights.push(Weights { wet: wet * active, dry: dry * active + bypass * matched });
         }
     }
 
@@ -180,6 +185,8 @@ mod tests {
         assert_eq!(settled(&Controls { ambience_gain: 1.0, ..controls }), 0.75);
         let bypassed = Controls { bypass: true, output_gain: 4.0, mix: 0.3, ..controls };
         assert_eq!(settled(&bypassed), 0.75);
+        let matched = Controls { matches_bypass: true, voice_gain: 0.5, ..bypassed };
+        assert_eq!(settled(&matched), 1.5);
     }
 
     #[test]
@@ -197,6 +204,7 @@ mod tests {
         let mut last = run(&mut output, &Controls::default(), 0.5, -0.75, 100)[99];
         let changes = [
             Controls { bypass: true, ..Default::default() },
+            Controls { bypass: true, matches_bypass: true, output_gain: 0.5, ..Default::default() },
             Controls { listen: Listen::Removed, ..Default::default() },
             Controls { mix: 0.2, output_gain: 0.1, ..Default::default() },
             Controls { voice_gain: 0.5, ambience_gain: 0.7, ..Default::default() },
