@@ -235,3 +235,22 @@ fn an_unknown_or_missing_model_names_the_next_step() {
     assert!(stderr(&result).contains("neither a model archive"), "{}", stderr(&result));
     denoise_file(&input, &output, &["--model", "DeepFilterNet3"]);
 }
+
+#[test]
+fn what_cannot_be_written_or_opened_is_named_with_the_next_step() {
+    let folder = Folder::new();
+    let output = folder.path("absent/out.wav");
+    let result = denoise(&[data("sweep.flac").as_os_str(), "-o".as_ref(), output.as_os_str()]);
+    let text = stderr(&result);
+    assert!(text.contains("absent does not exist; create it"), "{text}");
+
+    let text = stderr(&denoise(&[folder.path("nothing.wav")]));
+    assert!(text.contains("nothing.wav: cannot be opened: ") && text.contains("; check the name"), "{text}");
+
+    if cfg!(target_os = "linux") {
+        let result = denoise(&[data("sweep.flac").as_os_str(), "-o".as_ref(), "/dev/full".as_ref()]);
+        assert_eq!(result.status.code(), Some(1));
+        let text = stderr(&result);
+        assert!(text.contains("cannot write /dev/full: ") && text.contains("; free some space"), "{text}");
+    }
+}

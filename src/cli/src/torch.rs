@@ -12,6 +12,8 @@ use tacet_torch_pack::manifest::{self, Manifest, PackError};
 use tacet_torch_pack::platform::Platform;
 use tacet_torch_pack::wheels;
 
+use super::io_errors::explained;
+
 /// The optional libtorch backend: CPU, Apple's GPU (MPS), NVIDIA GPUs (CUDA). Tacet works without it.
 #[derive(clap::Args, Debug)]
 pub struct Args {
@@ -86,11 +88,15 @@ fn status(verify: bool) -> Result<bool> {
 fn install(options: &Install) -> Result<()> {
     let platform = Platform::current().ok_or(PackError::Platform)?;
     if options.cuda && platform != Platform::LinuxX86_64 {
-        bail!("CUDA is offered on Linux only");
+        bail!("CUDA is offered on Linux on x86-64 only; leave --cuda out");
     }
     let backend = match &options.backend {
         Some(backend) => backend.clone(),
-        None => backend_of(&std::env::current_exe().context("this program's place is not known")?, platform),
+        None => backend_of(
+            &std::env::current_exe()
+                .context("this program's own folder is not known; name the library with --backend")?,
+            platform,
+        ),
     };
     if !backend.is_file() {
         bail!(
@@ -110,7 +116,8 @@ fn install(options: &Install) -> Result<()> {
     let files = assemble::fetch(&Pip::find()?, &wheels, &work)?;
     // An installation that was interrupted may have unpacked another set.
     if lib.exists() {
-        std::fs::remove_dir_all(&lib).with_context(|| lib.display().to_string())?;
+        std::fs::remove_dir_all(&lib)
+            .map_err(|error| explained(format_args!("cannot remove {}", lib.display()), &error))?;
     }
     for (wheel, file) in wheels.iter().zip(&files) {
         eprintln!("Unpacking {}", wheel.name);
@@ -131,7 +138,8 @@ fn install(options: &Install) -> Result<()> {
 }
 
 fn remove() -> Result<()> {
-    let dest = locate::user_dir().context("this user has no data directory")?;
+    let dest =
+        locate::user_dir().context("this user has no data directory, so nothing is installed there")?;
     assemble::remove_leftovers(&dest)?;
     let bytes = Manifest::read(&dest).map_or(0, |manifest| manifest.n_bytes());
     if assemble::remove(&dest)? {

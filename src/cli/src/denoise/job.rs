@@ -19,6 +19,7 @@ use super::report::{ActiveMeter, Done, Measured, NoiseMeter, SignalLevel};
 use crate::decode::{self, Decoder};
 use crate::encode::flac::{self, FlacWriter};
 use crate::encode::{SampleSink, Spec, WavWriter, tags};
+use crate::io_errors::explained;
 use crate::model::LoadedModel;
 use crate::output::Output;
 use crate::panics::{Panicked, caught};
@@ -151,7 +152,8 @@ fn write_flac(flow: &mut Flow<'_>, place: &Place, spec: &Spec, progress: &FilePr
         let n_over = encode(flow, &mut file)?;
         return Ok((n_over, Some(file), note));
     }
-    let mut file = tempfile::tempfile().context("cannot make a temporary file for the FLAC")?;
+    let mut file = tempfile::tempfile()
+        .map_err(|error| explained("cannot make a temporary file for the FLAC", &error))?;
     let n_over = encode(flow, &mut file)?;
     file.seek(SeekFrom::Start(0))?;
     match &mut output {
@@ -231,7 +233,7 @@ impl<'a> Flow<'a> {
                 mixed.as_ref().map(|channels| channels.iter().map(Vec::as_slice).collect());
             let block = mixed.as_deref().unwrap_or(block);
             after.add(block);
-            writer.write(block).context("cannot write the output")
+            writer.write(block)
         };
         thread::scope(|scope| {
             let (to_flow, blocks) = sync_channel(BLOCKS_AHEAD);

@@ -5,11 +5,12 @@ use std::ffi::OsStr;
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use same_file::is_same_file;
 
 use super::find::{DENOISED, Input, find_inputs, resolved};
 use super::{Args, FileFormat};
+use crate::io_errors::explained;
 use crate::{refuse_other_format, usage};
 
 /// A path that means standard input or output.
@@ -91,19 +92,23 @@ pub fn plan(args: &Args) -> Result<Vec<Task>> {
     }
     let pictures = args.spectrogram.as_deref().filter(|_| tasks.len() > 1);
     for folder in args.out_dir.as_deref().into_iter().chain(pictures) {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        make(folder)?;
     }
     for task in &tasks {
         // The tree of the inputs, mirrored.
         if let (Some(_), Place::File(output)) = (&args.out_dir, &task.output)
             && let Some(folder) = output.parent()
         {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+            make(folder)?;
         }
     }
     Ok(tasks)
+}
+
+fn make(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(|error| {
+        explained(format_args!("cannot make the folder {}", folder.display()), &error).into()
+    })
 }
 
 /// Why a name cannot be written, if no file system takes it.
