@@ -19,6 +19,7 @@ use super::{
 use crate::device::Device;
 use crate::enhance::StereoLink;
 use crate::lab::{Phase, Quantity};
+use crate::meters::LOST_SPEECH_DB;
 use crate::parameters::{Choice as _, ParamId};
 
 /// Space at the sides, points.
@@ -253,7 +254,10 @@ pub fn footer(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
         text::place(ui.painter(), pos2(rect.right() - MARGIN, rect.center().y), Align2::RIGHT_CENTER, galley);
     let response = ui.interact(at, ui.scope_id().with("status"), Sense::HOVER);
     response.widget_info(|| WidgetInfo::labeled(Access::Status, true, &shown));
-    response.on_hover_text("Rules at work for quiet or narrow-band input, host sample rate, network, channels, and hops that were late and concealed.");
+    response.on_hover_text(
+        "Reduction of what may be speech where words would be lost, rules at work for quiet or narrow-band input, host \
+         sample rate, network, channels, and hops that were late and concealed.",
+    );
 }
 
 fn status(cx: &Cx<'_>, theme: &Theme) -> (String, Color32) {
@@ -279,6 +283,9 @@ fn status(cx: &Cx<'_>, theme: &Theme) -> (String, Color32) {
     }
     if cx.view_model.feature_gain_db > 0.0 {
         shown.insert_str(0, &format!("quiet input, +{:.0}{NBSP}dB · ", cx.view_model.feature_gain_db));
+    }
+    if cx.view_model.active_reduction_db > LOST_SPEECH_DB {
+        shown.insert_str(0, &format!("possible speech −{:.0}{NBSP}dB · ", cx.view_model.active_reduction_db));
     }
     if stream.is_idle {
         shown.insert_str(0, "idle (silent input) · ");

@@ -22,6 +22,8 @@ pub struct ViewModel {
     pub lsnr_db: Option<f32>,
     /// Feature gain of the last hop in dB, 0 at usual levels.
     pub feature_gain_db: f32,
+    /// Reduction of what may be speech, in dB, over some seconds of it.
+    pub active_reduction_db: f32,
     /// Upper end of band-limited input in Hz; `None` for full-band input.
     pub edge_hz: Option<f32>,
     /// The last seconds.

@@ -107,6 +107,8 @@ fn the_status_names_the_rules_at_work() {
     quiet.get_by_label_contains("quiet input, +18\u{a0}dB · 48");
     let telephone = open(View::Denoise, |bench| bench.view_model.edge_hz = Some(3950.0));
     telephone.get_by_label_contains("narrow band to 4.0\u{a0}kHz · 48");
+    let lost = open(View::Denoise, |bench| bench.view_model.active_reduction_db = 32.0);
+    lost.get_by_label_contains("possible speech −32\u{a0}dB · 48");
     assert!(open(View::Denoise, |_| {}).query_by_label_contains("quiet input").is_none());
 }
 

@@ -77,6 +77,7 @@ impl MeterReader {
         }
         view_model.lsnr_db = (view_model.trace.n_pushed() > 0).then(|| meters.lsnr_db.load(Relaxed));
         view_model.feature_gain_db = meters.feature_gain_db.load(Relaxed);
+        view_model.active_reduction_db = meters.active_reduction_db.load(Relaxed);
         let edge_bin = Some(meters.edge_bin.load(Relaxed)).filter(|&bin| bin > 0);
         view_model.edge_hz = edge_bin.map(|bin| bin as f32 * SAMPLE_RATE_HZ as f32 / N_FFT as f32);
         view_model.null_db = match meters.null_depth_db.load(Relaxed) {

@@ -55,6 +55,9 @@ impl SlotMeters {
     }
 }
 
+/// Speech that is reduced by more than this, in dB, is lost.
+pub const LOST_SPEECH_DB: f32 = 20.0;
+
 /// The meters of one plugin instance.
 #[derive(Debug, Default)]
 pub struct Meters {
@@ -72,6 +75,8 @@ pub struct Meters {
     pub feature_gain_db: AtomicF32,
     /// First empty bin of band-limited input, 0 for full-band input.
     pub edge_bin: AtomicU32,
+    /// Reduction in dB, over some seconds, of the moments that may be speech; 0 before a second of them was heard.
+    pub active_reduction_db: AtomicF32,
     /// Reduction of the last hop, per ERB band, in dB, 0 or more, over all channels.
     pub reduction_db: [AtomicF32; N_BANDS],
     /// How far slot B's output is from slot A's, in dB relative to A's power, smoothed over about a second; NaN where

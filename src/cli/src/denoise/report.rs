@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
+use tacet_realtime::meters::LOST_SPEECH_DB;
 use tacet_realtime::model::{HOP, SAMPLE_RATE_HZ};
 
 use super::engine::EngineReport;
@@ -22,8 +23,6 @@ const FLOOR_DB: f64 = -100.0;
 const QUIET_PART: f64 = 0.1;
 /// Fewer hops with sound than this say nothing: one second.
 const MIN_HOPS: u64 = SAMPLE_RATE_HZ as u64 / HOP as u64;
-/// Speech that is reduced by more than this is lost, in dB.
-const LOST_DB: f64 = 20.0;
 /// Bins of the histogram, 0.1 dB each from `FLOOR_DB` up to +30 dBFS.
 const N_BINS: usize = 1300;
 
@@ -144,7 +143,7 @@ impl ActiveMeter {
     /// By how many dB these moments are lower than before, if that is so much that speech, had it been there, would be lost.
     pub fn lost_db(&self) -> Option<f64> {
         let ratio_db = 10.0 * (self.before / self.after.max(self.before * 1e-10)).log10();
-        (self.n_hops >= MIN_HOPS && ratio_db > LOST_DB).then(|| round(ratio_db, 1))
+        (self.n_hops >= MIN_HOPS && ratio_db > f64::from(LOST_SPEECH_DB)).then(|| round(ratio_db, 1))
     }
 }
 
