@@ -37,15 +37,14 @@ const KNOBS: [(&str, f64, f64, f64, &str); 7] = [
 ];
 
 /// Controls of the main view that are pressed: name and role.
-const SWITCHES: [(&str, u32); 19] = [
+const SWITCHES: [(&str, u32); 18] = [
     ("Bypass", TOGGLE),
     ("Preset", COMBO),
     ("Advanced", TOGGLE),
+    ("Advanced: Room", RADIO),
+    ("Advanced: Source", RADIO),
     ("Listen to: Denoised", RADIO),
     ("Listen to: Removed", RADIO),
-    ("Stereo link: None", RADIO),
-    ("Stereo link: Max", RADIO),
-    ("Stereo link: Mean", RADIO),
     ("Latency: Lowest", RADIO),
     ("Latency: Safe", RADIO),
     ("Model: Full", RADIO),
@@ -99,6 +98,16 @@ fn every_control_is_read_and_turned() {
     let reader = desktop.reader();
     let advanced = reader.find("Advanced", || window.run());
     reader.press(&advanced);
+    for name in ["Ambience", "Stereo link: Mean"] {
+        reader.find(name, || window.run());
+    }
+    let source = reader.find("Advanced: Source", || window.run());
+    reader.press(&source);
+    for name in ["Level: Auto", "Keep clean: On", "Match bypass: Off"] {
+        assert!(reader.find(name, || window.run()).can_be_pressed(), "{name}");
+    }
+    let stages = reader.find("Advanced: Stages", || window.run());
+    reader.press(&stages);
     reader.find("Leave alone above", || window.run());
     check_main_view(&reader);
 

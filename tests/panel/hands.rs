@@ -184,6 +184,19 @@ fn tab_goes_on_from_where_a_value_was_typed() {
 }
 
 #[test]
+fn after_a_click_and_enter_no_control_has_the_keyboard() {
+    let mut harness = open(View::Denoise);
+    // The value stands below its knob.
+    let knob = harness.get_by_label("Reduce by at most").rect();
+    drag(&mut harness, knob.center_bottom() + vec2(0.0, 12.0), vec2(0.0, 0.0), Modifiers::NONE);
+    harness.run_steps(3);
+    assert!(harness.ctx.egui_wants_keyboard_input());
+    harness.key_press(Key::Enter);
+    harness.run_steps(3);
+    assert!(harness.ctx.memory(|memory| memory.focused()).is_none(), "it is the host's");
+}
+
+#[test]
 fn the_sound_is_muted_and_heard_again() {
     let settings = Settings { view: View::Audio, ..Settings::default() };
     let mut view_model = fixtures::in_order();

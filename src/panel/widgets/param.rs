@@ -30,6 +30,8 @@ pub struct Editing {
     text: String,
     /// Opened in this frame: the field takes the focus and selects nothing.
     fresh: bool,
+    /// Opened from the keyboard: the control gets it back. After a click nobody does, so that it is the host's again.
+    by_key: bool,
 }
 
 /// The control of a continuous parameter in `rect`; how it looks is the caller's.
@@ -113,9 +115,9 @@ fn keys(ui: &Ui, cx: &mut Cx<'_>, id: ParamId, response: &Response, fine: f32, n
         }
     });
     if let Some(text) = typed {
-        *cx.editing = Some(Editing { id, text, fresh: true });
+        *cx.editing = Some(Editing { id, text, fresh: true, by_key: true });
     } else if ui.input_mut(|input| input.consume_key(egui::Modifiers::NONE, Key::Enter)) {
-        edit(cx, id);
+        edit(cx, id, true);
     }
 }
 
@@ -228,11 +230,11 @@ pub(crate) fn is_edited(cx: &Cx<'_>, id: ParamId) -> bool {
 }
 
 /// Opens the field to type a value in.
-fn edit(cx: &mut Cx<'_>, id: ParamId) {
+fn edit(cx: &mut Cx<'_>, id: ParamId, by_key: bool) {
     let text = cx.params.text(id, cx.params.value(id));
     // A value in words is replaced as a whole.
     let end = text.rfind(|c: char| c.is_ascii_digit()).map_or(0, |at| at + 1);
-    *cx.editing = Some(Editing { id, text: text[..end].to_owned(), fresh: true });
+    *cx.editing = Some(Editing { id, text: text[..end].to_owned(), fresh: true, by_key });
 }
 
 /// A parameter's value, a click on which opens a field to type in. `align` is where in `rect` it stands.
@@ -252,7 +254,7 @@ pub fn value(ui: &mut Ui, cx: &mut Cx<'_>, id: ParamId, rect: Rect, align: Align
     }
     text::place(ui.painter(), at.min, Align2::LEFT_TOP, galley);
     if response.clicked() {
-        edit(cx, id);
+        edit(cx, id, false);
     }
     response.on_hover_cursor(CursorIcon::Text);
 }
@@ -280,10 +282,9 @@ fn field(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect, align: Align2, ink: Ink) {
         let (cancelled, entered) =
             ui.input(|input| (input.key_pressed(Key::Escape), input.key_pressed(Key::Enter)));
         let value = cx.params.parse(editing.id, &editing.text);
-        let id = editing.id;
+        let (id, by_key) = (editing.id, editing.by_key);
         *cx.editing = None;
-        if cancelled || entered {
-            // The next key is the control's.
+        if by_key && (cancelled || entered) {
             ui.memory_mut(|memory| memory.request_focus(ui.scope_id().with(id)));
         }
         if let (false, Some(value)) = (cancelled, value) {
