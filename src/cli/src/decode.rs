@@ -19,6 +19,7 @@ mod aac;
 mod aiff;
 mod asc;
 mod codec;
+mod codec_id;
 mod conform;
 mod convert;
 mod edits;

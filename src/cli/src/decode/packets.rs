@@ -11,24 +11,22 @@ use std::io::{ErrorKind, Seek as _, SeekFrom};
 
 use anyhow::{Result, anyhow, bail};
 use symphonia::core::codecs::CodecParameters;
-use symphonia::core::codecs::audio::AudioCodecParameters;
-use symphonia::core::codecs::audio::CODEC_ID_NULL_AUDIO;
 use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_ALAC, CODEC_ID_OPUS};
+use symphonia::core::codecs::audio::{AudioCodecParameters, CODEC_ID_NULL_AUDIO};
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::{FormatReader, well_known as formats};
 use symphonia::core::units::TimeBase;
 
-use super::codec::{Outcome, PacketDecoder};
+use super::codec::{Outcome, PacketDecoder, UNKNOWN};
 use super::conform::spread;
 use super::edits::{self, TrackEdits};
 use super::matroska::{self, Trims};
 use super::metadata::Metadata;
-use super::opus;
 use super::parts::{Part, Queued, part};
 use super::probe::probe;
 use super::tracks::{choose, choose_described};
 use super::windows::{self, Window};
-use super::{Findings, Format, Options, Source, SourceDepth, aac, refusal};
+use super::{Findings, Format, Options, Source, SourceDepth, aac, codec_id, opus, refusal};
 use crate::decode::foreign::foreign;
 
 /// The longest packet that silence stands in for, in samples: FLAC's largest block.
@@ -121,6 +119,7 @@ impl PacketSource {
         let mut metadata = Metadata::default();
         foreign(|| metadata.read_tags(&mut *reader))?;
         let described = choose_described(&track_edits, options, &mut notes)?;
+        let named = |error| codec_id::named(error, None, &file, container, options);
         let track = match described {
             Some(described) => {
                 let track = reader.tracks().iter().find(|track| track.id == described.track_id).cloned();
@@ -129,10 +128,12 @@ impl PacketSource {
                     .filter(|_| is_read)
                     .ok_or_else(|| refusal::codec(container, &refusal::mp4_codec(described.codec)))?
             }
-            None => choose(&*reader, options, &names(&track_edits), &not_default, &mut notes)?.clone(),
+            None => choose(&*reader, options, &names(&track_edits), &not_default, &mut notes)
+                .map_err(named)?
+                .clone(),
         };
         let Some(CodecParameters::Audio(params)) = &track.codec_params else {
-            return Err(refusal::refused(format!("holds a codec that is not known here (in {container});")));
+            return Err(named(refusal::codec(container, UNKNOWN)));
         };
         let mut params = params.clone();
         let said = track_edits.iter().find(|edits| edits.track_id == track.id);
@@ -168,7 +169,8 @@ impl PacketSource {
         if is_flac {
             reader = probe(&file, extension, windows.front().copied())?;
         }
-        let decoder = PacketDecoder::new(&params, container)?;
+        let decoder = PacketDecoder::new(&params, container)
+            .map_err(|error| codec_id::named(error, Some(&params), &file, container, options))?;
         let depth = decoder.depth();
         let trims = if is_mkv { matroska::read(&file, track.id) } else { Trims::default() };
         if is_mkv {

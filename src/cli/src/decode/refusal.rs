@@ -4,6 +4,7 @@ use std::fmt;
 
 use anyhow::Error;
 
+use super::codec::UNKNOWN;
 use super::convert::{Program, Refused};
 
 /// The readable formats, for error texts and the help.
@@ -96,8 +97,8 @@ pub fn mp4_codec(code: [u8; 4]) -> String {
         b"sawb" => "AMR-WB speech",
         b"mha1" | b"mhm1" => "MPEG-H",
         b"spex" => "Speex",
-        b"mp4a" => "neither AAC nor MP3",
-        [0, ..] => return "a codec that is not known here".to_owned(),
+        b"mp4a" => "MPEG-4 audio that is neither AAC nor MP3",
+        [0, ..] => return UNKNOWN.to_owned(),
         code => return format!("the codec \"{}\"", String::from_utf8_lossy(&code[..]).escape_default()),
     };
     name.to_owned()
