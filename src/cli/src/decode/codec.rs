@@ -172,9 +172,6 @@ fn alac_mask(n_channels: usize) -> Option<u32> {
     }
 }
 
-/// The words for a codec without a name.
-pub const UNKNOWN: &str = "a codec that is not known here";
-
 /// A codec's name for people.
 pub fn codec_name(params: &AudioCodecParameters) -> String {
     let name = match params.codec {
@@ -186,7 +183,7 @@ pub fn codec_name(params: &AudioCodecParameters) -> String {
         ids::CODEC_ID_TTA => "True Audio",
         ids::CODEC_ID_MUSEPACK => "Musepack",
         ids::CODEC_ID_SPEEX => "Speex",
-        _ => UNKNOWN,
+        _ => refusal::UNKNOWN,
     };
     name.to_owned()
 }

@@ -6,7 +6,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use anyhow::Error;
 use symphonia::core::codecs::audio::AudioCodecParameters;
 
-use super::codec::{UNKNOWN, codec_name};
+use super::codec::codec_name;
 use super::{Options, refusal};
 
 /// Bytes at the beginning of a file in which the description of its first tracks lies.
@@ -31,7 +31,7 @@ pub fn named(
     container: &str,
     options: &Options,
 ) -> Error {
-    let is_known = params.is_some_and(|params| codec_name(params) != UNKNOWN);
+    let is_known = params.is_some_and(|params| codec_name(params) != refusal::UNKNOWN);
     let codec = if is_known || options.track.is_some() { None } else { of_file(file) };
     codec.map_or(error, |codec| refusal::codec(container, &codec))
 }

@@ -17,7 +17,7 @@ use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::{FormatReader, well_known as formats};
 use symphonia::core::units::TimeBase;
 
-use super::codec::{Outcome, PacketDecoder, UNKNOWN};
+use super::codec::{Outcome, PacketDecoder};
 use super::conform::spread;
 use super::edits::{self, TrackEdits};
 use super::matroska::{self, Trims};
@@ -133,7 +133,7 @@ impl PacketSource {
                 .clone(),
         };
         let Some(CodecParameters::Audio(params)) = &track.codec_params else {
-            return Err(named(refusal::codec(container, UNKNOWN)));
+            return Err(named(refusal::codec(container, refusal::UNKNOWN)));
         };
         let mut params = params.clone();
         let said = track_edits.iter().find(|edits| edits.track_id == track.id);

@@ -4,8 +4,10 @@ use std::fmt;
 
 use anyhow::Error;
 
-use super::codec::UNKNOWN;
 use super::convert::{Program, Refused};
+
+/// The words for a codec without a name.
+pub const UNKNOWN: &str = "a codec that is not known here";
 
 /// The readable formats, for error texts and the help.
 pub const SUPPORTED: &str = "WAV, RF64, BW64, Wave64, AIFF, AU, CAF, FLAC, MP3, Ogg Vorbis and Opus, AAC, HE-AAC and \
