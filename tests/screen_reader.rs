@@ -98,8 +98,10 @@ fn every_control_is_read_and_turned() {
     let reader = desktop.reader();
     let advanced = reader.find("Advanced", || window.run());
     reader.press(&advanced);
-    for name in ["Ambience", "Stereo link: Mean"] {
-        reader.find(name, || window.run());
+    reader.find("Ambience", || window.run());
+    for name in ["Stereo link: None", "Stereo link: Max", "Stereo link: Mean"] {
+        let link = reader.find(name, || window.run());
+        assert!(link.role == RADIO && link.can_be_pressed(), "{link:?}");
     }
     let source = reader.find("Advanced: Source", || window.run());
     reader.press(&source);

@@ -17,6 +17,15 @@ use x11rb::protocol::xproto::{
 use x11rb::rust_connection::RustConnection;
 use x11rb::xcb_ffi::XCBConnection;
 
+/// The window of a handle, where it is one of X11.
+pub(super) fn x11_window(handle: &PlatformHandle) -> Option<u32> {
+    match handle.window_handle().ok()?.as_raw() {
+        RawWindowHandle::Xlib(handle) => u32::try_from(handle.window).ok(),
+        RawWindowHandle::Xcb(handle) => Some(handle.window.get()),
+        _ => None,
+    }
+}
+
 /// Most windows around a plugin's that are looked at: hosts nest a few.
 const MAX_DEPTH: usize = 32;
 
@@ -51,11 +60,7 @@ impl KeyboardFocus {
 
     fn new(frame: &Frame) -> Option<Self> {
         let handle = frame.baseview_window().platform_handle();
-        let window = match handle.window_handle().ok()?.as_raw() {
-            RawWindowHandle::Xlib(handle) => u32::try_from(handle.window).ok()?,
-            RawWindowHandle::Xcb(handle) => handle.window.get(),
-            _ => return None,
-        };
+        let window = x11_window(&handle)?;
         let RawDisplayHandle::Xcb(display) = handle.display_handle().ok()?.as_raw() else { return None };
         // SAFETY: the framework names its own connection, which stays open while the handle is held, and is not closed here.
         let framework =

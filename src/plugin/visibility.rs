@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use egui::Context;
 use nice_plug_egui::Frame;
-use raw_window_handle::{HasWindowHandle, RawWindowHandle};
 use x11rb::connection::Connection;
 use x11rb::protocol::xproto::{AtomEnum, ConnectionExt as _, MapState};
 use x11rb::rust_connection::RustConnection;
+
+use super::keyboard_focus::x11_window;
 
 /// Between two questions to the server.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -43,12 +44,7 @@ impl Visibility {
     }
 
     fn new(frame: &Frame) -> Option<Self> {
-        let handle = frame.baseview_window().platform_handle();
-        let window = match handle.window_handle().ok()?.as_raw() {
-            RawWindowHandle::Xlib(handle) => u32::try_from(handle.window).ok()?,
-            RawWindowHandle::Xcb(handle) => handle.window.get(),
-            _ => return None,
-        };
+        let window = x11_window(&frame.baseview_window().platform_handle())?;
         let (connection, _) = x11rb::connect(None).ok()?;
         let mut atoms = [x11rb::NONE; 2];
         for (atom, name) in atoms.iter_mut().zip(["_NET_WM_STATE", "_NET_WM_STATE_HIDDEN"]) {
