@@ -17,6 +17,8 @@ import time
 import numpy as np
 import soundfile
 
+import jack_server
+from jack_server import JackServer
 from ladspa import CONTROLS, DELAY, Case, is_there, run
 
 SYMBOLS = ("attenuation_limit", "min_db", "max_erb_db", "max_df_db", "processing_buffer", "post_filter")
@@ -57,32 +59,32 @@ def check_jalv(environment):
     """jalv runs it on a JACK server without hardware: its ports are there, and controls reach it."""
     if not (is_there("jalv", "jalv") and is_there("jackd", "jackd2")):
         return
-    environment = environment | {"JACK_DEFAULT_SERVER": f"tacet-{os.getpid()}", "JACK_NO_AUDIO_RESERVATION": "1"}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment}
-    server = subprocess.Popen(["jackd", "-r", "-n", environment["JACK_DEFAULT_SERVER"], "-d", "dummy"], **quiet)
-    host = None
-    try:
-        ports = wait_for_ports(environment, "system:", "JACK")
+    environment = environment | jack_server.variables()
+    with JackServer(environment, rate_hz=48_000, buffer=1024):
+        wait_for_ports(environment, "system:", "JACK")
         for name, channels in (("mono", 1), ("stereo", 2)):
-            uri = f"https://tacet.audio/lv2#{name}"
-            host = subprocess.Popen(
-                ["jalv", "-n", f"tacet-{name}", "-c", "attenuation_limit=20", uri],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment,
-            )
-            ports = wait_for_ports(environment, f"tacet-{name}:", "jalv")
-            if len(ports) != 2 * channels:
-                sys.exit(f"jalv, {name}: {ports}")
-            time.sleep(1)
-            if host.poll() is not None:
-                sys.exit(f"jalv, {name}: it ended\n{host.stdout.read()}")
-            told = host.communicate("controls\n", timeout=20)[0]
-            if "attenuation_limit = 20.0" not in told:
-                sys.exit(f"jalv, {name}: {told}")
-        print("jalv: plays both on JACK, and sets their controls")
+            check_in_jalv(name, channels, environment)
+    print("jalv: plays both on JACK, and sets their controls")
+
+
+def check_in_jalv(name, channels, environment):
+    uri = f"https://tacet.audio/lv2#{name}"
+    host = subprocess.Popen(
+        ["jalv", "-n", f"tacet-{name}", "-c", "attenuation_limit=20", uri],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment,
+    )
+    try:
+        ports = wait_for_ports(environment, f"tacet-{name}:", "jalv")
+        if len(ports) != 2 * channels:
+            sys.exit(f"jalv, {name}: {ports}")
+        time.sleep(1)
+        if host.poll() is not None:
+            sys.exit(f"jalv, {name}: it ended\n{host.stdout.read()}")
+        told = host.communicate("controls\n", timeout=20)[0]
+        if "attenuation_limit = 20.0" not in told:
+            sys.exit(f"jalv, {name}: {told}")
     finally:
-        for process in filter(None, (host, server)):
-            process.kill()
-            process.wait()
+        jack_server.end(host)
 
 
 def wait_for_ports(environment, prefix, who):

@@ -22,7 +22,9 @@ import xml.etree.ElementTree as ElementTree
 import zlib
 
 import numpy as np
+import jack_server
 import soundfile
+from jack_server import JackServer
 from vst3 import ASSETS, check
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -120,12 +122,10 @@ class Desktop:
         } | {
             "HOME": str(work),
             "XDG_RUNTIME_DIR": str(work),
-            "JACK_DEFAULT_SERVER": f"tacet-{os.getpid()}",
-            "JACK_NO_AUDIO_RESERVATION": "1",
             "LC_ALL": "C.UTF-8",
             "LIBGL_ALWAYS_SOFTWARE": "1",
             "QT_QPA_PLATFORM": "xcb",
-        }
+        } | jack_server.variables()
 
     def __enter__(self):
         read, write = os.pipe()
@@ -133,13 +133,21 @@ class Desktop:
         self.start(screen, pass_fds=[write])
         os.close(write)
         self.environment["DISPLAY"] = ":" + os.read(read, 16).decode().strip()
-        self.start(["jackd", "--no-realtime", "--no-mlock", "-d", "dummy", "-r", str(RATE_HZ), "-p", "1024"])
-        self.wait_for(lambda: "system:playback_1" in self.run("jack_lsp"), "the JACK server")
+        with open(self.work / "log", "a") as log:
+            self.jack = JackServer(self.environment, RATE_HZ, buffer=1024, log=log).__enter__()
+        try:
+            self.wait_for(lambda: "system:playback_1" in self.run("jack_lsp"), "the JACK server")
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
-        for process in reversed(self.processes):
-            self.end(process)
+        screen, *others = self.processes
+        for process in reversed(others):
+            jack_server.end(process)
+        self.jack.__exit__()
+        jack_server.end(screen)
 
     def start(self, command, more=None, **options):
         with open(self.work / "log", "a") as log:
@@ -148,14 +156,6 @@ class Desktop:
             )
         self.processes.append(process)
         return process
-
-    def end(self, process):
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
     def run(self, *command):
         return subprocess.run(
@@ -202,7 +202,7 @@ class Qtractor:
         return self
 
     def __exit__(self, *_):
-        self.desktop.end(self.process)
+        jack_server.end(self.process)
 
     def is_alive(self):
         return self.process.poll() is None
