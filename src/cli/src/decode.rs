@@ -26,6 +26,7 @@ mod edits;
 mod ffmpeg;
 mod foreign;
 mod frames;
+mod headers;
 mod input;
 mod layout;
 mod matroska;
@@ -33,6 +34,7 @@ pub mod metadata;
 mod mov;
 mod mpeg;
 mod ogg;
+mod options;
 mod opus;
 mod packets;
 mod page;
@@ -44,6 +46,7 @@ mod refusal;
 mod riff;
 mod runs;
 mod sample_table;
+mod source;
 mod tracks;
 mod vorbis;
 mod windows;
@@ -52,54 +55,28 @@ mod xiph;
 
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek as _, SeekFrom};
-use std::num::NonZeroUsize;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use symphonia::core::audio::{Channels, Position};
 use tacet_realtime::samples::make_finite;
 
 use super::io_errors::explained;
 use convert::Refused;
 use ffmpeg::FfmpegSource;
+use headers::plain_layout;
 use input::Input;
-use layout::{Announced, Codec, Layout};
+use layout::{Announced, Codec};
 use metadata::Metadata;
 use mov::MovSource;
 use mpeg::MpegSource;
 use ogg::OggSource;
 use packets::PacketSource;
 use plain::PlainSource;
+use source::{MAX_CHANNELS, Source};
 
+pub use options::{Options, TrackChoice};
 pub use refusal::SUPPORTED;
-
-/// How the samples were stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SourceDepth {
-    /// Integers of this many bits, without loss.
-    Int(u32),
-    /// Floating point, 32 or 64 bits.
-    Float(u32),
-    /// A lossy codec: no depth of its own.
-    Lossy,
-}
-
-/// Facts about a source that are known before its samples are read.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Format {
-    /// Container and codec, for people: "wav, pcm_s16le".
-    pub name: String,
-    /// Sample rate in Hz.
-    pub rate_hz: u32,
-    /// Number of channels, at least 1.
-    pub n_channels: usize,
-    /// Speaker positions as in WAVE_FORMAT_EXTENSIBLE, where the source states them.
-    pub channel_mask: Option<u32>,
-    /// How the samples were stored.
-    pub depth: SourceDepth,
-    /// Samples per channel that the source announces, after trimming.
-    pub n_samples: Option<u64>,
-}
+pub use source::{Format, SourceDepth};
 
 /// Damage that did not end the decoding. Samples are per channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -118,84 +95,11 @@ pub struct Blemishes {
     pub notes: Vec<String>,
 }
 
-/// A source's findings so far.
-#[derive(Clone, Debug, Default)]
-struct Findings {
-    n_damaged_samples: u64,
-    n_gap_samples: u64,
-    n_missing: u64,
-    notes: Vec<String>,
-}
-
-/// A container being decoded.
-trait Source: Send {
-    fn format(&self) -> &Format;
-
-    /// Samples per channel that will come, where that is certain.
-    fn exact_length(&self) -> Option<u64>;
-
-    /// The next block, one vector per channel, of equal lengths; false at the end.
-    fn read(&mut self, block: &mut Vec<Vec<f32>>) -> Result<bool>;
-
-    fn findings(&self) -> Findings;
-
-    /// Metadata for an output; complete after the last block.
-    fn metadata(&self) -> &Metadata;
-
-    /// Samples of silence that were put in front.
-    fn lead_samples(&self) -> u64 {
-        0
-    }
-}
-
-/// Which of several audio tracks is read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TrackChoice {
-    /// By its place among the audio tracks, from 1.
-    Number(NonZeroUsize),
-    /// By its language: "eng", "en", "de".
-    Language(String),
-}
-
-impl std::str::FromStr for TrackChoice {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let is_language =
-            (2..=8).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphabetic() || c == '-');
-        match text.parse() {
-            Ok(number) => Ok(Self::Number(number)),
-            Err(_) if is_language => Ok(Self::Language(text.to_owned())),
-            Err(_) => Err("a number from 1 or a language (eng, de) is needed".to_owned()),
-        }
-    }
-}
-
-impl std::fmt::Display for TrackChoice {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Number(number) => number.fmt(f),
-            Self::Language(language) => language.fmt(f),
-        }
-    }
-}
-
 /// What to do with a file (a pipe, if `None`) that cannot be read, with the command to copy.
 pub(crate) fn conversion(path: Option<&Path>, options: &Options) -> String {
     Refused::new(path, options).advice(convert::Program::Ffmpeg)
 }
 
-/// How an input is opened.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// The track of a container of several; `None`: the default one.
-    pub track: Option<TrackChoice>,
-    /// Whether the program ffmpeg reads what is refused otherwise.
-    pub by_ffmpeg: bool,
-}
-
-/// More channels than any recording has: a limit for the memory that a broken header can ask for.
-const MAX_CHANNELS: usize = 64;
 /// Bytes that tell what a file is.
 const HEAD: usize = 4096;
 
@@ -365,22 +269,6 @@ impl Decoder {
     }
 }
 
-/// The header of a container of plain samples, if it is one. The input then stands at its data.
-fn plain_layout(input: &mut Input) -> Result<Option<Layout>> {
-    let head = input.peek(16)?.to_vec();
-    if riff::is_riff(&head) {
-        riff::read(input).map(Some)
-    } else if aiff::is_aiff(&head) {
-        aiff::read_aiff(input).map(Some)
-    } else if aiff::is_au(&head) {
-        aiff::read_au(input).map(Some)
-    } else if aiff::is_caf(&head) {
-        aiff::read_caf(input)
-    } else {
-        Ok(None)
-    }
-}
-
 /// The reader for what a file begins with.
 fn open_source(
     input: &mut Input,
@@ -445,18 +333,6 @@ fn tag_len(head: &[u8]) -> u64 {
             10 + size.iter().fold(0, |size, byte| size << 7 | u64::from(byte & 0x7f))
         }
         _ => 0,
-    }
-}
-
-/// The channels as a WAVE_FORMAT_EXTENSIBLE mask; `None` where the source names no positions it could express.
-fn wave_mask(channels: &Channels) -> Option<u32> {
-    /// The 18 positions that WAVE knows.
-    const STANDARD: u64 = (1 << 18) - 1;
-    match channels {
-        // What symphonia takes any mono for.
-        Channels::Positioned(Position::FRONT_LEFT) => None,
-        Channels::Positioned(positions) if positions.bits() & !STANDARD == 0 => Some(positions.bits() as u32),
-        _ => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Decodes one packet at a time: AAC, Opus and Vorbis of many channels by decoders of their own, all else by symphonia's.
 
 use anyhow::{Result, anyhow};
+use symphonia::core::audio::{Channels, Position};
 use symphonia::core::codecs::audio::well_known::{self as ids, CODEC_ID_AAC, CODEC_ID_OPUS, CODEC_ID_VORBIS};
 use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as SymphoniaError;
@@ -9,8 +10,9 @@ use symphonia::core::units::{Duration, Timestamp};
 
 use super::aac::{self, AacStream};
 use super::opus::{OpusStream, RATE_HZ as OPUS_RATE_HZ};
+use super::refusal;
+use super::source::SourceDepth;
 use super::vorbis::VorbisStream;
-use super::{SourceDepth, refusal, wave_mask};
 use crate::decode::foreign::foreign;
 
 /// The samples of a decoded packet.
@@ -210,4 +212,16 @@ fn source_depth(params: &AudioCodecParameters) -> SourceDepth {
 
 fn is_pcm(codec: AudioCodecId) -> bool {
     (ids::CODEC_ID_PCM_S32LE..=ids::CODEC_ID_PCM_F64BE_PLANAR).contains(&codec)
+}
+
+/// The channels as a WAVE_FORMAT_EXTENSIBLE mask; `None` where the source names no positions it could express.
+pub(super) fn wave_mask(channels: &Channels) -> Option<u32> {
+    /// The 18 positions that WAVE knows.
+    const STANDARD: u64 = (1 << 18) - 1;
+    match channels {
+        // What symphonia takes any mono for.
+        Channels::Positioned(Position::FRONT_LEFT) => None,
+        Channels::Positioned(positions) if positions.bits() & !STANDARD == 0 => Some(positions.bits() as u32),
+        _ => None,
+    }
 }

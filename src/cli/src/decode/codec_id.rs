@@ -7,7 +7,8 @@ use anyhow::Error;
 use symphonia::core::codecs::audio::AudioCodecParameters;
 
 use super::codec::codec_name;
-use super::{Options, refusal};
+use super::options::Options;
+use super::refusal;
 
 /// Bytes at the beginning of a file in which the description of its first tracks lies.
 const HEAD_BYTES: u64 = 1 << 16;

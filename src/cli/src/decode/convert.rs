@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
 
-use super::{Options, TrackChoice};
+use super::options::{Options, TrackChoice};
 
 /// The program that reads what Tacet does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,10 +9,13 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::convert::stream;
+use super::headers::plain_layout;
 use super::input::Input;
 use super::metadata::Metadata;
+use super::options::Options;
 use super::plain::PlainSource;
-use super::{Findings, Format, Options, Source, SourceDepth, plain_layout, refusal};
+use super::refusal;
+use super::source::{Findings, Format, Source, SourceDepth};
 
 /// A file that ffmpeg decodes.
 pub struct FfmpegSource {

@@ -1,8 +1,8 @@
 //! Layout of a container of plain samples: codec, shape, start of the data and their stated length.
 
-use super::SourceDepth;
 use super::metadata::Metadata;
 use super::pcm::Encoding;
+use super::source::SourceDepth;
 
 /// How samples lie in the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,11 +9,13 @@ use anyhow::{Context as _, Result};
 use super::edits::{self, TrackEdits};
 use super::input::Input;
 use super::metadata::Metadata;
+use super::options::Options;
 use super::parts::{Part, part};
 use super::probe::probe;
+use super::refusal;
 use super::sample_table::{Description, Run, runs};
+use super::source::{Findings, Format, Source};
 use super::tracks::choose_described;
-use super::{Findings, Format, Options, Source, refusal};
 use crate::decode::foreign::foreign;
 
 /// Samples per channel of a block, and its most bytes.

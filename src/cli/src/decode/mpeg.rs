@@ -18,8 +18,8 @@ use super::frames::{Family, Frames, Header};
 use super::input::Input;
 use super::metadata::Metadata;
 use super::runs::{Run, scan};
+use super::source::{Findings, Format, Source, SourceDepth};
 use super::xing::EncoderInfo;
-use super::{Findings, Format, Source, SourceDepth};
 use crate::decode::foreign::foreign;
 use crate::resample::n_resampled;
 

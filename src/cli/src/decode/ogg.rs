@@ -15,7 +15,8 @@ use super::conform::Conform;
 use super::input::Input;
 use super::metadata::Metadata;
 use super::page::Page;
-use super::{Findings, Format, Source, refusal};
+use super::refusal;
+use super::source::{Findings, Format, Source};
 use crate::resample::n_resampled;
 use head::{Head, Kind};
 
@@ -103,7 +104,8 @@ impl OggSource {
             Kind::Vorbis => "vorbis",
             Kind::Flac => "flac",
         };
-        let depth = first.head.decoder(&[]).map_or(super::SourceDepth::Lossy, |decoder| decoder.depth());
+        let depth =
+            first.head.decoder(&[]).map_or(super::source::SourceDepth::Lossy, |decoder| decoder.depth());
         let format = Format {
             name: format!("ogg, {kind}"),
             rate_hz,

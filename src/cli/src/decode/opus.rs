@@ -11,7 +11,8 @@ use unsafe_libopus::{
     opus_multistream_decoder_destroy,
 };
 
-use super::{MAX_CHANNELS, refusal, xiph};
+use super::source::MAX_CHANNELS;
+use super::{refusal, xiph};
 
 /// Opus always runs at this rate.
 pub const RATE_HZ: u32 = 48_000;

@@ -20,21 +20,19 @@ use symphonia::core::units::TimeBase;
 use super::codec::{Outcome, PacketDecoder};
 use super::conform::spread;
 use super::edits::{self, TrackEdits};
+use super::foreign::foreign;
 use super::matroska::{self, Trims};
 use super::metadata::Metadata;
+use super::options::Options;
 use super::parts::{Part, Queued, part};
 use super::probe::probe;
+use super::source::{Findings, Format, Source, SourceDepth};
 use super::tracks::{choose, choose_described};
 use super::windows::{self, Window};
-use super::{Findings, Format, Options, Source, SourceDepth, aac, codec_id, opus, refusal};
-use crate::decode::foreign::foreign;
+use super::{aac, codec_id, opus, refusal};
 
 /// The longest packet that silence stands in for, in samples: FLAC's largest block.
 const MAX_PATCH: u64 = 65_535;
-/// A hole in the times of packets shorter than this is rounding, in seconds; Matroska counts in milliseconds.
-const MIN_GAP_S: f64 = 0.05;
-/// A hole longer than this is a time that makes no sense, in seconds.
-const MAX_GAP_S: f64 = 3_600.0;
 /// Packets to look at for the start of the picture, and for the first of sound.
 const MAX_LOOK: usize = 2_000;
 /// Samples per channel of a block of silence.
@@ -249,7 +247,7 @@ impl PacketSource {
             let channels = self.params.channels.clone().unwrap_or_default();
             self.format.rate_hz = self.params.sample_rate.unwrap_or(0);
             self.format.n_channels = channels.count();
-            self.format.channel_mask = super::wave_mask(&channels);
+            self.format.channel_mask = super::codec::wave_mask(&channels);
         }
         if self.format.rate_hz == 0 || self.format.n_channels == 0 {
             return Err(refusal::refused(

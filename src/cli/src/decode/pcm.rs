@@ -1,6 +1,6 @@
 //! Bytes of uncompressed (and companded) samples to floating point.
 
-use super::SourceDepth;
+use super::source::SourceDepth;
 
 /// How a sample is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use super::input::Input;
 use super::layout::{Announced, Codec, Layout, Tail};
 use super::metadata::Metadata;
 use super::riff::{chunk_header, pass_padding};
-use super::{Findings, Format, Source};
+use super::source::{Findings, Format, Source};
 use crate::decode::foreign::foreign;
 
 /// Samples per channel of a block, about: a live pipe waits for one to fill, 21 ms at 48 kHz.

@@ -5,7 +5,8 @@ use anyhow::{Result, anyhow};
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::formats::{FormatReader, Track, TrackType};
 
-use super::{Options, TrackChoice, refusal};
+use super::options::{Options, TrackChoice};
+use super::refusal;
 
 /// The track that is asked for, else the default one; a note says that there are several. `codecs` are names of those that
 /// the container has, for words on what is not read; `not_default` the tracks that Matroska names so, whose absent flags
