@@ -209,6 +209,6 @@ fn status_kb(line: &str) -> f64 {
 
 /// Lets the kernel measure the peak anew.
 fn forget_peak() {
-    // Where that may not be, the peak is that of all so far.
+    // If that is not allowed, the peak is that of all so far.
     drop(std::fs::write("/proc/self/clear_refs", "5"));
 }

@@ -245,7 +245,7 @@ pub fn pack_manifest(data: &[u8]) -> Result<(), PackError> {
             let path = std::path::Path::new(&file.name);
             assert_eq!((path.components().count(), path.file_name()), (1, Some(path.as_os_str())));
         }
-        // Whatever it names, nothing of it lies here.
+        // None of the files that it names is here.
         assert!(Manifest::check(dir.path()).is_err());
         Ok(())
     })

@@ -6,7 +6,7 @@
 //!   - [`frame`]: the types that travel.
 //!   - [`stft`]: samples to spectra and back, per channel. Audio thread.
 //!   - [`history`]: the noisy frames a late answer is applied to. Audio thread.
-//!   - [`features`] over [`erb`] bands: what the network hears. Inference thread.
+//!   - [`features`] over [`erb`] bands: the network's input. Inference thread.
 //!   - [`engine`]: what runs the network; [`engine::Engine`] is the contract. Inference thread.
 //!     [`engine::native`]: Tacet's own, on the CPU. [`engine::torch`]: libtorch, opened on demand.
 //!   - [`enhance`]: the engine's answer applied to the noisy frame. Audio thread.
@@ -18,7 +18,7 @@
 //!   - [`exchange`]: the way of a hop between it and the inference threads, and back.
 //!   - [`inference`]: one inference thread per device, shared by every stream of the process.
 //!   - [`device`]: what can run the network here, and what to know before choosing. Never on the audio thread.
-//!   - [`meters`]: what the audio thread tells the panel.
+//!   - [`meters`]: the audio thread's measurements, for the panel.
 //!   - [`lab`]: what each device costs, measured hop by hop. Off the audio thread.
 //! - this crate: the plugin.
 //!   - [`params`]: parameters, presets and saved states, made from the table in [`parameters`].

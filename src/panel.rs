@@ -93,11 +93,11 @@ pub struct Settings {
     pub view: View,
     /// Whether the advanced controls are unfolded.
     pub advanced: bool,
-    /// Which of them are shown.
+    /// The page of them that is shown.
     pub page: Page,
     /// Whether the limit by frequency has its handles shown.
     pub limits: bool,
-    /// Which hops the device table covers.
+    /// The hops that the device table covers.
     #[serde(skip)]
     pub phase: crate::lab::Phase,
 }

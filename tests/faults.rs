@@ -256,7 +256,7 @@ fn the_torch_pack_goes_away_while_it_runs() {
         return;
     };
     run_child("swapped", &pack);
-    // What lies there now is another file than the one that was installed: nobody opens it.
+    // The file there is no longer the one that was installed: nobody opens it.
     run_child("refused", &pack);
     fs::remove_dir_all(&pack).unwrap();
     let pack = self::pack(dir.path()).unwrap();

@@ -272,7 +272,7 @@ fn seeds_are_valid_up_to_what_they_leave_out() {
     assert_eq!(missing(checks::model_archive(&archives()[0])), "enc.df_conv0.dw.w");
     assert_eq!(missing(checks::model_safetensors(&converted()[0])), "df_dec.df_convp.dw.w");
     assert!(checks::model_config(checks::CONFIG.as_bytes()).is_ok());
-    // Those cut off in the midst of what they need are not.
+    // Files cut off in the midst of what they need cannot be read.
     let files = sound_files();
     let n_read = files.iter().filter(|file| checks::audio_file(file).is_ok()).count();
     assert!(n_read >= 14, "only {n_read} of {} can be read", files.len());

@@ -1,4 +1,4 @@
-//! Whose a key is, on X11: a text that is being edited on the panel gets what is typed, and the host hears nothing of it;
+//! The keyboard on X11: a text that is being edited on the panel gets the keys, and the host gets none of them;
 //! all other keys are the host's, also after clicks on the panel.
 #![cfg(target_os = "linux")]
 
@@ -24,7 +24,7 @@ const ENTER: u32 = 0xff0d;
 const SPACE_CODE: i16 = 7;
 const ENTER_CODE: i16 = 4;
 const BACKSPACE_CODE: i16 = 1;
-/// Where the panel, 860 x 560, shows the value of its main knob, and nothing.
+/// Points of the panel, 860 x 560, with the value of its main knob, and with nothing.
 const VALUE: (i16, i16) = (106, 226);
 const NOTHING: (i16, i16) = (106, 350);
 
@@ -86,7 +86,7 @@ fn keys_are_the_fields_while_one_is_edited_and_otherwise_the_hosts() {
     // A host that takes keys first offers them.
     hands.click(VALUE.0, VALUE.1);
     wait("a field takes no key that is offered", &|| window.offer_key(0, SPACE_CODE));
-    // Which digits go depends on where the click has put the cursor.
+    // The cursor is wherever the click has put it; four backspaces delete enough.
     assert!((0..4).all(|_| window.offer_key(0, BACKSPACE_CODE)) && window.offer_key(u16::from(b'6'), 0));
     assert!(window.offer_key(0, ENTER_CODE));
     wait("what was offered does not arrive", &|| (limit() - 0.24).abs() > 0.01);

@@ -14,7 +14,7 @@ mod screen;
 
 use screen::{HEIGHT, Screen, WIDTH};
 
-/// These parameters get new values in every block, until told to stop.
+/// These parameters get new values in every block, until stopped.
 fn automate(audio: &AudioThread, ids: &[u32], is_over: &AtomicBool) {
     let mut state = 1u32;
     while !is_over.load(Ordering::Relaxed) {
@@ -34,7 +34,7 @@ fn automate(audio: &AudioThread, ids: &[u32], is_over: &AtomicBool) {
 #[test]
 fn the_window_opens_and_closes_under_automation_and_ends_in_any_order() {
     let Some(screen) = Screen::open() else { return };
-    // What may go wrong here may also hang.
+    // A failure here may be a hang.
     std::thread::spawn(|| {
         std::thread::sleep(Duration::from_secs(240));
         eprintln!("the window or the plugin hangs");

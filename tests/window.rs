@@ -76,7 +76,7 @@ fn the_window_draws_follows_and_leaves_nothing_behind() {
     instance.activate(RATE_HZ, HOP as u32).unwrap();
     let mut at = 0;
 
-    // What the sound costs without a window.
+    // CPU time of the sound without a window.
     play(&mut instance, 100, &mut at);
     let before_s = cpu_s();
     play(&mut instance, 100, &mut at);

@@ -69,7 +69,7 @@ pub fn header(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
         history::controls(ui, cx, sets);
     }
     let taken = if has_sets { sets.right() } else { picker.right() } + 10.0;
-    // The device view tells more of it.
+    // The device view shows more of it.
     if engine_at.left() > taken {
         engine_chip(ui, cx, engine_at, &engine);
     }

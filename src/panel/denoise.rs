@@ -34,7 +34,7 @@ const RULER: f32 = 22.0;
 pub fn view(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     let theme = cx.theme;
     let mut x = rect.left();
-    // Where both do not fit beside the meters, the drawer takes the controls' place, and only the way back stays.
+    // If both do not fit beside the meters, the drawer takes the controls' place, and only the way back stays.
     let is_alone = cx.settings.advanced && rect.width() < LEFT + ADVANCED + MARGIN + METERS;
     if !is_alone {
         let left = Rect::from_min_size(rect.min, vec2(LEFT, rect.height()));
@@ -74,7 +74,7 @@ fn foot(column: Rect) -> Rect {
 /// How much, and what is heard.
 fn column(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     let theme = cx.theme;
-    // What a high window has to spare goes between the groups.
+    // The spare height of a high window goes between the groups.
     let spare = ((rect.height() - 412.0) / 5.0).clamp(0.0, 36.0);
     let mut y = rect.top() + 16.0 + spare / 2.0;
     let row = |y: &mut f32, height: f32, gap: f32| {

@@ -74,7 +74,7 @@ fn handle(ui: &mut Ui, cx: &mut Cx<'_>, id: ParamId, inside: Rect, y: f32) {
     }
 }
 
-/// Where a limit lies, and the limit that lies somewhere.
+/// Position of a limit, and the limit at a position.
 fn x_of(inside: Rect, db: f32) -> f32 {
     lerp(inside.x_range(), 1.0 - (1.0 - db / NO_LIMIT_DB).powf(BEND))
 }

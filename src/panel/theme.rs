@@ -9,7 +9,7 @@ use std::sync::Arc;
 use egui::{Color32, CornerRadius, FontData, FontDefinitions, FontFamily, Stroke, vec2};
 use serde::{Deserialize, Serialize};
 
-/// Which variant of the colours.
+/// The variant of the colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Appearance {
     /// For dark rooms.

@@ -81,7 +81,7 @@ impl Trace {
     }
 }
 
-/// Which of the two spectrograms.
+/// One of the two spectrograms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
     /// Of the noisy input.

@@ -57,7 +57,7 @@ pub struct StreamView {
     pub n_channels: usize,
     /// Hops since the start or the last reset of the statistics.
     pub n_hops: u64,
-    /// Those among them whose reply came late.
+    /// Hops among them whose reply came late.
     pub n_late: u64,
     /// The input is digital silence, nothing is computed.
     pub is_idle: bool,
@@ -110,7 +110,7 @@ pub struct LatencyTerms {
 /// Presets.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Presets {
-    /// Those that come with Tacet.
+    /// The presets that come with Tacet.
     pub factory: Vec<String>,
     /// The user's own.
     pub own: Vec<String>,
@@ -178,7 +178,7 @@ pub struct Audio {
     pub n_period_samples: usize,
     /// Latency of input and output device together, in milliseconds, where it is known.
     pub device_latency_ms: Option<f32>,
-    /// Buffers that the audio system lost since the start, where it tells.
+    /// Buffers that the audio system lost since the start, if it reports them.
     pub n_xruns: Option<u64>,
     /// Whether nothing is played.
     pub is_muted: bool,

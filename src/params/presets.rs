@@ -16,7 +16,7 @@ pub trait OfParams {
     /// Every parameter as it is but for what is heard of it at the moment: what a program remembers between runs.
     fn of_program(params: &TacetParams) -> Self;
 
-    /// Sets what is there before anything runs: no host hears of it.
+    /// Sets the values before anything runs, unknown to any host.
     fn start(&self, params: &TacetParams);
 
     /// Sets all parameters of a preset, each in a gesture of its own.

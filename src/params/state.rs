@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(text(&state, "link"), r#"{"string":"mean"}"#);
         assert_eq!(text(&state, "compar"), r#"{"bool":false}"#);
         assert_eq!(text(&state, "postf"), r#"{"f32":0.0}"#);
-        // What is newer than the state changes nothing.
+        // Parameters newer than the state keep their defaults.
         let defaults = TacetParams::default();
         for id in [ParamId::Voice, ParamId::Ambience, ParamId::Hold, ParamId::Release, ParamId::Limit8kHz] {
             let default = serde_json::to_string(&default(id, &defaults)).unwrap();

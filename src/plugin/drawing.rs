@@ -17,13 +17,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Where the names of graphics libraries begin: those of X11, Mesa and NVIDIA.
+/// Beginnings of the names of graphics libraries: those of X11, Mesa and NVIDIA.
 const GRAPHICS: [&str; 9] =
     ["libEGL", "libGL", "libX", "libdrm", "libgallium", "libglapi", "libnvidia", "libxcb", "libxkb"];
-/// Where the names of Mesa's drivers end.
+/// Ending of the names of Mesa's drivers.
 const DRIVER: &str = "_dri.so";
 
-/// Where the thread that draws the window is listed, while one is open.
+/// The system's entry of the thread that draws the window, while one is open.
 #[derive(Default)]
 pub struct DrawingThread(Mutex<Option<PathBuf>>);
 

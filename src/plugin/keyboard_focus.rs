@@ -1,7 +1,7 @@
 //! Leaves the keyboard to the host, on X11, where keys go to the window that has the focus, or to one inside it that is
 //! under the pointer, and to no other.
 //!
-//! The framework's window hears of every key and takes the focus with every click. Here it hears of keys only while
+//! The framework's window receives every key and takes the focus with every click. Here it receives keys only while
 //! something on the panel uses them: a text that is being edited, or a control that has egui's focus. Otherwise they go on
 //! to the window around it, which also gets the focus back, and the space bar plays. On the other systems the framework
 //! hands on what the panel does not use. On the window's thread.
@@ -31,9 +31,9 @@ const MAX_DEPTH: usize = 32;
 
 /// An open window inside a host's. Held by the window's egui context, which dies with the window.
 pub struct KeyboardFocus {
-    /// A connection of our own, for questions.
+    /// A separate connection, for questions.
     connection: RustConnection,
-    /// The framework's: what a window hears of is each connection's own business.
+    /// The framework's: each connection selects the events of a window for itself.
     framework: XCBConnection,
     /// Keeps the framework's connection open.
     _handle: PlatformHandle,
@@ -87,7 +87,7 @@ impl KeyboardFocus {
                 let _ = window.focus();
             }
         } else if !is_used && !is_busy {
-            // What a click does is seen when the button is up; the end of a key belongs to where it began.
+            // A click takes effect when the button is up; the release of a key belongs to the window of its press.
             if self.is_used {
                 self.hear_keys(false);
             }

@@ -49,7 +49,7 @@ fn level_limits_are_a_plain_limit_and_a_curve_keeps_its_band() {
     let plain = with(&["--attenuation-limit", "12"]);
     assert_eq!(with(&["--limit-curve", "12,12,12,12,12,12"]), plain);
     assert_eq!(with(&["--limit-curve", "none,none,none,none,none,none"]), with(&[]));
-    // What is below 300 Hz stays, the rest goes.
+    // Everything below 300 Hz stays, the rest goes.
     let curve = with(&["--limit-curve", "0,0,none,none,none,none"]);
     let power = |signal: &[f32]| signal[24_000..].iter().map(|x| x * x).sum::<f32>();
     let share = power(&curve) / power(&read_wav(&input).1[0]);

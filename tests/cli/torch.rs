@@ -220,7 +220,7 @@ fn the_pack_is_looked_at_and_removed() {
         status.status.success() && text.contains(&format!("libtorch {TORCH_VERSION} without CUDA")),
         "{text}"
     );
-    // What is removed is what is installed for this user: nothing.
+    // Only packs installed for this user are removed: there are none.
     let removed = torch("remove");
     assert!(
         String::from_utf8_lossy(&removed.stdout).contains("Nothing is installed"),

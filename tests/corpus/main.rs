@@ -285,7 +285,7 @@ fn verdict(
             "late" => {
                 let lag = lag(expected, channel, MAX_LAG);
                 let n_more = n_samples - n_expected;
-                // What no header states is true within a packet, or 30 ms where that is longer.
+                // A length that no header states is true within a packet, or 30 ms if that is longer.
                 let allowed = case.tolerance.max(MAX_OFF_S * f64::from(decoded.rate_hz));
                 if !(-MAX_PHASE..=MAX_LAG).contains(&lag)
                     || n_more < -(MAX_OFF_S * f64::from(decoded.rate_hz)) as i64

@@ -252,7 +252,7 @@ fn a_state_comes_back_and_a_broken_one_changes_nothing() -> Result<()> {
     assert_eq!(other.value("Mix")?, 1.0, "what was saved at its default comes back to it");
     assert!(other.save()? == saved);
 
-    // What a newer version might write: a parameter of its own, a choice of its own, one of this version missing.
+    // A state of a newer version: a parameter of its own, a choice of its own, one of this version missing.
     let json = r#"{"version":"9.0.0","params":{"limit":{"f32":6.0},"listen":{"string":"smell"},"new":{"f32":1.0}},
         "fields":{"tacet":"{\"version\":9}","more":"1"}}"#;
     other.load(&[&(json.len() as u64).to_le_bytes()[..], json.as_bytes()].concat())?;

@@ -1,5 +1,5 @@
 //! Speech after a long digital silence. The network's normalisation follows the level with a time constant of a second.
-//! Whoever feeds it the silence, as the official runtime and `tacet denoise` do, hears the next words through a
+//! If it is fed the silence, as in the official runtime and `tacet denoise`, the next words pass through a
 //! normalisation of -100 dB: a syllable is swallowed, or noise let through, for most of a second. The plugin sleeps
 //! instead, and goes on with what it knew before.
 

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A command that runs the program.
 fn tacet_live() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tacet-live"));
-    // What it remembers is not the user's.
+    // Its settings are not the user's.
     command.env("XDG_DATA_HOME", std::env::temp_dir().join(format!("tacet-live-{}", std::process::id())));
     command
 }

@@ -9,7 +9,7 @@ use std::ptr::{NonNull, null};
 use libloading::Library;
 use tacet_realtime::model::{HOP, ModelKind};
 
-/// Where `cargo xtask setup` leaves models and runtime.
+/// The folder of the models and the runtime of `cargo xtask setup`.
 pub fn model_dir() -> PathBuf {
     tacet_realtime::weights::FETCHED_DIR.into()
 }

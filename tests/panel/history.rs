@@ -75,7 +75,7 @@ fn two_sets_are_kept_apart_and_copied() {
     go_to(&mut harness, "Copy 1 to 2");
     go_to(&mut harness, "Settings: 2");
     assert_eq!((number(&harness, ParamId::Limit), number(&harness, ParamId::PostFilter)), (50.0, 0.0));
-    // What is heard at the moment belongs to no set.
+    // The choice of what is heard belongs to no set.
     set(&mut harness, ParamId::Bypass, 1.0);
     go_to(&mut harness, "Settings: 1");
     assert_eq!(number(&harness, ParamId::Bypass), 1.0);

@@ -12,7 +12,7 @@ const LONG_EVERY: u64 = 50;
 const FRESH_EVERY: u64 = 500;
 /// The largest block that hosts announce here.
 const MAX_BLOCK: u32 = 4096;
-/// Whatever is fed, no sample within full scale may come out above this: 24 dB of output gain, 12 dB of
+/// For any input, no sample within full scale may come out above this: 24 dB of output gain, 12 dB of
 /// voice, and resamplers' overshoot.
 const MAX_OUTPUT: f32 = 256.0;
 

@@ -23,7 +23,7 @@ use calls::Session;
 /// How many, or which where it is a range; the default takes some minutes.
 const VARIABLE: &str = "TACET_HOST_SEQUENCES";
 const N_SEQUENCES: u64 = 100_000;
-/// Where a child process notes the sequence that it runs.
+/// Names the file in which a child process notes the sequence that it runs.
 const NOTE_VARIABLE: &str = "TACET_HOST_SEQUENCE_NOTE";
 
 #[test]

@@ -58,7 +58,7 @@ impl Hands<'_> {
 
     /// Keys that the windows of [`Self::focus`] have heard since the last time.
     pub fn n_keys(&self) -> usize {
-        // Whatever was sent before the answer to a question is there with it.
+        // Events sent before the answer to a question arrive with it.
         self.0.connection.get_input_focus().unwrap().reply().unwrap();
         std::iter::from_fn(|| self.0.connection.poll_for_event().unwrap())
             .filter(|event| matches!(event, Event::KeyPress(_)))

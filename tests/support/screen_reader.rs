@@ -28,7 +28,7 @@ pub struct Desktop {
 
 impl Drop for Desktop {
     fn drop(&mut self) {
-        // What it has started ends with it.
+        // Its children end with it.
         let _ = self.session.kill();
         let _ = self.session.wait();
     }
@@ -45,7 +45,7 @@ impl Desktop {
         let folder = tempfile::tempdir().unwrap();
         let started = Command::new("dbus-daemon")
             .args(["--session", "--nofork", "--print-address=1"])
-            // What the bus starts must neither find the user's desktop nor hold a screen.
+            // Children of the bus must neither find the user's desktop nor hold a screen.
             .env_remove("DISPLAY")
             .env_remove("DBUS_SESSION_BUS_ADDRESS")
             .env("XDG_RUNTIME_DIR", folder.path())

@@ -21,10 +21,10 @@ pub mod plugin;
 const PLUGIN: &str = "plugin";
 /// The one that starts the program.
 const PROGRAM: &str = "hour";
-/// Those whose threads must not take each other's core.
+/// Benches whose threads must not take each other's core.
 const MANY_THREADS: [&str; 3] = ["audio_thread", PROGRAM, "sequence"];
 
-/// Which benches to run.
+/// Options of `cargo xtask bench`.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Options {
     /// Only the benches whose name contains this

@@ -90,7 +90,7 @@ pub(crate) fn platform(target: Option<&str>) -> Result<Platform> {
     target.map_or_else(Platform::current, Platform::of_target)
 }
 
-/// Where the bundles for a target are made.
+/// The folder of the bundles for a target.
 pub(crate) fn directory(workspace: &Workspace, target: Option<&str>) -> PathBuf {
     match target {
         Some(target) => workspace.target.join(target).join("bundled"),

@@ -14,7 +14,7 @@ use crate::setup;
 use crate::torch;
 use crate::workspace::Workspace;
 
-/// Where to.
+/// Options of `cargo xtask install`.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Options {
     /// For all users; needs the rights to write there
@@ -49,7 +49,7 @@ pub fn install(workspace: &Workspace, options: &Options) -> Result<()> {
     if let Some(target) = model_target(options) {
         let source =
             workspace.bundle_dir().join(BUNDLED_MODELS_DIR).join(target.file_name().context("no file name")?);
-        // Where it could not be fetched, `build` has said so.
+        // If it could not be fetched, `build` has said so.
         if setup::embeds_published_model() && source.is_file() {
             replace(&source, &target)?;
             println!("installed {}", target.display());
@@ -103,7 +103,7 @@ fn targets(workspace: &Workspace, options: &Options) -> Result<Vec<PathBuf>> {
     bundles.iter().map(|bundle| Ok(folder(bundle.format)?.join(&bundle.root))).chain(packs).collect()
 }
 
-/// Where a folder for plugins or programs begins: below the user's files or below the system's.
+/// The parent of a folder for plugins or programs: the user's or the system's.
 type Base<'a> = &'a dyn Fn(System, Format) -> Result<PathBuf>;
 
 /// The folder where hosts (and shells) look for a format.
@@ -190,7 +190,7 @@ fn system_base(system: System, format: Format) -> Result<PathBuf> {
 /// Suffix of a foreign LADSPA library while Tacet's has its place.
 const KEPT: &str = "before-tacet";
 
-/// Where another LADSPA library of the same name is kept, which is DeepFilterNet's own. `None` for the other bundles, whose
+/// The backup path of another LADSPA library of the same name, DeepFilterNet's own. `None` for the other bundles, whose
 /// names nobody else has.
 fn kept(target: &Path) -> Option<PathBuf> {
     (target.file_name()? == layout::LADSPA_FILE).then(|| target.with_added_extension(KEPT))

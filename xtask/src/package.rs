@@ -41,7 +41,7 @@ const DOCUMENTS: [&str; 9] = [
     "docs",
 ];
 
-/// What to make.
+/// Options of `cargo xtask package`.
 #[derive(Clone, Debug, Default, clap::Args)]
 // Its only group is that of the bundles.
 #[group(skip)]
@@ -105,7 +105,7 @@ pub(crate) fn make(workspace: &Workspace, options: &bundle::Options) -> Result<P
     Ok(Package { archive, deb, dir })
 }
 
-/// What goes into a package.
+/// The contents of a package.
 pub(crate) struct Contents {
     /// The bundles.
     pub(crate) bundles: Vec<Bundle>,

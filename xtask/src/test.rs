@@ -36,7 +36,7 @@ fn required() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// cargo's words for the tests of everything but the torch backend, which needs a libtorch, and this program.
 const TEST: &str = "test --locked --workspace --exclude tacet-torch --exclude xtask";
 
-/// Which steps to run.
+/// Options of `cargo xtask test`.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Options {
     /// Only the steps whose name contains this (fmt, tidy, clippy, doc, instructions, torch, test, costs, hosts, scores,
@@ -110,7 +110,7 @@ fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
     };
     let mut doc = cargo("doc --workspace --exclude tacet-torch --no-deps --document-private-items");
     doc.env("RUSTDOCFLAGS", "-D warnings");
-    // What real time costs is measured alone, a test at a time.
+    // Wall-clock costs are measured alone, a test at a time.
     let mut costs = cargo("test --locked --package tacet-realtime --lib costs -- --test-threads 1");
     costs.env("TACET_REQUIRE_REAL_TIME", "1");
     let mut corpus = cargo(&format!("{TEST} --test corpus"));

@@ -29,7 +29,7 @@ pub struct Options {
     no_install: bool,
 }
 
-/// Where what was made lies.
+/// The folders that were made.
 #[derive(Clone, Debug)]
 pub struct Made {
     /// For `LIBTORCH`.
@@ -41,7 +41,7 @@ pub struct Made {
 /// Whether a libtorch is published for this system.
 pub(crate) const IS_OFFERED: bool = Platform::current().is_some();
 
-/// Where the pack of this working tree is made: for `TACET_TORCH_DIR`.
+/// The folder of this working tree's pack: for `TACET_TORCH_DIR`.
 pub(crate) fn pack_dir(workspace: &Workspace) -> PathBuf {
     workspace.target.join("torch").join("pack")
 }

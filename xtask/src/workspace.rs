@@ -1,4 +1,4 @@
-//! Where the workspace and its build products lie, as cargo sees it.
+//! Paths of the workspace and its build products, as cargo sees them.
 
 use std::fs;
 use std::io::Write;
@@ -36,7 +36,7 @@ impl Workspace {
         serde_json::from_slice(&metadata.stdout).context("cargo metadata gave something unexpected")
     }
 
-    /// Where fetched and converted models lie; the build reads them from here.
+    /// The folder of fetched and converted models; the build reads them from here.
     pub fn model_dir(&self) -> PathBuf {
         self.target.join("model")
     }
@@ -46,7 +46,7 @@ impl Workspace {
         self.target.join("demo")
     }
 
-    /// Where the plugin bundles are made.
+    /// The folder of the plugin bundles.
     pub(crate) fn bundle_dir(&self) -> PathBuf {
         self.target.join("bundled")
     }

@@ -56,12 +56,12 @@ impl Depth {
     }
 }
 
-/// Where an output's samples go.
+/// A destination for the samples of an output.
 pub trait SampleSink {
     /// Appends a block: one slice per channel, equal lengths.
     ///
     /// # Errors
-    /// Those of the sink.
+    /// Errors of the sink.
     fn write(&mut self, block: &[&[f32]]) -> Result<()>;
 }
 
@@ -207,7 +207,7 @@ impl<W: Write> WavWriter<W> {
     /// Begins a WAV that is never rewound, of `n_samples` samples per channel where that is certain, with these chunks.
     ///
     /// # Errors
-    /// Those of the sink.
+    /// Errors of the sink.
     pub fn streaming(mut sink: W, spec: Spec, n_samples: Option<u64>, chunks: Vec<u8>) -> Result<Self> {
         sink.write_all(&header(&spec, n_samples, false, &chunks, 0))?;
         Ok(Self::new(sink, spec, false, chunks))
@@ -227,7 +227,7 @@ impl<W: Write> WavWriter<W> {
     /// Ends the data and returns the sink.
     ///
     /// # Errors
-    /// Those of the sink.
+    /// Errors of the sink.
     pub(crate) fn finish_streaming(mut self) -> Result<W> {
         let n_data = self.n_samples * self.spec.block_align();
         if n_data % 2 == 1 {
@@ -253,7 +253,7 @@ impl<W: Write + Seek> WavWriter<W> {
     /// Begins a WAV of about `n_expected` samples per channel in a file, with these chunks.
     ///
     /// # Errors
-    /// Those of the sink.
+    /// Errors of the sink.
     pub(crate) fn seekable(
         mut sink: W,
         spec: Spec,
@@ -276,7 +276,7 @@ impl<W: Write + Seek> WavWriter<W> {
     /// Ends the data, completes the header and returns the sink.
     ///
     /// # Errors
-    /// Those of the sink; data past 4 GiB from a source that had announced less than half of that.
+    /// Errors of the sink; data past 4 GiB from a source that had announced less than half of that.
     pub fn finish(mut self) -> Result<W> {
         let (spec, has_room, n_samples) = (self.spec, self.has_room, self.n_samples);
         let (before, n_behind) = (std::mem::take(&mut self.before), self.behind.len() as u64);

@@ -43,7 +43,7 @@ pub fn run_with(options: &[impl AsRef<OsStr>]) -> Result<bool> {
         .with_context(|| format!("{} could not be started", live.display()))
 }
 
-/// Where the window's program is installed beside `program`, most likely first.
+/// Candidate paths of the window's program, relative to `program`, most likely first.
 fn candidates(program: &Path) -> Vec<PathBuf> {
     let plain = program.with_file_name(format!("tacet-live{}", std::env::consts::EXE_SUFFIX));
     let bundle = program.with_file_name("Tacet.app").join("Contents").join("MacOS").join("Tacet");

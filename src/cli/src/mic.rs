@@ -170,7 +170,7 @@ pub fn run(args: &Args) -> Result<bool> {
 }
 
 impl RunArgs {
-    /// What was remembered, overruled by the options.
+    /// The remembered options and values, overridden by those of the command line.
     fn prepare(&self) -> Result<(Options, Settings)> {
         let direction = direction(self.speakers);
         self.prepare_from(if self.forget { Remembered::default() } else { Remembered::read(direction) })
@@ -250,7 +250,7 @@ fn enable(args: &RunArgs) -> Result<bool> {
         !args.panel,
         usage("a session has no window to begin with: --panel is for `tacet mic` alone")
     );
-    // What cannot run is not enabled.
+    // Refuse to enable a microphone that could not run.
     check_model(&args.prepare()?.1)?;
     let program = std::env::current_exe().context("this program's own file is not known")?;
     // The same words without `enable`.

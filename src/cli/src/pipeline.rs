@@ -121,7 +121,7 @@ pub trait Observer {
     fn active_hop(&mut self, _before: &[&[f32]], _after: &[&[f32]]) {}
 }
 
-/// Where the output goes: one slice per channel, of equal lengths.
+/// Receives the output: one slice per channel, of equal lengths.
 pub type Sink<'a> = dyn FnMut(&[&[f32]]) -> Result<()> + 'a;
 
 /// A signal on its way through. See the module.
@@ -238,7 +238,7 @@ impl<P: HopProcessor> Pipeline<P> {
             if self.n_out == self.n_in && self.n_observed >= self.n_to_observe() {
                 return Ok(());
             }
-            // What is still missing, as far as it can be told; the resamplers have their own delays.
+            // The hops still missing, as far as can be known; the resamplers have their own delays.
             let n_inside = self.n_to_observe().div_ceil(HOP as u64).saturating_sub(self.n_denoised);
             let n_missing = match &mut self.keep_clean {
                 Some(keep_clean) if n_inside == 0 && !keep_clean.has_ended() => {

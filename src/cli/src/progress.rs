@@ -37,7 +37,7 @@ impl Progress {
         };
         let bar = bar.with_prefix(name);
         let bar = match &self.total {
-            // Which stays last.
+            // The total stays last.
             Some(total) => self.bars.insert_before(total, bar),
             None => self.bars.add(bar),
         };

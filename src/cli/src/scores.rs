@@ -95,7 +95,7 @@ pub struct Scores {
     pub mean: ChannelScores,
 }
 
-/// Which of the two recordings an error is about.
+/// The recording that an error is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// The clean one.
@@ -127,7 +127,7 @@ pub enum ScoreError {
         "the {role} holds a sample that is no number (channel {channel}, sample {sample}): render it again"
     )]
     NotFinite {
-        /// Which recording.
+        /// The recording.
         role: Role,
         /// Channel, from 0.
         channel: usize,

@@ -106,7 +106,7 @@ impl Spectrogram {
     /// Ends the signal and encodes the picture as PNG.
     ///
     /// # Errors
-    /// Those of the encoder.
+    /// Errors of the encoder.
     pub fn finish(mut self, title: &str, subtitle: &str) -> Result<Vec<u8>> {
         let duration_s = self.n_samples as f64 / f64::from(SAMPLE_RATE_HZ);
         let silence = vec![[0.0_f32; HOP]; self.before.memory.len()];
@@ -160,7 +160,7 @@ fn hz_of_mel(mel: f32) -> f32 {
     700.0 * (10_f32.powf(mel / 2595.0) - 1.0)
 }
 
-/// Which bins make a row of pixels. Row 0 is the lowest.
+/// The bins behind each row of pixels. Row 0 is the lowest.
 struct RowMap {
     top_hz: f32,
     /// Lower and upper edge of each row, in bins.

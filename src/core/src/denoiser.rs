@@ -14,7 +14,7 @@ use crate::stft::OVERLAP_DELAY_SAMPLES;
 /// Everything that may change between hops.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Settings {
-    /// Which stages run for which local SNR.
+    /// Local SNRs that decide which stages run.
     pub thresholds: Thresholds,
     /// Limit, post filter and link.
     pub shaping: Shaping,
@@ -58,7 +58,7 @@ impl Denoiser {
     /// Opens a stream of `n_channels` channels on `engine`.
     ///
     /// # Errors
-    /// Those of [`Engine::open`].
+    /// Errors of [`Engine::open`].
     pub fn new(
         mut engine: Box<dyn Engine>,
         n_channels: usize,
@@ -102,7 +102,7 @@ impl Denoiser {
     /// line.
     ///
     /// # Errors
-    /// Those of [`Engine::step`]; `output` is then untouched.
+    /// Errors of [`Engine::step`]; `output` is then untouched.
     ///
     /// # Panics
     /// If the channel count or a slice's length is another.

@@ -72,7 +72,7 @@ pub const FAR_THRESHOLDS: &str = "far from their defaults, the thresholds on the
 const FAR_DB: f32 = 5.0;
 
 impl Thresholds {
-    /// Whether one of them is so far from its default that ordinary speech is changed by it.
+    /// Whether one of them is far enough from its default to change ordinary speech.
     pub fn are_far(&self) -> bool {
         self.min_db > LSNR_MIN_DB + FAR_DB
             || self.max_erb_db < LSNR_MAX_DB - FAR_DB
@@ -93,7 +93,7 @@ impl Thresholds {
     }
 }
 
-/// Which part of the network ran for a hop. A decoder that did not run keeps its state frozen.
+/// The part of the network that ran for a hop. A decoder that did not run keeps its state frozen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum Stage {

@@ -57,7 +57,7 @@ impl Default for Shaping {
     }
 }
 
-/// What the enhancement of a stream remembers from hop to hop.
+/// A stream's enhancement state, carried from hop to hop.
 #[derive(Clone, Debug)]
 pub struct Memory {
     /// How clean the input is.

@@ -58,7 +58,7 @@ fn share(limit_db: f32) -> f32 {
 /// Applies a limit. Keeps the curve of the handles, which costs some ten microseconds where it changes.
 #[derive(Clone, Debug)]
 pub struct Limiter {
-    /// What [`shares`](Self::shares) are of.
+    /// The limit and the handles that [`shares`](Self::shares) were computed from.
     curve: Option<(f32, [f32; N_HANDLES])>,
     shares: Box<[f32; N_BINS]>,
 }

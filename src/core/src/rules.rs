@@ -25,7 +25,7 @@ pub const FILE_AHEAD_HOPS: usize = 300;
 /// Hops without a sound that lives after which it is a pause.
 const PAUSE_HOPS: u32 = 150;
 
-/// Which rules a stream follows.
+/// The rules of a stream.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rules {
     /// The feature gain.

@@ -76,7 +76,7 @@ pub struct Sequence<W> {
     free: Vec<Box<Chunk<W>>>,
 }
 
-/// Who runs the passes.
+/// The threads that run the passes.
 enum Runner<W> {
     /// The caller, one pass after the other.
     Caller(Vec<Work<Box<Chunk<W>>>>),
@@ -149,7 +149,7 @@ impl<W: Send + 'static> Sequence<W> {
         self
     }
 
-    /// Leaves what the rule for [clean](crate::clean) recordings lets through to the caller, who hears farther ahead and
+    /// Leaves the rule for [clean](crate::clean) recordings to the caller, who looks farther ahead and
     /// finds what is due [noted](Self::noted). To be called before the first hop.
     pub fn deferring_clean(mut self) -> Self {
         self.defers_clean = true;

@@ -17,7 +17,7 @@ pub fn embedded() -> Result<Model, ModelError> {
     Model::from_safetensors(&EMBEDDED.0)
 }
 
-/// Where `cargo xtask setup` left fetched models for the build of this binary.
+/// The folder of the models that `cargo xtask setup` fetched for the build of this binary.
 pub const FETCHED_DIR: &str = env!("TACET_MODEL_DIR");
 
 #[cfg(test)]

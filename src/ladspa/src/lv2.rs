@@ -118,7 +118,7 @@ unsafe extern "C" fn run(handle: Handle, n_samples: u32) {
 unsafe extern "C" fn cleanup(handle: Handle) {
     // SAFETY: the caller's.
     let effect = unsafe { Box::from_raw(handle.cast::<Effect>()) };
-    // What goes wrong at the end is not worth the host.
+    // A panic at the end must not take the host with it.
     let _ = catch_unwind(AssertUnwindSafe(|| drop(effect)));
 }
 

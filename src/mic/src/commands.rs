@@ -1,4 +1,4 @@
-//! The commands of the running microphone: what each does, and what `status` tells.
+//! The commands of the running microphone, and the text of `status`.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -23,12 +23,12 @@ pub(crate) struct Status {
     pub(crate) meters: Arc<Meters>,
     /// How often the server went away and came back.
     pub(crate) n_reconnects: usize,
-    /// What is wrong, and what is done about it.
+    /// The present fault and its remedy, if any.
     pub(crate) problem: Option<String>,
 }
 
 impl Status {
-    /// What the audio thread has counted.
+    /// Counts of the audio thread.
     pub(crate) fn counts(&self, settings: &Settings) -> Counts {
         let lane = &self.meters.slots[0];
         let seconds = |n_samples: u64| n_samples as f64 / f64::from(SAMPLE_RATE_HZ);
@@ -84,7 +84,7 @@ fn check_model(name: &str) -> Result<(), String> {
     use tacet_realtime::parameters::Choice as _;
     match ModelKind::from_choice_id(name) {
         Some(wanted) if models::available(wanted) != wanted => Err(models::missing(wanted)),
-        // What is no model at all is refused with those that there are.
+        // A name of no model is refused later, with the list of models.
         _ => Ok(()),
     }
 }

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Prefix of an answer that is an error.
 const ERROR: &str = "error: ";
 
-/// Where the socket of a direction lies.
+/// The path of a direction's socket.
 ///
 /// # Errors
 /// There is no runtime directory.
@@ -128,7 +128,7 @@ mod tests {
         let path = dir.path().join("a.sock");
         let nobody = send_to(&path, "status").unwrap_err().to_string();
         assert!(nobody.contains("is not running"), "{nobody}");
-        // What one that was killed leaves behind.
+        // The socket of a process that was killed.
         fs::write(&path, "").unwrap();
         let answer = |command: &str| match command {
             "status" => Ok("live\n".to_owned()),

@@ -25,7 +25,7 @@ pub mod unit;
 
 pub use run::{Options, run, run_with};
 
-/// Which way the sound goes.
+/// The direction of the sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// From a source to a source of our own.

@@ -24,16 +24,16 @@ pub struct Remembered {
     pub block_samples: Option<u32>,
     /// The device of the network, by its identifier.
     pub device: Option<String>,
-    /// What the window remembers; nobody else reads it.
+    /// The window's own settings; nobody else reads them.
     pub window: serde_json::Value,
 }
 
-/// What `tacet mic --panel` hands to the program with the window.
+/// The message of `tacet mic --panel` to the program with the window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Handover {
     /// Whether it is the other direction.
     pub speakers: bool,
-    /// What to begin with.
+    /// The options and values at the start.
     pub remembered: Remembered,
 }
 
@@ -60,7 +60,7 @@ impl Remembered {
     /// Writes it for the next run, whole or not at all.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Errors of the file system.
     pub fn write(&self, direction: Direction) -> io::Result<()> {
         let path =
             Self::file(direction).ok_or_else(|| io::Error::other("this user has no data directory"))?;

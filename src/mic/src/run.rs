@@ -22,7 +22,7 @@ use crate::pipewire::streams::{Event, Home, Request, Streams};
 use crate::settings::Settings;
 use crate::sound::Sound;
 
-/// Block that the server is asked for unless told, in samples.
+/// Default block that the server is asked for, in samples.
 const BLOCK_SAMPLES: u32 = 256;
 /// Pause between two tries to reach the server.
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
@@ -30,7 +30,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(250);
 /// Options of the microphone, besides its parameters.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Which way the sound goes.
+    /// The direction of the sound.
     pub direction: Direction,
     /// The node to take from, or to play to, by name or serial number; else the default, whichever that is.
     pub target: Option<String>,
@@ -40,7 +40,7 @@ pub struct Options {
     pub block_samples: u32,
     /// The device of the network.
     pub device: Device,
-    /// What the window remembers.
+    /// The window's own settings.
     pub window: serde_json::Value,
 }
 
@@ -61,7 +61,7 @@ impl Options {
         }
     }
 
-    /// What is remembered of the options and the parameters.
+    /// The options and parameters as they are remembered.
     pub fn remembered(&self, settings: &Settings) -> Remembered {
         Remembered {
             values: settings.to_values(),
@@ -91,7 +91,7 @@ impl Handle {
     }
 }
 
-/// What a running microphone tells.
+/// Receives the messages of a running microphone.
 pub trait Listener {
     /// It begins; the handle reaches it.
     fn started(&mut self, handle: Handle);
@@ -99,7 +99,7 @@ pub trait Listener {
     /// A line for every change.
     fn say(&mut self, text: &str);
 
-    /// What is wrong from now on, and what is done about it; `None` when nothing is any more.
+    /// A fault begins, described with its remedy; `None` when it is over.
     fn problem(&mut self, _problem: Option<&str>) {}
 }
 
@@ -191,7 +191,7 @@ struct RunLoop<'a> {
     listener: &'a mut dyn Listener,
     /// The last message; it is not repeated.
     said: String,
-    /// What denoises, while no streams have it.
+    /// The [`Sound`], while no streams have it.
     home: Home,
     /// Whether it is opened here; otherwise somebody brings it.
     is_own: bool,

@@ -14,7 +14,7 @@ use tacet_realtime::rules::level::{LevelMode, LevelRule};
 pub struct Parameter {
     /// Its name: the option's of `tacet denoise`, where it has one.
     pub name: &'static str,
-    /// Which it is.
+    /// Its identifier in the table.
     pub id: ParamId,
     /// Puts its value, a plain number, into the controls.
     set: fn(&mut Controls, f32),
@@ -124,7 +124,7 @@ fn value(id: ParamId, plain: f32) -> PresetValue {
     }
 }
 
-/// The values, and what the audio thread tells.
+/// The values, and the counts of the audio thread.
 #[derive(Debug)]
 pub struct Settings {
     values: [AtomicU32; PARAMETERS.len()],

@@ -1,4 +1,4 @@
-//! What denoises between the two streams: a stream of its own, or what the plugin's window brings.
+//! The denoiser between the two streams: a stream of its own, or the plugin that the window brings.
 
 use std::fmt;
 use std::sync::Arc;

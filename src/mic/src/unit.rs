@@ -15,7 +15,7 @@ fn file_name(direction: Direction) -> String {
     format!("{}.service", direction.name())
 }
 
-/// Where the user's units lie.
+/// The folder of the user's units.
 fn dir() -> Result<PathBuf> {
     Ok(dirs::config_dir()
         .context("there is no configuration directory: HOME is not set")?
@@ -82,7 +82,7 @@ pub fn disable(direction: Direction) -> Result<bool> {
     if !path.exists() {
         return Ok(false);
     }
-    // Where no systemd answers nothing runs: the file goes all the same.
+    // Without systemd nothing runs: the file goes all the same.
     let stopped = systemctl(&["disable", "--now", &name]);
     match fs::remove_file(&path) {
         Err(error) if error.kind() != ErrorKind::NotFound => {

@@ -10,7 +10,7 @@ use safetensors::{Dtype, SafeTensors, View};
 use crate::config::read_ini;
 use crate::{Config, Layout, Model, ModelError, Tensor};
 
-/// Where the JSON header starts: after its length, 8 bytes.
+/// Offset of the JSON header: after its length, 8 bytes.
 pub(crate) const HEADER_OFFSET: usize = 8;
 
 /// The one metadata entry: INI text with the configuration and the sections below. One entry, because the order of

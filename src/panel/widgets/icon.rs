@@ -65,7 +65,7 @@ pub fn warning(painter: &Painter, centre: Pos2, colour: Color32, below: Color32)
     painter.circle_filled(centre + vec2(0.0, 4.5), 1.05, below);
 }
 
-/// A dot that tells a state: filled, or a ring for something under way.
+/// A dot that shows a state: filled, or a ring for something under way.
 pub fn dot(painter: &Painter, centre: Pos2, colour: Color32, filled: bool) {
     if filled {
         painter.circle_filled(centre, 3.5, colour);

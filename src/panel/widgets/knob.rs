@@ -10,9 +10,9 @@ use super::super::{
 use super::{icon, param};
 use crate::parameters::ParamId;
 
-/// Where the arc begins, clockwise from the right, radians.
+/// Start of the arc, clockwise from the right, radians.
 const FROM: f32 = 0.75 * std::f32::consts::PI;
-/// How far it goes.
+/// Length of the arc, radians.
 const SWEEP: f32 = 1.5 * std::f32::consts::PI;
 
 /// How a knob looks.
@@ -24,7 +24,7 @@ pub struct Look {
     pub width: f32,
     /// Diameter of the cap, points.
     pub cap: f32,
-    /// Where the arc begins to fill, 0..=1: 0 for an amount, 0.5 for a gain of either sign.
+    /// Start of the filled arc, 0..=1: 0 for an amount, 0.5 for a gain of either sign.
     pub origin: f32,
     /// Its colour.
     pub role: theme::Role,

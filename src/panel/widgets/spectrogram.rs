@@ -66,7 +66,7 @@ impl Axis {
     }
 }
 
-/// Which bins a row shows: all of `from..until`, or between two bins where rows lie closer than bins.
+/// The bins that a row shows: all of `from..until`, or a blend of two where rows are denser than bins.
 #[derive(Clone, Copy)]
 struct Row {
     from: usize,

@@ -128,7 +128,7 @@ impl IAudioProcessorTrait for Component {
         {
             return latency.total_samples as u32;
         }
-        // What it will be: some hosts ask between setting up and activating.
+        // The future latency: some hosts ask between setting up and activating.
         let Some(plan) = Plan::new(self.bridge.setup.lock().rate_hz) else { return 0 };
         let Ok(lookahead_hops) = lookahead_hops(shared.available_model()) else { return 0 };
         Latency::new(lookahead_hops, shared.params.latency_mode(), &plan).total_samples as u32
@@ -194,7 +194,7 @@ impl IAudioProcessorTrait for Component {
                 audio_inputs_count: 1,
                 audio_outputs_count: 1,
                 in_events: &events,
-                // What is done on the panel goes to the host on the main thread.
+                // Edits on the panel go to the host on the main thread.
                 out_events: ptr::null(),
             };
             let status = call!(instance.clap(), process(instance.clap(), &block));
@@ -204,7 +204,7 @@ impl IAudioProcessorTrait for Component {
     }
 
     unsafe fn getTailSamples(&self) -> uint32 {
-        // What was heard last comes out when the latency is over.
+        // The last input comes out when the latency is over.
         // SAFETY: it asks nothing of the host.
         unsafe { self.getLatencySamples() }
     }

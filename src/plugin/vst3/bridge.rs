@@ -274,7 +274,7 @@ impl Bridge {
         self.is_serving.store(false, Ordering::Release);
     }
 
-    /// Makes parameters of what the user does on the panel, and tells the host.
+    /// Turns edits on the panel into parameter changes, and reports them to the host.
     fn send_edits(&self) {
         let handler = self.handler();
         let mut tell = |event| {
@@ -400,7 +400,7 @@ unsafe extern "C" fn request_flush(host: *const clap_host) {
     // SAFETY: the CLAP passes its host.
     let bridge = unsafe { bridge(host) };
     bridge.is_edited.store(true, Ordering::Release);
-    // Where the panel has a thread of its own and the host lends it no time on the main one, edits are better told from
+    // If the panel has a thread of its own and the host lends it no time on the main one, edits are better reported from
     // there than not at all.
     if bridge.is_main_thread() {
         bridge.serve();

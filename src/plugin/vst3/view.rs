@@ -76,7 +76,7 @@ impl View {
         let instance = self.bridge.instance();
         // SAFETY: the instance lives.
         unsafe { call!(instance.gui(), destroy(instance.clap())) };
-        // What was done last.
+        // The last edits.
         self.bridge.serve();
         true
     }
@@ -151,7 +151,7 @@ impl IPlugViewTrait for View {
     }
 
     unsafe fn onWheel(&self, _distance: f32) -> tresult {
-        // The window hears of it itself.
+        // The window learns of it by itself.
         kResultFalse
     }
 
@@ -272,7 +272,7 @@ mod timer {
     impl ITimerHandlerTrait for Timer {
         unsafe fn onTimer(&self) {
             if let Some(bridge) = self.0.upgrade() {
-                // Whoever runs the timer is the main thread.
+                // The timer runs on the main thread.
                 bridge.claim_main_thread();
                 bridge.serve();
             }

@@ -50,7 +50,7 @@ pub trait AudioHost: Send + Sync {
     /// Whether there is to be no window.
     fn is_headless(&self) -> bool;
 
-    /// Buffers that the audio system lost since the start, where it tells.
+    /// Buffers that the audio system lost since the start, if it reports them.
     fn n_xruns(&self) -> Option<u64>;
 
     /// Scale of the window, over the system's.
@@ -104,7 +104,7 @@ pub(super) fn scale() -> f32 {
     HOST.get().map_or(1.0, |host| host.scale())
 }
 
-/// Buffers that the audio system lost since the start, where it tells.
+/// Buffers that the audio system lost since the start, if it reports them.
 pub(super) fn n_xruns() -> Option<u64> {
     HOST.get()?.n_xruns()
 }

@@ -82,7 +82,7 @@ impl Pending {
         }
     }
 
-    /// A window opens: everything is to be told again.
+    /// A window opens: everything has to be announced again.
     pub fn open(&mut self) {
         *self = Self::default();
     }

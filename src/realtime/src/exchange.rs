@@ -37,7 +37,7 @@ pub enum Outcome {
     Failed,
 }
 
-/// Which exchange of the process it is.
+/// Number of an exchange, unique in the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExchangeId(u64);
 
@@ -60,7 +60,7 @@ pub struct Inheritance<'a> {
 /// One hop on its way to an engine and back.
 #[derive(Debug)]
 pub struct HopBox {
-    /// Which hop of the stream it holds.
+    /// Number of the hop in its stream.
     pub seq: u64,
     /// The stream's generation when it was sent.
     pub generation: u32,
@@ -75,14 +75,14 @@ pub struct HopBox {
     /// One per channel. In an answer: what its features were normalised by. In a request: what the stream goes on from, if it
     /// `inherits`.
     pub normalisation: Box<[Normalisation]>,
-    /// Where the stream goes on from another at this hop: from [`normalisation`](Self::normalisation) and, where one engine
+    /// The stream that this one continues from at this hop: from [`normalisation`](Self::normalisation) and, if one engine
     /// serves both, from the engine's state.
     pub inherits: Option<ExchangeId>,
     /// The outcome.
     pub outcome: Outcome,
-    /// Under which conditions its features were computed.
+    /// The conditions under which its features were computed.
     pub conditions: Conditions,
-    /// Which stages of the network ran.
+    /// The stages of the network that ran.
     pub stage: Stage,
     /// The engine's output, one per channel.
     pub output: Box<[ChannelOut]>,
@@ -201,7 +201,7 @@ pub fn pair(n_channels: usize, n_boxes: usize, waker: Waker) -> (AudioEnd, Worke
 }
 
 impl AudioEnd {
-    /// Which exchange it is.
+    /// The exchange's number.
     pub fn id(&self) -> ExchangeId {
         self.id
     }
@@ -332,7 +332,7 @@ pub struct Request {
 }
 
 impl WorkerEnd {
-    /// Which exchange it is.
+    /// The exchange's number.
     pub fn id(&self) -> ExchangeId {
         self.id
     }

@@ -1,7 +1,7 @@
 //! Inference for every stream of the process: one worker thread per device, shared by all plugin instances.
 //!
 //! - [`stream`]: how far a stream is, as its worker and the audio thread tell.
-//! - [`report`]: what a service tells about itself.
+//! - [`report`]: a service's report about itself.
 //! - [`signal`]: calls an instance's background thread.
 //! - [`service`]: a device's worker as the rest of the program sees it; streams join and leave off the audio thread.
 //! - [`worker`]: the thread itself: collect what is pending, compute features, step the engine once for all, answer, park.

@@ -19,7 +19,7 @@ pub const HOP_US: f32 = 10_000.0;
 /// Cost of one hop on one device.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct HopTiming {
-    /// When the hop was handed to the worker, microseconds since any fixed moment; tells pauses apart.
+    /// Time at which the worker got the hop, microseconds since any fixed moment; tells pauses apart.
     pub pushed_us: u64,
     /// From the push to the begin of the step.
     pub queue_us: f32,

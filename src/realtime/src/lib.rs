@@ -14,7 +14,7 @@
 //! - [`device`]: what can run the network here, and what to know before choosing. Never on the audio thread.
 //! - [`models`]: models that are not embedded. Never on the audio thread.
 //! - [`user_files`]: where this user's files lie, and writing them. Never on the audio thread.
-//! - [`meters`]: what the audio thread tells the panel.
+//! - [`meters`]: the audio thread's measurements, for the panel.
 //! - [`lab`]: what each device costs, measured hop by hop. Off the audio thread.
 //! - [`parameters`]: the table of parameters: ranges, units, defaults, texts.
 //! - [`presets`]: sets of values for them, the factory's and the user's.

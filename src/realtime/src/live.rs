@@ -103,7 +103,7 @@ impl Attended for AttendedSlots {
         let attended = self.slot_manager.lock().as_mut().map(|slots| (slots.attend(), slots.is_waiting()));
         let is_waiting = attended.as_ref().is_some_and(|(_, is_waiting)| *is_waiting);
         self.is_waiting.store(is_waiting, Ordering::Relaxed);
-        // What has left is dropped here, outside of the lock.
+        // Streams that have left are dropped here, outside of the lock.
     }
 }
 

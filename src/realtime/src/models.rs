@@ -24,7 +24,7 @@ pub fn load(path: &Path) -> Result<Model, ModelError> {
 /// Names a directory with models and overrules the per-user one.
 pub const MODELS_VARIABLE: &str = "TACET_MODELS_DIR";
 
-/// Where models that are not embedded are looked for: the directory that `TACET_MODELS_DIR` names, else `tacet/models` in
+/// The folder of models that are not embedded: the one that `TACET_MODELS_DIR` names, else `tacet/models` in
 /// the per-user data directory. `None` without a home directory.
 pub fn models_dir() -> Option<PathBuf> {
     match std::env::var_os(MODELS_VARIABLE).filter(|dir| !dir.is_empty()) {

@@ -41,7 +41,7 @@ pub enum ParamId {
     PostFilter,
     /// Output gain.
     OutputGain,
-    /// Which signal is heard.
+    /// The signal that is heard.
     Listen,
     /// The host's bypass.
     Bypass,
@@ -404,7 +404,7 @@ impl ParamId {
     /// Reads a limit at each of the handles' frequencies: six numbers in dB, or "none", with commas between.
     ///
     /// # Errors
-    /// What is needed, as the continuation of "invalid value".
+    /// The values expected, as the continuation of "invalid value".
     pub fn parse_limits(text: &str) -> Result<[f32; N_HANDLES], String> {
         let limit = |text: &str| match text.trim() {
             "none" => Some(NO_LIMIT_DB),

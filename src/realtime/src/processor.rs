@@ -251,7 +251,7 @@ impl Processor {
             b.enhancer.inherit(&a.enhancer);
             self.metering.compare_nothing();
         } else if n_answered == N_SLOTS {
-            // What is concealed is neither engine's output.
+            // A concealed hop is neither engine's output.
             self.metering.compare(a.enhancer.frames(), b.enhancer.frames());
         }
         let heard = self.heard(controls.listen.slot()) as usize;

@@ -77,7 +77,7 @@ pub struct Plan {
     filters: Option<(Filter, Filter)>,
 }
 
-/// Where a plan's delay comes from.
+/// The terms of a plan's delay.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Delay {
     /// Shift between the host's samples and the emitter's, a whole number thanks to `phase`.
@@ -272,7 +272,7 @@ impl Emitter {
         Ok(emitter)
     }
 
-    /// Where the next hop goes, one per channel.
+    /// Buffers for the next hop, one per channel.
     pub(crate) fn hop_mut(&mut self) -> &mut [[f32; HOP]] {
         &mut self.hop
     }

@@ -1,6 +1,6 @@
 //! The two slots of a stream: A is heard, B is compared with it.
 
-/// How many there are.
+/// Number of slots.
 pub const N_SLOTS: usize = 2;
 
 /// One of the two slots.

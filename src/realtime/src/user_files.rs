@@ -5,7 +5,7 @@ use std::path::Path;
 
 pub use tacet_torch_pack::locate::data_dir;
 
-/// What to do where the system names no folder for this user's files.
+/// The remedy if the system names no folder for this user's files.
 pub const NO_FOLDER_REMEDY: &str =
     if cfg!(windows) { "sign in as a user with a profile folder" } else { "set HOME to your home directory" };
 
@@ -13,7 +13,7 @@ pub const NO_FOLDER_REMEDY: &str =
 /// half of it. Makes its folder.
 ///
 /// # Errors
-/// Those of the file system; an existing file is kept.
+/// Errors of the file system; an existing file is kept.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let dir = path.parent().unwrap_or(path);
     std::fs::create_dir_all(dir)?;

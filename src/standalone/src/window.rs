@@ -1,6 +1,6 @@
 //! The plugin in a window of its own, on the microphone: options, devices and the framework's command line.
 //!
-//! The framework's standalone connects no input unless told to, adds 150 ms and ignores Ctrl-C. This launcher looks at the
+//! The framework's standalone connects no input unless asked to, adds 150 ms and ignores Ctrl-C. This launcher looks at the
 //! machine's devices first, chooses what a person at a microphone wants, and says clearly where there is nothing to choose.
 //!
 //! - [`devices`]: what the machine has.
@@ -8,7 +8,7 @@
 //! - `alias`: has ALSA open what the framework would not find.
 //! - `microphone`: the panel of a virtual microphone.
 //! - `parameters`: options for the parameters.
-//! - `jack_server`: what the JACK server tells besides.
+//! - `jack_server`: notices of the JACK server.
 //! - `memory`: what is remembered between runs.
 //! - [`restart`]: begins again with another device, as the panel asks.
 //! - `watch`: notices that the sound has stopped, and begins again.
@@ -319,7 +319,7 @@ fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
         outputs: names(system.devices.outputs),
         input: Some(input),
         output: Some(output),
-        // What waits for a callback at the input and at the output, and the store between the two.
+        // The blocks that wait for a callback at the input and at the output, and the buffer between the two.
         device_latency_ms: Some(1e3 * (latency_s + 2.0 * f64::from(buffer) / f64::from(rate_hz)) as f32),
         server: None,
         buffer,

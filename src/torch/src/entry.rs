@@ -260,7 +260,7 @@ thread_local! {
     static TOLD: Cell<i32> = const { Cell::new(0) };
 }
 
-/// libtorch starts as many threads as there are cores at a thread's first operation, unless told before. In an audio host
+/// libtorch starts as many threads as there are cores at a thread's first operation, unless set before. In an audio host
 /// that is ruinous: they fight the audio thread for cores.
 fn apply_threads() {
     let n_threads = N_THREADS.load(Ordering::Relaxed);

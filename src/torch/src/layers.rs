@@ -148,7 +148,7 @@ pub(crate) struct Padded {
     window: i64,
 }
 
-/// Which windows a convolution reads.
+/// The windows that a convolution reads.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Windows {
     /// Three neighbours around every `stride`-th frequency.

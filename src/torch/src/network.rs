@@ -23,14 +23,14 @@ pub(crate) const RING: i64 = ORDER;
 pub(crate) const CPLX_AT: i64 = BANDS;
 pub(crate) const NOISY_AT: i64 = BANDS + 2 * BINS;
 
-/// Which lanes a decoder runs for.
+/// The lanes that a decoder runs for.
 #[derive(Debug)]
 pub enum Run {
     /// All.
     All,
     /// None.
     Nobody,
-    /// Those where this mask `[rows, 1]` is false; the others keep their state.
+    /// The lanes for which this mask `[rows, 1]` is false; the others keep their state.
     Unless(Tensor),
 }
 

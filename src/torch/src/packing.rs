@@ -15,14 +15,14 @@ pub(crate) const MAX_EXACT_LANES: usize = (1 << 24) / N_RING - 2;
 /// Values of a row in the packed upload.
 pub(crate) const PACKED: usize = N_INPUT + 3 + 4 + N_RING;
 
-/// Which rows of the device's two matrices belong to whom. Beside the lanes' own there is an unused lane, which the
+/// The owners of the rows of the device's two matrices. Beside the lanes' own there is an unused lane, which the
 /// spare rows of a batch write to, and one row that is zero for ever.
 #[derive(Debug)]
 pub(crate) struct LaneTable {
     clocks: Vec<Clock>,
 }
 
-/// Where a lane's ring stands.
+/// Position of a lane's ring.
 #[derive(Clone, Copy, Debug, Default)]
 struct Clock {
     /// Place of the newest input, 0..5.

@@ -190,7 +190,7 @@ impl Sequence {
     }
 }
 
-/// Which hops the decoders run for, from channel 0's local SNR.
+/// The hops that the decoders run for, from channel 0's local SNR.
 struct Stages {
     erb: Hops,
     df: Hops,
@@ -308,7 +308,7 @@ impl Memory for Layers {
         let (n, late) = (self.n_channels, conv.kt - 1);
         let product = product.f_view([n, -1, n_freqs, conv.kt, conv.n_out])?;
         let hops = product.size()[1];
-        // What these frames and the carried ones add up to, for these hops and the `late` next ones.
+        // Sums of these frames and the carried ones, for these hops and the `late` next ones.
         let shape = [n, late, n_freqs, conv.n_out];
         let carried = self.state(&shape, &product)?;
         let sum = carried.f_constant_pad_nd([0, 0, 0, 0, 0, hops])?;

@@ -7,7 +7,7 @@ use tch::{Cuda, Device, Kind, Tensor};
 
 use crate::{Result, TorchError, graph, shim};
 
-/// Where an engine runs.
+/// The device that an engine runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
     device: Device,

@@ -30,7 +30,7 @@ pub mod soak;
 /// The library that cargo built beside the running test, or the plugin that `TACET_CLAP` names.
 ///
 /// # Panics
-/// Where cargo built none: the test then lacks what it is about.
+/// If cargo built none: the test then lacks its subject.
 pub fn library_under_test() -> PathBuf {
     std::env::var_os("TACET_CLAP").map(PathBuf::from).unwrap_or_else(|| {
         let name = format!("{}tacet{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);

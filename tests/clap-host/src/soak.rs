@@ -2,7 +2,7 @@
 //! instance must be bit-identical to an offline render of another instance.
 //!
 //! A frame that inference delivers too late is concealed, which makes its hops differ; whatever comes after must be equal
-//! again. So one number tells late frames, and a delay that grew, a state that went astray or a block border that is heard
+//! again. So one number shows late frames, and a delay that grew, a state that went astray or a block border that is heard
 //! would show as hops that differ for good.
 
 use std::sync::Arc;
@@ -71,7 +71,7 @@ pub struct Report {
     pub different: Option<(Duration, Duration)>,
     /// Buffers that an audio thread, kept from its core, handed over too late for the interface. Live only.
     pub n_missed: u64,
-    /// Resident memory after a tenth of the time and at the end, in bytes, where the system tells.
+    /// Resident memory after a tenth of the time and at the end, in bytes, if the system reports it.
     pub resident: Option<(u64, u64)>,
 }
 
@@ -95,7 +95,7 @@ impl Report {
     }
 }
 
-/// One instance with what it hears and what it should say.
+/// One instance with its input and the expected output.
 struct Player {
     /// Among the instances.
     index: usize,
@@ -338,7 +338,7 @@ impl Player {
     }
 }
 
-/// Resident memory of this process, where the system tells.
+/// Resident memory of this process, if the system reports it.
 pub fn resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

@@ -162,7 +162,7 @@ fn streams_join_and_leave_while_others_play() {
             while !is_over.load(Ordering::Relaxed) {
                 let n_streams: u32 =
                     services.reports(Device::Native).iter().map(|report| report.n_streams()).sum();
-                // Who has left is counted until the worker has seen it.
+                // A stream that has left is counted until the worker has noticed.
                 assert!(n_streams <= 2 * (N_PLAYERS + N_GUESTS) as u32);
                 std::thread::yield_now();
             }

@@ -34,7 +34,7 @@ pub struct PluginFile {
     class: TUID,
     /// The plugin's name.
     pub name: String,
-    /// Who made it: name, address, e-mail.
+    /// Its vendor: name, address, e-mail.
     pub vendor: [String; 3],
     /// The version of VST3 that it is made for.
     pub sdk_version: String,

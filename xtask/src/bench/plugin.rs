@@ -100,7 +100,7 @@ fn active(plugin: &PluginFile, rate_hz: f64, n_channels: usize) -> Result<Instan
     Ok(instance)
 }
 
-/// Bytes that each of many instances takes which have all processed, where the system tells.
+/// Bytes of each of many instances that have all processed, if the system reports them.
 fn memory(plugin: &PluginFile, n_channels: usize) -> Result<Option<f64>> {
     let played = || {
         let mut instance = active(plugin, 48e3, n_channels)?;

@@ -1,4 +1,4 @@
-//! Where everything of a bundle goes, on each platform: a pure function, so that each can be tested on all.
+//! The layout of a bundle on each platform: a pure function, so that each can be tested on all.
 
 use std::path::PathBuf;
 

@@ -6,13 +6,13 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
-/// How the plugin is called in its bundles.
+/// The plugin's names in its bundles.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Names {
     /// The bundles' file name, and what people see.
     pub name: String,
-    /// Whose it is.
+    /// The plugin's vendor.
     pub vendor: String,
     /// Reverse domain name; each bundle adds its format.
     pub identifier: String,

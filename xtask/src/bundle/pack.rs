@@ -51,7 +51,7 @@ impl Part {
     }
 }
 
-/// Where a pack goes, relative to the directory that holds the bundles: one inside each, or one beside all.
+/// The folders of packs, relative to the directory that holds the bundles: one inside each, or one beside all.
 pub fn dirs(platform: Platform, bundles: &[Bundle]) -> Vec<PathBuf> {
     match platform.system {
         System::MacOs => bundles.iter().filter(|bundle| is_inside(platform, bundle)).map(inside).collect(),

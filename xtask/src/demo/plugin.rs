@@ -61,7 +61,7 @@ pub fn compare(clap: &Path, recording: &Path, denoised: &Path) -> Result<Compari
     instance.set_offline(true)?;
     instance.activate(f64::from(RATE_HZ), MAX_BLOCK)?;
     let latency_samples = instance.latency();
-    // What the file's end makes sound comes out while silence goes in.
+    // The end of the file comes out while silence goes in.
     input.iter_mut().for_each(|channel| channel.resize(n_samples + latency_samples, 0.0));
     let output = instance.render(&input, &BLOCKS)?;
     let pairs =

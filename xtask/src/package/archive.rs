@@ -33,7 +33,7 @@ fn name(file: &Path, folder: &Path) -> Result<String> {
     Ok(file.strip_prefix(above)?.to_string_lossy().replace('\\', "/"))
 }
 
-/// What the file's rights say; on Windows, which has none, its kind.
+/// A member's mode, from the file's permissions; on Windows, which has none, from its kind.
 fn mode(file: &Path) -> Result<u32> {
     #[cfg(unix)]
     let is_executable = {
@@ -45,7 +45,7 @@ fn mode(file: &Path) -> Result<u32> {
     Ok(if is_executable { EXECUTABLE } else { PLAIN })
 }
 
-/// Where an archive of a folder goes.
+/// The path of a folder's archive.
 fn path(folder: &Path, into: &Path, extension: &str) -> Result<PathBuf> {
     let stem = folder.file_name().context("no name")?.to_string_lossy();
     Ok(into.join(format!("{stem}.{extension}")))

@@ -49,7 +49,7 @@ pub(super) fn make(workspace: &Workspace, contents: &Contents, into: &Path) -> R
     Ok(deb)
 }
 
-/// Where a bundle goes, below the root.
+/// A bundle's folder, below the root.
 fn place(bundle: &Bundle) -> Result<PathBuf> {
     Ok(match bundle.format {
         Format::Standalone | Format::Program => Path::new(PROGRAMS).join(&bundle.root),
@@ -123,7 +123,7 @@ fn tidy_rights(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What the binaries are linked with, as packages and their oldest versions.
+/// The libraries that the binaries are linked with, as packages and their oldest versions.
 fn dependencies(contents: &Contents, root: &Path) -> Result<String> {
     let dir = tempfile::tempdir()?;
     fs::create_dir(dir.path().join("debian"))?;

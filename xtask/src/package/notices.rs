@@ -16,13 +16,13 @@ use crate::bundle::packages;
 use crate::shell;
 use crate::workspace::Workspace;
 
-/// What is compiled in and no crate.
+/// Compiled-in works that are no crates.
 const BEYOND: &str = "\
 The Rust standard library: MIT OR Apache-2.0, copyright by its contributors.
 The network's weights, DeepFilterNet3 and DeepFilterNet3_ll: published by DeepFilterNet (https://github.com/Rikorose/DeepFilterNet), \
 which licenses its code under MIT OR Apache-2.0 and does not mention the weights separately.
 ";
-/// Licences of what [`BEYOND`] names.
+/// Licences of the works in [`BEYOND`].
 const BEYOND_LICENCE: &str = "MIT OR Apache-2.0";
 
 /// Beginnings of the names of files with licences, in capitals.

@@ -9,7 +9,7 @@ use super::{CHECKSUMS, VERSION};
 use crate::bundle::remove;
 use crate::workspace::Workspace;
 
-/// Where they go, beside the archives.
+/// Their folder, beside the archives.
 pub(crate) const DIR: &str = "recipes";
 
 /// A recipe of the repository.

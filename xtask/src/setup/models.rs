@@ -34,7 +34,7 @@ pub(crate) const OFFICIAL_RUNTIME: &str = "libdeepfilter.so";
 pub(crate) const HAS_OFFICIAL_RUNTIME: bool =
     cfg!(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"));
 
-/// Where a published model is.
+/// The source of a published model.
 struct Source {
     package: Package,
     archive: &'static str,

@@ -57,7 +57,7 @@ const DEBIAN: [Packages; 8] = [
 /// Fetches the model; asked for only where no Python has pip, since it need not be Debian's.
 const DEBIAN_PIP: [&str; 2] = ["python3", "python3-pip"];
 
-/// Installs what is missing with apt-get, or tells how.
+/// Installs what is missing with apt-get, or says how.
 ///
 /// # Errors
 /// Something is missing and cannot be installed from here; the text holds the exact command or the names.
@@ -87,7 +87,7 @@ fn provide_debian(tests: bool) -> Result<()> {
     provide_packages(&wanted)
 }
 
-/// Installs those of Debian's packages that are missing, or tells how.
+/// Installs those of Debian's packages that are missing, or says how.
 ///
 /// # Errors
 /// As [`provide`].

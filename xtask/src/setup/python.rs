@@ -36,7 +36,7 @@ impl Python {
     /// The first candidate that is Python 3 and has pip.
     ///
     /// # Errors
-    /// There is none; the text tells Python missing from pip missing and names the fix.
+    /// There is none; the text distinguishes a missing Python from a missing pip, and names the fix.
     pub fn find() -> Result<Self> {
         let pythons: Vec<Self> = CANDIDATES.into_iter().filter(|python| python.runs(&IS_PYTHON_3)).collect();
         match pythons.iter().find(|python| python.has_pip()) {

@@ -14,7 +14,7 @@ use crate::shell;
 use crate::venv::Venv;
 use crate::workspace::Workspace;
 
-/// Where the Python hosts have wheels and the workstations are Debian's.
+/// Whether the Python hosts have wheels and the workstations are Debian's.
 const IS_OFFERED: bool = cfg!(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"));
 
 /// Bundles the library that the tests have built, and loads it everywhere.
@@ -46,7 +46,7 @@ pub fn check(workspace: &Workspace) -> Result<()> {
         ("mic.py", &[&tacet]),
     ] {
         let mut python = venv.python();
-        // Where the workstations are available, they are not left out.
+        // If the workstations are available, they are not left out.
         if prerequisites::is_debian() {
             python.env("TACET_REQUIRE_DAWS", "1");
         }

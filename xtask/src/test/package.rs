@@ -1,4 +1,4 @@
-//! What people download, used as they use it: the archive from an empty folder, the `.deb` in a bare Debian without
+//! The downloads, used as people use them: the archive from an empty folder, the `.deb` in a bare Debian without
 //! development packages, the recipes' own commands.
 
 use std::fs;
@@ -113,7 +113,7 @@ impl User {
     }
 }
 
-/// What the recipes for Linux install, below the folder that each is given.
+/// The files that the recipes for Linux install, below the folder that each is given.
 const INSTALLED: [(&str, &[&str]); 2] = [
     (
         "arch/PKGBUILD",

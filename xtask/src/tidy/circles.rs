@@ -72,7 +72,7 @@ struct Found {
 impl Found {
     fn in_file(source: &Source) -> Self {
         let mut found = Self::default();
-        // What does not parse does not compile either.
+        // A file that does not parse does not compile either.
         if let Ok(file) = syn::parse_file(&source.text) {
             found.visit_file(&file);
         }

@@ -5,7 +5,7 @@ use super::{Finding, Source};
 const GLOSSARY: &str = "docs/architecture.md";
 /// The glossary's heading.
 const HEADING: &str = "## Words";
-/// Where the product and its commands are defined; tests name their own things.
+/// Folders that define the product and its commands; tests name their own things.
 const DEFINED_IN: [&str; 2] = ["src/", "xtask/"];
 const KINDS: [&str; 5] = ["struct", "enum", "trait", "union", "type"];
 

@@ -1,4 +1,4 @@
-//! Which engine denoises the files: chosen from the command line, the configuration and what this machine has, opened
+//! The engine of the files: chosen from the command line, the configuration and what this machine has, opened
 //! once, and lent to the files of a run.
 
 use std::num::NonZeroUsize;
@@ -39,7 +39,7 @@ pub enum EngineChoice {
 /// `--device`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// Whatever is best.
+    /// The best one for files.
     Auto,
     /// This one.
     This(Device),
@@ -186,7 +186,7 @@ enum Kind {
     Torch {
         device: TorchDevice,
         df: DfChoice,
-        /// Those that no file uses at the moment.
+        /// Engines that no file uses at the moment.
         idle: Arc<Mutex<Vec<TorchEngine>>>,
     },
 }
@@ -297,7 +297,7 @@ impl Engines {
         if let Kind::Native { pool, .. } = &mut self.kind {
             let n_threads = most;
             if n_jobs == 1 || n_jobs != n_threads {
-                // Where the system gives no thread, each file's own does all.
+                // If the system refuses a thread, each file's own does all the work.
                 *pool = Pool::new(n_threads).ok().map(|pool| {
                     let max_inside = (pool.n_threads() + 2).div_ceil(n_jobs) + 1;
                     (pool, max_inside)
@@ -307,7 +307,7 @@ impl Engines {
         n_jobs
     }
 
-    /// A processor for one file. One that is heard ahead is so by [`FILE_AHEAD_HOPS`] if a rule asks for it, and leaves the
+    /// A processor for one file. With `is_heard_ahead` it looks [`FILE_AHEAD_HOPS`] ahead if a rule asks for it, and leaves the
     /// rule for clean recordings to the caller.
     ///
     /// # Errors
@@ -352,7 +352,7 @@ impl Engines {
     }
 }
 
-/// A sequence that hears ahead if it may.
+/// A sequence, with lookahead if the file allows it.
 fn heard<W: Send + 'static>(
     sequence: Sequence<W>,
     settings: Settings,

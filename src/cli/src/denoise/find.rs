@@ -13,7 +13,7 @@ pub(crate) const DENOISED: &str = "-denoised";
 /// An input, and its folder within the folder that was named, which an output folder mirrors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Input {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
     /// Its folder within the one named; empty for a file that was named itself.
     pub within: PathBuf,

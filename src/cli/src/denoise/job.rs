@@ -29,7 +29,7 @@ use crate::spectrogram::Spectrogram;
 
 /// Blocks that are decoded ahead.
 const BLOCKS_AHEAD: usize = 8;
-/// How long the next block is waited for before what has become ready is handed on.
+/// Longest wait for the next block before the finished hops are written.
 const WAIT: Duration = Duration::from_millis(5);
 /// Bytes that standard output may be behind by: 21 ms of 16-bit audio in mono.
 const PIPE_BYTES: usize = 2048;
@@ -48,7 +48,7 @@ pub struct Context<'a> {
     pub listen: Listen,
     /// How inputs are opened.
     pub input: &'a decode::Options,
-    /// Where progress shows.
+    /// The progress bars.
     pub progress: &'a Progress,
 }
 
@@ -67,7 +67,7 @@ pub fn run(task: &Task, context: &Context<'_>) -> Result<Done> {
     let spec = if task.is_flac { flac::spec(spec)? } else { spec };
     let name = task.input.path().file_name().unwrap_or_default().to_string_lossy();
     let progress = context.progress.file(&name, format.n_samples, format.rate_hz);
-    // What comes through and goes on is handed on at once; what is to be a file is heard ahead.
+    // From pipe to pipe each hop goes out at once; a file may be processed with lookahead.
     let is_live = matches!((&task.input, &task.output), (Place::Standard, Place::Standard));
     let mut flow = Flow::new(decoder, context, !is_live, task.spectrogram.is_some())?;
 

@@ -16,7 +16,7 @@ use crate::{refuse_other_format, usage};
 /// A path that means standard input or output.
 const STANDARD: &str = "-";
 
-/// Where audio comes from or goes to.
+/// Source or destination of audio.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// Standard input or output.
@@ -51,13 +51,13 @@ impl std::fmt::Display for Place {
 /// One file's way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Task {
-    /// Where it comes from.
+    /// Its source.
     pub input: Place,
-    /// Where it goes to.
+    /// Its destination.
     pub output: Place,
     /// Whether it is written as FLAC, else as WAV.
     pub is_flac: bool,
-    /// Where its picture goes to, if wanted.
+    /// The file for its picture, if wanted.
     pub spectrogram: Option<PathBuf>,
     /// Why it cannot be done, where that is known before the work: the others are done.
     pub refusal: Option<String>,
@@ -192,7 +192,7 @@ fn part_names(tasks: &mut [Task]) {
     let outputs: Vec<_> = tasks.iter().map(|task| parted(task.output.path(), &task.input)).collect();
     let pictures: Vec<_> =
         tasks.iter().map(|task| parted(task.spectrogram.as_deref()?, &task.input)).collect();
-    // Where the extensions are the same as well, nothing is gained.
+    // Equal extensions would not tell them apart.
     let is_distinct = |names: &[Option<PathBuf>], name: &Option<PathBuf>| {
         names.iter().filter(|other| *other == name).count() == 1
     };
@@ -363,7 +363,7 @@ mod tests {
         assert!(refusal(&["a.wav", "-o", "b.flac", "--format", "wav"]).contains("name it .wav"));
         let tasks = plan_of(&["a.wav", "-o", &"b".repeat(256)]).unwrap();
         assert!(tasks[0].refusal.as_ref().unwrap().contains("256 bytes"));
-        // Where nothing tells them apart, it costs those alone.
+        // Only the inputs that cannot be told apart fail.
         let tasks = plan_of(&["x/a.wav", "y/a.wav", "y/b.wav", "--out-dir", out_dir]).unwrap();
         assert!(tasks[0].refusal.as_ref().unwrap().contains("as would y/a.wav"));
         assert!(tasks[1].refusal.as_ref().unwrap().contains("as would x/a.wav"));

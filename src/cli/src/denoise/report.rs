@@ -183,7 +183,7 @@ pub struct Measured {
     pub after: SignalLevel,
     /// The noise's.
     pub noise: NoiseMeter,
-    /// What became of what lives.
+    /// Change of the level while the sound is active.
     pub active: ActiveMeter,
     /// Samples beyond full scale in the output.
     pub n_over: u64,

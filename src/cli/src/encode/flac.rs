@@ -39,7 +39,7 @@ impl<W: Write + Seek> FlacWriter<W> {
     /// Begins a FLAC with these Vorbis comments.
     ///
     /// # Errors
-    /// Those of the sink, or of the encoder.
+    /// Errors of the sink or of the encoder.
     pub fn new(sink: W, spec: &Spec, comments: &[(String, String)]) -> Result<Self> {
         let mut options = Options::default();
         for (name, value) in comments {
@@ -66,7 +66,7 @@ impl<W: Write + Seek> FlacWriter<W> {
     /// Ends the FLAC and completes its header.
     ///
     /// # Errors
-    /// Those of the sink.
+    /// Errors of the sink.
     pub fn finish(self) -> Result<()> {
         self.writer.finalize().context("cannot complete the FLAC")
     }

@@ -26,7 +26,7 @@ const BEXT: [(&str, usize, usize); 5] = [
     ("ORIGINATION_DATE", 320, 10),
     ("ORIGINATION_TIME", 330, 8),
 ];
-/// Where a bext chunk has its time reference, in samples since midnight, and where its coding history begins.
+/// Offsets in a bext chunk: the time reference, in samples since midnight, and the coding history.
 const TIME_REFERENCE: usize = 338;
 const CODING_HISTORY: usize = 602;
 

@@ -25,7 +25,7 @@ const LOWEST_HZ: f64 = 150.0;
 /// Frames this far below the loudest are silence.
 const DYNAMIC_RANGE_DB: f64 = 40.0;
 
-/// Whose front end: what differs is where frames lie and how kept ones are joined, never the measure itself.
+/// The front end: definitions differ in where frames lie and how kept ones are joined, never in the measure itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Definition {
     /// The authors' own code, which papers quote and `pystoi` follows: resampling as Octave's `resample`, frames from
@@ -82,7 +82,7 @@ impl Bands {
     }
 }
 
-/// Where the frames of a signal of `n_samples` begin.
+/// First samples of the frames of a signal of `n_samples`.
 fn frame_starts(definition: Definition, n_samples: usize) -> impl Iterator<Item = usize> + Clone {
     let one_more = match definition {
         Definition::Published => 0,

@@ -202,7 +202,7 @@ fn rates_may_differ() {
     )
     .unwrap();
     assert_eq!((scores.rate_hz, scores.delay_samples, scores.compared_samples), (16_000, 0, 48_000));
-    // What the two conversions cut off at the top of the band.
+    // The only difference: the top of the band, which the two conversions cut off.
     assert!(scores.mean.stoi > 0.9999 && scores.mean.si_sdr_db > 15.0, "{scores:?}");
 }
 
@@ -290,7 +290,7 @@ proptest! {
         let x = speech(50_000, seed);
         let y = narrow(&degraded(&x, seed + 1, 0.7, noise));
         let x = narrow(&x);
-        // What is compared is the span that both share; lay the undelayed pair over the same span.
+        // Only the span that both share is compared; cut the undelayed pair to the same span.
         let n = delay.unsigned_abs() as usize;
         let late = scores_of(std::slice::from_ref(&x), &[shifted(&y, delay)]).unwrap();
         let from = if delay < 0 { n } else { 0 };

@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result};
 
 use super::colour::Rgb;
 
-/// Which point of a text its position names, horizontally.
+/// The point of a text that its position names, horizontally.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {
     /// Its left end.
@@ -96,7 +96,7 @@ impl Canvas {
     /// The picture as PNG.
     ///
     /// # Errors
-    /// Those of the encoder.
+    /// Errors of the encoder.
     pub fn png(&self) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let mut encoder = png::Encoder::new(&mut bytes, self.width, self.height);

@@ -25,7 +25,7 @@ pub(crate) fn of_level(level: f32) -> Rgb {
     let hue = (275.0 + 185.0 * level).to_radians();
     // Little colour at the dark and the bright end, where sRGB has none to give.
     let chroma = 0.02 + 0.16 * (std::f32::consts::PI * level.powf(0.85)).sin().max(0.0);
-    // Where a colour does not exist in sRGB it is paled until it does; lightness and hue stay.
+    // A colour outside sRGB is desaturated until it fits; lightness and hue stay.
     (0..=20)
         .map(|step| chroma * (1.0 - step as f32 / 20.0))
         .map(|chroma| linear_srgb(lightness, chroma * hue.cos(), chroma * hue.sin()))

@@ -43,7 +43,7 @@ pub struct Figure<'a> {
 /// Draws the figure as PNG.
 ///
 /// # Errors
-/// Those of the encoder.
+/// Errors of the encoder.
 pub fn draw(figure: &Figure<'_>) -> Result<Vec<u8>> {
     let mut canvas = Canvas::new(SIZE, colour::BACKGROUND)?;
     let right = LEFT + N_COLUMNS as u32;

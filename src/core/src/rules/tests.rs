@@ -118,7 +118,7 @@ proptest! {
     fn quiet_speech_is_brought_to_its_level_within_a_second(level_db in -58.0f32..-24.0) {
         let (conditions, _) = heard(&voice(400, level_db, 60), &Rules::default());
         prop_assert_eq!(conditions[0].gain_db, 0.0);
-        // What is very quiet has to be heard for longer, and falls silent between the syllables.
+        // Very quiet speech needs more time, and falls silent between the syllables.
         for hop in &conditions[if level_db > -42.0 { 90 } else { 250 }..] {
             prop_assert!((hop.gain_db + level_db).abs() < 12.0, "{} dB at {level_db}", hop.gain_db);
         }
@@ -192,7 +192,7 @@ fn an_empty_band_is_found_and_filled_and_a_full_one_is_not() {
     let live = heard(&telephone, &Rules::default()).0;
     assert_eq!(live[0].edge_bin, None);
     assert!(live[40..].iter().all(|c| c.edge_bin.is_some()));
-    // Where the band opens for good, the image goes.
+    // The image ends when the band opens for good.
     let mut opened = telephone;
     opened.extend(voice(400, 0.0, 60));
     assert_eq!(heard(&opened, &Rules::default()).0.last().unwrap().edge_bin, None);

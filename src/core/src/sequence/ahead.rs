@@ -13,7 +13,7 @@ pub struct Ahead {
     frames: Box<[Spectrum]>,
     /// `[hop][channel][480]`.
     samples: Box<[f32]>,
-    /// Where the next hop goes.
+    /// Position of the next hop.
     at: usize,
 }
 

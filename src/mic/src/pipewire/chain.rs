@@ -14,17 +14,17 @@ use crate::sound::Sound;
 /// Most samples of a block: PipeWire's largest.
 pub(super) const MAX_BLOCK: usize = 8192;
 
-/// Most of what denoises on its way to the audio thread, and back from it.
+/// Most [`Sound`]s on their way to the audio thread, and back from it.
 pub(super) const N_ON_THE_WAY: usize = 4;
-/// What is below is silence: less than the last bit of any converter.
+/// Samples below this are silence: less than the last bit of any converter.
 const SILENT: f32 = 1e-7;
 
 /// The audio thread's.
 pub(super) struct Chain {
     pub(super) sound: Box<dyn Sound>,
-    /// What is to take its place.
+    /// Its successors, on their way to the audio thread.
     pub(super) coming: Consumer<Box<dyn Sound>>,
-    /// What had it before, to be dropped elsewhere.
+    /// Its predecessors, on their way to the thread that drops them.
     pub(super) leaving: Producer<Box<dyn Sound>>,
     pub(super) settings: Arc<Settings>,
     pub(super) trigger: unsafe extern "C" fn(*mut Stream) -> c_int,

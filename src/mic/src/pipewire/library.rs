@@ -194,9 +194,9 @@ pub struct Data {
 #[repr(C)]
 #[derive(Debug)]
 pub struct Chunk {
-    /// Where the samples begin, in bytes.
+    /// Offset of the samples, in bytes.
     pub offset: u32,
-    /// How many bytes they are.
+    /// Their size in bytes.
     pub size: u32,
     /// Bytes between two samples.
     pub stride: i32,

@@ -20,7 +20,7 @@ use crate::Direction;
 use crate::settings::Settings;
 use crate::sound::Sound;
 
-/// Where what denoises is kept while no streams have it: it outlives them.
+/// Keeps the [`Sound`] while no streams have it: it outlives them.
 pub type Home = Arc<Mutex<Option<Box<dyn Sound>>>>;
 
 /// Events of running streams.
@@ -46,7 +46,7 @@ pub enum Event {
 /// Options of the streams.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
-    /// Which way the sound goes.
+    /// The direction of the sound.
     pub direction: Direction,
     /// The node on the other side, by name or serial number; else the default, whichever that is.
     pub target: Option<&'a str>,
@@ -287,7 +287,7 @@ impl Drop for Streams<'_> {
                 drop(Box::from_raw(listener));
             }
             let mut chain = Box::from_raw(self.chain);
-            // What was to come is what was asked for last.
+            // The newest request wins.
             while let Ok(sound) = chain.coming.pop() {
                 chain.sound = sound;
             }

@@ -20,7 +20,7 @@ pub const COMPLEX_ON_MPS: Version = Version::new(14, 0);
 pub struct TorchFacts {
     /// Its version.
     pub version: String,
-    /// Where it came from, a line for people.
+    /// Its origin, a line for people.
     pub pack: String,
     /// libtorch's CPU kernels.
     pub cpu: Probed,

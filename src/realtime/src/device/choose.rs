@@ -1,4 +1,4 @@
-//! Which device files go to where the user has named none.
+//! The device for files, if the user has named none.
 
 use super::{Assessment, Device};
 use crate::engine::torch::TorchDevice;

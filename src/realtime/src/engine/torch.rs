@@ -209,7 +209,7 @@ impl TorchEngine {
         })
     }
 
-    /// Where it runs.
+    /// The device that it runs on.
     pub fn device(&self) -> TorchDevice {
         self.device
     }

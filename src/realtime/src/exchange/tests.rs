@@ -101,7 +101,7 @@ enum Event {
 }
 
 proptest! {
-    /// Whatever the interleaving: replies come in order, once, of the current generation, for the hop that is due; the worker
+    /// In any interleaving, replies come in order, once, of the current generation, for the hop that is due; the worker
     /// sees every hop of a generation in order; no box is lost.
     #[test]
     fn invariants_hold_under_any_interleaving(

@@ -21,7 +21,7 @@ pub enum Act {
     /// Scales the aligned frame.
     #[default]
     Work,
-    /// Hangs until told otherwise.
+    /// Hangs until released.
     Hang,
     /// Reports an error, [`Script::reason`].
     Fail,

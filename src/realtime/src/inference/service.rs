@@ -40,7 +40,7 @@ impl Drop for Stream {
 }
 
 impl Stream {
-    /// Where the stream is and why.
+    /// The stream's state and its reason.
     pub fn status(&self) -> &Arc<StreamStatus> {
         &self.status
     }
@@ -65,7 +65,7 @@ impl Service {
     /// Starts the worker of `device`; its engines come from `opener` as streams ask for them.
     ///
     /// # Errors
-    /// Where the system has no thread to give.
+    /// The system has no thread to give.
     pub fn start(device: Device, opener: Arc<dyn EngineOpener>) -> std::io::Result<Self> {
         let (commands, received) = unbounded();
         let report = Arc::new(ServiceReport::default());

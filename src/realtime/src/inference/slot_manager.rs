@@ -1,4 +1,4 @@
-//! Which engine serves each slot of one plugin instance, and what happens when one fails.
+//! Chooses the engine of each slot of one plugin instance, and falls back when one fails.
 //!
 //! Slot A is what is heard, slot B what it is compared with. The slot manager lives off the audio thread: it connects
 //! streams, hands them over to the processor through a ring once they are live, takes back what the processor has done
@@ -65,7 +65,7 @@ pub enum SlotState {
     Off,
     /// The device is being opened; meanwhile slot A plays on what it had.
     Opening(Device),
-    /// The chosen device makes its first steps, or hears every hop and is about to take over.
+    /// The chosen device makes its first steps, or receives every hop and is about to take over.
     Warming(Device),
     /// The chosen device is compared with the native engine.
     Checking(Device),

@@ -47,7 +47,7 @@ impl StreamStatus {
         Self { signal, ..Self::default() }
     }
 
-    /// Where the stream is. Real-time safe.
+    /// The stream's state. Real-time safe.
     pub fn state(&self) -> StreamState {
         // Acquire: a reader that sees `Failed` sees the reason too.
         match self.state.load(Ordering::Acquire) {

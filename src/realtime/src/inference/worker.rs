@@ -39,7 +39,7 @@ pub struct Join {
     pub build: BuildEngine,
     /// The worker's end of its exchange.
     pub end: WorkerEnd,
-    /// Where to tell what becomes of it.
+    /// The status to keep up to date.
     pub status: Arc<StreamStatus>,
 }
 
@@ -119,7 +119,7 @@ impl Worker {
         }
     }
 
-    /// Serves until told to end, and returns whom to answer.
+    /// Serves until it is asked to end, and returns whom to answer.
     fn serve(&mut self) -> Sender<()> {
         loop {
             while let Ok(command) = self.commands.try_recv() {

@@ -18,7 +18,7 @@ pub struct Row {
     pub phase: String,
     /// The measurements.
     pub quantity: String,
-    /// Which number of it: "p50", "max", "count", a bucket, ...
+    /// The statistic's name: "p50", "max", "count", a bucket, ...
     pub statistic: String,
     /// The value; text for the environment.
     pub value: String,
@@ -26,7 +26,7 @@ pub struct Row {
     pub unit: String,
 }
 
-/// Where and with what the measurements were taken: name and value, for example ("macOS", "14.5").
+/// Circumstances of the measurements: name and value, for example ("macOS", "14.5").
 pub type Environment<'a> = &'a [(&'a str, String)];
 
 /// Why a CSV could not be written.

@@ -9,7 +9,7 @@ pub const PAUSE_US: u64 = 500_000;
 /// Hops after a start that count as cold: half a second.
 pub const COLD_HOPS: u32 = 50;
 
-/// Which hops a summary covers.
+/// The hops that a summary covers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
     /// All hops of the window.

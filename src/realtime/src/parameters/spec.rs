@@ -1,4 +1,4 @@
-//! What the table says of a parameter.
+//! The entry of a parameter in the table.
 
 use super::choice::Text;
 
@@ -15,7 +15,7 @@ pub struct Spec {
     pub help: &'static str,
     /// The values it can take.
     pub values: Values,
-    /// Who changes it besides the user.
+    /// Sources of changes besides the user.
     pub scope: Scope,
 }
 
@@ -49,7 +49,7 @@ pub struct Number {
     pub unit: Unit,
 }
 
-/// What is written for the least value of a gain that can be [none](Unit::DecibelsOrNone).
+/// Text of the least value of a gain that can be [none](Unit::DecibelsOrNone).
 const NONE: &str = "-inf";
 
 impl Number {
@@ -111,7 +111,7 @@ impl Unit {
     }
 }
 
-/// Who changes a parameter besides the user.
+/// Sources of changes to a parameter, besides the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// Presets and automation: what decides the sound.

@@ -6,7 +6,7 @@ use crate::meters::feed::Shares;
 use crate::rules::Rules;
 use crate::slot::SlotId;
 
-/// Which signal is heard.
+/// The signal that is heard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Listen {
     /// The denoised signal of slot A.
@@ -35,7 +35,7 @@ impl Listen {
 pub struct Controls {
     /// Limit, post filter and link.
     pub shaping: Shaping,
-    /// Which stages run for which local SNR.
+    /// Local SNRs that decide which stages run.
     pub thresholds: Thresholds,
     /// Rules for recordings that the network was not trained for.
     pub rules: Rules,
@@ -47,7 +47,7 @@ pub struct Controls {
     pub mix: f32,
     /// Linear gain at the output; applied in bypass only where that is [matched](Self::matches_bypass).
     pub output_gain: f32,
-    /// Which signal is heard.
+    /// The signal that is heard.
     pub listen: Listen,
     /// Whether the input passes, delayed by the latency and otherwise untouched.
     pub bypass: bool,
@@ -62,7 +62,7 @@ impl Controls {
             (true, _) => {
                 Shares { enhanced: 0.0, noisy: if self.matches_bypass { self.voice_gain } else { 1.0 } }
             }
-            // What was taken out, whatever is given back of it.
+            // The removed part, whether or not some of it is given back.
             (false, Listen::Removed) => Shares { enhanced: -self.mix, noisy: self.mix },
             (false, _) => Shares {
                 enhanced: self.mix * (self.voice_gain - self.ambience_gain),

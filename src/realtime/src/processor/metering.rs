@@ -39,7 +39,7 @@ impl Metering {
         Self { meters, null_powers: (0.0, 0.0), is_active: false, n_active: 0, active_powers: (0.0, 0.0) }
     }
 
-    /// Where it writes.
+    /// The meters that it writes to.
     pub fn meters(&self) -> &Meters {
         &self.meters
     }
@@ -80,7 +80,7 @@ impl Metering {
         self.meters.edge_bin.store(conditions.edge_bin.unwrap_or(0) as u32, Relaxed);
     }
 
-    /// How far slot B is from slot A.
+    /// Distance of slot B from slot A.
     pub fn compare(&mut self, a: &[Spectrum], b: &[Spectrum]) {
         let bins = || a.iter().flatten().zip(b.iter().flatten());
         let power: f32 = bins().map(|(a, _)| a.norm_sqr()).sum();

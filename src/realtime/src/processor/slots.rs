@@ -19,11 +19,11 @@ use crate::meters::{Meters, SlotMeters};
 use crate::rules::Rules;
 use crate::slot::{N_SLOTS, SlotId};
 
-/// Hops that a new engine hears before it takes over from one that works. Its normalisation goes on from that one's. Unless
+/// Hops that a new engine receives before it takes over from one that works. Its normalisation continues that one's. Unless
 /// one engine serves both, the network's own memory begins empty and forgets slowly (bursts of harmonics in noise: the
 /// outputs differ by -8 dB after a second, -39 dB after ten): this is a start without a gap, not the end of the difference.
 const WARM_HOPS: u64 = 100;
-/// Hops after a gap in what an engine hears that are concealed although it answers: its deep filter spans five frames, and
+/// Hops after a gap in an engine's input that are concealed although it answers: its deep filter spans five frames, and
 /// would put together some from before the gap and some from after it.
 const GAP_HOPS: u64 = DF_ORDER as u64;
 /// Misses that trip a stream, where each reply in time takes [`FORGIVENESS`] back: half a second of nothing but misses.
@@ -201,7 +201,7 @@ impl Slots {
     }
 
     /// Sends the newest hop of `history`, number `seq`, to every engine. A stream that joins in the middle goes on from the
-    /// newest normalisation that is known, and hears the hops since then first.
+    /// newest normalisation that is known, and receives the hops since then first.
     pub fn request(
         &mut self,
         seq: u64,

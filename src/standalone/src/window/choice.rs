@@ -56,9 +56,9 @@ pub fn tell_apart(devices: &mut [AudioDevice]) {
 /// All devices of an audio system.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Devices {
-    /// Those that deliver sound.
+    /// Devices that deliver sound.
     pub inputs: Vec<AudioDevice>,
-    /// Those that take sound.
+    /// Devices that take sound.
     pub outputs: Vec<AudioDevice>,
     /// Identifier of the system's own choice of input.
     pub default_input: Option<String>,

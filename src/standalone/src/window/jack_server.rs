@@ -1,6 +1,6 @@
 //! The JACK server as it is watched beside the plugin's own client: lost buffers, its end, and how long its devices take.
 //!
-//! The framework's client hears of none of this. Called by the server's threads; counters only.
+//! The framework's client reports none of this. Called by the server's threads; counters only.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};

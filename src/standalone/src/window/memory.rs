@@ -41,7 +41,7 @@ impl Remembered {
     /// Writes it for the next run, whole or not at all.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Errors of the file system.
     pub fn write(&self) -> io::Result<()> {
         let path = file().ok_or_else(|| io::Error::other("this user has no data directory"))?;
         self.write_to(&path)

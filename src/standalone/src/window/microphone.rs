@@ -46,7 +46,7 @@ pub fn end() {
     if let Some(handle) = handle {
         handle.stop();
         let mut waited = Duration::ZERO;
-        // Whoever runs it lets go of the settings last.
+        // The thread that runs it releases the settings last.
         while !IS_OVER.load(Relaxed) && waited < PATIENCE {
             thread::sleep(PAUSE / 5);
             waited += PAUSE / 5;
@@ -152,7 +152,7 @@ impl AudioHost for Host {
     }
 }
 
-/// What the microphone tells, in the terminal and on the panel.
+/// Shows the microphone's messages, in the terminal and on the panel.
 struct Told(Sender<Handle>);
 
 impl Listener for Told {
@@ -172,7 +172,7 @@ impl Listener for Told {
 /// Opens the window and the streams as they were handed over; returns when the window is closed.
 ///
 /// # Errors
-/// What was handed over cannot be read, another microphone runs, or PipeWire is not there.
+/// The handed-over options cannot be read, another microphone runs, or PipeWire is not there.
 pub fn run(handover: &str, scale: f64) -> Result<()> {
     let Handover { speakers, remembered } =
         serde_json::from_str(handover).context("--microphone is for `tacet mic --panel`")?;
@@ -236,7 +236,7 @@ impl Side {
     }
 
     fn of_panel(shared: &Shared, settings: &Settings) -> Self {
-        // Those that the other side has, too.
+        // Only the parameters that the other side has, too.
         let all = PresetValues::of_program(&shared.params);
         let known = settings.to_values();
         let bypass = shared.params.param(ParamId::Bypass);

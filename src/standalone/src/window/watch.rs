@@ -52,7 +52,7 @@ impl Watch {
     }
 }
 
-/// Starts to watch; `is_gone` tells at once that the server has ended, where it can.
+/// Starts to watch; `is_gone` reports at once that the server has ended, if it can know.
 ///
 /// # Errors
 /// There is no room for a thread.
@@ -77,7 +77,7 @@ fn run(options: &Options, is_gone: &dyn Fn() -> bool) -> ! {
         let verdict = watch.look(status.n_blocks, Instant::now());
         if verdict == Verdict::Stalled || is_gone() {
             recover(options, &status);
-            // It could not begin again; what is wrong is shown, and the next look tries anew.
+            // It could not begin again; the fault is shown, and the next look tries anew.
             watch.last = Some(Instant::now());
         } else {
             // Without an audio system there is nothing to go wrong with it.
@@ -91,7 +91,7 @@ fn run(options: &Options, is_gone: &dyn Fn() -> bool) -> ! {
     }
 }
 
-/// What is wrong while sound is passed, in the terminal and on the panel.
+/// Shows faults while sound is passed, in the terminal and on the panel.
 #[derive(Debug, Default)]
 struct Problems {
     watch: Option<faults::Watch>,
@@ -115,7 +115,7 @@ impl Problems {
             n_late: status.n_late,
             n_lost: status.n_lost,
         };
-        // What came too late while everything began is past.
+        // Late hops at the start do not count.
         if now.duration_since(*self.began.get_or_insert(now)) < BEGINNING {
             return;
         }

@@ -71,11 +71,11 @@ impl DeviceKind {
 pub struct DeviceAddress {
     /// Its kind.
     pub kind: DeviceKind,
-    /// Which of that kind, from 0; 0 for CPU and MPS.
+    /// Number among those of its kind, from 0; 0 for CPU and MPS.
     pub index: u32,
 }
 
-/// Where a function puts the text of a failure: UTF-8, cut to `capacity`, not terminated.
+/// A buffer for the text of a failure: UTF-8, cut to `capacity`, not terminated.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Message {
@@ -105,7 +105,7 @@ pub struct Probe {
 #[derive(Debug)]
 #[repr(C)]
 pub struct EngineConfig {
-    /// Where it runs.
+    /// The device that it runs on.
     pub device: DeviceAddress,
     /// Most lanes it holds; one lane is one channel of a stream.
     pub max_lanes: u32,

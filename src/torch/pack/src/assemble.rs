@@ -13,7 +13,7 @@ use crate::wheels::{Pick, Wheel};
 
 /// The Python whose wheels are asked for; only libraries and headers are taken from them.
 const PYTHON_VERSION: &str = "3.12";
-/// Where wheels are kept beside a pack until it is installed.
+/// The folder that keeps wheels beside a pack until it is installed.
 pub const FETCHED_DIR: &str = ".fetched";
 /// How the directories begin in which packs are put together.
 const STAGED_PREFIX: &str = ".staged-";
@@ -201,7 +201,7 @@ fn cached(wheel: &Wheel, cache: &Path) -> Result<Option<PathBuf>, AssembleError>
     Ok(None)
 }
 
-/// Where the members of a wheel go.
+/// The destinations of the members of a wheel.
 #[derive(Clone, Copy, Debug)]
 pub struct Layout<'a> {
     /// Libraries for the pack.

@@ -1,4 +1,4 @@
-//! Where a runtime pack is looked for: the place that `TACET_TORCH_DIR` names, the per-user data directory, then inside
+//! The places of a runtime pack, in order: the one that `TACET_TORCH_DIR` names, the per-user data directory, then inside
 //! or beside the plugin's own bundle (sandboxed hosts may read nothing else).
 
 use std::path::{Path, PathBuf};
@@ -38,12 +38,12 @@ impl Place {
     }
 }
 
-/// Where everything is kept for this user: `tacet` in the per-user data directory. `None` without a home directory.
+/// The directory of everything kept for this user: `tacet` in the per-user data directory. `None` without a home directory.
 pub fn data_dir() -> Option<PathBuf> {
     Some(dirs::data_local_dir()?.join("tacet"))
 }
 
-/// Where packs are installed for this user: one directory per libtorch version. `None` without a home directory.
+/// The directory of this user's packs, which has one for each libtorch version. `None` without a home directory.
 pub fn user_dir() -> Option<PathBuf> {
     Some(data_dir()?.join("torch").join(TORCH_VERSION))
 }
@@ -51,12 +51,12 @@ pub fn user_dir() -> Option<PathBuf> {
 /// A folder with models inside or beside a bundle. Models of live audio lie where packs do: one file serves all formats.
 pub const BUNDLED_MODELS_DIR: &str = "tacet-models";
 
-/// Where models are installed for this user. `None` without a home directory.
+/// The directory of this user's models. `None` without a home directory.
 pub fn user_models_dir() -> Option<PathBuf> {
     Some(data_dir()?.join("models"))
 }
 
-/// Where models lie for all users, the first being the one to install to.
+/// The directories of models for all users, the first being the one to install to.
 pub fn system_models_dirs() -> Vec<PathBuf> {
     let below = |base: PathBuf| base.join("tacet").join("models");
     if cfg!(target_os = "macos") {
@@ -91,7 +91,7 @@ pub fn bundle_dirs(module: &Path) -> Vec<PathBuf> {
     folders_of(module, BUNDLED_DIR)
 }
 
-/// Where a folder `name` that comes with a module is looked for: in `Contents/Resources` for one in a bundle, beside the
+/// Candidates for a folder `name` that comes with a module: in `Contents/Resources` for one in a bundle, beside the
 /// module, or beside the bundle that holds it (VST3 keeps the module in `Contents/x86_64-linux`).
 pub fn folders_of(module: &Path, name: &str) -> Vec<PathBuf> {
     let Some(dir) = module.parent() else { return Vec::new() };

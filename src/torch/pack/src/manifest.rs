@@ -17,7 +17,7 @@ pub const DIR_VARIABLE: &str = "TACET_TORCH_DIR";
 /// The libraries' directory, in the pack's.
 pub const LIB_DIR: &str = "lib";
 
-/// Where the libraries of the pack in `dir` are: in its [`LIB_DIR`]. A pack in a macOS bundle is split: what is signed as
+/// The folder of the libraries of the pack in `dir`: its [`LIB_DIR`]. A pack in a macOS bundle is split: what is signed as
 /// code must be in `Contents/Frameworks`, and what is no code must not (Apple's TN2206), so its manifest is in
 /// `Contents/Resources`.
 pub fn lib_dir(dir: &Path) -> PathBuf {
@@ -64,7 +64,7 @@ pub enum PackError {
         list(places)
     )]
     Missing {
-        /// Where it was looked for.
+        /// The places searched.
         places: Vec<PathBuf>,
     },
     /// No libtorch is published for this system.

@@ -145,7 +145,7 @@ impl Kernel for Depthwise<'_> {
         let n_taps = kernel_t * KERNEL_F;
         let zero = [0.0; N_CONV];
         for (f_out, out) in self.out.as_chunks_mut::<N_CONV>().0.iter_mut().enumerate() {
-            // What the taps meet, oldest frame first; without what lies in the padding of one frequency on both sides.
+            // Taps and the inputs they meet, oldest frame first, without those in the padding of one frequency on both sides.
             let mut terms = [(&zero, &zero); MAX_TAPS];
             let mut n_terms = 0;
             for (i, tap) in taps[..n_taps].iter().enumerate() {

@@ -11,7 +11,7 @@ const CHUNK: usize = 16;
 pub struct Grouped {
     /// Panels of four chunks of 16 outputs.
     weights: Aligned<f32>,
-    /// Where a chunk's inputs start, where its outputs go and how many of them are real.
+    /// Of each chunk: its first input, its first output and the number of real outputs.
     chunks: Vec<(usize, usize, usize)>,
     n_in_group: usize,
     n_in: usize,

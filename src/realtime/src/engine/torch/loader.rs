@@ -74,7 +74,7 @@ pub enum LoadError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub struct CallError {
-    /// Which kind of failure.
+    /// The kind of failure.
     pub status: Status,
     /// The failure.
     pub text: String,

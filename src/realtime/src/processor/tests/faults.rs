@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A scripted device's programme: heard, then told to misbehave. All gains are 1, so that whatever happens the output is
+/// A scripted device's programme: serves, then misbehaves. All gains are 1, so that in any case the output is
 /// the input, late by the latency.
 struct Fault {
     rig: Rig,
