@@ -73,7 +73,7 @@ fn main() {
             ours.push(Ours::new(name, Box::new(NativeEngine::new(packed)), Some((megabytes, packed_ms))));
         }
     }
-    // libtorch runs on one thread unless told otherwise.
+    // libtorch runs on one thread unless set otherwise.
     match TorchEngine::new(TorchDevice::Cpu, &model, &TorchOptions::default()) {
         Ok(engine) => ours.push(Ours::new("torch CPU, 1 thread".into(), Box::new(engine), None)),
         Err(reason) => println!("no libtorch to compare with: {reason}"),

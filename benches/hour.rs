@@ -24,7 +24,7 @@ use tacet_realtime::model::{HOP, ModelKind, SAMPLE_RATE_HZ};
 
 /// Hops of an hour.
 const N_HOPS: usize = 360_000;
-/// Hops that tell what an hour takes the official runtime.
+/// Hops from which the official runtime's time for an hour is extrapolated.
 const OFFICIAL_HOPS: usize = 3000;
 /// Turns with the official runtime.
 const TURNS: usize = 3;

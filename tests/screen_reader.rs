@@ -113,7 +113,7 @@ fn every_control_is_read_and_turned() {
     reader.find("Leave alone above", || window.run());
     check_main_view(&reader);
 
-    // The main knob: the host hears of it, and the parameter has changed.
+    // The main knob: the host is notified, and the parameter has changed.
     let knob = reader.find("Reduce by at most", || window.run());
     assert_eq!(plugin.value("Attenuation limit").unwrap(), 1.0);
     log.take();
@@ -123,7 +123,7 @@ fn every_control_is_read_and_turned() {
     let (id, value) = (plugin.id("Attenuation limit").unwrap(), plugin.value("Attenuation limit").unwrap());
     let heard = log.take();
     assert_eq!(heard, [Report::Begin(id), Report::Perform(id, value), Report::End(id)]);
-    wait("the new value is not told", &|| reader.value(&knob).now == 24.0);
+    wait("the new value is not announced", &|| reader.value(&knob).now == 24.0);
     assert_eq!(reader.find("Reduce by at most", || window.run()).description, "24.0 dB");
 
     // A switch, a list and the other views.

@@ -8,7 +8,7 @@ const LEFT: f64 = 64.0;
 const RIGHT: f64 = 24.0;
 const TOP: f64 = 48.0;
 const BOTTOM: f64 = 52.0;
-/// One per curve: told apart also by who sees fewer colours.
+/// One per curve, distinct for people with colour blindness as well.
 const COLOURS: [&str; 4] = ["#2f6fd0", "#d07a1f", "#7a7a7a", "#2a8a4a"];
 /// Lines across.
 const N_TICKS: usize = 5;

@@ -91,7 +91,7 @@ fn facts(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, audio: &Audio) {
         Some(device_ms) => {
             format!("{:.1}{NBSP}ms: Tacet {own_ms:.1}, devices {device_ms:.1}", own_ms + f64::from(device_ms))
         }
-        None => format!("Tacet {own_ms:.1}{NBSP}ms, devices not told"),
+        None => format!("Tacet {own_ms:.1}{NBSP}ms, devices unknown"),
     };
     let dropouts = match audio.n_xruns {
         Some(n_xruns) => text::grouped(n_xruns),
@@ -111,7 +111,7 @@ fn facts(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, audio: &Audio) {
         (
             "Total latency",
             total,
-            "From the input device to the output device: Tacet's own and that of the devices, as they tell it.",
+            "From the input device to the output device: Tacet's own and that of the devices, as they report it.",
         ),
         ("Dropouts", dropouts, "Buffers that the audio system lost since the start."),
     ];

@@ -312,8 +312,8 @@ pub fn notice(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     painter.rect(at, theme::CARD_RADIUS, role.wash, Stroke::new(1.0, role.fill), StrokeKind::Inside);
     icon::dot(painter, pos2(at.left() + 17.0, at.center().y), role.fill, true);
     text::place(painter, pos2(at.left() + 30.0, at.center().y), Align2::LEFT_CENTER, galley);
-    let told = ui.interact(at, ui.scope_id().with("notice"), Sense::HOVER);
-    told.widget_info(|| WidgetInfo::labeled(Access::Alert, true, &notice.text));
+    let response = ui.interact(at, ui.scope_id().with("notice"), Sense::HOVER);
+    response.widget_info(|| WidgetInfo::labeled(Access::Alert, true, &notice.text));
     let close = Rect::from_center_size(pos2(at.right() - 17.0, at.center().y), vec2(22.0, 22.0));
     let response = ui.interact(close, ui.scope_id().with("dismiss"), Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Access::Button, true, "Dismiss"));

@@ -25,7 +25,7 @@ const GAP: f32 = 10.0;
 /// Beside the spectrograms: their scale, then meters with theirs.
 const HZ_SCALE: f32 = 30.0;
 const METERS: f32 = 84.0;
-/// Least width of the pictures with what is beside them: eight seconds must be told apart.
+/// Least width of the pictures with what is beside them: eight seconds must be distinct.
 const PICTURES: f32 = 260.0;
 /// Below: the time ruler.
 const RULER: f32 = 22.0;
@@ -261,7 +261,7 @@ fn curve(ui: &Ui, cx: &Cx<'_>, rect: Rect) {
         text::draw(ui.painter(), at, Align2::LEFT_CENTER, number, Ink::new(10.0, theme.hint));
     }
     let response = ui.interact(rect, ui.scope_id().with("reduction"), Sense::HOVER);
-    response.widget_info(|| WidgetInfo::labeled(Access::Meter, true, told(cx.view_model)));
+    response.widget_info(|| WidgetInfo::labeled(Access::Meter, true, spoken_reduction(cx.view_model)));
     button::hint(response, cx, "Reduction", "Reduction of each hop in dB. The dashed line is the limit.");
 }
 
@@ -281,7 +281,7 @@ fn reading(painter: &egui::Painter, cx: &Cx<'_>, rect: Rect) {
     text::place(painter, at.min, Align2::LEFT_TOP, galley);
 }
 
-fn told(shown: &ViewModel) -> String {
+fn spoken_reduction(shown: &ViewModel) -> String {
     format!("Reduction: {} dB", text::db(shown.trace.reduction_db()))
 }
 

@@ -28,10 +28,9 @@ pub const WIDTH: f32 = SWITCH + 3.0 * (GAP + BUTTON);
 /// The parameters' values, in the order of [`ids`].
 type Values = Vec<f32>;
 
-/// All parameters but for what is heard of them at the moment.
+/// All parameters except the momentary ones.
 fn ids() -> impl Iterator<Item = ParamId> {
-    let momentary = [ParamId::Listen, ParamId::Bypass, ParamId::Compare];
-    ParamId::ALL.iter().copied().filter(move |id| !momentary.contains(id))
+    ParamId::ALL.iter().copied().filter(|id| !id.is_momentary())
 }
 
 /// A set of parameters with its past and, after undoing, its future.

@@ -44,7 +44,7 @@ pub struct ViewModel {
     pub audio: Option<Audio>,
     /// A problem at this moment, with what is done about it; `None` while there is none.
     pub fault: Option<String>,
-    /// The last thing worth telling, until it is dismissed.
+    /// The latest notice, until it is dismissed.
     pub notice: Option<Notice>,
 }
 
@@ -184,7 +184,7 @@ pub struct Audio {
     pub is_muted: bool,
 }
 
-/// Something worth telling once.
+/// A notice, shown once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
     /// In one sentence.

@@ -13,7 +13,7 @@ pub trait OfParams {
     /// The current parameters as a preset.
     fn of(params: &TacetParams) -> Self;
 
-    /// Every parameter as it is but for what is heard of it at the moment: what a program remembers between runs.
+    /// Every parameter's value except the momentary ones: a program's memory between runs.
     fn of_program(params: &TacetParams) -> Self;
 
     /// Sets the values before anything runs, unknown to any host.
@@ -32,8 +32,7 @@ impl OfParams for PresetValues {
     }
 
     fn of_program(params: &TacetParams) -> Self {
-        let momentary = [ParamId::Listen, ParamId::Bypass, ParamId::Compare];
-        let ids = ParamId::ALL.iter().copied().filter(|id| !momentary.contains(id));
+        let ids = ParamId::ALL.iter().copied().filter(|id| !id.is_momentary());
         ids.map(|id| (id, setting(params, id))).collect()
     }
 

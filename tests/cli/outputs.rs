@@ -343,7 +343,7 @@ fn a_missing_ffmpeg_is_named_with_the_command() {
     assert!(words.contains("not installed here: install it"), "{words}");
 }
 
-/// Of several tracks the one that the file names is read and told, any other on request.
+/// Of several tracks the file's default is read and named, any other on request.
 #[test]
 fn the_track_that_is_asked_for_is_read() {
     let folder = Folder::new();
@@ -367,8 +367,8 @@ fn the_track_that_is_asked_for_is_read() {
             (result.status.code(), stderr(&result))
         };
         let (code, words) = read(&[]);
-        let told = format!("holds 2 audio tracks (1 (eng), 2 (deu)): track {default} was read; --track");
-        assert!(code == Some(0) && words.contains(&told), "{name}: {words}");
+        let expected = format!("holds 2 audio tracks (1 (eng), 2 (deu)): track {default} was read; --track");
+        assert!(code == Some(0) && words.contains(&expected), "{name}: {words}");
         assert_eq!(read_wav(&output).1.len(), default, "{name}");
         for (track, n_channels) in [("1", 1), ("2", 2), ("eng", 1), ("de", 2), ("ger", 2)] {
             let (code, words) = read(&["--track", track]);
@@ -377,8 +377,8 @@ fn the_track_that_is_asked_for_is_read() {
         }
         for track in ["3", "fr"] {
             let (code, words) = read(&["--track", track]);
-            let told = format!("has no audio track {track}; it has 1 (eng), 2 (deu)");
-            assert!(code == Some(1) && words.contains(&told), "{name}: {words}");
+            let expected = format!("has no audio track {track}; it has 1 (eng), 2 (deu)");
+            assert!(code == Some(1) && words.contains(&expected), "{name}: {words}");
         }
     }
 }

@@ -278,7 +278,7 @@ fn the_latency_mode_asks_for_one_restart_and_takes_effect_with_it() {
     instance.render(&input, &[480]).unwrap();
     instance.activate(44.1e3, 512).unwrap();
     instance.render(&input, &[480]).unwrap();
-    assert_eq!(instance.n_restarts(), before + 1, "an activation tells its latency and asks for nothing");
+    assert_eq!(instance.n_restarts(), before + 1, "an activation reports its latency and asks for nothing");
 }
 
 #[test]

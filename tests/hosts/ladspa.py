@@ -3,7 +3,7 @@
     pip install -r tests/hosts/libraries.txt
     python tests/hosts/ladspa.py target/bundled/libdeep_filter_ladspa.so target/bundled/tacet    (`cargo xtask test hosts` does it)
 
-What comes out must be what `tacet denoise` writes for the same recording: to the bit where the host keeps samples as they are.
+The output must match that of `tacet denoise` for the same recording, bit-identical if the host keeps samples as they are.
 Where a host is not installed the script says so and goes on, unless TACET_REQUIRE_DAWS is set.
 """
 
@@ -131,18 +131,18 @@ class Case:
         result = snr_db(self.expected, got)
         if not is_equal and result < at_least_db:
             sys.exit(f"{host}, {self.label}: {result:.1f} dB from what `tacet denoise` writes, not {at_least_db}")
-        print(f"{host}, {self.label}: {'equal to the bit' if is_equal else f'{result:.1f} dB'}")
+        print(f"{host}, {self.label}: {'bit-identical' if is_equal else f'{result:.1f} dB'}")
 
 
 def check_sdk(library, case, folder):
     if not (is_there("analyseplugin", "ladspa-sdk") and is_there("applyplugin", "ladspa-sdk")):
         return
     if case.n_channels == 1:
-        told = run(["analyseplugin", library])
+        description = run(["analyseplugin", library])
         for line in ('"deep_filter_mono"', "7843795", '"deep_filter_stereo"', "7843796", '"Min Processing Buffer (frames)"'):
-            if line not in told:
-                sys.exit(f"analyseplugin does not find {line}:\n{told}")
-        print(f"analyseplugin: {told.count('Plugin Label')} plugins")
+            if line not in description:
+                sys.exit(f"analyseplugin does not find {line}:\n{description}")
+        print(f"analyseplugin: {description.count('Plugin Label')} plugins")
     output = folder / "sdk.wav"
     run(["applyplugin", case.input, output, library, case.label, *map(str, CONTROLS)])
     # 16 bits are written, without dither.
@@ -190,8 +190,8 @@ def check_filter_chain(library, case, folder):
         delay = lag(heard, denoised)
         options = ["--post-filter", str(CONTROLS[-1])]
         result, seconds = agreement(case.tacet, folder, recording, heard, denoised[delay:], options)
-        told = f"PipeWire's filter chain: {delay / RATE_HZ * 1e3:.1f} ms, {result:.1f} dB from `tacet denoise` over {seconds:.1f} s"
-        print(told)
+        result_text = f"PipeWire's filter chain: {delay / RATE_HZ * 1e3:.1f} ms, {result:.1f} dB from `tacet denoise` over {seconds:.1f} s"
+        print(result_text)
         if DELAY <= delay <= DELAY + server.quantum and result >= 60 and seconds >= 0.5:
             return
     sys.exit(f"that is not right\n{log}")

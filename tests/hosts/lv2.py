@@ -3,7 +3,7 @@
     pip install -r tests/hosts/libraries.txt
     python tests/hosts/lv2.py target/bundled/tacet.lv2 target/bundled/tacet    (`cargo xtask test hosts` does it)
 
-What comes out must be what `tacet denoise` writes for the same recording, to the bit. Where lilv's programs are not installed the
+The output must be bit-identical with that of `tacet denoise` for the same recording. Where lilv's programs are not installed the
 script says so and goes on, unless TACET_REQUIRE_DAWS is set.
 """
 
@@ -30,10 +30,10 @@ def check_description(bundle, environment):
     if uris != ["https://tacet.audio/lv2#mono", "https://tacet.audio/lv2#stereo"]:
         sys.exit(f"lv2ls lists {uris}")
     for uri in uris:
-        told = run(["lv2info", uri], env=environment)
+        description = run(["lv2info", uri], env=environment)
         for text in (*SYMBOLS, "lv2core#reportsLatency", "lv2core#hardRTCapable"):
-            if text not in told:
-                sys.exit(f"lv2info does not tell {text}:\n{told}")
+            if text not in description:
+                sys.exit(f"lv2info does not name {text}:\n{description}")
     if is_there("lv2_validate", "lv2-dev"):
         texts = sorted(bundle.glob("*.ttl"))
         done = subprocess.run(["lv2_validate", *texts], capture_output=True, text=True, timeout=120, check=False)
@@ -80,9 +80,9 @@ def check_in_jalv(name, channels, environment):
         time.sleep(1)
         if host.poll() is not None:
             sys.exit(f"jalv, {name}: it ended\n{host.stdout.read()}")
-        told = host.communicate("controls\n", timeout=20)[0]
-        if "attenuation_limit = 20.0" not in told:
-            sys.exit(f"jalv, {name}: {told}")
+        printed = host.communicate("controls\n", timeout=20)[0]
+        if "attenuation_limit = 20.0" not in printed:
+            sys.exit(f"jalv, {name}: {printed}")
     finally:
         jack_server.end(host)
 

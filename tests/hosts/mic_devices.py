@@ -78,7 +78,7 @@ def check(server, mic, n_replugs, n_restarts, fail):
     if max([0, *replugs, *restarts]) > PATIENCE_S:
         fail(f"that is too long: {replugs}, {restarts}")
     if (n := int(mic.status()["reconnected"])) < n_restarts:
-        fail(f"it tells of {n} restarts")
+        fail(f"it reports {n} restarts")
 
 
 def check_default(server, fail):
@@ -96,6 +96,6 @@ def check_default(server, fail):
 
 
 def check_silence(server, mic, fail):
-    """An input without a sound is told."""
+    """A silent input is reported."""
     server.wait_for(lambda: "silent" in mic.status()["problem"], "word of the silent input", 20)
-    print("tacet mic: a silent input is told in its status")
+    print("tacet mic: a silent input is named in its status")

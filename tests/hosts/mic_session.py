@@ -109,7 +109,7 @@ def check_unit(server, tacet, fail):
     if done.returncode != 0 or unit.exists() or "--user disable --now tacet-mic.service" not in asked.read_text():
         fail(f"disable: {done.stdout}{done.stderr}{asked.read_text()}")
     if "was not enabled" not in server.run([str(tacet), "mic", "disable"]).stdout:
-        fail("disabling twice is not told")
+        fail("disabling twice is not reported")
     # Without systemd the file is written, and it is said that nothing was started.
     script.write_text("#!/bin/sh\nexit 1\n")
     done = server.run([str(tacet), "mic", "enable", "--speakers"])

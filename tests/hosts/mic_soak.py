@@ -3,7 +3,7 @@
     python tests/hosts/mic_soak.py target/bundled/tacet --minutes 30 --replugs 100 --restarts 20    (`cargo xtask soak --microphone`)
 
 Told: late hops and lost blocks, the delay at the beginning and at the end, memory, share of a core, and how long it took until
-there was sound again. Late hops and lost blocks are the machine's as well: they are told, not judged.
+there was sound again. Late hops and lost blocks are the machine's as well: they are reported, not judged.
 """
 
 import argparse

@@ -3,7 +3,7 @@
     pip install -r tests/hosts/libraries.txt
     python tests/hosts/vst3.py target/bundled/Tacet.vst3          (`cargo xtask test hosts` does both)
 
-Checked in each host: the parameters, the latency by impulse at several rates, bypass to the bit, two equal renders, odd blocks,
+Checked in each host: the parameters, the latency by impulse at several rates, bit-identical bypass, two equal renders, odd blocks,
 the state. The two hosts' renders of the demo recording must agree.
 """
 
@@ -183,7 +183,7 @@ def main(path):
 
     difference = np.abs(renders["pedalboard"] - renders["dawdreamer"])[:, :-512].max()
     check(difference == 0.0, f"the hosts' renders differ by {difference}")
-    print("both hosts agree to the bit")
+    print("both hosts' output is bit-identical")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-//! `tacet-live`: what it says about devices, and that it starts, serves and ends when told to.
+//! `tacet-live`: its list of devices, and its start, service and end by a signal.
 #![cfg(target_os = "linux")]
 
 use std::ffi::OsStr;
@@ -150,8 +150,8 @@ fn opens_serves_and_ends(screen: &Screen, variables: &[(&str, &OsStr)], signal: 
     // It stays: what fails after the start, a window for example, ends it soon.
     std::thread::sleep(stays);
     assert!(!process.is_over(), "{variables:?}: it ended by itself");
-    let told = Command::new("kill").args(["-s", signal, &process.0.id().to_string()]).status();
-    assert!(told.is_ok_and(|status| status.success()), "kill");
+    let sent = Command::new("kill").args(["-s", signal, &process.0.id().to_string()]).status();
+    assert!(sent.is_ok_and(|status| status.success()), "kill");
     while !process.is_over() {
         assert!(Instant::now() < deadline + PATIENCE, "{variables:?}: SIG{signal} does not end it");
         std::thread::sleep(Duration::from_millis(20));

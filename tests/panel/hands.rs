@@ -55,7 +55,7 @@ fn dragging_up_turns_up_in_one_gesture() {
     let mut harness = open(View::Denoise);
     let knob = harness.get_by_label("Reduce by at most").rect().center();
     drag(&mut harness, knob, vec2(0.0, -40.0), Modifiers::NONE);
-    // 200 points are the whole range of 100 dB; the first few points tell a drag from a click.
+    // 200 points are the whole range of 100 dB; the first few points distinguish a drag from a click.
     assert!((limit(&harness) - 44.0).abs() < 4.0, "{}", limit(&harness));
     assert_one_gesture(&harness.state().events(), ParamId::Limit);
 }

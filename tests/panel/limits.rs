@@ -1,4 +1,4 @@
-//! The handles of the limit by frequency: dragged, turned by keys, told.
+//! The handles of the limit by frequency: dragged, turned by keys, announced to screen readers.
 
 use egui::{Modifiers, vec2};
 use egui_kittest::{Harness, kittest::Queryable};
@@ -25,7 +25,7 @@ fn a_handle_follows_the_pointer_in_one_gesture() {
     let limit = harness.state().params.number(ParamId::Limit1kHz);
     assert!((20.0..60.0).contains(&limit), "{limit} dB");
     let after = handle(&harness);
-    // The first points tell a drag from a click; up and down means nothing.
+    // The first points distinguish a drag from a click; up and down means nothing.
     assert!((after.x - before.x + 150.0).abs() < 8.0 && after.y == before.y, "{before} to {after}");
     assert_one_gesture(&harness.state().events(), ParamId::Limit1kHz);
     let controls = harness.state().params.params().controls();

@@ -107,7 +107,7 @@ def denoise(args, items):
 
 
 def score(args, item):
-    """Everything about one item: {system: {score: value}}, and the parity of ours with the official output."""
+    """Everything about one item: {system: {score: value}}, and the parity of Tacet's output with the official one."""
     path = {system: args.out / system / f"{item['name']}.wav" for system in ("clean", *SYSTEMS)}
     audio = {system: read(file) for system, file in path.items()}
     command = [args.tacet, "score", "--json", "--delay", "0", path["clean"], *(path[system] for system in SYSTEMS)]

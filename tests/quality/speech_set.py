@@ -78,7 +78,7 @@ def pocketsphinx(cache):
 
 
 def channel_names():
-    """The channel names one after the other, or None where they cannot be had."""
+    """The channel names one after the other, or None if they are unavailable."""
     installed = pathlib.Path("/usr/share/sounds/alsa")
     if not (installed / "Front_Left.wav").is_file():
         try:

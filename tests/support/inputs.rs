@@ -3,10 +3,11 @@
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-/// So many inputs unless told otherwise. Nothing is written to the source tree: a failure prints its input.
+/// `n` inputs, unless `TACET_FUZZ_INPUTS` gives another number. Nothing is written to the source tree: a failure prints its
+/// input.
 pub fn inputs(n: u32) -> ProptestConfig {
-    let told = std::env::var("TACET_FUZZ_INPUTS").ok();
-    let cases = told.map_or(n, |told| told.parse().expect("TACET_FUZZ_INPUTS is a number"));
+    let given = std::env::var("TACET_FUZZ_INPUTS").ok();
+    let cases = given.map_or(n, |given| given.parse().expect("TACET_FUZZ_INPUTS is a number"));
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 

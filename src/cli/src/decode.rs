@@ -95,12 +95,12 @@ pub struct Blemishes {
     pub notes: Vec<String>,
 }
 
-/// What to do with a file (a pipe, if `None`) that cannot be read, with the command to copy.
+/// Advice on a file (a pipe, if `None`) that cannot be read, with the command to copy.
 pub(crate) fn conversion(path: Option<&Path>, options: &Options) -> String {
     Refused::new(path, options).advice(convert::Program::Ffmpeg)
 }
 
-/// Bytes that tell what a file is.
+/// Bytes that a file's format is recognised by.
 const HEAD: usize = 4096;
 
 /// A source being decoded.
@@ -160,7 +160,7 @@ impl Decoder {
     }
 
     /// Plain samples stream through. Anything else is kept in a temporary file first: it is read exactly like a file,
-    /// whose end tells of its beginning.
+    /// whose end can describe its beginning.
     fn open_stream(
         mut pipe: Box<dyn Read + Send + Sync>,
         options: &Options,
@@ -279,7 +279,7 @@ fn open_source(
     // Shares its position with `file`: of the two, the one made last is read.
     let again = || Input::file(file.try_clone()?).context("cannot be rewound");
     let head = input.peek(HEAD)?.to_vec();
-    // What stands behind a tag in front decides.
+    // A tag in front does not decide the format; the bytes behind it do.
     let start = tag_len(&head).min(input.len().unwrap_or(0));
     input.seek(start)?;
     if let Some(layout) = plain_layout(input)? {

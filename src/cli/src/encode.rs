@@ -268,7 +268,7 @@ impl<W: Write + Seek> WavWriter<W> {
         Ok(Self::new(sink, spec, has_room, chunks))
     }
 
-    /// Chunks to write behind the data: what the input told only there.
+    /// Chunks to write behind the data: tags that the input had only there.
     pub(crate) fn set_behind(&mut self, chunks: Vec<u8>) {
         self.behind = chunks;
     }

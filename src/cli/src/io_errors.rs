@@ -1,4 +1,4 @@
-//! Errors of the system in words: what is so, and the next step.
+//! Errors of the system in words: the cause, and the next step.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind};

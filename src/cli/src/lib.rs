@@ -11,7 +11,7 @@
 //! - [`model`]: which network.
 //!
 //! [`denoise`] also plans which files are read and written, and reports on them. Beside it, [`score`] compares recordings,
-//! [`devices`] and [`mod@bench`] tell what can run the network and what it costs there, [`torch`] manages the optional
+//! [`devices`] and [`mod@bench`] list what can run the network and measure it there, [`torch`] manages the optional
 //! backend's files, [`install_model`] those of models that are not embedded, [`live`] starts the window on the microphone,
 //! and on Linux `mic` offers a denoised one to other programs.
 

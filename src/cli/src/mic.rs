@@ -219,7 +219,7 @@ fn check_model(settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-/// Ctrl-C ends it, and what it tells is written here.
+/// Writes its messages to the terminal; Ctrl-C ends it.
 struct Terminal;
 
 impl Listener for Terminal {

@@ -5,7 +5,7 @@
 //! and each can be switched off; [`Rules::REFERENCE`] is the official runtime's behaviour. Rules hear the signal alone, and
 //! not what the network makes of it: so every engine, hop by hop or many hops at once, sees the same features.
 //!
-//! Live, conditions are those of the newest frame. Files are heard ahead: level and band are then known before they are
+//! Live, conditions are those of the newest frame. Files have a lookahead: level and band are then known before they are
 //! needed.
 
 use crate::frame::Spectrum;
@@ -20,7 +20,7 @@ use activity::Activity;
 use bandwidth::BandTracker;
 use level::{LevelRule, LevelTracker};
 
-/// Hops by which files are heard ahead: three seconds.
+/// Lookahead for files, in hops: three seconds.
 pub const FILE_AHEAD_HOPS: usize = 300;
 /// Hops without a sound that lives after which it is a pause.
 const PAUSE_HOPS: u32 = 150;

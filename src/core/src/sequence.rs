@@ -36,7 +36,7 @@ struct Chunk<W> {
     samples: Box<[f32]>,
     /// `[hop][channel]`.
     noisy: Box<[Spectrum]>,
-    /// `[hop]`: what was heard ahead.
+    /// `[hop]`: found with the lookahead.
     conditions: Box<[Conditions]>,
     /// `[hop]`: share of the input that the rule for clean recordings would let through.
     dues: Box<[f32]>,

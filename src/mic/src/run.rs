@@ -172,7 +172,7 @@ fn serve(
     while !service.session(&library, is_first)? {
         is_first = false;
     }
-    service.tell("stopped");
+    service.notify("stopped");
     Ok(())
 }
 
@@ -200,7 +200,7 @@ struct RunLoop<'a> {
 }
 
 impl RunLoop<'_> {
-    fn tell(&mut self, text: &str) {
+    fn notify(&mut self, text: &str) {
         if self.said != text {
             self.said = text.to_owned();
             self.listener.say(text);
@@ -219,7 +219,7 @@ impl RunLoop<'_> {
     fn trouble(&mut self, problem: &str) {
         self.status().problem = Some(problem.to_owned());
         self.listener.problem(Some(problem));
-        self.tell(problem);
+        self.notify(problem);
     }
 
     /// Opens a stream of the slack and the network that are asked for.
@@ -234,7 +234,7 @@ impl RunLoop<'_> {
             device: self.options.device,
         })?;
         if let SlotState::FellBack { reason, .. } = live.state() {
-            self.tell(&reason);
+            self.notify(&reason);
         }
         Ok(Box::new(live))
     }
@@ -261,7 +261,7 @@ impl RunLoop<'_> {
         (status.latency_ms, status.meters) = (latency_ms, meters);
         drop(status);
         let title = self.options.direction.title();
-        self.tell(&format!("{title} is there: {latency_ms:.0} ms of latency"));
+        self.notify(&format!("{title} is there: {latency_ms:.0} ms of latency"));
     }
 
     /// One time with the server, until it goes away; true if somebody wants an end.
@@ -319,7 +319,7 @@ impl RunLoop<'_> {
                 Ok(Event::State { state: state::UNCONNECTED, .. }) => return Ok((false, None)),
                 Ok(Event::State { state: state::ERROR, reason, .. }) => {
                     let reason = reason.unwrap_or_else(|| "no reason given".to_owned());
-                    self.tell(&format!("the sound server ended a stream: {reason}"));
+                    self.notify(&format!("the sound server ended a stream: {reason}"));
                     return Ok((false, None));
                 }
                 Ok(Event::State { is_input, state, .. }) => {
@@ -357,13 +357,13 @@ impl RunLoop<'_> {
             self.listener.problem(problem.as_deref());
         }
         match problem {
-            Some(problem) => self.tell(&problem),
-            None if before.is_some() => self.tell("all is well again"),
+            Some(problem) => self.notify(&problem),
+            None if before.is_some() => self.notify("all is well again"),
             None => {}
         }
     }
 
-    /// Waits before the next try, past what the closed streams still have to tell; true if somebody wants an end.
+    /// Waits before the next try, discarding late events of the closed streams; true if a stop was requested.
     fn pause(&mut self) -> bool {
         let until = Instant::now() + RETRY_PAUSE;
         loop {

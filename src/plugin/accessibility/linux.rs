@@ -8,7 +8,7 @@ use tacet_realtime::inference::keep_loaded::keep_library_loaded;
 
 use super::Handler;
 
-/// Names the session's bus, if it is not where systemd puts it. Only a bus of this machine is used, for one may also be reached
+/// Names the session's bus, if systemd puts it elsewhere. Only a bus of this machine is used, for one may also be reached
 /// over the network (D-Bus specification, server addresses).
 const BUS: &str = "DBUS_SESSION_BUS_ADDRESS";
 

@@ -277,7 +277,7 @@ impl Bridge {
     /// Turns edits on the panel into parameter changes, and reports them to the host.
     fn send_edits(&self) {
         let handler = self.handler();
-        let mut tell = |event| {
+        let mut report = |event| {
             if let Event::Value(id, _) = event
                 && let Some(param) = self.param(id)
             {
@@ -296,7 +296,7 @@ impl Bridge {
                 }
             };
         };
-        self.instance().flush(&events::list(&mut tell));
+        self.instance().flush(&events::list(&mut report));
     }
 
     /// Asks for a restart where mode or model differ from what is in force, once per choice. An inactive plugin takes them

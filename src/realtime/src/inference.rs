@@ -1,6 +1,6 @@
 //! Inference for every stream of the process: one worker thread per device, shared by all plugin instances.
 //!
-//! - [`stream`]: how far a stream is, as its worker and the audio thread tell.
+//! - [`stream`]: the state of a stream, as its worker and the audio thread report it.
 //! - [`report`]: a service's report about itself.
 //! - [`signal`]: calls an instance's background thread.
 //! - [`service`]: a device's worker as the rest of the program sees it; streams join and leave off the audio thread.

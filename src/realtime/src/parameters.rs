@@ -143,6 +143,11 @@ impl ParamId {
         self == Self::Limit || Self::LIMITS.contains(&self)
     }
 
+    /// Whether it belongs to a moment of listening, such as a bypass: undoing and the memory of programs leave it out.
+    pub fn is_momentary(self) -> bool {
+        matches!(self, Self::Listen | Self::Bypass | Self::Compare)
+    }
+
     /// The table.
     pub const fn spec(self) -> Spec {
         match self {

@@ -108,8 +108,8 @@ fn first_hop(api: &Api, engine: *mut EngineHandle) -> Vec<f32> {
 
 #[test]
 fn no_argument_does_harm() {
-    let told = std::env::var("TACET_FUZZ_INPUTS").ok();
-    let n_calls = told.map_or(N_CALLS, |told| told.parse().expect("TACET_FUZZ_INPUTS is a number"));
+    let given = std::env::var("TACET_FUZZ_INPUTS").ok();
+    let n_calls = given.map_or(N_CALLS, |given| given.parse().expect("TACET_FUZZ_INPUTS is a number"));
     let api = api();
     let model = model();
     let engine = cpu_engine(&api, &model);
@@ -125,7 +125,7 @@ fn no_argument_does_harm() {
     for call in 0..n_calls {
         let capacity = random.below(65) as usize;
         let mut message = Message { text: random.or_null(text.as_mut_ptr()), capacity, length: usize::MAX };
-        let told = random.or_null(&raw mut message);
+        let message = random.or_null(&raw mut message);
         let held = random.or_null(engine);
         let mut timings = Timings::default();
         let timed = random.or_null(&raw mut timings);
@@ -136,23 +136,23 @@ fn no_argument_does_harm() {
                 let mut probe = Probe::default();
                 let out = random.or_null(&raw mut probe);
                 // SAFETY: above.
-                unsafe { (api.probe)(random.device(), out, told) }
+                unsafe { (api.probe)(random.device(), out, message) }
             }
             1 => {
                 // One thread, or a number that is refused: the others are set for the whole process.
                 let n = [0, 1, 1025, u32::MAX][random.below(4) as usize];
                 // SAFETY: above.
-                unsafe { (api.set_threads)(n, told) }
+                unsafe { (api.set_threads)(n, message) }
             }
-            2 => new_engine(&api, random, &model, told),
+            2 => new_engine(&api, random, &model, message),
             3 => {
                 let n = random.number();
                 // SAFETY: above.
-                unsafe { (api.engine_warm_up)(held, if n > N_LANES { n } else { 1 }, told) }
+                unsafe { (api.engine_warm_up)(held, if n > N_LANES { n } else { 1 }, message) }
             }
             // SAFETY: above.
-            4 => unsafe { (api.engine_round_trip)(held, random.number(), timed, told) },
-            5 => file(&api, random, held, told),
+            4 => unsafe { (api.engine_round_trip)(held, random.number(), timed, message) },
+            5 => file(&api, random, held, message),
             _ => {
                 let n = random.number();
                 for (i, lane) in lanes.iter_mut().take(n as usize).enumerate() {
@@ -169,13 +169,13 @@ fn no_argument_does_harm() {
                 let (from, into) = (random.or_null(input.as_mut_ptr()), random.or_null(output.as_mut_ptr()));
                 let of = random.or_null(lanes.as_mut_ptr());
                 // SAFETY: above.
-                unsafe { (api.engine_step)(held, of, n, from, into, timed, told) }
+                unsafe { (api.engine_step)(held, of, n, from, into, timed, message) }
             }
         };
         assert!((0..=5).contains(&status.0), "call {call}: status {status:?}");
         assert_ne!(status, Status::DEVICE, "call {call}: {}", String::from_utf8_lossy(&text));
         counts[status.0 as usize] += 1;
-        if !told.is_null() {
+        if !message.is_null() {
             assert!(message.length <= capacity, "call {call}");
         }
     }
@@ -191,7 +191,7 @@ fn no_argument_does_harm() {
 }
 
 /// An engine from a configuration that makes no sense somewhere: rarely a whole model, which takes a while to read.
-fn new_engine(api: &Api, random: &mut Random, model: &[u8], told: *mut Message) -> Status {
+fn new_engine(api: &Api, random: &mut Random, model: &[u8], message: *mut Message) -> Status {
     let mut damaged = model[..random.below(4096) as usize].to_vec();
     if let Some(byte) = damaged.get_mut(random.below(64) as usize) {
         *byte = random.next() as u8;
@@ -208,7 +208,7 @@ fn new_engine(api: &Api, random: &mut Random, model: &[u8], told: *mut Message) 
     let mut made = null_mut();
     let out = random.or_null(&raw mut made);
     // SAFETY: the configuration names readable bytes or null; the place for the engine is null or ours.
-    let status = unsafe { (api.engine_new)(random.or_null((&raw const config).cast_mut()), out, told) };
+    let status = unsafe { (api.engine_new)(random.or_null((&raw const config).cast_mut()), out, message) };
     assert_eq!(status == Status::OK, !made.is_null());
     // SAFETY: made by this call or null.
     unsafe { (api.engine_free)(made) };
@@ -216,13 +216,13 @@ fn new_engine(api: &Api, random: &mut Random, model: &[u8], told: *mut Message) 
 }
 
 /// A whole-file run and a chunk for it.
-fn file(api: &Api, random: &mut Random, engine: *mut EngineHandle, told: *mut Message) -> Status {
+fn file(api: &Api, random: &mut Random, engine: *mut EngineHandle, message: *mut Message) -> Status {
     const MAX_HOPS: usize = 4;
     let mut made: *mut FileHandle = null_mut();
     let out = random.or_null(&raw mut made);
     let n_channels = random.number();
     // SAFETY: the engine is null or this thread's; the place for the file is null or ours.
-    let status = unsafe { (api.file_new)(engine, n_channels, DfMethod(random.below(8)), out, told) };
+    let status = unsafe { (api.file_new)(engine, n_channels, DfMethod(random.below(8)), out, message) };
     assert_eq!(status == Status::OK, !made.is_null());
     if made.is_null() {
         return status;
@@ -243,7 +243,7 @@ fn file(api: &Api, random: &mut Random, engine: *mut EngineHandle, told: *mut Me
     // accepts.
     let status = unsafe {
         let chunk = random.or_null((&raw const chunk).cast_mut());
-        (api.file_push)(made, chunk, random.or_null(&raw mut timings), told)
+        (api.file_push)(made, chunk, random.or_null(&raw mut timings), message)
     };
     // SAFETY: made above, freed once.
     unsafe { (api.file_free)(made) };

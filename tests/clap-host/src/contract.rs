@@ -50,7 +50,7 @@ pub(super) fn process(
         let id = ClapId::from_raw(change.id).context("an invalid parameter")?;
         events.push(&ParamValueEvent::new(change.at, id, Pckn::match_all(), change.value));
     }
-    let mut told = EventBuffer::new();
+    let mut output_events = EventBuffer::new();
     let mut input_ports = AudioPorts::with_capacity(n_channels, 1);
     let mut output_ports = AudioPorts::with_capacity(n_channels, 1);
     let channels = input.iter_mut().map(|channel| InputChannel::from_buffer(channel, is_constant));
@@ -62,8 +62,8 @@ pub(super) fn process(
         latency: 0,
         channels: AudioPortBufferType::f32_output_only(output.iter_mut().map(Vec::as_mut_slice)),
     }]);
-    let (events, mut told) = (events.as_input(), told.as_output());
-    Ok(audio.process(&inputs, &mut outputs, &events, &mut told, Some(steady_time), None)?)
+    let (events, mut output_events) = (events.as_input(), output_events.as_output());
+    Ok(audio.process(&inputs, &mut outputs, &events, &mut output_events, Some(steady_time), None)?)
 }
 
 /// Processes a block in place.
@@ -83,9 +83,9 @@ fn in_place(
     // SAFETY: the buffers point to the channels of `block`, which is borrowed until after the call and whose lengths were
     // checked above. The plugin may read and write one memory through both: that is what in place means in CLAP.
     let inputs = unsafe { InputAudioBuffers::from_raw_buffers(&same, n_samples as u32) };
-    let (events, mut told) = (EventBuffer::new(), EventBuffer::new());
-    let (events, mut told) = (events.as_input(), told.as_output());
-    Ok(audio.process(&inputs, &mut outputs, &events, &mut told, Some(steady_time), None)?)
+    let (events, mut output_events) = (EventBuffer::new(), EventBuffer::new());
+    let (events, mut output_events) = (events.as_input(), output_events.as_output());
+    Ok(audio.process(&inputs, &mut outputs, &events, &mut output_events, Some(steady_time), None)?)
 }
 
 impl Instance {

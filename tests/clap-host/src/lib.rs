@@ -394,14 +394,18 @@ impl Instance {
         let extension = self.extension::<PluginParams>()?;
         let mut events = EventBuffer::with_capacity(1);
         events.push(&ParamValueEvent::new(0, id, Pckn::match_all(), value));
-        let mut told = EventBuffer::new();
+        let mut output_events = EventBuffer::new();
         match &mut self.audio {
             Some(audio) => {
-                extension.flush_active(&mut audio.plugin_handle(), &events.as_input(), &mut told.as_output());
+                extension.flush_active(
+                    &mut audio.plugin_handle(),
+                    &events.as_input(),
+                    &mut output_events.as_output(),
+                );
             }
             None => {
                 let mut handle = self.plugin.inactive_plugin_handle().context("it is active")?;
-                extension.flush(&mut handle, &events.as_input(), &mut told.as_output());
+                extension.flush(&mut handle, &events.as_input(), &mut output_events.as_output());
             }
         }
         self.idle();

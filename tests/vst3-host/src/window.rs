@@ -114,7 +114,7 @@ impl Window {
         timers.iter().for_each(|timer| unsafe { timer.onTimer() });
     }
 
-    /// Lends it time until something is so, and says whether that came in time.
+    /// Lends it time until a condition holds; whether that came in time.
     pub fn run_until(&self, patience: Duration, mut is_so: impl FnMut() -> bool) -> bool {
         let deadline = Instant::now() + patience;
         while !is_so() {

@@ -10,7 +10,7 @@ const MINIMUM_MACOS: &str = "11.0";
 /// clap-wrapper's export for the first plugin of the library.
 const AU_FACTORY: &str = "GetPluginFactoryAUV2_0";
 
-/// The four letters that tell a program from a plugin.
+/// The four letters that distinguish a program from a plugin.
 pub(crate) fn package_type(kind: AppleBundle) -> &'static str {
     if kind == AppleBundle::Standalone { "APPL" } else { "BNDL" }
 }

@@ -188,7 +188,7 @@ fn typed_install(missing: &[&str]) -> String {
     format!("sudo apt-get update && sudo apt-get {}", install_arguments(missing).join(" "))
 }
 
-/// Other distributions name their packages in their own ways: we can tell what is missing, not how to get it.
+/// Other distributions name their packages in their own ways: we know what is missing, not how to get it.
 fn check_other_linux() -> Result<()> {
     if !shell::succeeds("pkg-config", &["--version"]) {
         bail!("pkg-config is missing: install it with your distribution's package manager");

@@ -1,5 +1,5 @@
-//! Words that the project no longer uses: names that the glossary in docs/architecture.md has replaced, and turns of phrase
-//! that no native speaker would write.
+//! Words that the project no longer uses: names that the glossary in docs/architecture.md has replaced, turns of phrase
+//! that no native speaker would write, and documentation that begins with a relative clause instead of a noun.
 
 use super::{Finding, Source};
 
@@ -35,11 +35,22 @@ const PHRASES: [Retired; 8] = [
     retired(concat!("cannot be ", "had"), "unavailable"),
 ];
 
+/// First words of documentation that begins with a relative clause ("What it holds") where a noun belongs ("Its
+/// contents").
+const RELATIVE: [&str; 10] =
+    ["That", "Those", "What", "Whatever", "Where", "Which", "Who", "Whoever", "Whom", "Whose"];
+
+/// Files that still have such documentation.
+const RELATIVE_IN: [&str; 1] = ["xtask/src/cross.rs"];
+
 pub fn check(source: &Source) -> Vec<Finding> {
-    if !source.has_extension("rs") && !source.has_extension("md") {
+    if !["rs", "md", "py"].iter().any(|extension| source.has_extension(extension)) {
         return Vec::new();
     }
     let mut findings = Vec::new();
+    if source.has_extension("rs") && !RELATIVE_IN.contains(&source.path.as_str()) {
+        findings.extend(relative_clauses(source));
+    }
     for (number, line) in source.lines() {
         let lower = line.to_lowercase();
         let is_word = |word: &Retired| parts(line).any(|part| part.to_lowercase() == word.text);
@@ -49,6 +60,27 @@ pub fn check(source: &Source) -> Vec<Finding> {
         findings.extend(names.chain(phrases).map(|found| source.at(number, text(found))));
     }
     findings
+}
+
+/// First lines of paragraphs of documentation that begin with a relative clause.
+fn relative_clauses(source: &Source) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut is_inside = false;
+    for (number, line) in source.lines() {
+        let text = documentation(line).map(str::trim);
+        let first = text.and_then(|text| text.split(' ').next()).filter(|_| !is_inside);
+        if let Some(word) = first.filter(|word| RELATIVE.contains(word)) {
+            findings.push(source.at(number, format!("documentation begins with `{word}`: write a noun")));
+        }
+        is_inside = text.is_some_and(|text| !text.is_empty());
+    }
+    findings
+}
+
+/// The text of a line of documentation.
+fn documentation(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    line.strip_prefix("///").or_else(|| line.strip_prefix("//!"))
 }
 
 /// Whether a phrase stands in a line, not as a part of longer words.
@@ -96,7 +128,25 @@ mod tests {
         for phrase in &PHRASES {
             assert_eq!(lines("a.md", &format!("It {}.\n", phrase.text)), [Some(1)], "{}", phrase.text);
             assert_eq!(lines("a.md", &format!("It {}s.\n", phrase.text)), [], "{}", phrase.text);
-            assert_eq!(lines("a.py", phrase.text), []);
+            assert_eq!(lines("a.py", phrase.text), [Some(1)]);
+            assert_eq!(lines("a.txt", phrase.text), []);
+        }
+    }
+    #[test]
+    fn documentation_begins_with_no_relative_clause() {
+        for word in RELATIVE {
+            for found in [format!("//! {word} it is.\n"), format!("/// Runs.\n///\n/// {word} it is.\n")] {
+                assert_eq!(lines("a.rs", &found).len(), 1, "{found}");
+            }
+            let free = [
+                format!("/// The engine,\n/// {word} it is.\n"),
+                format!("// {word} it is.\n"),
+                format!("/// {word}ever.\n"),
+            ];
+            for free in free.iter().filter(|free| !free.contains("Whatever") && !free.contains("Whoever")) {
+                assert_eq!(lines("a.rs", free), [], "{free}");
+            }
+            assert_eq!(lines("a.md", &format!("/// {word} it is.\n")), []);
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::decode::foreign::foreign;
 /// Packets that are looked at for SBR: encoders repeat its description within half a second.
 pub const N_LOOK: usize = 24;
 
-/// What comes out of a packet.
+/// The format of a decoded packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// Sample rate in Hz.
@@ -31,7 +31,7 @@ pub struct Shape {
 /// Decodes the packets of one stream.
 pub struct AacStream {
     decoder: Decoder,
-    /// What describes the packets; `None`: they do so themselves.
+    /// The description of the packets; `None`: they describe themselves.
     config: Option<Vec<u8>>,
     shape: Option<Shape>,
     /// Whether the last packet was of a kind that is not decoded, rather than damaged.
@@ -61,7 +61,7 @@ impl AacStream {
         Self { decoder: Decoder::new(options), config: None, shape: None, is_unsupported: false }
     }
 
-    /// What came out of the last good packet.
+    /// The format of the last good packet.
     pub fn shape(&self) -> Option<Shape> {
         self.shape
     }

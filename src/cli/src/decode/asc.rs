@@ -36,7 +36,7 @@ impl Config {
         (rate_hz > 0).then_some(Self { object_type: LC, is_he_aac: false, rate_hz, channels })
     }
 
-    /// What an ADTS header of this profile (audio object type) says; `None` for channels of their own order.
+    /// The description in an ADTS header of this profile (audio object type); `None` for channels of their own order.
     pub fn of_adts(object_type: u32, rate_hz: u32, n_channels: usize) -> Option<Self> {
         Some(Self { object_type, ..Self::lc(rate_hz, n_channels as u32)? })
     }
@@ -151,10 +151,10 @@ mod tests {
 
     #[test]
     fn he_aac_is_told_apart() {
-        // HE-AAC at 48 kHz, told first: type 5, core 24 kHz, mono, 48 kHz, type 2.
+        // HE-AAC at 48 kHz, announced first: type 5, core 24 kHz, mono, 48 kHz, type 2.
         let config = Config::read(&[0x2b, 0x09, 0x88, 0x00]).unwrap();
         assert_eq!((config.object_type, config.is_he_aac, config.rate_hz), (LC, true, 24_000));
-        // AAC-LC at 24 kHz, mono, with SBR told behind it.
+        // AAC-LC at 24 kHz, mono, with SBR announced behind it.
         let config = Config::read(&[0x13, 0x08, 0x56, 0xe5, 0x98]).unwrap();
         assert_eq!((config.object_type, config.is_he_aac, config.rate_hz), (LC, true, 24_000));
         // AAC-LC at 44.1 kHz, stereo: SBR cannot hide there.

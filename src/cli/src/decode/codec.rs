@@ -219,7 +219,7 @@ pub(super) fn wave_mask(channels: &Channels) -> Option<u32> {
     /// The 18 positions that WAVE knows.
     const STANDARD: u64 = (1 << 18) - 1;
     match channels {
-        // What symphonia takes any mono for.
+        // symphonia reports any mono so.
         Channels::Positioned(Position::FRONT_LEFT) => None,
         Channels::Positioned(positions) if positions.bits() & !STANDARD == 0 => Some(positions.bits() as u32),
         _ => None,

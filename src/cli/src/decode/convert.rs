@@ -39,7 +39,7 @@ impl Refused {
         Self { origin, track: options.track.clone(), is_tried: options.by_ffmpeg }
     }
 
-    /// What to do, with the command to copy.
+    /// The advice, with the command to copy.
     pub fn advice(&self, program: Program) -> String {
         let map = match &self.track {
             Some(track) => format!(" -map {}", quoted(&stream(track))),

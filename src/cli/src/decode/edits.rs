@@ -20,7 +20,7 @@ pub enum Edit {
     Gap(u64),
     /// The media from `start`.
     Media {
-        /// Where it begins.
+        /// Its start.
         start: u64,
         /// How long it is; `None`: to the end.
         length: Option<u64>,
@@ -50,7 +50,7 @@ pub struct TrackEdits {
     pub language: String,
     /// Whether it is to be played unless another is chosen.
     pub is_enabled: bool,
-    /// Where its samples lie.
+    /// The tables that locate its samples.
     pub tables: Tables,
     /// Whether the file has user data, among which are its tags.
     pub has_tags: bool,
@@ -230,7 +230,7 @@ impl TrackBoxes {
                 (0, 0) => None,
                 (rest, 0) => Some(rest),
                 (0, stated) => Some(stated),
-                // Where it agrees with the media's own length to within one unit, the media's is exact.
+                // If it agrees with the media's own length to within one unit, the media's is exact.
                 (rest, stated) if rest.abs_diff(stated) <= unit => Some(rest),
                 (rest, stated) => Some(rest.min(stated)),
             };
@@ -292,7 +292,7 @@ fn alac_cookie(stsd: &[u8]) -> Option<Vec<u8>> {
 /// Contents of the outer boxes of an MP4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outline {
-    /// Where the last box ends by its own words, if that is behind the end of the file.
+    /// Stated end of the last box, if that is behind the end of the file.
     pub cut_end: Option<u64>,
     /// Whether there is an index.
     pub has_index: bool,

@@ -159,7 +159,7 @@ impl Frames {
     /// Frames in the bytes of a file from `start` to `end`.
     ///
     /// # Errors
-    /// Those of the file.
+    /// Errors of the file.
     pub fn new(mut input: Input, start: u64, end: u64) -> io::Result<Self> {
         input.seek(start)?;
         let end = end.min(input.len().unwrap_or(end));
@@ -169,7 +169,7 @@ impl Frames {
     /// Back to `start`.
     ///
     /// # Errors
-    /// Those of the file.
+    /// Errors of the file.
     pub fn rewind(&mut self, start: u64) -> io::Result<()> {
         self.input.seek(start)?;
         (self.last, self.n_foreign) = (None, 0);
@@ -199,7 +199,7 @@ impl Frames {
     /// The next frame, its bytes in `frame`; `None` at the end.
     ///
     /// # Errors
-    /// Those of the file.
+    /// Errors of the file.
     pub fn next(&mut self, frame: &mut Vec<u8>) -> io::Result<Option<Header>> {
         self.is_behind_tag = false;
         loop {

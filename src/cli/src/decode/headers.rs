@@ -1,4 +1,4 @@
-//! Which header of plain samples an input begins with.
+//! Recognises the headers of plain samples.
 
 use anyhow::Result;
 

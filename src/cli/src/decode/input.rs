@@ -55,7 +55,7 @@ impl Input {
     /// Reads as much of `buffer` as there is; less than all of it only at the end.
     ///
     /// # Errors
-    /// Those of the file or pipe.
+    /// Errors of the file or pipe.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n_ahead = self.ahead.len().min(buffer.len());
         buffer[..n_ahead].copy_from_slice(&self.ahead[..n_ahead]);
@@ -68,7 +68,7 @@ impl Input {
     /// Reads `n` bytes; `None` if there are fewer.
     ///
     /// # Errors
-    /// Those of the file or pipe.
+    /// Errors of the file or pipe.
     pub fn take<const N: usize>(&mut self) -> io::Result<Option<[u8; N]>> {
         let mut bytes = [0; N];
         Ok((self.read(&mut bytes)? == N).then_some(bytes))
@@ -77,7 +77,7 @@ impl Input {
     /// The next `n` bytes (at most [`MAX_PEEK`]) without passing them; fewer at the end.
     ///
     /// # Errors
-    /// Those of the file or pipe.
+    /// Errors of the file or pipe.
     pub fn peek(&mut self, n: usize) -> io::Result<&[u8]> {
         let n = n.min(MAX_PEEK);
         let n_ahead = self.ahead.len();
@@ -95,7 +95,7 @@ impl Input {
     /// Passes `n` bytes; the number that there were.
     ///
     /// # Errors
-    /// Those of the file or pipe.
+    /// Errors of the file or pipe.
     pub fn skip(&mut self, n: u64) -> io::Result<u64> {
         if let Some(len) = self.len {
             let to = self.at.saturating_add(n).min(len);
@@ -119,7 +119,7 @@ impl Input {
     /// Goes to a position in a file.
     ///
     /// # Errors
-    /// Those of the file; a pipe cannot.
+    /// Errors of the file; a pipe cannot seek.
     pub fn seek(&mut self, to: u64) -> io::Result<()> {
         if let Some(n) = to.checked_sub(self.at).filter(|&n| n <= self.ahead.len() as u64) {
             self.ahead.drain(..n as usize);

@@ -14,10 +14,10 @@ const MAX_PADDINGS: usize = 100_000;
 /// Bytes of a buffered read: blocks of sound are shorter, those of pictures are passed over.
 const BUFFER: usize = 4_096;
 
-/// What is said of one track.
+/// Delay and paddings of one track.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trims {
-    /// What the encoder was late by, in nanoseconds.
+    /// The encoder's delay, in nanoseconds.
     pub delay_ns: Option<u64>,
     /// Nanoseconds to drop at the end of a packet (below 0: at its start), by the packet's place in the track from 0.
     pub paddings_ns: HashMap<u64, i64>,
@@ -54,7 +54,7 @@ pub fn not_default(file: &File) -> Vec<u32> {
     tracks
 }
 
-/// Where a file ends by its own words, if that is behind its end: it is cut off. `None` for any other container.
+/// A file's stated end, if that is behind its actual one: it is cut off. `None` for any other container.
 pub fn cut_end(file: &mut (impl Read + Seek)) -> Option<u64> {
     let end = file.seek(SeekFrom::End(0)).ok()?;
     file.seek(SeekFrom::Start(0)).ok()?;
@@ -66,7 +66,7 @@ pub fn cut_end(file: &mut (impl Read + Seek)) -> Option<u64> {
     walk.at.checked_add(len).filter(|&stated| is_matroska && stated > end)
 }
 
-/// What a file says of a track; what was found before the first damage.
+/// A track's trims, as far as they stand before the first damage.
 pub fn read(file: &File, track: u32) -> Trims {
     let mut trims = Trims::default();
     if let Some(mut walk) = Walk::new(file) {

@@ -51,7 +51,7 @@ impl Metadata {
     /// Reads, or passes over, the content of a RIFF chunk.
     ///
     /// # Errors
-    /// Those of the input.
+    /// Errors of the input.
     pub(crate) fn read_chunk(&mut self, input: &mut Input, name: [u8; 4], len: u64) -> Result<()> {
         let n_kept: u64 = self.chunks.iter().map(|(_, content)| content.len() as u64).sum();
         if matches!(use_of(name), Use::Drop) || len == 0 {

@@ -182,7 +182,7 @@ impl MpegSource {
         {
             self.gap_left = n_frames;
             self.n_gaps_passed += 1;
-            // What follows leans on nothing.
+            // The next frame depends on none before.
             self.decoder = None;
             self.n_frames = 0;
         }
@@ -274,7 +274,7 @@ impl Source for MpegSource {
 }
 
 impl MpegSource {
-    /// What is to be said of bytes that are no sound.
+    /// The note on bytes that are no sound.
     fn words_on_holes(&self) -> Option<String> {
         let n_foreign = Some(self.n_foreign).filter(|&n_foreign| n_foreign > 0)?;
         let rate_hz = self.format.rate_hz;

@@ -136,7 +136,7 @@ impl OggSource {
             n_foreign: 0,
             metadata,
         };
-        // The first page tells of speaker positions.
+        // The first page names the speaker positions.
         while this.ready.is_empty() && this.page()? {}
         this.format.channel_mask = this.decoder.as_ref().and_then(PacketDecoder::channel_mask);
         Ok(this)
@@ -179,7 +179,7 @@ impl OggSource {
             self.partial.clear();
         }
         self.next_sequence = page.sequence.wrapping_add(1);
-        // Whose beginning is lost.
+        // The rest of a packet whose beginning is lost.
         let mut is_rest = page.is_continued && self.partial.is_empty();
         let mut piece = [0; 255];
         for &n_bytes in &page.lacing {

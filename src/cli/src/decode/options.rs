@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-/// Which of several audio tracks is read.
+/// The choice among several audio tracks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TrackChoice {
     /// By its place among the audio tracks, from 1.

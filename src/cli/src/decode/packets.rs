@@ -64,7 +64,7 @@ pub struct PacketSource {
     /// Decoded samples that are left, and the position of the first in the media.
     queue: VecDeque<Queued>,
     queue_at: u64,
-    /// Where the packets read so far end, dropped ones included.
+    /// The end of the packets read so far, dropped ones included.
     media_end: u64,
     first_pts: Option<i64>,
     n_rewinds: u32,
@@ -78,7 +78,7 @@ pub struct PacketSource {
     is_over: bool,
     notes: Vec<String>,
     metadata: Metadata,
-    /// What Matroska says of the ends, to the sample.
+    /// Matroska's trims at both ends, exact to the sample.
     trims: Trims,
 }
 
@@ -298,7 +298,7 @@ impl PacketSource {
                 Err(SymphoniaError::ResetRequired) => {
                     return Err(refusal::refused("changes its tracks on the way;".to_owned()));
                 }
-                // What is behind cannot be found again.
+                // The packets behind it cannot be found again.
                 Err(SymphoniaError::DecodeError(_)) if self.n_packets > 0 => {
                     self.notes.push(
                         "is damaged: what is behind the damage was not found; ffmpeg may find more"

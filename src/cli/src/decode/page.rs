@@ -26,7 +26,7 @@ impl Page {
     /// The next page, wherever it begins; `None` at the end.
     ///
     /// # Errors
-    /// Those of the input.
+    /// Errors of the input.
     pub fn read(input: &mut Input, n_foreign: &mut u64) -> Result<Option<Self>> {
         loop {
             let head = input.peek(27)?;

@@ -37,7 +37,7 @@ pub struct PlainSource {
     layout: Layout,
     format: Format,
     decoder: Unit,
-    /// Where the data begin.
+    /// Start of the data.
     data_at: u64,
     /// Bytes still to be read; `None`: to the end.
     left: Option<u64>,

@@ -35,7 +35,7 @@ pub fn probe(file: &File, extension: Option<&str>, window: Option<Window>) -> Re
 /// reads what is there.
 struct CutFile {
     part: Part,
-    /// Where the boxes end, if the file ends before.
+    /// Stated end of the boxes, if the file ends before.
     cut_end: Option<u64>,
     /// Whether it is a Matroska that is cut off, whose index at its end is not to be looked for.
     is_cut_matroska: bool,
@@ -81,7 +81,7 @@ impl MediaSource for CutFile {
     }
 
     fn byte_len(&self) -> Option<u64> {
-        // Where this is not known, no tags are looked for at the end.
+        // Without a length, no tags are looked for at the end.
         (self.cut_end.is_none() && !self.is_cut_matroska).then_some(self.part.len())
     }
 }

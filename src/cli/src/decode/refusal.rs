@@ -16,7 +16,7 @@ pub const SUPPORTED: &str = "WAV, RF64, BW64, Wave64, AIFF, AU, CAF, FLAC, MP3, 
 /// An error whose next step is a conversion. Where it is made nobody knows the input's name: [`named`] adds it.
 #[derive(Debug)]
 pub struct Refusal {
-    /// What is so, up to the comma or semicolon in front of the next step.
+    /// The finding, up to the comma or semicolon in front of the next step.
     what: String,
     program: Program,
     input: Option<Refused>,

@@ -23,9 +23,9 @@ const MAX_MISSING: u64 = 1_200_000_000;
 /// A run of frames for one decoder.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// That of its frames.
+    /// The header of its frames.
     pub header: Header,
-    /// Where it begins in the file.
+    /// Its start in the file.
     at: u64,
     /// Frames of sound.
     pub n_frames: u64,
@@ -126,7 +126,7 @@ impl Run {
         self.gaps.iter().map(|&(_, n_frames)| n_frames).sum()
     }
 
-    /// Where the holes are whose length nobody knows, in samples per channel at the rate of what is decoded.
+    /// Positions of holes of unknown length, in samples per channel at the rate of the decoded sound.
     pub fn unknown_holes(&self) -> impl Iterator<Item = u64> {
         let holes = if self.gaps.is_empty() { &self.holes[..] } else { &[] };
         holes.iter().map(|&(at, _)| (at * self.frame_samples(&self.header)).saturating_sub(self.trim.0))
@@ -171,7 +171,7 @@ impl Run {
         }
     }
 
-    /// What of a frame its decoder takes.
+    /// The part of a frame that its decoder takes.
     pub fn content<'a>(&self, header: &Header, frame: &'a [u8]) -> &'a [u8] {
         if self.config.is_some() { &frame[header.header_len..] } else { frame }
     }

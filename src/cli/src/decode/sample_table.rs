@@ -19,7 +19,7 @@ pub struct Tables {
     pub stsc: Option<Place>,
     /// Bytes of a sample.
     pub stsz: Option<Place>,
-    /// Where chunks begin, and whether in 64 bits.
+    /// The offsets of the chunks, and whether they have 64 bits.
     pub chunks: Option<(Place, bool)>,
 }
 
@@ -138,7 +138,7 @@ fn linear(entry: &[u8], n_channels: usize, bits: u32) -> Option<(Encoding, bool)
 
 /// The positions of a channel layout that stands in the order of WAVE.
 fn mask(layout: &[u8], n_channels: usize) -> Option<u32> {
-    /// Those that WAVE knows; Core Audio's bitmap has the same bits.
+    /// The positions that WAVE knows; Core Audio's bitmap has the same bits.
     const POSITIONS: u32 = (1 << 18) - 1;
     let mask = match long(layout, 4)? {
         // A bitmap follows.
@@ -159,9 +159,9 @@ fn mask(layout: &[u8], n_channels: usize) -> Option<u32> {
 pub struct Run {
     /// The first of them in the media, per channel.
     pub start: u64,
-    /// Where in the file they begin.
+    /// Their start in the file.
     pub at: u64,
-    /// How many.
+    /// Their number.
     pub n_frames: u64,
 }
 
@@ -169,7 +169,7 @@ pub struct Run {
 /// bytes.
 ///
 /// # Errors
-/// Those of the input.
+/// Errors of the input.
 pub fn runs(input: &mut Input, tables: &Tables, frame_bytes: u64) -> io::Result<Vec<Run>> {
     let (Some(stsc), Some(stsz), Some((chunks, is_wide))) = (tables.stsc, tables.stsz, tables.chunks) else {
         return Ok(Vec::new());
@@ -240,7 +240,7 @@ fn header(input: &mut Input, len: u64, n_bytes: u64) -> io::Result<u64> {
     Ok(u64::from(n_entries).min(len.saturating_sub(8) / n_bytes))
 }
 
-/// What stands behind a box's name.
+/// The bytes behind a box's name.
 fn behind(bytes: &[u8], name: [u8; 4]) -> Option<&[u8]> {
     let at = bytes.windows(4).skip(36).position(|window| window == name)?;
     bytes.get(36 + at + 4..)

@@ -1,4 +1,4 @@
-//! Which of several audio tracks is read.
+//! Chooses among several audio tracks.
 
 use super::edits::TrackEdits;
 use anyhow::{Result, anyhow};

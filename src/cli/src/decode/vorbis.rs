@@ -14,11 +14,11 @@ const IDENT_LEN: usize = 30;
 pub struct VorbisStream {
     ident: IdentHeader,
     setup: SetupHeader,
-    /// What the next packet overlaps with.
+    /// The window that the next packet overlaps with.
     window: PreviousWindowRight,
     /// Samples of the last packet's window.
     last: Option<usize>,
-    /// What was decoded and belongs to the next packet: lewton hands out all that is complete, the positions of Ogg count
+    /// Decoded samples that belong to the next packet: lewton hands out all that is complete, the positions of Ogg count
     /// from the middle of a window to that of the next.
     ahead: Vec<Vec<f32>>,
 }
@@ -66,7 +66,7 @@ impl VorbisStream {
             Ok((n_complete, channels))
         })?;
         let Ok((n_complete, channels)) = decoded.map_err(|_: lewton::audio::AudioReadError| ()) else {
-            // What follows has nothing to overlap with.
+            // The next packet has nothing to overlap with.
             (self.window, self.last) = (PreviousWindowRight::new(), None);
             self.ahead.iter_mut().for_each(Vec::clear);
             return Ok(false);

@@ -1,4 +1,4 @@
-//! Where FLAC files begin and end within a file: several can be joined end to end, and tags can stand behind them, in which
+//! The FLAC files within a file: several can be joined end to end, and tags can stand behind them, in which
 //! symphonia 0.6 loses its way.
 
 use std::fs::File;
@@ -7,9 +7,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 /// A part of a file, from its first byte to the one behind its last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// Where it begins.
+    /// Its start.
     pub start: u64,
-    /// Where it ends.
+    /// Its end.
     pub end: u64,
 }
 
@@ -21,15 +21,15 @@ const STARTS: [&[u8; 8]; 2] = [b"fLaC\0\0\0\x22", b"fLaC\x80\0\0\x22"];
 /// The FLAC files in a file, one behind the other; at least one.
 ///
 /// # Errors
-/// Those of the file.
+/// Errors of the file.
 pub fn flac(file: &mut (impl Read + Seek)) -> io::Result<Vec<Window>> {
     let len = file.seek(SeekFrom::End(0))?;
     file.seek(SeekFrom::Start(0))?;
     let mut starts = Vec::new();
-    // Where an ID3v2 tag begins and where it ends.
+    // Starts and ends of ID3v2 tags.
     let mut tags: Vec<(u64, u64)> = Vec::new();
     let mut buffer = vec![0; 1 << 16];
-    // What was read and is kept, as a mark may begin in it.
+    // The last bytes are kept, as a mark may begin in them.
     let (mut n_kept, mut at) = (0, 0);
     loop {
         let n_read = file.read(&mut buffer[n_kept..])?;
@@ -101,10 +101,10 @@ pub struct Part {
 }
 
 impl Part {
-    /// That of `file` within `window`.
+    /// The part of `file` within `window`.
     ///
     /// # Errors
-    /// Those of the file.
+    /// Errors of the file.
     pub fn new(mut file: File, window: Window) -> io::Result<Self> {
         file.seek(SeekFrom::Start(window.start))?;
         Ok(Self { file, window, at: 0 })

@@ -1,4 +1,4 @@
-//! What MP3 encoders say in a first frame of their own (Xing, with LAME's extension, or VBRI), and what is known without.
+//! Reads an MP3 encoder's own first frame (Xing, with LAME's extension, or VBRI), and knows the usual values without one.
 
 use super::frames::{Family, Header};
 

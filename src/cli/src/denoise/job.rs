@@ -109,7 +109,7 @@ fn write_wav(flow: &mut Flow<'_>, path: &Path, spec: Spec, progress: &FileProgre
     let n_before = before.content.len();
     let mut writer = WavWriter::seekable(output, spec, flow.decoder.format().n_samples, before.content)?;
     flow.run(&mut writer, progress)?;
-    // A pipe tells the rest at its end.
+    // The rest of a pipe's tags is known at its end.
     let mut all = tags::for_wav(flow.decoder.metadata());
     let note = all.note();
     writer.set_behind(all.content.split_off(n_before));

@@ -1,4 +1,4 @@
-//! Carries what an input says of its recording into what the output has for it, and tells what it has nothing for.
+//! Carries an input's tags into the output's format, and names those that the format has no place for.
 
 use crate::decode::metadata::Metadata;
 

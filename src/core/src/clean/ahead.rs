@@ -4,7 +4,7 @@ use tacet_model::HOP;
 
 use super::glide;
 
-/// Hops by which recordings are heard ahead: two seconds.
+/// Lookahead for recordings, in hops: two seconds.
 const AHEAD_HOPS: usize = 200;
 
 /// Lets through of every hop what is [due](super::CleanRule::due) two seconds later. Not for the audio thread.

@@ -44,7 +44,7 @@ mod tests {
         let mut breaker = Breaker::default();
         (1..=6000).find(|step| {
             if step % period == 0 {
-                return breaker.fail("told to").is_some();
+                return breaker.fail("as scripted").is_some();
             }
             breaker.succeed();
             false

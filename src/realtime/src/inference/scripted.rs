@@ -62,7 +62,7 @@ impl Default for Script {
             n_resets: AtomicU64::default(),
             largest_batch: AtomicU64::default(),
             delay_us: AtomicU64::default(),
-            reason: Mutex::new("told to"),
+            reason: Mutex::new("as scripted"),
             missing: Mutex::default(),
             round_trip_us: AtomicU64::default(),
             busy_us: AtomicU64::default(),
@@ -132,7 +132,7 @@ impl Engine for Scripted {
 
     fn reset(&mut self, stream: StreamId) {
         self.script.n_resets.fetch_add(1, Ordering::Relaxed);
-        assert!(!self.script.resets_panic.load(Ordering::Relaxed), "told to");
+        assert!(!self.script.resets_panic.load(Ordering::Relaxed), "as scripted");
         let empty = self.empty();
         for channel in self.streams.get_mut(&stream).into_iter().flatten() {
             channel.clone_from(&empty);

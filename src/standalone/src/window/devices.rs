@@ -112,7 +112,7 @@ fn identifier(device: &cpal::Device) -> Option<String> {
 
 fn format(config: &cpal::SupportedStreamConfigRange) -> Option<Format> {
     let cpal::SupportedBufferSize::Range { min, max } = *config.buffer_size() else {
-        // The framework takes no device that does not tell.
+        // The framework takes no device that does not report them.
         return None;
     };
     Some(Format {

@@ -61,8 +61,8 @@ pub fn at_start(options: &Options) -> Memory {
 
 fn combine(remembered: Memory, options: &Options) -> Memory {
     let carried = options.values.as_deref().and_then(|text| serde_json::from_str(text).ok());
-    let told = options.parameters.values().overruled_by(carried.unwrap_or_default());
-    Memory { values: remembered.values.overruled_by(told), ..remembered }
+    let given = options.parameters.values().overruled_by(carried.unwrap_or_default());
+    Memory { values: remembered.values.overruled_by(given), ..remembered }
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ fn run(options: &Options, is_gone: &dyn Fn() -> bool) -> ! {
                 problems.look(&status, Instant::now());
             }
             if options.headless {
-                said.tell(&status);
+                said.report(&status);
             }
         }
     }
@@ -98,7 +98,7 @@ struct Problems {
     began: Option<Instant>,
     next: Option<Instant>,
     silent_since: Option<Instant>,
-    told: Option<String>,
+    reported: Option<String>,
 }
 
 impl Problems {
@@ -121,13 +121,13 @@ impl Problems {
         }
         let watch = self.watch.get_or_insert_with(|| faults::Watch::new(counts));
         let problem = watch.look(counts);
-        if problem != self.told {
+        if problem != self.reported {
             match &problem {
                 Some(problem) => eprintln!("\n{problem}"),
                 None => eprintln!("\nall is well again"),
             }
             audio::set_fault(problem.clone());
-            self.told = problem;
+            self.reported = problem;
         }
     }
 }
@@ -155,7 +155,7 @@ struct Said {
 
 impl Said {
     /// In a terminal one line, again and again; elsewhere a line at the start and where hops were late.
-    fn tell(&mut self, status: &Status) {
+    fn report(&mut self, status: &Status) {
         let mut out = std::io::stdout();
         // The rate comes first, once there is audio.
         let now = (status.n_late, status.text.split(',').next().map(str::to_owned));

@@ -1,4 +1,4 @@
-//! Where the sound of a container begins and how long it is, by its times; and what is missing in between.
+//! Start and length of a container's sound, by its times, and the holes in between.
 
 use std::collections::VecDeque;
 

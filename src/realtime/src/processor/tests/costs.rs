@@ -176,7 +176,7 @@ fn a_native_engine_that_always_fails_is_given_up_with_its_reason() {
     });
     let SlotState::FellBack { device, reason } = rig.slot_manager.state(SlotId::A) else { unreachable!() };
     assert_eq!(device, Device::Native);
-    assert!(reason.contains("told to"), "{reason}");
+    assert!(reason.contains("as scripted"), "{reason}");
     // The user tries again when it can work.
     native.set(Act::Work);
     rig.slot_manager.retry(SlotId::A);

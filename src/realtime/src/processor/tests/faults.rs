@@ -27,7 +27,7 @@ impl Fault {
         fault
     }
 
-    /// Goes on to this sample and checks that nothing is heard of what happens.
+    /// Goes on to this sample and checks that the faults are inaudible.
     fn play(&mut self, until: usize) {
         let from = self.out.len();
         self.out.extend(self.rig.run(&self.input[from..until], |_| 480));
@@ -65,7 +65,7 @@ impl Fault {
 fn a_device_that_fails_hands_over_to_the_native_engine_and_says_why() {
     const LOST: &str = "CUDA error: unspecified launch failure";
     const FULL: &str = "its memory is used up";
-    for (act, reason, told) in [
+    for (act, reason, shown) in [
         (Act::Fail, LOST, LOST),
         (Act::Fail, FULL, FULL),
         (Act::Panic, "an exception in the middle", "an exception in the middle"),
@@ -76,7 +76,7 @@ fn a_device_that_fails_hands_over_to_the_native_engine_and_says_why() {
         *fault.torch.reason.lock() = reason;
         fault.torch.set(act);
         let found = fault.fall_back(200_000);
-        assert!(found.contains(told), "{act:?}: {found}");
+        assert!(found.contains(shown), "{act:?}: {found}");
         fault.play(300_000);
         fault.torch.set(Act::Work);
         fault.retry(400_000);
@@ -147,6 +147,6 @@ fn the_transfers_alone_are_told_by_the_service() {
     torch.round_trip_us.store(70, Ordering::Relaxed);
     let mut rig = Rig::new(services, 48e3, 2, LatencyMode::Safe);
     rig.choose(TORCH, Some(Device::Native));
-    let told = |device| services.reports(device).first().and_then(|report| report.round_trip_us());
-    assert_eq!((told(TORCH), told(Device::Native)), (Some(70.0), None));
+    let reported = |device| services.reports(device).first().and_then(|report| report.round_trip_us());
+    assert_eq!((reported(TORCH), reported(Device::Native)), (Some(70.0), None));
 }
