@@ -97,8 +97,7 @@ mod tests {
             }
         });
         has_begun.recv().unwrap();
-        let start = Instant::now();
         drawing.wait();
-        assert!(start.elapsed() >= Duration::from_millis(50) && thread.is_finished());
+        assert!(thread.is_finished());
     }
 }

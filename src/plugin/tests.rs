@@ -18,8 +18,9 @@ use crate::parameters::{Choice as _, ParamId};
 use crate::slot::SlotId;
 
 const TORCH: Device = Device::Torch(TorchDevice::Cpu);
-/// Far less than the seconds that a device is waited for when its thread is to end, far more than a frame takes.
-const LONGEST_FRAME: Duration = Duration::from_millis(500);
+/// Less than the two seconds that a device is waited for when its thread is to end, and far more than a frame takes on a
+/// loaded machine: not a speed, but whether there was such a wait.
+const LONGEST_FRAME: Duration = Duration::from_millis(1500);
 
 /// The next event while the torch device is being opened.
 enum Next {

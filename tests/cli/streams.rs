@@ -3,8 +3,12 @@
 use std::fs;
 use std::io::Write as _;
 use std::process::Stdio;
+use std::time::Duration;
 
 use crate::support::*;
+
+/// Longest wait for the program before it counts as hanging.
+const HANG: Duration = Duration::from_secs(30);
 
 /// A file through the pipes is the file through the files, but for nothing: also the header, as the length is known.
 #[test]
@@ -91,7 +95,6 @@ fn a_reader_that_leaves_is_an_error_not_a_crash() {
 #[test]
 fn a_live_input_is_handed_on_while_it_lasts() {
     use std::io::Read as _;
-    use std::time::{Duration, Instant};
     const SPOKEN: usize = 24_000;
     const LATE: usize = 4_800;
     let folder = Folder::new();
@@ -111,9 +114,12 @@ fn a_live_input_is_handed_on_while_it_lasts() {
         stdin.flush().unwrap();
     }
     // The pipe stays open: the program cannot know that nothing more will come for now.
-    let start = Instant::now();
-    stdout.read_exact(&mut half).unwrap();
-    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    let (send, receive) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        stdout.read_exact(&mut half).unwrap();
+        send.send((half, stdout))
+    });
+    let (half, mut stdout) = receive.recv_timeout(HANG).expect("it waits for more");
     stdin.write_all(&bytes[44 + 2 * SPOKEN..]).unwrap();
     drop(stdin);
     let mut rest = Vec::new();
@@ -127,7 +133,7 @@ fn a_live_input_is_handed_on_while_it_lasts() {
 #[cfg(unix)]
 #[test]
 fn an_interrupted_run_leaves_nothing() {
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
     for signal in ["INT", "TERM", "HUP"] {
         let folder = Folder::new();
         let output = folder.path("out.wav");
@@ -148,7 +154,7 @@ fn an_interrupted_run_leaves_nothing() {
         stdin.flush().unwrap();
         let start = Instant::now();
         while folder.names().len() < 2 {
-            assert!(start.elapsed() < Duration::from_secs(30), "never began: {:?}", folder.names());
+            assert!(start.elapsed() < HANG, "never began: {:?}", folder.names());
             std::thread::sleep(Duration::from_millis(5));
         }
         let killed = std::process::Command::new("kill")

@@ -23,14 +23,14 @@ use clap::parser::ValueSource;
 use tacet_realtime::denoiser::{Denoiser, Settings};
 use tacet_realtime::engine::{FAR_THRESHOLDS, Thresholds};
 use tacet_realtime::enhance::{Shaping, StereoLink};
-use tacet_realtime::parameters::{Choice as _, ParamId};
+use tacet_realtime::parameters::{self, Choice as _, ParamId};
 use tacet_realtime::presets::{self, FactoryPreset, PresetValue};
 use tacet_realtime::rules::Rules;
 use tacet_realtime::rules::level::LevelRule;
 
 use super::decode;
 use super::model::LoadedModel;
-use super::options::{between, help, one_of, within};
+use super::options::one_of;
 use super::output::{self, Output};
 use super::panics::{Panicked, caught};
 use super::progress::Progress;
@@ -82,8 +82,8 @@ pub struct Args {
     #[arg(long, value_name = "NAME", value_parser = preset)]
     pub preset: Option<FactoryPreset>,
 
-    /// Share of the denoised signal in per cent; the rest is the input
-    #[arg(long, value_name = "PERCENT", default_value_t = 100.0, value_parser = |text: &str| between(text, 0.0, 100.0))]
+    #[arg(long, value_name = "PERCENT", help = ParamId::Mix.spec().plain_help(), default_value = "100",
+        allow_negative_numbers = true, value_parser = ParamId::Mix.reader())]
     pub mix: f32,
 
     /// Write the removed signal instead; speech in it means that the reduction is too strong
@@ -110,23 +110,23 @@ pub struct Args {
     #[arg(long, value_name = "METHOD", value_parser = engine::method)]
     pub df_op: Option<MethodChoice>,
 
-    #[arg(long, value_name = "DB", help = help(ParamId::Limit), default_value_t = ParamId::Limit.number().default,
-        allow_negative_numbers = true, value_parser = within(ParamId::Limit))]
+    #[arg(long, value_name = "DB", help = ParamId::Limit.spec().plain_help(), default_value_t = ParamId::Limit.number().default,
+        allow_negative_numbers = true, value_parser = ParamId::Limit.reader())]
     pub attenuation_limit: f32,
 
-    #[arg(long, value_name = "BETA", help = help(ParamId::PostFilter), default_value_t = ParamId::PostFilter.number().default,
-        allow_negative_numbers = true, value_parser = within(ParamId::PostFilter))]
+    #[arg(long, value_name = "BETA", help = ParamId::PostFilter.spec().plain_help(), default_value_t = ParamId::PostFilter.number().default,
+        allow_negative_numbers = true, value_parser = ParamId::PostFilter.reader())]
     pub post_filter: f32,
 
-    #[arg(long, value_name = "DB", help = help(ParamId::MinSnr), default_value_t = ParamId::MinSnr.number().default,
+    #[arg(long, value_name = "DB", help = ParamId::MinSnr.spec().plain_help(), default_value_t = ParamId::MinSnr.number().default,
         allow_negative_numbers = true, value_parser = threshold)]
     pub min_db: f32,
 
-    #[arg(long, value_name = "DB", help = help(ParamId::MaxErb), default_value_t = ParamId::MaxErb.number().default,
+    #[arg(long, value_name = "DB", help = ParamId::MaxErb.spec().plain_help(), default_value_t = ParamId::MaxErb.number().default,
         allow_negative_numbers = true, value_parser = threshold)]
     pub max_erb_db: f32,
 
-    #[arg(long, value_name = "DB", help = help(ParamId::MaxDf), default_value_t = ParamId::MaxDf.number().default,
+    #[arg(long, value_name = "DB", help = ParamId::MaxDf.spec().plain_help(), default_value_t = ParamId::MaxDf.number().default,
         allow_negative_numbers = true, value_parser = threshold)]
     pub max_df_db: f32,
 
@@ -202,7 +202,7 @@ fn preset(name: &str) -> Result<FactoryPreset, String> {
 
 /// A threshold on the local SNR, beyond the estimate's range too: always or never.
 fn threshold(text: &str) -> Result<f32, String> {
-    between(text, -100.0, 100.0)
+    parameters::between(text, -100.0, 100.0)
 }
 
 /// Reads `--level`.
@@ -210,7 +210,7 @@ fn level(text: &str) -> Result<LevelRule, String> {
     match text {
         "auto" => Ok(LevelRule::Auto),
         "off" => Ok(LevelRule::Fixed(0.0)),
-        _ => within(ParamId::LevelGain)(text)
+        _ => ParamId::LevelGain.reader()(text)
             .map(LevelRule::Fixed)
             .map_err(|error| format!("auto, off, or {error}")),
     }
@@ -259,7 +259,7 @@ impl Args {
 
     fn listen(&self) -> Listen {
         let (voice_gain, ambience_gain) = self.room.gains();
-        Listen { voice_gain, ambience_gain, share: self.mix / 100.0, is_removed: self.removed }
+        Listen { voice_gain, ambience_gain, share: self.mix, is_removed: self.removed }
     }
 
     fn settings(&self) -> Settings {

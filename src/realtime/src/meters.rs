@@ -55,6 +55,8 @@ impl SlotMeters {
     }
 }
 
+/// Fewer hops of what may be speech say nothing about its loss: one second.
+pub const MIN_ACTIVE_HOPS: u32 = 100;
 /// Speech that is reduced by more than this, in dB, is lost.
 pub const LOST_SPEECH_DB: f32 = 20.0;
 

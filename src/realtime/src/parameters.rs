@@ -20,7 +20,7 @@ mod choice;
 mod spec;
 
 pub use choice::{Choice, Text};
-pub use spec::{Number, Scope, Spec, Unit, Values};
+pub use spec::{Number, Scope, Spec, Unit, Values, between};
 
 /// Largest gain and largest attenuation at the output, in dB.
 const MAX_GAIN_DB: f32 = 24.0;
@@ -404,6 +404,11 @@ impl ParamId {
             Values::Number(number) => number,
             Values::Switch { .. } | Values::Choice(_) => panic!("the parameter is no number"),
         }
+    }
+
+    /// A function that [reads](Number::read) a number, for options.
+    pub fn reader(self) -> impl Fn(&str) -> Result<f32, String> + Clone + Send + Sync + 'static {
+        move |text| self.number().read(text)
     }
 
     /// Reads a limit at each of the handles' frequencies: six numbers in dB, or "none", with commas between.

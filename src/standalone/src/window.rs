@@ -36,6 +36,7 @@ use choice::{DeviceChoice, Wishes};
 use restart::Running;
 
 use tacet::model::SAMPLE_RATE_HZ;
+use tacet::parameters::between;
 use tacet::plugin::Tacet;
 use tacet::plugin::window::audio;
 
@@ -43,8 +44,8 @@ use tacet::plugin::window::audio;
 const RESTART_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Smallest and largest scale of the window.
-const MIN_SCALE: f64 = 0.5;
-const MAX_SCALE: f64 = 4.0;
+const MIN_SCALE: f32 = 0.5;
+const MAX_SCALE: f32 = 4.0;
 
 /// Denoises the microphone in a window of its own.
 #[derive(Clone, Debug, clap::Parser)]
@@ -105,10 +106,7 @@ pub enum AudioBackend {
 
 /// Reads `--scale`.
 fn scale(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(scale) if (MIN_SCALE..=MAX_SCALE).contains(&scale) => Ok(scale),
-        _ => Err(format!("a number from {MIN_SCALE} to {MAX_SCALE} is needed")),
-    }
+    between(text, MIN_SCALE, MAX_SCALE).map(f64::from)
 }
 
 /// Lists devices, or opens the window and processes until it is closed or Ctrl-C is pressed.

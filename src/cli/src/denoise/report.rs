@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
-use tacet_realtime::meters::LOST_SPEECH_DB;
+use tacet_realtime::meters::{LOST_SPEECH_DB, MIN_ACTIVE_HOPS};
 use tacet_realtime::model::{HOP, SAMPLE_RATE_HZ};
 
 use super::engine::EngineReport;
@@ -143,7 +143,8 @@ impl ActiveMeter {
     /// By how many dB these moments are lower than before, if that is so much that speech, had it been there, would be lost.
     pub fn lost_db(&self) -> Option<f64> {
         let ratio_db = 10.0 * (self.before / self.after.max(self.before * 1e-10)).log10();
-        (self.n_hops >= MIN_HOPS && ratio_db > f64::from(LOST_SPEECH_DB)).then(|| round(ratio_db, 1))
+        (self.n_hops >= u64::from(MIN_ACTIVE_HOPS) && ratio_db > f64::from(LOST_SPEECH_DB))
+            .then(|| round(ratio_db, 1))
     }
 }
 

@@ -4,25 +4,23 @@ use tacet_realtime::limit::N_HANDLES;
 use tacet_realtime::parameters::ParamId;
 use tacet_realtime::tails::Closing;
 
-use super::super::options::{help, within};
-
 /// How much of the room stays.
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub struct Room {
-    #[arg(long, value_name = "DB", help = help(ParamId::Voice), default_value_t = ParamId::Voice.number().default,
-        allow_negative_numbers = true, value_parser = within(ParamId::Voice))]
+    #[arg(long, value_name = "DB", help = ParamId::Voice.spec().plain_help(), default_value_t = ParamId::Voice.number().default,
+        allow_negative_numbers = true, value_parser = ParamId::Voice.reader())]
     pub voice: f32,
 
-    #[arg(long, value_name = "none|DB", help = help(ParamId::Ambience), default_value = "none",
-        allow_negative_numbers = true, value_parser = within(ParamId::Ambience))]
+    #[arg(long, value_name = "none|DB", help = ParamId::Ambience.spec().plain_help(), default_value = "none",
+        allow_negative_numbers = true, value_parser = ParamId::Ambience.reader())]
     pub ambience: f32,
 
-    #[arg(long, value_name = "MS", help = help(ParamId::Hold), default_value_t = ParamId::Hold.number().default,
-        value_parser = within(ParamId::Hold))]
+    #[arg(long, value_name = "MS", help = ParamId::Hold.spec().plain_help(), default_value_t = ParamId::Hold.number().default,
+        value_parser = ParamId::Hold.reader())]
     pub hold: f32,
 
-    #[arg(long, value_name = "MS", help = help(ParamId::Release), default_value_t = ParamId::Release.number().default,
-        value_parser = within(ParamId::Release))]
+    #[arg(long, value_name = "MS", help = ParamId::Release.spec().plain_help(), default_value_t = ParamId::Release.number().default,
+        value_parser = ParamId::Release.reader())]
     pub release: f32,
 
     /// Most that noise is reduced by at 100 Hz, 300 Hz, 1, 3, 8 and 16 kHz, in dB, or none; a curve joins them, and where

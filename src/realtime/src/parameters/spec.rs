@@ -19,6 +19,13 @@ pub struct Spec {
     pub scope: Scope,
 }
 
+impl Spec {
+    /// The description for a terminal: ASCII minus signs, no full stop.
+    pub fn plain_help(&self) -> String {
+        self.help.trim_end_matches('.').replace('−', "-")
+    }
+}
+
 /// The values of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Values {
@@ -70,10 +77,35 @@ impl Number {
         text.trim().parse().ok().filter(|value: &f32| value.is_finite())
     }
 
+    /// Reads a value in the range as people write it: a share in per cent.
+    ///
+    /// # Errors
+    /// The range, as the continuation of "invalid value".
+    pub fn read(&self, text: &str) -> Result<f32, String> {
+        let scale = self.unit.scale();
+        let value = self.parse(text).map(|value| value / scale);
+        value
+            .filter(|value| (self.min..=self.max).contains(value))
+            .ok_or_else(|| needed(self.min * scale, self.max * scale))
+    }
+
     /// The linear gain of a value in decibels.
     pub fn gain(&self, db: f32) -> f32 {
         if self.unit == Unit::DecibelsOrNone && db <= self.min { 0.0 } else { 10f32.powf(db * 0.05) }
     }
+}
+
+/// Reads a number from `min` to `max` that is no parameter.
+///
+/// # Errors
+/// The range, as the continuation of "invalid value".
+pub fn between(text: &str, min: f32, max: f32) -> Result<f32, String> {
+    let value = text.trim().parse::<f32>().ok();
+    value.filter(|value| (min..=max).contains(value)).ok_or_else(|| needed(min, max))
+}
+
+fn needed(min: f32, max: f32) -> String {
+    format!("a number from {min} to {max} is needed")
 }
 
 /// A number's unit.

@@ -7,16 +7,14 @@ use tacet_model::{N_BANDS, N_BINS};
 
 use crate::erb::{BAND_STARTS, BAND_WIDTHS};
 use crate::frame::Spectrum;
-use crate::meters::Meters;
 use crate::meters::feed::Shares;
+use crate::meters::{MIN_ACTIVE_HOPS, Meters};
 use crate::rules::Conditions;
 
 /// Share of the past in the null depth's running mean: a second.
 const NULL_SMOOTHING: f32 = 0.99;
 /// Share of the past in the mean powers of what may be speech: five seconds of it.
 const ACTIVE_SMOOTHING: f32 = 0.998;
-/// Fewer hops of it say nothing: one second.
-const MIN_ACTIVE_HOPS: u32 = 100;
 /// Powers below this count as nothing: -200 dB.
 const POWER_FLOOR: f32 = 1e-20;
 

@@ -135,13 +135,25 @@ pub struct Slots {
     /// The newest hop whose normalisation is known, by whose reply, and that: what a stream that joins goes on from.
     known_by: Option<(u64, ExchangeId)>,
     known: Box<[Normalisation]>,
+    /// Hops that waited for a reply.
+    #[cfg(test)]
+    pub(super) n_waited: u32,
 }
 
 impl Slots {
     /// Empty slots of a stream of `n_channels`; the slot manager fills them.
     pub fn new(inbox: SlotInbox, n_channels: usize) -> Self {
         let known = vec![Normalisation::default(); n_channels].into();
-        Self { slots: Default::default(), inbox, retired: None, is_fresh: true, known_by: None, known }
+        Self {
+            slots: Default::default(),
+            inbox,
+            retired: None,
+            is_fresh: true,
+            known_by: None,
+            known,
+            #[cfg(test)]
+            n_waited: 0,
+        }
     }
 
     /// Takes the slot manager's messages. Call between hops.
@@ -291,10 +303,15 @@ impl Slots {
         }
     }
 
-    /// Time that the audio thread has waited for replies since the last call.
+    /// Time that the audio thread has waited for replies since the last call, which is once a hop.
     pub(crate) fn take_waited(&mut self) -> Duration {
         let feds = self.slots.iter_mut().flat_map(|slot| &mut slot.current);
-        feds.map(|fed| fed.stream.exchange.take_waited()).sum()
+        let waited: Duration = feds.map(|fed| fed.stream.exchange.take_waited()).sum();
+        #[cfg(test)]
+        {
+            self.n_waited += u32::from(!waited.is_zero());
+        }
+        waited
     }
 
     /// A new generation on every exchange.

@@ -236,10 +236,12 @@ fn a_stuck_engine_neither_mutes_nor_delays_nor_clicks() {
     let latency = rig.latency();
     let mut out = rig.run(&input[..24_000], |_| 480);
     native.set(Act::Hang);
-    let started = Instant::now();
+    let n_waited = rig.processor.slots.n_waited;
     // 100 hops: more than the exchange has boxes.
     out.extend(rig.run(&input[24_000..72_000], |_| 480));
-    assert!(started.elapsed() < Duration::from_secs(5), "one wait, not one per hop");
+    // The first of them may be one for a step that was under way already.
+    let n_waited = rig.processor.slots.n_waited - n_waited;
+    assert!((1..=2).contains(&n_waited), "{n_waited} waits: one is enough, one per hop would mute the host");
     assert!(rig.late() > 50 && rig.meters.slots[0].n_dropped.load(Ordering::Relaxed) > 0);
     native.set(Act::Work);
     wait_for(|| {

@@ -12,51 +12,40 @@ use tacet::limit::N_HANDLES;
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Parameters [default: as last used]")]
 pub struct Parameters {
-    #[arg(long, value_name = "DB", help = ParamId::Limit.spec().help, allow_negative_numbers = true, value_parser = within(ParamId::Limit))]
+    #[arg(long, value_name = "DB", help = ParamId::Limit.spec().plain_help(), allow_negative_numbers = true, value_parser = ParamId::Limit.reader())]
     attenuation_limit: Option<f32>,
-    #[arg(long, value_name = "BETA", help = ParamId::PostFilter.spec().help, allow_negative_numbers = true, value_parser = within(ParamId::PostFilter))]
+    #[arg(long, value_name = "BETA", help = ParamId::PostFilter.spec().plain_help(), allow_negative_numbers = true, value_parser = ParamId::PostFilter.reader())]
     post_filter: Option<f32>,
-    #[arg(long, value_name = "DB", help = ParamId::MinSnr.spec().help, allow_negative_numbers = true, value_parser = within(ParamId::MinSnr))]
+    #[arg(long, value_name = "DB", help = ParamId::MinSnr.spec().plain_help(), allow_negative_numbers = true, value_parser = ParamId::MinSnr.reader())]
     min_db: Option<f32>,
-    #[arg(long, value_name = "DB", help = ParamId::MaxErb.spec().help, allow_negative_numbers = true, value_parser = within(ParamId::MaxErb))]
+    #[arg(long, value_name = "DB", help = ParamId::MaxErb.spec().plain_help(), allow_negative_numbers = true, value_parser = ParamId::MaxErb.reader())]
     max_erb_db: Option<f32>,
-    #[arg(long, value_name = "DB", help = ParamId::MaxDf.spec().help, allow_negative_numbers = true, value_parser = within(ParamId::MaxDf))]
+    #[arg(long, value_name = "DB", help = ParamId::MaxDf.spec().plain_help(), allow_negative_numbers = true, value_parser = ParamId::MaxDf.reader())]
     max_df_db: Option<f32>,
-    #[arg(long, value_name = "SHARE", help = ParamId::Mix.spec().help, allow_negative_numbers = true, value_parser = within(ParamId::Mix))]
+    #[arg(long, value_name = "PERCENT", help = ParamId::Mix.spec().plain_help(), allow_negative_numbers = true, value_parser = ParamId::Mix.reader())]
     mix: Option<f32>,
-    #[arg(long, value_name = "DB", help = ParamId::OutputGain.spec().help, allow_negative_numbers = true, value_parser = within(ParamId::OutputGain))]
+    #[arg(long, value_name = "DB", help = ParamId::OutputGain.spec().plain_help(), allow_negative_numbers = true, value_parser = ParamId::OutputGain.reader())]
     gain_db: Option<f32>,
-    #[arg(long, value_name = "DB", help = ParamId::Voice.spec().help, allow_negative_numbers = true, value_parser = within(ParamId::Voice))]
+    #[arg(long, value_name = "DB", help = ParamId::Voice.spec().plain_help(), allow_negative_numbers = true, value_parser = ParamId::Voice.reader())]
     voice: Option<f32>,
-    #[arg(long, value_name = "none|DB", help = ParamId::Ambience.spec().help, allow_negative_numbers = true, value_parser = within(ParamId::Ambience))]
+    #[arg(long, value_name = "none|DB", help = ParamId::Ambience.spec().plain_help(), allow_negative_numbers = true, value_parser = ParamId::Ambience.reader())]
     ambience: Option<f32>,
-    #[arg(long, value_name = "MS", help = ParamId::Hold.spec().help, value_parser = within(ParamId::Hold))]
+    #[arg(long, value_name = "MS", help = ParamId::Hold.spec().plain_help(), value_parser = ParamId::Hold.reader())]
     hold: Option<f32>,
-    #[arg(long, value_name = "MS", help = ParamId::Release.spec().help, value_parser = within(ParamId::Release))]
+    #[arg(long, value_name = "MS", help = ParamId::Release.spec().plain_help(), value_parser = ParamId::Release.reader())]
     release: Option<f32>,
     /// Most that noise is reduced by at 100 Hz, 300 Hz, 1, 3, 8 and 16 kHz, in dB, or none
     #[arg(long, value_name = "DB,DB,DB,DB,DB,DB", value_parser = ParamId::parse_limits)]
     limit_curve: Option<[f32; N_HANDLES]>,
-    #[arg(long, value_name = "LINK", help = ParamId::Link.spec().help, value_parser = one_of::<StereoLink>())]
+    #[arg(long, value_name = "LINK", help = ParamId::Link.spec().plain_help(), value_parser = one_of::<StereoLink>())]
     stereo_link: Option<String>,
-    #[arg(long, value_name = "MODE", help = ParamId::LatencyMode.spec().help, value_parser = one_of::<LatencyMode>())]
+    #[arg(long, value_name = "MODE", help = ParamId::LatencyMode.spec().plain_help(), value_parser = one_of::<LatencyMode>())]
     latency: Option<String>,
     /// DeepFilterNet3 (dfn3), or its low-latency variant (dfn3-ll), which `tacet model install ll` gets
     #[arg(long, value_name = "MODEL", value_parser = ["dfn3", "dfn3-ll"])]
     model: Option<String>,
-    #[arg(long, value_name = "DEVICE", help = ParamId::DeviceA.spec().help)]
+    #[arg(long, value_name = "DEVICE", help = ParamId::DeviceA.spec().plain_help())]
     device: Option<Device>,
-}
-
-/// A number in a parameter's range.
-fn within(id: ParamId) -> impl Fn(&str) -> Result<f32, String> + Clone + Send + Sync + 'static {
-    move |text| {
-        let number = id.number();
-        match number.parse(text) {
-            Some(value) if (number.min..=number.max).contains(&value) => Ok(value),
-            _ => Err(format!("a number from {} to {} is needed", number.min, number.max)),
-        }
-    }
 }
 
 /// The identifier of one of a parameter's choices.
@@ -115,7 +104,7 @@ mod tests {
 
     #[test]
     fn every_option_reaches_its_parameter() {
-        let line = "--attenuation-limit 12 --post-filter 0.02 --min-db -10 --max-erb-db 30 --max-df-db 20 --mix 0.5 \
+        let line = "--attenuation-limit 12 --post-filter 0.02 --min-db -10 --max-erb-db 30 --max-df-db 20 --mix 50 \
                     --gain-db -3 --voice 6 --ambience -20 --hold 100 --release 200 --limit-curve 12,12,18,24,30,none --stereo-link mean --latency lowest --model dfn3-ll --device native16";
         let params = TacetParams::default();
         parse(line).unwrap().parameters.values().start(&params);
@@ -133,7 +122,8 @@ mod tests {
 
     #[test]
     fn what_is_out_of_range_is_refused() {
-        for wrong in ["--attenuation-limit 101", "--mix x", "--latency fast", "--model dfn4", "--device moon"]
+        for wrong in
+            ["--attenuation-limit 101", "--mix 101", "--latency fast", "--model dfn4", "--device moon"]
         {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
