@@ -13,7 +13,7 @@ mod devices;
 mod fault;
 mod history;
 pub mod host_params;
-pub mod level_meter;
+pub(crate) mod level_meter;
 mod limits;
 mod presets;
 mod recording;

@@ -20,17 +20,17 @@ use crate::params::state;
 use crate::processor::resample::Plan;
 use crate::processor::{Processor, Setup};
 
-pub mod accessibility;
+mod accessibility;
 pub mod clap;
 #[cfg(target_os = "linux")]
-pub mod drawing;
-pub mod host_keys;
+mod drawing;
+mod host_keys;
 #[cfg(target_os = "linux")]
-pub mod keyboard_focus;
+mod keyboard_focus;
 mod preferences;
 pub mod shared;
 #[cfg(target_os = "linux")]
-pub mod visibility;
+mod visibility;
 pub mod vst3;
 pub mod window;
 

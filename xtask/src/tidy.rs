@@ -14,6 +14,7 @@ mod dependencies;
 mod documents;
 mod glossary;
 mod manifests;
+mod profiles;
 mod rust;
 mod source;
 mod text;
@@ -69,6 +70,7 @@ pub fn findings(workspace: &Workspace) -> Result<Vec<Finding>> {
     findings.extend(circles::check(&sources));
     findings.extend(documents::check(&sources));
     findings.extend(glossary::check(&sources));
+    findings.extend(profiles::check(&sources)?);
     findings.extend(dependencies::check(workspace)?);
     findings.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
     Ok(findings)

@@ -10,8 +10,8 @@
 
 use crate::frame::Spectrum;
 
-pub mod activity;
-pub mod bandwidth;
+pub(crate) mod activity;
+pub(crate) mod bandwidth;
 pub mod level;
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@
 mod commands;
 pub mod control;
 pub mod memory;
-pub mod pipewire;
+pub(crate) mod pipewire;
 pub mod run;
 pub mod settings;
 pub mod sound;

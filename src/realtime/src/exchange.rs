@@ -309,11 +309,6 @@ impl AudioEnd {
     pub fn take_waited(&mut self) -> Duration {
         std::mem::take(&mut self.waited)
     }
-
-    /// Whether the worker has dropped its end.
-    pub fn is_closed(&self) -> bool {
-        self.requests.is_abandoned()
-    }
 }
 
 impl Drop for AudioEnd {

@@ -20,20 +20,20 @@ use crate::engine::Engine;
 
 use stream::StreamState;
 
-pub mod breaker;
+pub(crate) mod breaker;
 pub mod keep_loaded;
 pub mod native;
 pub mod priority;
 pub mod report;
 #[cfg(test)]
 pub(crate) mod scripted;
-pub mod service;
+pub(crate) mod service;
 pub mod services;
 pub mod signal;
 pub mod slot_manager;
 pub mod stream;
-pub mod torch;
-pub mod worker;
+pub(crate) mod torch;
+pub(crate) mod worker;
 
 /// Why an opener gave no engine; its text holds the user's next step.
 pub type OpenError = Box<dyn Error + Send + Sync>;

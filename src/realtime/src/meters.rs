@@ -9,7 +9,7 @@ use tacet_model::N_BANDS;
 
 pub mod feed;
 pub mod ring;
-pub mod timings;
+pub(crate) mod timings;
 
 use feed::SpectrumFeed;
 use timings::TimingFeed;

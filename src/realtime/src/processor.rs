@@ -32,13 +32,13 @@ use crate::meters::Meters;
 use crate::samples::{make_finite, peak};
 use crate::slot::{N_SLOTS, SlotId};
 
-pub mod align;
-pub mod conceal;
+pub(crate) mod align;
+pub(crate) mod conceal;
 pub mod controls;
-pub mod idle;
-pub mod metering;
-pub mod mix;
-pub mod slots;
+pub(crate) mod idle;
+pub(crate) mod metering;
+pub(crate) mod mix;
+pub(crate) mod slots;
 
 pub use crate::resample;
 use crate::resample::{Collector, Emitter, Plan};

@@ -91,11 +91,6 @@ impl Streams {
         &self.device.weights
     }
 
-    /// Whether steps are replayed as CUDA graphs: asked for, and possible so far.
-    pub fn records(&self) -> bool {
-        self.record
-    }
-
     /// Runs every batch size up to `n_lanes` lanes on the unused lane, so that no later step is the first of its shape.
     ///
     /// # Errors

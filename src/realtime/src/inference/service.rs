@@ -77,11 +77,6 @@ impl Service {
         Ok(Self { device, opener, commands, waker, report, thread: Some(thread) })
     }
 
-    /// The worker's device.
-    pub fn device(&self) -> Device {
-        self.device
-    }
-
     /// The worker's state, for the panel.
     pub fn report(&self) -> &Arc<ServiceReport> {
         &self.report
