@@ -29,6 +29,7 @@ mod host_keys;
 mod keyboard_focus;
 mod preferences;
 pub mod shared;
+pub mod variant;
 #[cfg(target_os = "linux")]
 mod visibility;
 pub mod vst3;
@@ -109,24 +110,7 @@ impl Plugin for Tacet {
     const EMAIL: &'static str = "hello@tacet.audio";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
 
-    const AUDIO_IO_LAYOUTS: &'static [AudioIOLayout] = &[
-        AudioIOLayout {
-            main_input_channels: NonZeroU32::new(2),
-            main_output_channels: NonZeroU32::new(2),
-            ..AudioIOLayout::const_default()
-        },
-        AudioIOLayout {
-            main_input_channels: NonZeroU32::new(1),
-            main_output_channels: NonZeroU32::new(1),
-            ..AudioIOLayout::const_default()
-        },
-        // One channel is heard, and goes to both.
-        AudioIOLayout {
-            main_input_channels: NonZeroU32::new(1),
-            main_output_channels: NonZeroU32::new(2),
-            ..AudioIOLayout::const_default()
-        },
-    ];
+    const AUDIO_IO_LAYOUTS: &'static [AudioIOLayout] = variant::LAYOUTS;
     /// Blocks are split where parameters change: what is rendered does not depend on the host's blocks.
     const SAMPLE_ACCURATE_AUTOMATION: bool = true;
 
@@ -200,7 +184,7 @@ impl Plugin for Tacet {
     fn process(
         &mut self,
         buffer: &mut Buffer<'_>,
-        _aux: &mut AuxiliaryBuffers<'_>,
+        aux: &mut AuxiliaryBuffers<'_>,
         context: &mut impl ProcessContext<Self>,
     ) -> ProcessStatus {
         self.ask_for_restart(context);
@@ -215,7 +199,9 @@ impl Plugin for Tacet {
         let Some((heard, copies)) = buffer.as_slice().split_at_mut_checked(n_channels) else {
             return ProcessStatus::Normal;
         };
-        processor.process(heard, &self.shared.controls(), self.is_offline);
+        let removed = aux.outputs.first_mut().map(|output| output.as_slice());
+        let removed = removed.filter(|removed| removed.len() == n_channels);
+        processor.process_split(heard, removed, &self.shared.controls(), self.is_offline);
         if let Some(first) = heard.first() {
             copies.iter_mut().for_each(|copy| copy.copy_from_slice(first));
         }

@@ -12,14 +12,19 @@ use tacet_vst3_host::{Plugin, PluginFile, Point};
 /// VST3's flag for a latency that has changed.
 const LATENCY_CHANGED: i32 = 8;
 
-/// The library as a bundle.
+/// The library as a bundle, and its first plugin.
 fn plugin() -> (tempfile::TempDir, PluginFile) {
+    nth_plugin(0)
+}
+
+/// The library as a bundle, and its plugin of this index.
+fn nth_plugin(index: i32) -> (tempfile::TempDir, PluginFile) {
     let folder = tempfile::tempdir().unwrap();
     let bundle = folder.path().join("Tacet.vst3");
     let binaries = bundle.join("Contents").join(format!("{}-linux", std::env::consts::ARCH));
     std::fs::create_dir_all(&binaries).unwrap();
     std::os::unix::fs::symlink(library_under_test(), binaries.join("Tacet.so")).unwrap();
-    let plugin = PluginFile::load(&bundle).unwrap();
+    let plugin = PluginFile::load_nth(&bundle, index).unwrap();
     (folder, plugin)
 }
 
@@ -116,6 +121,46 @@ fn it_is_bit_identical_to_the_clap_with_automation_at_its_samples() -> Result<()
         let (made, _) = plugin.audio().process(&block, &points)?;
         reference.process(&mut block, &changes)?;
         assert!(made == block, "{rate_hz} Hz: every point of an automation counts");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_second_plugin_has_the_removed_signal_beside_the_first_s_output() -> Result<()> {
+    let ((_folder, file), (_other_folder, split)) = (plugin(), nth_plugin(1));
+    assert_eq!(split.name, "Tacet (voice + removed)");
+    assert_eq!(&split.class(), b"TacetVoice+Remov", "projects name it");
+    for n_channels in [2, 1] {
+        let input = input()[..n_channels].to_vec();
+        let mut plain = file.create()?;
+        assert!(plain.set_channels([n_channels; 2]));
+        plain.activate(48e3, 4096)?;
+        let expected = plain.render(&input, &[1024])?;
+
+        let mut plugin = split.create()?;
+        assert!(!plugin.set_channels([1, 2]) && plugin.set_channels([n_channels; 2]));
+        plugin.activate(48e3, 4096)?;
+        assert_eq!(plugin.latency(), plain.latency());
+        let (audio, latency) = (plugin.audio(), plugin.latency());
+        let mut at = 0;
+        for n in [1000, 24, 4096].into_iter().cycle().take(6) {
+            let block: Vec<Vec<f32>> = input.iter().map(|channel| channel[at..at + n].to_vec()).collect();
+            let ([voice, removed], _) = audio.process_outputs::<2>(&block, &[])?;
+            for (channel, input) in input.iter().enumerate() {
+                assert!(voice[channel] == expected[channel][at..at + n]);
+                for (k, (voice, removed)) in voice[channel].iter().zip(&removed[channel]).enumerate() {
+                    let heard = (at + k).checked_sub(latency).map_or(0.0, |at| input[at]);
+                    assert!((voice + removed - heard).abs() < 1e-6, "sample {}", at + k);
+                }
+            }
+            at += n;
+        }
+        // A host may leave the second output out.
+        let block: Vec<Vec<f32>> = input.iter().map(|channel| channel[at..at + 4096].to_vec()).collect();
+        let (voice, _) = audio.process(&block, &[])?;
+        assert!((0..n_channels).all(|channel| voice[channel] == expected[channel][at..at + 4096]));
+        let state = plugin.save()?;
+        plain.load(&state)?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The entry of the CLAP, which the Audio Unit wraps and the VST3 ([`super::vst3`]) plays.
 //!
-//! The framework's instance does the work; [`instance`] adds what hosts need and the framework lacks. [`events`] are the
-//! changes of parameters that travel between a plugin and its host.
+//! The framework's instance does the work; [`instance`] adds what hosts need and the framework lacks, [`outputs`] what the
+//! two [variants](Variant) differ in. [`events`] are the changes of parameters that travel between a plugin and its host.
 
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
@@ -15,9 +15,11 @@ use clap_sys::version::CLAP_VERSION;
 use nice_plug::wrapper::clap::PluginDescriptor;
 
 use super::Tacet;
+use super::variant::Variant;
 
 pub mod events;
 pub mod instance;
+pub mod outputs;
 
 use instance::Instance;
 
@@ -38,9 +40,31 @@ static FACTORY: clap_plugin_factory = clap_plugin_factory {
     create_plugin: Some(create_plugin),
 };
 
-fn descriptor() -> &'static PluginDescriptor {
-    static DESCRIPTOR: OnceLock<PluginDescriptor> = OnceLock::new();
-    DESCRIPTOR.get_or_init(PluginDescriptor::for_plugin::<Tacet>)
+/// The plugins' descriptions: the framework's, with each one's name and identifier.
+struct Descriptors {
+    /// Owner of the other strings.
+    _framework: PluginDescriptor,
+    all: [clap_plugin_descriptor; Variant::ALL.len()],
+}
+
+// SAFETY: the pointers are those of constants and of strings that the value owns, and nothing is changed.
+unsafe impl Send for Descriptors {}
+// SAFETY: as above.
+unsafe impl Sync for Descriptors {}
+
+/// The description of a variant.
+pub(in crate::plugin) fn descriptor(variant: Variant) -> &'static clap_plugin_descriptor {
+    static DESCRIPTORS: OnceLock<Descriptors> = OnceLock::new();
+    let descriptors = DESCRIPTORS.get_or_init(|| {
+        let framework = PluginDescriptor::for_plugin::<Tacet>();
+        let all = Variant::ALL.map(|variant| clap_plugin_descriptor {
+            id: variant.clap_id().as_ptr(),
+            name: variant.name().as_ptr(),
+            ..*framework.clap_plugin_descriptor()
+        });
+        Descriptors { _framework: framework, all }
+    });
+    &descriptors.all[variant as usize]
 }
 
 unsafe extern "C" fn init(_plugin_path: *const c_char) -> bool {
@@ -60,14 +84,14 @@ unsafe extern "C" fn get_factory(id: *const c_char) -> *const c_void {
 }
 
 unsafe extern "C" fn get_plugin_count(_factory: *const clap_plugin_factory) -> u32 {
-    1
+    Variant::ALL.len() as u32
 }
 
 unsafe extern "C" fn get_plugin_descriptor(
     _factory: *const clap_plugin_factory,
     index: u32,
 ) -> *const clap_plugin_descriptor {
-    if index == 0 { descriptor().clap_plugin_descriptor() } else { ptr::null() }
+    Variant::ALL.get(index as usize).map_or(ptr::null(), |&variant| ptr::from_ref(descriptor(variant)))
 }
 
 unsafe extern "C" fn create_plugin(
@@ -75,10 +99,15 @@ unsafe extern "C" fn create_plugin(
     host: *const clap_host,
     id: *const c_char,
 ) -> *const clap_plugin {
-    // SAFETY: the host passes a string that ends with a null byte.
-    if host.is_null() || id.is_null() || unsafe { CStr::from_ptr(id) } != descriptor().clap_id() {
+    if host.is_null() || id.is_null() {
         return ptr::null();
     }
+    // SAFETY: the host passes a string that ends with a null byte.
+    let id = unsafe { CStr::from_ptr(id) };
+    let Some(variant) = Variant::ALL.into_iter().find(|variant| variant.clap_id() == id) else {
+        return ptr::null();
+    };
     // SAFETY: the host outlives what it creates, as CLAP demands.
-    unsafe { Instance::create(host) }.map_or(ptr::null(), |instance| instance.as_ptr().cast_const().cast())
+    unsafe { Instance::create(host, variant) }
+        .map_or(ptr::null(), |instance| instance.as_ptr().cast_const().cast())
 }

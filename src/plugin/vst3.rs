@@ -23,4 +23,4 @@ mod param;
 mod text;
 mod view;
 
-pub use factory::{CLASS_ID, GetPluginFactory};
+pub use factory::{GetPluginFactory, class_id};

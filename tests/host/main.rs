@@ -140,6 +140,42 @@ fn it_is_bit_identical_to_the_file_path() {
 }
 
 #[test]
+fn the_second_plugin_has_the_removed_signal_beside_the_first_s_output() {
+    let (input, file) =
+        (recording()[..48_000].to_vec(), PluginFile::load_nth(&library_under_test(), 1).unwrap());
+    assert_eq!(file.id().to_str(), Ok("audio.tacet.tacet.voice-and-removed"), "projects name it");
+    assert_eq!(plugin().id().to_str(), Ok("audio.tacet.tacet"), "projects name it");
+    for n_channels in [2, 1] {
+        let input = vec![input.clone(); n_channels];
+        let (_plain, mut plain) = active(48e3, n_channels);
+        let expected = plain.render(&input, &[512]).unwrap();
+        let mut split = file.create().unwrap();
+        split.set_channels(n_channels).unwrap();
+        split.set_offline(true).unwrap();
+        split.activate(48e3, 8192).unwrap();
+        let latency = split.latency();
+        assert_eq!(latency, plain.latency());
+        let mut at = 0;
+        for n in [480, 8192, 1, 3000].into_iter().cycle().take(12) {
+            let mut block: Vec<Vec<f32>> = input.iter().map(|channel| channel[at..at + n].to_vec()).collect();
+            let removed = split.process_split(&mut block).unwrap();
+            for (channel, input) in input.iter().enumerate() {
+                assert!(block[channel] == expected[channel][at..at + n]);
+                for (k, (voice, removed)) in block[channel].iter().zip(&removed[channel]).enumerate() {
+                    let heard = (at + k).checked_sub(latency).map_or(0.0, |at| input[at]);
+                    assert!((voice + removed - heard).abs() < 1e-6, "sample {}", at + k);
+                }
+            }
+            at += n;
+        }
+        // A host that gives no second output hears the first.
+        let mut block: Vec<Vec<f32>> = input.iter().map(|channel| channel[at..at + 960].to_vec()).collect();
+        split.process(&mut block, &[]).unwrap();
+        assert!((0..n_channels).all(|channel| block[channel] == expected[channel][at..at + 960]));
+    }
+}
+
+#[test]
 fn without_the_offline_flag_a_render_is_the_same() {
     let input = vec![noise(5 * 48_000, 2)];
     let (_plugin, mut instance) = active(48e3, 1);

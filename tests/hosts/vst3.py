@@ -46,7 +46,7 @@ class Pedalboard:
     def __init__(self, path):
         import pedalboard
 
-        self.plugin = pedalboard.load_plugin(str(path))
+        self.plugin = pedalboard.load_plugin(str(path), plugin_name="Tacet")
 
     def parameters(self):
         return [parameter.name for parameter in self.plugin.parameters.values()]

@@ -6,29 +6,38 @@
 //! - A saved state holds what the user has just set on the panel, whether or not audio was called for meanwhile.
 //! - Outputs that are silent are marked as constant, so that a host may rest.
 //! - Parameters have groups.
+//! - A host sees the layouts of the plugin's [variant](Variant) only.
 //! - A window that is open when the instance is destroyed is closed before. Closing waits until nothing of it draws.
 
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use clap_sys::audio_buffer::clap_audio_buffer;
 use clap_sys::events::{clap_input_events, clap_output_events};
+use clap_sys::ext::audio_ports_config::{
+    CLAP_EXT_AUDIO_PORTS_CONFIG, clap_audio_ports_config, clap_plugin_audio_ports_config,
+};
 use clap_sys::ext::gui::{CLAP_EXT_GUI, clap_plugin_gui};
 use clap_sys::ext::latency::{CLAP_EXT_LATENCY, clap_host_latency};
 use clap_sys::ext::params::{CLAP_EXT_PARAMS, clap_param_info, clap_plugin_params};
 use clap_sys::ext::state::{CLAP_EXT_STATE, clap_plugin_state};
 use clap_sys::host::clap_host;
+use clap_sys::id::clap_id;
 use clap_sys::plugin::clap_plugin;
 use clap_sys::process::{CLAP_PROCESS_CONTINUE_IF_NOT_QUIET, clap_process, clap_process_status};
 use clap_sys::stream::clap_ostream;
 use crossbeam_channel::{Receiver, Sender};
+use nice_plug::prelude::AudioIOLayout;
 use nice_plug::wrapper::clap::Wrapper;
 
+use super::descriptor;
 use super::events::{self, Event};
+use super::outputs::SpareOutput;
 use crate::plugin::Tacet;
 use crate::plugin::shared::{self, Shared};
+use crate::plugin::variant::{LAYOUTS, Variant};
 
 /// Changes on the panel that a host has not fetched yet; what is more is lost to the host, not to the plugin.
 const MAX_UNSENT: usize = 1024;
@@ -57,9 +66,15 @@ pub struct Instance {
     framework_params: clap_plugin_params,
     framework_state: clap_plugin_state,
     framework_gui: clap_plugin_gui,
+    framework_ports_config: clap_plugin_audio_ports_config,
     params: clap_plugin_params,
     state: clap_plugin_state,
     gui: clap_plugin_gui,
+    ports_config: clap_plugin_audio_ports_config,
+    variant: Variant,
+    /// Index of the layout in use.
+    layout: AtomicUsize,
+    spare_output: SpareOutput,
     host: NonNull<clap_host>,
     shared: Arc<Shared>,
     unsent: (Sender<Event>, Receiver<Event>),
@@ -69,18 +84,18 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Creates an instance, to be destroyed through its table.
+    /// Creates an instance of `variant`, to be destroyed through its table.
     ///
     /// # Safety
     /// `host` is valid until the instance is destroyed.
-    pub unsafe fn create(host: *const clap_host) -> Option<NonNull<Self>> {
+    pub unsafe fn create(host: *const clap_host, variant: Variant) -> Option<NonNull<Self>> {
         let host = NonNull::new(host.cast_mut())?;
         // SAFETY: the caller's promise.
         let framework = unsafe { Framework::new(host.as_ptr()) };
         let shared = shared::last_created()?;
         let framework_clap = *framework.clap_plugin.borrow();
         // SAFETY: the framework's extensions are tables of the types that belong to their names, and live as long as it.
-        let (framework_params, framework_state, framework_gui) = unsafe {
+        let (framework_params, framework_state, framework_gui, framework_ports_config) = unsafe {
             let get_extension = |id: &CStr| match framework_clap.get_extension {
                 Some(get) => get(&framework_clap, id.as_ptr()),
                 None => ptr::null(),
@@ -89,10 +104,17 @@ impl Instance {
                 *get_extension(CLAP_EXT_PARAMS).cast::<clap_plugin_params>().as_ref()?,
                 *get_extension(CLAP_EXT_STATE).cast::<clap_plugin_state>().as_ref()?,
                 *get_extension(CLAP_EXT_GUI).cast::<clap_plugin_gui>().as_ref()?,
+                *get_extension(CLAP_EXT_AUDIO_PORTS_CONFIG)
+                    .cast::<clap_plugin_audio_ports_config>()
+                    .as_ref()?,
             )
         };
+        let layout = variant.layouts().start;
+        // SAFETY: as above; a layout can be chosen as long as the plugin is not active.
+        unsafe { call!(framework_ports_config, select(&framework_clap, layout as u32)) };
         let instance = Self {
             clap: clap_plugin {
+                desc: descriptor(variant),
                 destroy: Some(destroy),
                 activate: Some(activate),
                 start_processing: Some(start_processing),
@@ -106,6 +128,7 @@ impl Instance {
             framework_params,
             framework_state,
             framework_gui,
+            framework_ports_config,
             params: clap_plugin_params {
                 get_info: Some(params_get_info),
                 flush: Some(params_flush),
@@ -118,6 +141,10 @@ impl Instance {
                 adjust_size: Some(gui_adjust_size),
                 ..framework_gui
             },
+            ports_config: PORTS_CONFIG,
+            variant,
+            layout: AtomicUsize::new(layout),
+            spare_output: SpareOutput::default(),
             host,
             shared,
             unsent: crossbeam_channel::bounded(MAX_UNSENT),
@@ -150,6 +177,10 @@ impl Instance {
     /// Its state.
     pub fn state(&self) -> &clap_plugin_state {
         &self.state
+    }
+
+    fn layout(&self) -> &'static AudioIOLayout {
+        &LAYOUTS[self.layout.load(Ordering::Relaxed)]
     }
 
     /// Makes the changes on the panel those of the parameters, and hands them to the host. On any thread, also while audio is
@@ -220,6 +251,7 @@ unsafe extern "C" fn activate(
         let is_active = call!(this.framework_clap, activate(plugin, rate_hz, min_frames, max_frames));
         if is_active {
             this.max_frames.store(max_frames, Ordering::Relaxed);
+            this.spare_output.activate(this.layout(), max_frames);
             this.report_latency();
         }
         is_active
@@ -250,7 +282,9 @@ unsafe extern "C" fn process(
         if let Some(out) = block.out_events.as_ref() {
             this.send(out);
         }
-        let status = call!(this.framework_clap, process(plugin, process));
+        let status = this
+            .spare_output
+            .complete(this.layout(), block, |block| call!(this.framework_clap, process(plugin, block)));
         if !block.audio_outputs.is_null() {
             // Hosts take the mark for the whole buffer: nothing is said of one that is longer than the block.
             let is_whole = block.frames_count == this.max_frames.load(Ordering::Relaxed);
@@ -299,6 +333,7 @@ unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char
             id if id == CLAP_EXT_STATE => ptr::from_ref(&this.state).cast(),
             // Also to a host that has no window now: scanners ask whether there is one.
             id if id == CLAP_EXT_GUI => ptr::from_ref(&this.gui).cast(),
+            id if id == CLAP_EXT_AUDIO_PORTS_CONFIG => ptr::from_ref(&this.ports_config).cast(),
             _ => this.framework_clap.get_extension.map_or(ptr::null(), |get| get(plugin, id)),
         }
     }
@@ -402,5 +437,44 @@ unsafe extern "C" fn gui_adjust_size(plugin: *const clap_plugin, width: *mut u32
             *height = (*height).max(least_height);
         }
         is_adjusted
+    }
+}
+
+/// A choice among a variant's layouts only.
+const PORTS_CONFIG: clap_plugin_audio_ports_config = clap_plugin_audio_ports_config {
+    count: Some(ports_config_count),
+    get: Some(ports_config_get),
+    select: Some(ports_config_select),
+};
+
+unsafe extern "C" fn ports_config_count(plugin: *const clap_plugin) -> u32 {
+    // SAFETY: the host passes what it was given.
+    unsafe { of(plugin) }.map_or(0, |this| this.variant.layouts().len() as u32)
+}
+
+unsafe extern "C" fn ports_config_get(
+    plugin: *const clap_plugin,
+    index: u32,
+    config: *mut clap_audio_ports_config,
+) -> bool {
+    // SAFETY: the host passes what it was given, and room for the answer.
+    unsafe {
+        let Some(this) = of(plugin) else { return false };
+        let Some(layout) = this.variant.layouts().nth(index as usize) else { return false };
+        call!(this.framework_ports_config, get(plugin, layout as u32, config))
+    }
+}
+
+unsafe extern "C" fn ports_config_select(plugin: *const clap_plugin, id: clap_id) -> bool {
+    // SAFETY: the host passes what it was given.
+    unsafe {
+        let Some(this) = of(plugin) else { return false };
+        // Identifiers are the indices of the framework's list.
+        let is_selected = this.variant.layouts().contains(&(id as usize))
+            && call!(this.framework_ports_config, select(plugin, id));
+        if is_selected {
+            this.layout.store(id as usize, Ordering::Relaxed);
+        }
+        is_selected
     }
 }

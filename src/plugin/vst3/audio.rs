@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use clap_sys::audio_buffer::clap_audio_buffer;
 use clap_sys::process::clap_process;
-use nice_plug::prelude::Plugin;
+use nice_plug::prelude::AudioIOLayout;
 use vst3::Steinberg::Vst::{
     AudioBusBuffers, BusDirection, IAudioProcessorTrait, IProcessContextRequirementsTrait, ProcessData,
     ProcessModes_, ProcessSetup, SpeakerArr, SpeakerArrangement, SymbolicSampleSizes_,
@@ -15,26 +15,31 @@ use vst3::Steinberg::{
 };
 
 use super::bridge::Setup;
-use super::component::{Component, INPUT, OUTPUT, channels};
+use super::component::{Component, INPUT, OUTPUT, n_channels};
 use crate::inference::native::lookahead_hops;
 use crate::latency::Latency;
-use crate::plugin::Tacet;
 use crate::plugin::clap::instance::{call, silent_channels};
+use crate::plugin::variant::LAYOUTS;
 use crate::processor::resample::Plan;
 
 const SAMPLE_32: int32 = SymbolicSampleSizes_::kSample32 as int32;
 
-/// A main bus with at least `n_channels` channels that are there, as the CLAP takes it.
+/// The bus of this index with at least `n_channels` channels that are there, as the CLAP takes it.
 ///
 /// # Safety
 /// The buses are as many as said, and of 32 bits.
-unsafe fn port(buses: *mut AudioBusBuffers, n_buses: int32, n_channels: u32) -> Option<clap_audio_buffer> {
-    if n_buses < 1 {
+unsafe fn port(
+    buses: *mut AudioBusBuffers,
+    n_buses: int32,
+    index: usize,
+    n_channels: u32,
+) -> Option<clap_audio_buffer> {
+    if buses.is_null() || usize::try_from(n_buses).is_ok_and(|n_buses| index >= n_buses) || n_buses < 0 {
         return None;
     }
     // SAFETY: the caller's promise.
     unsafe {
-        let bus = buses.as_ref()?;
+        let bus = &*buses.add(index);
         let samples = bus.__field0.channelBuffers32;
         if bus.numChannels < n_channels as int32 || samples.is_null() {
             return None;
@@ -84,12 +89,23 @@ impl IAudioProcessorTrait for Component {
         outputs: *mut SpeakerArrangement,
         n_outputs: int32,
     ) -> tresult {
-        if n_inputs != 1 || n_outputs != 1 || inputs.is_null() || outputs.is_null() {
+        let wanted = [(INPUT, inputs, n_inputs), (OUTPUT, outputs, n_outputs)];
+        let is_whole = |(direction, buses, n_buses): &(BusDirection, *mut SpeakerArrangement, int32)| {
+            !buses.is_null() && usize::try_from(*n_buses) == Ok(self.n_buses(*direction))
+        };
+        if !wanted.iter().all(is_whole) {
             return kResultFalse;
         }
-        // SAFETY: there is one of each.
-        let wanted = unsafe { [*inputs, *outputs] }.map(SpeakerArrangement::count_ones);
-        match Tacet::AUDIO_IO_LAYOUTS.iter().position(|layout| channels(layout) == wanted) {
+        let is_wanted = |layout: &AudioIOLayout| {
+            wanted.iter().all(|&(direction, buses, n_buses)| {
+                (0..n_buses as usize).all(|index| {
+                    // SAFETY: the host passes as many as it says.
+                    let n_wanted = unsafe { *buses.add(index) }.count_ones();
+                    n_channels(layout, direction, index) == Some(n_wanted)
+                })
+            })
+        };
+        match self.bridge.variant.layouts().find(|&index| is_wanted(&LAYOUTS[index])) {
             Some(_) if self.bridge.is_active() => kResultFalse,
             Some(index) => {
                 self.bridge.layout.store(index, Ordering::Relaxed);
@@ -105,12 +121,7 @@ impl IAudioProcessorTrait for Component {
         index: int32,
         arrangement: *mut SpeakerArrangement,
     ) -> tresult {
-        let [n_in, n_out] = self.n_channels();
-        let n_channels = match (direction, index) {
-            (INPUT, 0) => n_in,
-            (OUTPUT, 0) => n_out,
-            _ => return kInvalidArgument,
-        };
+        let Some(n_channels) = self.n_channels(direction, index) else { return kInvalidArgument };
         // SAFETY: the host passes null or room for the answer.
         let Some(arrangement) = (unsafe { arrangement.as_mut() }) else { return kInvalidArgument };
         *arrangement = if n_channels == 1 { SpeakerArr::kMono } else { SpeakerArr::kStereo };
@@ -171,34 +182,44 @@ impl IAudioProcessorTrait for Component {
             return kResultFalse;
         }
         let n_samples = data.numSamples.max(0) as u32;
-        let [n_in, n_out] = self.n_channels();
+        let layout = self.layout();
+        let n_channels = |direction, index| n_channels(layout, direction, index).unwrap_or(0);
         let instance = bridge.instance();
         // SAFETY: the block is as it says, the instance lives and is active, and no other block is being processed.
         unsafe {
             audio.read(&bridge.params, data.inputParameterChanges, n_samples);
             let events = audio.events();
-            let input = port(data.inputs, data.numInputs, n_in);
-            let output = port(data.outputs, data.numOutputs, n_out);
-            let (Some(input), Some(mut output), 1..) = (input, output, n_samples) else {
+            let input = port(data.inputs, data.numInputs, 0, n_channels(INPUT, 0));
+            let output = port(data.outputs, data.numOutputs, 0, n_channels(OUTPUT, 0));
+            let (Some(input), Some(output), 1..) = (input, output, n_samples) else {
                 // Hosts hand over parameters alone, and leave out the buses of what is bypassed.
                 call!(instance.params(), flush(instance.clap(), &events, ptr::null()));
                 silence(data.outputs, data.numOutputs, n_samples);
                 return kResultOk;
             };
+            // An output that is not given, or whose bus is not active, is nobody's.
+            let second = match n_channels(OUTPUT, 1) {
+                0 => None,
+                n_channels => port(data.outputs, data.numOutputs, 1, n_channels),
+            };
+            let n_outputs = 1 + usize::from(second.is_some());
+            let mut outputs = [output, second.unwrap_or(output)];
             let block = clap_process {
                 steady_time: -1,
                 frames_count: n_samples,
                 transport: ptr::null(),
                 audio_inputs: &input,
-                audio_outputs: &mut output,
+                audio_outputs: outputs.as_mut_ptr(),
                 audio_inputs_count: 1,
-                audio_outputs_count: 1,
+                audio_outputs_count: n_outputs as u32,
                 in_events: &events,
                 // Edits on the panel go to the host on the main thread.
                 out_events: ptr::null(),
             };
             let status = call!(instance.clap(), process(instance.clap(), &block));
-            (*data.outputs).silenceFlags = silent_channels(&output, n_samples, status);
+            for (index, output) in outputs.iter().enumerate().take(n_outputs) {
+                (*data.outputs.add(index)).silenceFlags = silent_channels(output, n_samples, status);
+            }
         }
         kResultOk
     }

@@ -28,6 +28,7 @@ use crate::latency::LatencyMode;
 use crate::plugin::clap::events::{self, Event};
 use crate::plugin::clap::instance::{Instance, call};
 use crate::plugin::shared::Shared;
+use crate::plugin::variant::Variant;
 
 /// The announced audio.
 #[derive(Clone, Copy, Default)]
@@ -67,6 +68,8 @@ pub struct Bridge {
     pub has_run_loop: AtomicBool,
     /// The announced audio.
     pub setup: Mutex<Setup>,
+    /// The CLAP's variant.
+    pub variant: Variant,
     /// Index of the layout in use.
     pub layout: AtomicUsize,
     is_active: AtomicBool,
@@ -83,8 +86,8 @@ unsafe impl Send for Bridge {}
 unsafe impl Sync for Bridge {}
 
 impl Bridge {
-    /// Creates the plugin.
-    pub fn new() -> Option<Arc<Self>> {
+    /// Creates the plugin, in one of its variants.
+    pub fn new(variant: Variant) -> Option<Arc<Self>> {
         let host = clap_host {
             clap_version: CLAP_VERSION,
             host_data: ptr::null_mut(),
@@ -111,7 +114,8 @@ impl Bridge {
             view: Mutex::new(None),
             has_run_loop: AtomicBool::new(false),
             setup: Mutex::new(Setup::default()),
-            layout: AtomicUsize::new(0),
+            layout: AtomicUsize::new(variant.layouts().start),
+            variant,
             is_active: AtomicBool::new(false),
             is_processing: AtomicBool::new(false),
             audio: Mutex::new(Changes::new()),
@@ -119,7 +123,7 @@ impl Bridge {
         let data = Arc::as_ptr(&bridge).cast_mut().cast::<c_void>();
         Arc::get_mut(&mut bridge)?.host.host_data = data;
         // SAFETY: the host is part of the bridge, which does not move and destroys the instance before it ends.
-        let instance = unsafe { Instance::create(&bridge.host) }?;
+        let instance = unsafe { Instance::create(&bridge.host, variant) }?;
         bridge.instance.set(instance).ok()?;
         // SAFETY: the instance was created just now.
         if !unsafe { call!(bridge.instance().clap(), init(bridge.instance().clap())) } {

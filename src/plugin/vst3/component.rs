@@ -1,11 +1,12 @@
 //! The plugin as a component: buses, activation, state.
 
 use std::ffi::c_void;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use clap_sys::stream::{clap_istream, clap_ostream};
-use nice_plug::prelude::{AudioIOLayout, Plugin};
+use nice_plug::prelude::AudioIOLayout;
 use vst3::Steinberg::Vst::{
     BusDirection, BusDirections_, BusInfo, BusInfo_, BusTypes_, IAudioProcessor, IComponent, IComponentTrait,
     IEditController, IProcessContextRequirements, IUnitInfo, IoMode, MediaType, MediaTypes_, RoutingInfo,
@@ -18,8 +19,8 @@ use vst3::{Class, ComRef};
 
 use super::bridge::Bridge;
 use super::text;
-use crate::plugin::Tacet;
 use crate::plugin::clap::instance::call;
+use crate::plugin::variant::{LAYOUTS, Variant};
 
 /// Largest state that is read, in bytes. Ours have a few thousand.
 const MAX_STATE: usize = 1 << 24;
@@ -38,24 +39,44 @@ impl Class for Component {
 }
 
 impl Component {
-    /// Creates an instance.
-    pub fn new() -> Option<Self> {
-        Bridge::new().map(|bridge| Self { bridge })
+    /// Creates an instance of `variant`.
+    pub fn new(variant: Variant) -> Option<Self> {
+        Bridge::new(variant).map(|bridge| Self { bridge })
     }
 
-    /// Channels of input and output.
-    pub(super) fn n_channels(&self) -> [u32; 2] {
-        channels(&Tacet::AUDIO_IO_LAYOUTS[self.bridge.layout.load(Ordering::Relaxed)])
+    /// The layout in use.
+    pub(super) fn layout(&self) -> &'static AudioIOLayout {
+        &LAYOUTS[self.bridge.layout.load(Ordering::Relaxed)]
     }
 
-    fn has_bus(media: MediaType, direction: BusDirection, index: int32) -> bool {
-        media == AUDIO && [INPUT, OUTPUT].contains(&direction) && index == 0
+    /// Channels of a bus of the layout in use; `None` if there is no such bus.
+    pub(super) fn n_channels(&self, direction: BusDirection, index: int32) -> Option<u32> {
+        n_channels(self.layout(), direction, usize::try_from(index).ok()?)
+    }
+
+    /// Number of buses, which is that of all layouts of a variant.
+    pub(super) fn n_buses(&self, direction: BusDirection) -> usize {
+        match direction {
+            INPUT => 1,
+            OUTPUT => self.bridge.variant.n_outputs(),
+            _ => 0,
+        }
+    }
+
+    fn has_bus(&self, media: MediaType, direction: BusDirection, index: int32) -> bool {
+        media == AUDIO && self.n_channels(direction, index).is_some()
     }
 }
 
-/// Channels of input and output of a layout.
-pub(super) fn channels(layout: &AudioIOLayout) -> [u32; 2] {
-    [layout.main_input_channels, layout.main_output_channels].map(|n| n.map_or(0, |n| n.get()))
+/// Channels of a layout's bus; `None` if it has no such bus.
+pub(super) fn n_channels(layout: &AudioIOLayout, direction: BusDirection, index: usize) -> Option<u32> {
+    let n_channels = match (direction, index) {
+        (INPUT, 0) => layout.main_input_channels,
+        (OUTPUT, 0) => layout.main_output_channels,
+        (OUTPUT, _) => layout.aux_output_ports.get(index - 1).copied(),
+        _ => None,
+    };
+    n_channels.map(NonZeroU32::get)
 }
 
 impl IPluginBaseTrait for Component {
@@ -81,7 +102,7 @@ impl IComponentTrait for Component {
     }
 
     unsafe fn getBusCount(&self, media: MediaType, direction: BusDirection) -> int32 {
-        int32::from(Self::has_bus(media, direction, 0))
+        if media == AUDIO { self.n_buses(direction) as int32 } else { 0 }
     }
 
     unsafe fn getBusInfo(
@@ -92,16 +113,22 @@ impl IComponentTrait for Component {
         info: *mut BusInfo,
     ) -> tresult {
         // SAFETY: the host passes null or room for the description.
-        let (true, Some(info)) = (Self::has_bus(media, direction, index), unsafe { info.as_mut() }) else {
+        let (AUDIO, Some(n_channels), Some(info)) =
+            (media, self.n_channels(direction, index), unsafe { info.as_mut() })
+        else {
             return kInvalidArgument;
         };
-        let [n_in, n_out] = self.n_channels();
-        let (n_channels, name) = if direction == INPUT { (n_in, "Input") } else { (n_out, "Output") };
+        let names = &self.layout().names;
+        let name = match (direction, index) {
+            (INPUT, _) => "Input",
+            (_, 0) => names.main_output.unwrap_or("Output"),
+            _ => names.aux_outputs.first().copied().unwrap_or("Output 2"),
+        };
         info.mediaType = media;
         info.direction = direction;
         info.channelCount = n_channels as int32;
         text::write_wide(&mut info.name, name);
-        info.busType = BusTypes_::kMain as int32;
+        info.busType = if index == 0 { BusTypes_::kMain } else { BusTypes_::kAux } as int32;
         info.flags = BusInfo_::BusFlags_::kDefaultActive as u32;
         kResultOk
     }
@@ -111,13 +138,14 @@ impl IComponentTrait for Component {
         let (Some(input), Some(output)) = (unsafe { input.as_ref() }, unsafe { output.as_mut() }) else {
             return kInvalidArgument;
         };
-        if !Self::has_bus(input.mediaType, INPUT, input.busIndex) {
+        if !self.has_bus(input.mediaType, INPUT, input.busIndex) {
             return kResultFalse;
         }
         output.mediaType = AUDIO;
         output.busIndex = 0;
         // One channel goes to both.
-        output.channel = if self.n_channels() == [1, 2] { -1 } else { input.channel };
+        output.channel =
+            if self.n_channels(INPUT, 0) == self.n_channels(OUTPUT, 0) { input.channel } else { -1 };
         kResultOk
     }
 
@@ -128,7 +156,7 @@ impl IComponentTrait for Component {
         index: int32,
         _state: TBool,
     ) -> tresult {
-        if Self::has_bus(media, direction, index) { kResultOk } else { kInvalidArgument }
+        if self.has_bus(media, direction, index) { kResultOk } else { kInvalidArgument }
     }
 
     unsafe fn setActive(&self, state: TBool) -> tresult {

@@ -1,4 +1,4 @@
-//! The VST3's factory: one class, and the functions that VST3 names.
+//! The VST3's factory: a class for each variant, and the functions that VST3 names.
 
 use std::ffi::c_void;
 
@@ -14,14 +14,16 @@ use vst3::{Class, ComWrapper};
 use super::component::Component;
 use super::text;
 use crate::plugin::Tacet;
+use crate::plugin::variant::Variant;
 
-/// The class's identifier. Projects name it: never change it.
-pub const CLASS_ID: TUID = vst3::uid(
-    u32::from_be_bytes(*b"Tace"),
-    u32::from_be_bytes(*b"tSpe"),
-    u32::from_be_bytes(*b"echD"),
-    u32::from_be_bytes(*b"enoi"),
-);
+/// The identifier of a variant's class. Projects name it: never change it.
+pub const fn class_id(variant: Variant) -> TUID {
+    let [a, b, c, d] = match variant {
+        Variant::Denoised => [*b"Tace", *b"tSpe", *b"echD", *b"enoi"],
+        Variant::VoiceAndRemoved => [*b"Tace", *b"tVoi", *b"ce+R", *b"emov"],
+    };
+    vst3::uid(u32::from_be_bytes(a), u32::from_be_bytes(b), u32::from_be_bytes(c), u32::from_be_bytes(d))
+}
 /// Kind of the class (Steinberg, `kVstAudioEffectClass`).
 const CATEGORY: &str = "Audio Module Class";
 const SUBCATEGORIES: &str = "Fx|Restoration";
@@ -34,10 +36,13 @@ impl Class for Factory {
 
 /// Writes the description that `$info` points to.
 macro_rules! describe {
-    ($index:expr, $info:expr, |$into:ident| $write:expr) => {{
+    ($index:expr, $info:expr, |$into:ident, $variant:ident| $write:expr) => {{
+        let variant = usize::try_from($index).ok().and_then(|index| Variant::ALL.get(index));
         // SAFETY: the host passes null or room for the description.
-        let (0, Some($into)) = ($index, unsafe { $info.as_mut() }) else { return kInvalidArgument };
-        $into.cid = CLASS_ID;
+        let (Some(&$variant), Some($into)) = (variant, unsafe { $info.as_mut() }) else {
+            return kInvalidArgument;
+        };
+        $into.cid = class_id($variant);
         $into.cardinality = PClassInfo_::ClassCardinality_::kManyInstances as int32;
         text::write(&mut $into.category, CATEGORY);
         $write;
@@ -62,11 +67,11 @@ impl IPluginFactoryTrait for Factory {
     }
 
     unsafe fn countClasses(&self) -> int32 {
-        1
+        Variant::ALL.len() as int32
     }
 
     unsafe fn getClassInfo(&self, index: int32, info: *mut PClassInfo) -> tresult {
-        describe!(index, info, |info| text::write(&mut info.name, Tacet::NAME))
+        describe!(index, info, |info, variant| text::write(&mut info.name, variant.name_text()))
     }
 
     unsafe fn createInstance(&self, cid: FIDString, iid: FIDString, object: *mut *mut c_void) -> tresult {
@@ -74,10 +79,10 @@ impl IPluginFactoryTrait for Factory {
             return kInvalidArgument;
         }
         // SAFETY: an identifier has 16 bytes.
-        if unsafe { *cid.cast::<TUID>() } != CLASS_ID {
-            return kInvalidArgument;
-        }
-        let Some(component) = Component::new() else { return kNotImplemented };
+        let wanted = unsafe { *cid.cast::<TUID>() };
+        let variant = Variant::ALL.into_iter().find(|&variant| class_id(variant) == wanted);
+        let Some(variant) = variant else { return kInvalidArgument };
+        let Some(component) = Component::new(variant) else { return kNotImplemented };
         let component = ComWrapper::new(component);
         let Some(unknown) = component.as_com_ref::<FUnknown>() else { return kNotImplemented };
         let unknown = unknown.as_ptr();
@@ -88,8 +93,8 @@ impl IPluginFactoryTrait for Factory {
 
 impl IPluginFactory2Trait for Factory {
     unsafe fn getClassInfo2(&self, index: int32, info: *mut PClassInfo2) -> tresult {
-        describe!(index, info, |info| {
-            text::write(&mut info.name, Tacet::NAME);
+        describe!(index, info, |info, variant| {
+            text::write(&mut info.name, variant.name_text());
             info.classFlags = 0;
             text::write(&mut info.subCategories, SUBCATEGORIES);
             text::write(&mut info.vendor, Tacet::VENDOR);
@@ -101,8 +106,8 @@ impl IPluginFactory2Trait for Factory {
 
 impl IPluginFactory3Trait for Factory {
     unsafe fn getClassInfoUnicode(&self, index: int32, info: *mut PClassInfoW) -> tresult {
-        describe!(index, info, |info| {
-            text::write_wide(&mut info.name, Tacet::NAME);
+        describe!(index, info, |info, variant| {
+            text::write_wide(&mut info.name, variant.name_text());
             info.classFlags = 0;
             text::write(&mut info.subCategories, SUBCATEGORIES);
             text::write_wide(&mut info.vendor, Tacet::VENDOR);
@@ -155,12 +160,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_class_is_the_one_that_projects_name() {
+    fn the_classes_are_those_that_projects_name() {
         #[cfg(not(windows))]
-        let expected = *b"TacetSpeechDenoi";
+        let expected = [*b"TacetSpeechDenoi", *b"TacetVoice+Remov"];
         // The first three numbers of a Windows identifier are little-endian: four, two and two bytes.
         #[cfg(windows)]
-        let expected = *b"ecaTStepechDenoi";
-        assert_eq!(CLASS_ID.map(|byte| byte as u8), expected);
+        let expected = [*b"ecaTStepechDenoi", *b"ecaToVtice+Remov"];
+        let ids = Variant::ALL.map(|variant| class_id(variant).map(|byte| byte as u8));
+        assert_eq!(ids, expected);
     }
 }

@@ -156,6 +156,19 @@ impl Processor {
         controls: &Controls,
         is_offline: bool,
     ) {
+        self.process_split(block, None::<&mut [C]>, controls, is_offline);
+    }
+
+    /// As [`Self::process`]; where `removed` is given, it gets the signal that was removed from the input, in as many channels
+    /// of the same length. Denoised and removed signal add up to the input, delayed and with the output's gain, while *Voice*
+    /// and *Ambience* are at their defaults. Real-time safe.
+    pub fn process_split<C: AsRef<[f32]> + AsMut<[f32]>, R: AsMut<[f32]>>(
+        &mut self,
+        block: &mut [C],
+        mut removed: Option<&mut [R]>,
+        controls: &Controls,
+        is_offline: bool,
+    ) {
         debug_assert_eq!(block.len(), self.setup.n_channels);
         let _flush = FlushDenormals::new();
         let n_samples = block.first().map_or(0, |channel| channel.as_ref().len());
@@ -179,6 +192,9 @@ impl Processor {
                 let dry = &mut self.dry_portion[..n];
                 self.dry.read(c, dry);
                 self.emitter.peek(c, portion);
+                if let Some(removed) = removed.as_deref_mut().and_then(|removed| removed.get_mut(c)) {
+                    self.output.blend_removed(&mut removed.as_mut()[at..at + n], portion, dry);
+                }
                 self.output.blend(portion, dry);
                 self.metering.meters().output_peak[c.min(1)].raise(peak(portion));
             }

@@ -36,15 +36,27 @@ impl<T: Write> Write for Sip<T> {
     }
 }
 
-/// Processes `input` into `output`, which may be announced as constant.
+/// Processes `input`, which may be announced as constant, into `output`.
 pub(super) fn process(
     audio: &mut StartedPluginAudioProcessor<Handlers>,
-    (input, is_constant): (&mut [Vec<f32>], bool),
+    input: (&mut [Vec<f32>], bool),
     output: &mut [Vec<f32>],
     changes: &[Change],
     steady_time: u64,
 ) -> Result<ProcessStatus> {
-    let n_channels = output.len();
+    process_ports(audio, input, &mut [output], changes, steady_time)
+}
+
+/// Processes `input`, which may be announced as constant, into as many outputs as there are.
+fn process_ports(
+    audio: &mut StartedPluginAudioProcessor<Handlers>,
+    (input, is_constant): (&mut [Vec<f32>], bool),
+    outputs: &mut [&mut [Vec<f32>]],
+    changes: &[Change],
+    steady_time: u64,
+) -> Result<ProcessStatus> {
+    let n_channels = input.len();
+    let n_out: usize = outputs.iter().map(|output| output.len()).sum();
     let mut events = EventBuffer::with_capacity(changes.len());
     for change in changes {
         let id = ClapId::from_raw(change.id).context("an invalid parameter")?;
@@ -52,16 +64,16 @@ pub(super) fn process(
     }
     let mut output_events = EventBuffer::new();
     let mut input_ports = AudioPorts::with_capacity(n_channels, 1);
-    let mut output_ports = AudioPorts::with_capacity(n_channels, 1);
+    let mut output_ports = AudioPorts::with_capacity(n_out, outputs.len());
     let channels = input.iter_mut().map(|channel| InputChannel::from_buffer(channel, is_constant));
     let inputs = input_ports.with_input_buffers([AudioPortBuffer {
         latency: 0,
         channels: AudioPortBufferType::f32_input_only(channels),
     }]);
-    let mut outputs = output_ports.with_output_buffers([AudioPortBuffer {
+    let mut outputs = output_ports.with_output_buffers(outputs.iter_mut().map(|output| AudioPortBuffer {
         latency: 0,
         channels: AudioPortBufferType::f32_output_only(output.iter_mut().map(Vec::as_mut_slice)),
-    }]);
+    }));
     let (events, mut output_events) = (events.as_input(), output_events.as_output());
     Ok(audio.process(&inputs, &mut outputs, &events, &mut output_events, Some(steady_time), None)?)
 }
@@ -99,6 +111,22 @@ impl Instance {
         self.steady_time += block.first().map_or(0, Vec::len) as u64;
         self.idle();
         Ok(status)
+    }
+
+    /// Processes a block in place; gives the second output, of as many channels.
+    ///
+    /// # Errors
+    /// As [`Instance::process`].
+    pub fn process_split(&mut self, block: &mut [Vec<f32>]) -> Result<Vec<Vec<f32>>> {
+        let audio = self.audio.as_mut().context("not active")?;
+        let mut input = block.to_vec();
+        // What the plugin does not write is noticed.
+        let mut second: Vec<Vec<f32>> = block.iter().map(|channel| vec![f32::NAN; channel.len()]).collect();
+        let mut outputs = [block, second.as_mut_slice()];
+        process_ports(audio, (&mut input, false), &mut outputs, &[], self.steady_time)?;
+        self.steady_time += outputs[0].first().map_or(0, Vec::len) as u64;
+        self.idle();
+        Ok(second)
     }
 
     /// Processes a block whose inputs are announced as constant; they must be.

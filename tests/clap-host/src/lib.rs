@@ -4,8 +4,7 @@
 //! - [`soak`]: many instances for a long time, compared hop by hop with an offline render.
 //! - [`signal`]: what they hear.
 
-use std::ffi::CString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, bail};
@@ -18,14 +17,16 @@ use clack_extensions::render::{PluginRender, RenderMode};
 use clack_extensions::state::PluginState;
 use clack_extensions::tail::{PluginTail, TailLength};
 use clack_host::events::event_types::ParamValueEvent;
-use clack_host::factory::plugin::PluginFactory;
 pub use clack_host::prelude::ProcessStatus;
 use clack_host::prelude::*;
 
 mod contract;
+mod file;
 mod panel;
 pub mod signal;
 pub mod soak;
+
+pub use file::PluginFile;
 
 /// The library that cargo built beside the running test, or the plugin that `TACET_CLAP` names.
 ///
@@ -79,49 +80,6 @@ impl HostHandlers for Handlers {
 
     fn declare_extensions(builder: &mut HostExtensions<'_, Self>, _shared: &Self::Shared<'_>) {
         builder.register::<HostGui>().register::<HostLatency>();
-    }
-}
-
-/// A loaded plugin file.
-pub struct PluginFile {
-    entry: PluginEntry,
-    id: CString,
-    /// The plugin's name.
-    pub name: String,
-}
-
-impl PluginFile {
-    /// Loads a plugin file; its first plugin is used.
-    ///
-    /// # Errors
-    /// The file cannot be loaded or holds no plugin.
-    pub fn load(path: &Path) -> Result<Self> {
-        // SAFETY: running the file's code is what is asked for; it is one that this workspace has built.
-        let entry = unsafe { PluginEntry::load(path) }.with_context(|| path.display().to_string())?;
-        let factory: PluginFactory<'_> = entry.get_factory().context("the file has no plugin factory")?;
-        let descriptor = factory.plugin_descriptors().next().context("the file holds no plugin")?;
-        let id = descriptor.id().context("the plugin has no identifier")?.to_owned();
-        let name = descriptor.name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok(Self { entry, id, name })
-    }
-
-    /// Creates an instance.
-    ///
-    /// # Errors
-    /// The plugin refuses.
-    pub fn create(&self) -> Result<Instance> {
-        let info = HostInfo::new("tacet-clap-host", "Tacet contributors", "", env!("CARGO_PKG_VERSION"))?;
-        let plugin = PluginInstance::<Handlers>::new(
-            |()| Requests::default(),
-            |_| MainThread,
-            &self.entry,
-            &self.id,
-            &info,
-        )?;
-        let mut instance =
-            Instance { plugin, audio: None, params: Vec::new(), n_channels: 2, steady_time: 0 };
-        instance.params = instance.read_params();
-        Ok(instance)
     }
 }
 

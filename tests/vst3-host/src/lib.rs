@@ -12,9 +12,9 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail, ensure};
 use libloading::Library;
 use vst3::Steinberg::Vst::{
-    AudioBusBuffers, AudioBusBuffers__type0, IAudioProcessor, IAudioProcessorTrait, IComponent,
-    IComponentHandler, IComponentTrait, IEditController, IEditControllerTrait, IParameterChanges, IUnitInfo,
-    IUnitInfoTrait, MediaTypes_, ParameterInfo, ProcessData, ProcessModes_, ProcessSetup,
+    AudioBusBuffers, AudioBusBuffers__type0, BusDirections_, IAudioProcessor, IAudioProcessorTrait,
+    IComponent, IComponentHandler, IComponentTrait, IEditController, IEditControllerTrait, IParameterChanges,
+    IUnitInfo, IUnitInfoTrait, MediaTypes_, ParameterInfo, ProcessData, ProcessModes_, ProcessSetup,
     SymbolicSampleSizes_, UnitInfo,
 };
 use vst3::Steinberg::{
@@ -72,6 +72,14 @@ impl PluginFile {
     /// # Errors
     /// It cannot be loaded or holds no plugin.
     pub fn load(path: &Path) -> Result<Self> {
+        Self::load_nth(path, 0)
+    }
+
+    /// Loads a bundle, or a library; the class of this index is used.
+    ///
+    /// # Errors
+    /// It cannot be loaded or holds no such class.
+    pub fn load_nth(path: &Path, index: int32) -> Result<Self> {
         let binary = binary(path)?;
         // SAFETY: running the file's code is what is asked for; it is one that this workspace has built, and its functions
         // are those of VST3.
@@ -82,14 +90,14 @@ impl PluginFile {
             let get =
                 library.get::<unsafe extern "system" fn() -> *mut IPluginFactory>(b"GetPluginFactory\0")?;
             let factory = ComPtr::from_raw(get()).context("there is no factory")?;
-            ensure!(factory.countClasses() > 0, "the factory is empty");
+            ensure!(factory.countClasses() > index, "the factory has no such class");
             let mut made_by: PFactoryInfo = std::mem::zeroed();
             ok(factory.getFactoryInfo(&mut made_by), "the factory")?;
             let mut class: PClassInfo = std::mem::zeroed();
-            ok(factory.getClassInfo(0, &mut class), "the class")?;
+            ok(factory.getClassInfo(index, &mut class), "the class")?;
             let mut more: PClassInfo2 = std::mem::zeroed();
             if let Some(factory) = factory.cast::<IPluginFactory2>() {
-                ok(factory.getClassInfo2(0, &mut more), "the class")?;
+                ok(factory.getClassInfo2(index, &mut more), "the class")?;
             }
             Ok(Self {
                 class: class.cid,
@@ -125,7 +133,17 @@ impl PluginFile {
         let controller = component.cast().context("it has no controller")?;
         // SAFETY: the object lives.
         ok(unsafe { component.initialize(ptr::null_mut()) }, "initialising")?;
-        Ok(Plugin { component, processor, controller, handler: None, n_channels: [2, 2] })
+        // SAFETY: the object lives.
+        let n_outputs =
+            unsafe { component.getBusCount(MediaTypes_::kAudio as int32, BusDirections_::kOutput as int32) };
+        Ok(Plugin {
+            component,
+            processor,
+            controller,
+            handler: None,
+            n_channels: [2, 2],
+            n_outputs: n_outputs as usize,
+        })
     }
 }
 
@@ -163,6 +181,7 @@ pub struct Plugin {
     controller: ComPtr<IEditController>,
     handler: Option<ComWrapper<Handler>>,
     n_channels: [usize; 2],
+    n_outputs: usize,
 }
 
 /// The audio thread's part of an instance.
@@ -170,6 +189,9 @@ pub struct AudioThread {
     processor: ComPtr<IAudioProcessor>,
     n_channels: [usize; 2],
 }
+
+/// One output's channels.
+type Channels = Vec<Vec<f32>>;
 
 // SAFETY: VST3 hosts call the processor on a thread of its own.
 unsafe impl Send for AudioThread {}
@@ -182,17 +204,32 @@ impl AudioThread {
     ///
     /// # Errors
     /// The plugin refuses.
-    pub fn process(&self, input: &[Vec<f32>], points: &[Point]) -> Result<(Vec<Vec<f32>>, u64)> {
+    pub fn process(&self, input: &[Vec<f32>], points: &[Point]) -> Result<(Channels, u64)> {
+        let ([output], silence) = self.process_outputs(input, points)?;
+        Ok((output, silence[0]))
+    }
+
+    /// As [`Self::process`], with `N` outputs of equally many channels.
+    ///
+    /// # Errors
+    /// The plugin refuses.
+    pub fn process_outputs<const N: usize>(
+        &self,
+        input: &[Vec<f32>],
+        points: &[Point],
+    ) -> Result<([Channels; N], [u64; N])> {
         let n_samples = input.first().map_or(0, Vec::len);
         let mut input = input.to_vec();
-        let mut output = vec![vec![f32::NAN; n_samples]; self.n_channels[1]];
-        let mut pointers = [&mut input, &mut output]
-            .map(|bus| bus.iter_mut().map(|channel| channel.as_mut_ptr()).collect::<Vec<_>>());
-        let [mut in_bus, mut out_bus] = pointers.each_mut().map(|pointers| AudioBusBuffers {
+        let mut outputs = [(); N].map(|()| vec![vec![f32::NAN; n_samples]; self.n_channels[1]]);
+        let pointers =
+            |bus: &mut Channels| bus.iter_mut().map(|channel| channel.as_mut_ptr()).collect::<Vec<_>>();
+        let bus = |pointers: &mut Vec<*mut f32>| AudioBusBuffers {
             numChannels: pointers.len() as int32,
             silenceFlags: 0,
             __field0: AudioBusBuffers__type0 { channelBuffers32: pointers.as_mut_ptr() },
-        });
+        };
+        let (mut in_pointers, mut out_pointers) = (pointers(&mut input), outputs.each_mut().map(pointers));
+        let (mut in_bus, mut out_buses) = (bus(&mut in_pointers), out_pointers.each_mut().map(bus));
         let changes = ComWrapper::new(Changes::new(points));
         let changes = changes.to_com_ptr::<IParameterChanges>().context("changes")?;
         let mut data = ProcessData {
@@ -200,9 +237,9 @@ impl AudioThread {
             symbolicSampleSize: SymbolicSampleSizes_::kSample32 as int32,
             numSamples: n_samples as int32,
             numInputs: 1,
-            numOutputs: 1,
+            numOutputs: N as int32,
             inputs: &mut in_bus,
-            outputs: &mut out_bus,
+            outputs: out_buses.as_mut_ptr(),
             inputParameterChanges: changes.as_ptr(),
             outputParameterChanges: ptr::null_mut(),
             inputEvents: ptr::null_mut(),
@@ -211,7 +248,7 @@ impl AudioThread {
         };
         // SAFETY: every pointer is of something that lives until the call returns.
         ok(unsafe { self.processor.process(&mut data) }, "processing")?;
-        Ok((output, out_bus.silenceFlags))
+        Ok((outputs, out_buses.map(|bus| bus.silenceFlags)))
     }
 
     /// Says whether audio is called for.
@@ -247,9 +284,12 @@ impl Plugin {
 
     /// Asks for a number of channels of input and output. Whether the plugin has that.
     pub fn set_channels(&mut self, n_channels: [usize; 2]) -> bool {
-        let [mut input, mut output] = n_channels.map(|n| if n == 1 { 1u64 << 19 } else { (1 << n) - 1 });
-        // SAFETY: there is one of each.
-        let result = unsafe { self.processor.setBusArrangements(&mut input, 1, &mut output, 1) };
+        let [mut input, output] = n_channels.map(|n| if n == 1 { 1u64 << 19 } else { (1 << n) - 1 });
+        let mut outputs = vec![output; self.n_outputs];
+        // SAFETY: there are as many as said.
+        let result = unsafe {
+            self.processor.setBusArrangements(&mut input, 1, outputs.as_mut_ptr(), outputs.len() as int32)
+        };
         if result == kResultOk {
             self.n_channels = n_channels;
         }

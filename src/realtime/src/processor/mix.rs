@@ -49,11 +49,13 @@ impl Ramp {
     }
 }
 
-/// The weights of the signals at one sample: `out = wet_gain * wet + dry_gain * dry`.
+/// The weights of the signals at one sample: `out = wet * wet_signal + dry * dry_signal`, and in the second output
+/// `removed * (dry_signal - wet_signal)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Weights {
     wet: f32,
     dry: f32,
+    removed: f32,
 }
 
 /// Blends the denoised signal and the delayed input.
@@ -130,7 +132,11 @@ impl Output {
                 dry += denoised * ambience;
             }
             let active = gain * (1.0 - bypass);
-            self.weights.push(Weights { wet: wet * active, dry: dry * active + bypass * matched });
+            self.weights.push(Weights {
+                wet: wet * active,
+                dry: dry * active + bypass * matched,
+                removed: mix * active,
+            });
         }
     }
 
@@ -146,6 +152,14 @@ impl Output {
         for ((wet, dry), weights) in wet.iter_mut().zip(dry).zip(&self.weights) {
             // Samples near the largest number there is overflow under gain; what leaves is a number all the same.
             *wet = (*wet * weights.wet + *dry * weights.dry).clamp(f32::MIN, f32::MAX);
+        }
+    }
+
+    /// Writes to the second output what was removed from one channel: nothing in bypass.
+    pub fn blend_removed(&self, removed: &mut [f32], wet: &[f32], dry: &[f32]) {
+        let signals = removed.iter_mut().zip(wet).zip(dry);
+        for (((removed, wet), dry), weights) in signals.zip(&self.weights) {
+            *removed = ((dry - wet) * weights.removed).clamp(f32::MIN, f32::MAX);
         }
     }
 
