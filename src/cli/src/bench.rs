@@ -13,6 +13,7 @@ use serde::Serialize;
 use tacet_realtime::device::{self, Device, Facts};
 use tacet_realtime::lab::HOP_US;
 
+use super::model;
 use measure::{Measured, Throughput};
 
 /// Measures every device: upload, compute and download of a hop, at the pace of real audio and back to back, for several
@@ -22,6 +23,11 @@ pub struct Args {
     /// Devices to measure: native, cpu, mps, cuda, cuda:N [default: all available]
     #[arg(long, value_name = "DEVICE", value_delimiter = ',')]
     pub device: Vec<Device>,
+
+    /// DeepFilterNet3 (embedded), DeepFilterNet3_ll, or the path of an archive or a converted model
+    /// [default: $TACET_MODEL, else the embedded one]
+    #[arg(long, value_name = "NAME|PATH")]
+    pub model: Option<String>,
 
     /// Mono streams in one step
     #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1, 2, 8, 32])]
@@ -90,7 +96,7 @@ pub fn run(args: &Args) -> Result<bool> {
     if let Some(path) = &args.plot {
         super::refuse_other_format("--plot", path, &["png", "svg"])?;
     }
-    let model = tacet_realtime::weights::embedded()?;
+    let model = model::find(model::choice(args.model.as_deref()).as_deref())?;
     let facts = Facts::gather();
     let assessed = device::list(&facts, None);
     let mut report = Report {

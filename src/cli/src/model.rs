@@ -37,18 +37,32 @@ impl LoadedModel {
     /// # Errors
     /// The name means nothing, the low-latency model is not installed, or the file is no model; with the next step.
     pub fn load(choice: Option<&str>) -> Result<Self> {
-        let (model, fallback_name) = match choice {
-            None => (weights::embedded()?, "embedded"),
-            Some(name) => {
-                match ModelKind::ALL.into_iter().find(|kind| kind.id().eq_ignore_ascii_case(name)) {
-                    Some(kind) => (published(kind)?, kind.id()),
-                    None => (from_path(name)?, name),
-                }
-            }
+        let model = find(choice)?;
+        let name = match (model.official(), choice) {
+            (Some(kind), _) => kind.id(),
+            (None, Some(choice)) => choice,
+            (None, None) => "embedded",
         };
-        let name = model.official().map_or_else(|| fallback_name.to_owned(), |kind| kind.id().to_owned());
+        let name = name.to_owned();
         let packed = NativeModel::new(&model)?;
         Ok(Self { name, model, packed })
+    }
+}
+
+/// The model that the option names, else that of `TACET_MODEL`.
+pub fn choice(option: Option<&str>) -> Option<String> {
+    option.map(str::to_owned).or_else(|| std::env::var("TACET_MODEL").ok()).filter(|name| !name.is_empty())
+}
+
+/// The named model, `None` being the embedded one.
+///
+/// # Errors
+/// As [`LoadedModel::load`].
+pub fn find(choice: Option<&str>) -> Result<Model> {
+    let Some(name) = choice else { return Ok(weights::embedded()?) };
+    match ModelKind::ALL.into_iter().find(|kind| kind.id().eq_ignore_ascii_case(name)) {
+        Some(kind) => published(kind),
+        None => from_path(name),
     }
 }
 
