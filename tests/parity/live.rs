@@ -2,7 +2,7 @@
 
 use tacet_realtime::engine::Thresholds;
 use tacet_realtime::engine::native::Precision;
-use tacet_realtime::model::{HOP, LSNR_MAX_DB, LSNR_MIN_DB, ModelKind};
+use tacet_realtime::model::{HOP, LSNR_MAX_DB, LSNR_MIN_DB, Model, ModelKind};
 
 use super::{
     MAX_LSNR_DIFFERENCE_16_BIT_DB, MIN_SNR_16_BIT_DB, check_audio, check_lsnr, compare_audio, compare_lsnr,
@@ -86,6 +86,22 @@ fn sixteen_bit_weights_stay_close_to_the_official_runtime() {
         );
         assert!(snr_db >= MIN_SNR_16_BIT_DB, "{}: SNR {snr_db:.1} dB", signal.name);
         assert!(lsnr_off_db <= MAX_LSNR_DIFFERENCE_16_BIT_DB, "{}: {lsnr_off_db} dB", signal.name);
+    }
+}
+
+/// The low-latency model as it is installed, against its exact weights.
+#[test]
+fn an_installed_low_latency_model_stays_close_to_the_exact_one() {
+    let Some(exact) = model(ModelKind::DeepFilterNet3Ll) else { return };
+    let installed = Model::from_bytes(&exact.to_rounded_safetensors().unwrap()).unwrap();
+    for signal in signals::all() {
+        let [expected, got] = [&exact, &installed].map(|model| {
+            let settings = settings(Thresholds::default(), 100.0, 0.0);
+            denoise(&mut denoiser(model, 1, settings), &[&signal.samples]).0.remove(0)
+        });
+        let (snr_db, largest) = compare_audio(&expected, &got);
+        println!("installed, {}: SNR {snr_db:.1} dB, largest difference {largest:.1e}", signal.name);
+        assert!(snr_db >= MIN_SNR_16_BIT_DB, "{}: SNR {snr_db:.1} dB", signal.name);
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use tacet_model::ModelKind;
+use tacet_model::{Model, ModelKind};
 use tacet_torch_pack::locate::BUNDLED_MODELS_DIR;
 
 mod format;
@@ -148,15 +148,16 @@ pub fn build(workspace: &Workspace, options: &Options) -> Result<Vec<PathBuf>> {
     Ok(made)
 }
 
-/// Puts the low-latency model beside the bundles, in one folder for all formats. Everything else works without it: where it
-/// cannot be fetched this says so.
+/// Puts the low-latency model beside the bundles, in one folder for all formats, with its large matrices rounded to 16
+/// bits. Everything else works without it: where it cannot be fetched this says so.
 fn place_low_latency_model(workspace: &Workspace, destination: &Path) -> Option<PathBuf> {
     let dir = destination.join(BUNDLED_MODELS_DIR);
     let place = || -> Result<()> {
         setup::models::provide(workspace, ModelKind::DeepFilterNet3Ll)?;
         fs::create_dir_all(&dir)?;
         let file = ModelKind::DeepFilterNet3Ll.safetensors_file();
-        fs::copy(workspace.model_dir().join(file), dir.join(file))?;
+        let model = Model::from_file(&workspace.model_dir().join(file))?;
+        fs::write(dir.join(file), model.to_rounded_safetensors()?)?;
         Ok(())
     };
     match place() {

@@ -1,4 +1,7 @@
 //! The converted model: a safetensors file whose metadata holds the configuration and a checksum per tensor.
+//!
+//! Weights are stored exactly, or the large matrices as 16-bit integers with a scale per row, in half the space. Read,
+//! they are floats again.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -25,16 +28,40 @@ const CRC_SECTION: &str = "crc32";
 /// Start of the last line, the CRC-32 of the text before it.
 const TEXT_CRC: &str = "metadata = ";
 
-pub(crate) fn write(model: &Model) -> Result<Vec<u8>, ModelError> {
+/// Follows the name of a matrix in that of its scales.
+const SCALES_SUFFIX: &str = ".scales";
+/// Matrices of at least so many values are stored as 16-bit integers, where that is wanted.
+const MIN_ROUNDED: usize = 512;
+
+/// How the large matrices are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// As they are.
+    Exact,
+    /// As 16-bit integers with a scale per row: the largest weight of a row is exact, the others are off by at most 1/65534
+    /// of it.
+    Rounded,
+}
+
+pub(crate) fn write(model: &Model, storage: Storage) -> Result<Vec<u8>, ModelError> {
+    let mut tensors = Vec::new();
+    for (name, tensor) in model.tensors() {
+        if storage == Storage::Rounded && is_large_matrix(tensor) {
+            let (integers, scales) = rounded(tensor);
+            tensors.push((name.to_owned(), integers));
+            tensors.push((format!("{name}{SCALES_SUFFIX}"), scales));
+        } else {
+            tensors.push((name.to_owned(), Stored::floats(tensor.shape.clone(), &tensor.data)));
+        }
+    }
     let mut text = model.config.to_ini();
     text += &format!("\n[{SOURCE_SECTION}]\n{SHA256_KEY} = {}\n\n[{CRC_SECTION}]\n", model.source_sha256());
-    for (name, tensor) in model.tensors() {
-        text += &format!("{name} = {:08x}\n", crc32(&Stored(tensor).data()));
+    for (name, tensor) in &tensors {
+        text += &format!("{name} = {:08x}\n", crc32(&tensor.bytes));
     }
     let text_crc = crc32(text.as_bytes());
     text += &format!("{TEXT_CRC}{text_crc:08x}\n");
     let metadata = HashMap::from([(METADATA_KEY.to_owned(), text)]);
-    let tensors = model.tensors().map(|(name, tensor)| (name, Stored(tensor)));
     safetensors::serialize(tensors, Some(metadata)).map_err(|error| damaged(error.to_string()))
 }
 
@@ -53,12 +80,16 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Model, ModelError> {
 
     let layout = Layout::new(&config);
     let mut tensors = BTreeMap::new();
+    let is_rounded = |name: &str| header.info(name).is_some_and(|info| info.dtype == Dtype::I16);
     for name in header.offset_keys() {
+        if name.strip_suffix(SCALES_SUFFIX).is_some_and(is_rounded) {
+            continue;
+        }
         let (Some(info), Some(expected)) = (header.info(&name), layout.shape(&name)) else {
             return Err(ModelError::UnknownTensor { tensor: name });
         };
-        if info.dtype != Dtype::F32 {
-            return Err(damaged(format!("tensor {name} is of type {:?}, not F32", info.dtype)));
+        if !matches!(info.dtype, Dtype::F32 | Dtype::I16) {
+            return Err(damaged(format!("tensor {name} is of type {:?}, not F32 or I16", info.dtype)));
         }
         // Before the copy, so that a wrong header never allocates.
         if info.shape != expected {
@@ -70,7 +101,19 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Model, ModelError> {
         }
         let stored = &data[info.data_offsets.0..info.data_offsets.1];
         check_crc(&ini, &name, stored)?;
-        tensors.insert(name, Tensor { shape: info.shape.clone(), data: floats(stored) });
+        let values = if info.dtype == Dtype::F32 {
+            floats(stored)
+        } else {
+            let scales = format!("{name}{SCALES_SUFFIX}");
+            let n_rows = info.shape.iter().rev().skip(1).product::<usize>();
+            let found =
+                header.info(&scales).filter(|info| info.dtype == Dtype::F32 && info.shape == [n_rows]);
+            let found = found.ok_or_else(|| damaged(format!("tensor {name} has no scales")))?;
+            let scales_stored = &data[found.data_offsets.0..found.data_offsets.1];
+            check_crc(&ini, &scales, scales_stored)?;
+            unrounded(stored, &floats(scales_stored))
+        };
+        tensors.insert(name, Tensor { shape: info.shape.clone(), data: values });
     }
     Model::new(config, source_sha256, tensors)
 }
@@ -79,6 +122,37 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Model, ModelError> {
 pub(crate) fn floats(bytes: &[u8]) -> Vec<f32> {
     let (values, _) = bytes.as_chunks::<4>();
     values.iter().map(|value| f32::from_le_bytes(*value)).collect()
+}
+
+/// Whether a tensor is one of those that hold nearly all of a model's weights: the recurrent layers' matrices.
+fn is_large_matrix(tensor: &Tensor) -> bool {
+    tensor.shape.len() == 2 && tensor.shape.iter().all(|&n| n >= 8) && tensor.data.len() >= MIN_ROUNDED
+}
+
+/// A matrix as integers, and the scales of its rows.
+fn rounded(tensor: &Tensor) -> (Stored, Stored) {
+    let n_columns = tensor.shape.last().copied().unwrap_or(1).max(1);
+    let rows = || tensor.data.chunks_exact(n_columns);
+    let largest =
+        |row: &[f32]| row.iter().fold(f32::MIN_POSITIVE, |largest, weight| largest.max(weight.abs()));
+    let scales: Vec<f32> = rows().map(|row| largest(row) / f32::from(i16::MAX)).collect();
+    let integers = rows()
+        .zip(&scales)
+        .flat_map(|(row, scale)| row.iter().map(move |weight| (weight / scale).round() as i16));
+    let bytes = integers.flat_map(i16::to_le_bytes).collect();
+    let integers = Stored { dtype: Dtype::I16, shape: tensor.shape.clone(), bytes };
+    (integers, Stored::floats(vec![scales.len()], &scales))
+}
+
+/// The inverse, as far as rounding goes.
+fn unrounded(integers: &[u8], scales: &[f32]) -> Vec<f32> {
+    let (integers, _) = integers.as_chunks::<2>();
+    let rows = integers.chunks_exact((integers.len() / scales.len().max(1)).max(1));
+    let row = |(row, scale): (&[[u8; 2]], &f32)| {
+        let scale = *scale;
+        row.iter().map(move |integer| f32::from(i16::from_le_bytes(*integer)) * scale).collect::<Vec<_>>()
+    };
+    rows.zip(scales).flat_map(row).collect()
 }
 
 fn check_text(text: &str) -> Result<(), ModelError> {
@@ -113,23 +187,34 @@ fn damaged(reason: String) -> ModelError {
 }
 
 /// A tensor as the file stores it: little-endian.
-struct Stored<'a>(&'a Tensor);
+struct Stored {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
 
-impl View for Stored<'_> {
+impl Stored {
+    fn floats(shape: Vec<usize>, values: &[f32]) -> Self {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Self { dtype: Dtype::F32, shape, bytes }
+    }
+}
+
+impl View for Stored {
     fn dtype(&self) -> Dtype {
-        Dtype::F32
+        self.dtype
     }
 
     fn shape(&self) -> &[usize] {
-        &self.0.shape
+        &self.shape
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        self.0.data.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>().into()
+        self.bytes.as_slice().into()
     }
 
     fn data_len(&self) -> usize {
-        size_of_val(self.0.data.as_slice())
+        self.bytes.len()
     }
 }
 
@@ -150,6 +235,46 @@ mod tests {
     }
 
     #[test]
+    fn rounded_matrices_take_half_the_space_and_come_back_within_half_a_step() {
+        let model = small_model();
+        let (exact, rounded) = (model.to_safetensors().unwrap(), model.to_rounded_safetensors().unwrap());
+        let read = Model::from_safetensors(&rounded).unwrap();
+        assert_eq!(read.source_sha256(), model.source_sha256());
+        let mut n_saved = 0;
+        for ((name, tensor), (_, expected)) in read.tensors().zip(model.tensors()) {
+            assert_eq!(tensor.shape, expected.shape);
+            if !is_large_matrix(expected) {
+                assert_eq!(tensor, expected, "{name}");
+                continue;
+            }
+            let n_columns = *tensor.shape.last().unwrap();
+            n_saved += 2 * tensor.data.len() - 4 * tensor.data.len() / n_columns;
+            for (row, expected) in tensor.data.chunks(n_columns).zip(expected.data.chunks(n_columns)) {
+                let largest = expected.iter().fold(0.0f32, |largest, weight| largest.max(weight.abs()));
+                let is_near = |(a, b): (&f32, &f32)| (a - b).abs() <= largest * 1.01 / 65_534.0;
+                assert!(row.iter().zip(expected).all(is_near), "{name}");
+            }
+        }
+        assert!(n_saved > 0, "the small model has a matrix that is large enough");
+        assert!(rounded.len().abs_diff(exact.len() - n_saved) < 4096);
+    }
+
+    #[test]
+    fn scales_that_are_missing_or_altered_are_noticed() {
+        let model = small_model();
+        let bytes = model.to_rounded_safetensors().unwrap();
+        let altered = |from: &str, to: &str| {
+            let at = bytes.windows(from.len()).position(|part| part == from.as_bytes()).unwrap();
+            let mut altered = bytes.clone();
+            altered[at..at + from.len()].copy_from_slice(to.as_bytes());
+            Model::from_safetensors(&altered).unwrap_err().to_string()
+        };
+        // The first name in the header; safetensors itself refuses what its checks find.
+        let error = altered(".scales\":", ".scaled\":");
+        assert!(error.contains("scale"), "{error}");
+    }
+
+    #[test]
     fn an_altered_weight_is_named() {
         let model = small_model();
         let mut bytes = model.to_safetensors().unwrap();
@@ -163,8 +288,8 @@ mod tests {
 
     #[test]
     fn a_file_of_another_program_is_refused() {
-        let tensor = Tensor { shape: vec![2], data: vec![1.0, 2.0] };
-        let bytes = safetensors::serialize([("enc.lsnr_fc.b", Stored(&tensor))], None).unwrap();
+        let tensor = Stored::floats(vec![2], &[1.0, 2.0]);
+        let bytes = safetensors::serialize([("enc.lsnr_fc.b", tensor)], None).unwrap();
         let error = Model::from_safetensors(&bytes).unwrap_err().to_string();
         assert!(error.contains("not written by Tacet"), "{error}");
     }

@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::archive::Archive;
+use crate::container::Storage;
 use crate::kind::sha256_hex;
 use crate::{Config, Layout, ModelError, ModelKind, container, onnx};
 
@@ -97,7 +98,16 @@ impl Model {
     /// # Errors
     /// [`ModelError::Safetensors`] if the header cannot be made.
     pub fn to_safetensors(&self) -> Result<Vec<u8>, ModelError> {
-        container::write(self)
+        container::write(self, Storage::Exact)
+    }
+
+    /// As [`to_safetensors`](Self::to_safetensors), with the large matrices rounded to 16 bits: half the space. Output of
+    /// DeepFilterNet3_ll differs by -86 dB.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn to_rounded_safetensors(&self) -> Result<Vec<u8>, ModelError> {
+        container::write(self, Storage::Rounded)
     }
 
     /// A tensor by canonical name.

@@ -68,14 +68,15 @@ pub fn missing(kind: ModelKind) -> String {
     }
 }
 
-/// Converts an official archive and puts it into `dir`, whole or not at all; gives the file.
+/// Converts an official archive, its large matrices rounded to 16 bits, and puts it into `dir`, whole or not at all;
+/// gives the file.
 ///
 /// # Errors
 /// The bytes are not the official archive, or what the file system says, as text.
 pub fn install(kind: ModelKind, archive: &[u8], dir: &Path) -> Result<PathBuf, InstallError> {
     kind.check_archive(archive)?;
     let file = dir.join(kind.safetensors_file());
-    user_files::write(&file, &Model::from_archive(archive)?.to_safetensors()?)
+    user_files::write(&file, &Model::from_archive(archive)?.to_rounded_safetensors()?)
         .map_err(|source| InstallError::File { path: file.clone(), source })?;
     Ok(file)
 }
