@@ -105,7 +105,8 @@ def scan(plugin):
         [str(scanner)], input=f"CLAP:{plugin}\n", env=environment, capture_output=True, text=True, timeout=60
     )
     found = [line.split("|") for line in done.stdout.split("\n") if line]
-    expected = [["CLAP", "Tacet", "2:2", "0:0", "31:0"], ["CLAP", "Tacet (voice + removed)", "2:4", "0:0", "31:0"]]
+    # It counts the channels of main ports.
+    expected = [["CLAP", name, "2:2", "0:0", "31:0"] for name in ("Tacet", "Tacet (voice + removed)")]
     is_right = done.returncode == 0 and [fields[:5] for fields in found] == expected
     check(is_right, f"qtractor's scan ended with {done.returncode} and found {found}, not {expected}:\n{done.stderr}")
     check(all(fields[6] == str(plugin) and "GUI" in fields[5] for fields in found), f"{found}")
