@@ -6,7 +6,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use tacet_model::{Model, ModelKind};
@@ -16,7 +15,8 @@ mod format;
 pub mod layout;
 pub mod names;
 pub mod pack;
-mod plist;
+pub(crate) mod plist;
+pub(crate) mod sign;
 
 use layout::{Bundle, Platform, System};
 use names::Names;
@@ -224,20 +224,8 @@ fn assemble(bundle: &Bundle, built: &Path, destination: &Path, torch: Option<&Pa
     if let Some(torch) = torch {
         torch.place(&destination.join(pack::inside(bundle)))?;
     }
-    sign(&root)?;
+    sign::sign(&root, sign::entitlements(bundle.format))?;
     Ok(root)
-}
-
-/// On macOS signs a bundle or a library ad hoc: Apple Silicon runs nothing unsigned, and a copy has broken the linker's
-/// signature of a bundle.
-fn sign(path: &Path) -> Result<()> {
-    if cfg!(target_os = "macos") {
-        let mut sign = Command::new("codesign");
-        sign.args(["--force", "--sign", "-"]).arg(path);
-        let name = path.file_name().unwrap_or_default().display();
-        shell::run_quietly(&format!("Signing {name}"), &mut sign)?;
-    }
-    Ok(())
 }
 
 /// Refuses a plugin that has grown beyond [`MAX_PLUGIN_BYTES`].
@@ -295,6 +283,41 @@ mod tests {
         assert_eq!(fs::read(root.join("Contents/x/A.so")).unwrap(), b"new");
         assert_eq!(fs::read(root.join("Contents/note")).unwrap(), b"text");
         assert!(!root.join("Contents/stale").exists());
+    }
+
+    /// The texts of a property list's keys.
+    fn keys(list: &str) -> Vec<&str> {
+        list.split("<key>").skip(1).filter_map(|rest| rest.split("</key>").next()).collect()
+    }
+
+    #[test]
+    #[cfg(not(target_os = "macos"))]
+    fn on_macos_the_standalone_alone_asks_for_the_microphone_and_programs_load_what_others_signed() {
+        const LIBRARIES: &str = "com.apple.security.cs.disable-library-validation";
+        let dir = tempfile::tempdir().unwrap();
+        let (built, destination) = (dir.path().join("built"), dir.path().join("bundled"));
+        fs::create_dir(&built).unwrap();
+        let platform = Platform::of_target("aarch64-apple-darwin").unwrap();
+        for bundle in layout::bundles(platform, &layout::names()) {
+            fs::write(built.join(&bundle.product), "binary").unwrap();
+            let root = assemble(&bundle, &built, &destination, None).unwrap();
+            let rights = sign::entitlements(bundle.format).map(|path| fs::read_to_string(path).unwrap());
+            let expected: &[&str] = match bundle.format {
+                layout::Format::Standalone => &["com.apple.security.device.audio-input", LIBRARIES],
+                layout::Format::Program => &[LIBRARIES],
+                _ => &[],
+            };
+            assert_eq!(rights.as_deref().map(keys).unwrap_or_default(), expected, "{root:?}");
+            let Ok(info) = fs::read_to_string(root.join("Contents/Info.plist")) else {
+                assert_eq!(bundle.format, layout::Format::Program);
+                continue;
+            };
+            let asks = info.split("<key>NSMicrophoneUsageDescription</key><string>").nth(1);
+            assert_eq!(asks.is_some(), bundle.format == layout::Format::Standalone, "{root:?}");
+            assert!(asks.is_none_or(|text| text.starts_with("Tacet")), "{info}");
+            assert!(keys(&info).contains(&"LSMinimumSystemVersion"));
+            assert_eq!(fs::read(root.join("Contents/PkgInfo")).unwrap().len(), 8);
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tacet_torch_pack::manifest::{Manifest, lib_dir};
 use tacet_torch_pack::platform::Platform as Torch;
 
 use super::layout::{Bundle, Format, Platform, System};
-use super::{remove, sign};
+use super::{remove, sign::sign};
 
 /// The part of libtorch that comes with the bundles.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ impl Part {
             for file in manifest.files.iter().filter(|file| is_wanted(&file.name)) {
                 let library = lib.join(&file.name);
                 fs::copy(lib_dir(&self.pack).join(&file.name), &library)?;
-                sign(&library)?;
+                sign(&library, None)?;
             }
             if !self.is_backend_alone {
                 fs::create_dir_all(dest)?;

@@ -6,7 +6,7 @@ use super::names::Names;
 /// Why the standalone listens; macOS asks the user with this text.
 const MICROPHONE_USE: &str = "Tacet removes noise from what the microphone hears.";
 /// Oldest macOS that Rust supports on both processors.
-const MINIMUM_MACOS: &str = "11.0";
+pub(crate) const MINIMUM_MACOS: &str = "11.0";
 /// clap-wrapper's export for the first plugin of the library.
 const AU_FACTORY: &str = "GetPluginFactoryAUV2_0";
 
