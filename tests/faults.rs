@@ -3,14 +3,11 @@
 //! engines.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tacet::device::Device;
-use tacet::engine::torch::TorchDevice;
 use tacet::inference::services::Services;
 use tacet::inference::signal::WorkSignal;
 use tacet::inference::slot_manager::{SlotManager, SlotState};
@@ -22,6 +19,7 @@ use tacet::processor::resample::Plan;
 use tacet::processor::{Processor, Setup};
 use tacet::slot::SlotId;
 use tacet_clap_host::{Instance, PluginFile, library_under_test};
+use tacet_torch_pack::replace;
 
 /// Memory, threads and files are counted for the whole process: one test at a time.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -138,8 +136,52 @@ fn two_versions_of_the_plugin_live_in_one_process() {
     eprintln!("| two versions in one process, one unloaded | 0 | 0 ms, bit-identical | none |");
 }
 
-/// libtorch's CPU engine.
-const TORCH: Device = Device::Torch(TorchDevice::Cpu);
+/// As an installer does it, who knows nothing of the host. Where Windows refuses, everything is what it was.
+#[test]
+fn the_plugin_is_replaced_and_removed_while_it_plays() {
+    let _alone = alone();
+    let dir = tempfile::tempdir().unwrap();
+    let bundle = |name: &str| {
+        let folder = dir.path().join(name).join("Contents");
+        fs::create_dir_all(&folder).unwrap();
+        let binary = folder.join("Tacet.plugin");
+        fs::copy(library_under_test(), &binary).unwrap();
+        fs::write(folder.join("text"), name).unwrap();
+        binary
+    };
+    let file = PluginFile::load(&bundle("installed")).unwrap();
+    let input = noise(60 * HOP);
+    let expected = active(&file).render(std::slice::from_ref(&input), &[HOP]).unwrap().remove(0);
+
+    bundle("new");
+    let installed = dir.path().join("installed");
+    let is_whole =
+        || installed.join("Contents/text").is_file() && installed.join("Contents/Tacet.plugin").is_file();
+    let mut instance = active(&file);
+    let mut output = Vec::new();
+    let mut done = Vec::new();
+    for (n_hop, portion) in input.chunks(HOP).enumerate() {
+        match n_hop {
+            20 => {
+                done.push(replace::replace(&dir.path().join("new"), &installed).is_ok());
+                assert!(is_whole());
+            }
+            40 => {
+                done.push(replace::remove(&installed).is_ok());
+                assert!(is_whole() || !installed.exists());
+            }
+            _ => {}
+        }
+        let mut block = [portion.to_vec()];
+        instance.process(&mut block, &[]).unwrap();
+        output.append(&mut block[0]);
+    }
+    assert!(output == expected, "it plays something else");
+    assert!(cfg!(windows) || done == [true; 2], "{done:?}");
+    drop((instance, file));
+    replace::sweep(dir.path());
+    eprintln!("| the plugin replaced and removed while it plays | 0 | 0 ms, bit-identical | none |");
+}
 
 /// A processor on one device, which is heard.
 struct Playing {
@@ -209,87 +251,99 @@ fn a_soak_loses_nothing() {
     assert_eq!(n_lost, 0);
 }
 
-/// The pack that `TACET_TORCH_DIR` names, linked to a place of its own; none where there is no pack.
-fn pack(dir: &Path) -> Option<PathBuf> {
-    let source = PathBuf::from(std::env::var_os("TACET_TORCH_DIR")?);
-    if !source.join("pack.json").is_file() {
-        return None;
-    }
-    let copy = dir.join("pack");
-    fs::create_dir_all(copy.join("lib")).unwrap();
-    fs::copy(source.join("pack.json"), copy.join("pack.json")).unwrap();
-    for entry in fs::read_dir(source.join("lib")).unwrap() {
-        let entry = entry.unwrap();
-        let place = copy.join("lib").join(entry.file_name());
-        if fs::hard_link(entry.path(), &place).is_err() {
-            fs::copy(entry.path(), &place).unwrap();
+/// The torch pack while its libraries run. Windows neither swaps nor deletes them.
+#[cfg(unix)]
+mod torch_pack {
+    use std::path::{Path, PathBuf};
+    use std::process::Command;
+
+    use tacet::engine::torch::TorchDevice;
+
+    use super::*;
+
+    /// libtorch's CPU engine.
+    const TORCH: Device = Device::Torch(TorchDevice::Cpu);
+
+    /// The pack that `TACET_TORCH_DIR` names, linked to a place of its own; none where there is no pack.
+    fn pack(dir: &Path) -> Option<PathBuf> {
+        let source = PathBuf::from(std::env::var_os("TACET_TORCH_DIR")?);
+        if !source.join("pack.json").is_file() {
+            return None;
         }
-    }
-    Some(copy)
-}
-
-/// Says in the child process what is to happen to its pack.
-const ACT_VARIABLE: &str = "TACET_FAULT";
-
-/// Runs this test's other half in a process whose pack is at `pack`.
-fn run_child(act: &str, pack: &Path) {
-    let status = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "the_torch_pack_goes_away_while_it_runs", "--nocapture"])
-        .env("TACET_TORCH_DIR", pack)
-        .env(ACT_VARIABLE, act)
-        .status()
-        .unwrap();
-    assert!(status.success(), "{act}: {status}");
-}
-
-#[cfg(unix)]
-#[test]
-fn the_torch_pack_goes_away_while_it_runs() {
-    if let Ok(act) = std::env::var(ACT_VARIABLE) {
-        return lose_the_pack(&act);
-    }
-    let _alone = alone();
-    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let Some(pack) = pack(dir.path()) else {
-        assert!(std::env::var_os("TACET_REQUIRE_TORCH").is_none(), "no runtime pack");
-        eprintln!("skipped: no runtime pack");
-        return;
-    };
-    run_child("swapped", &pack);
-    // The file there is no longer the one that was installed: nobody opens it.
-    run_child("refused", &pack);
-    fs::remove_dir_all(&pack).unwrap();
-    let pack = self::pack(dir.path()).unwrap();
-    run_child("deleted", &pack);
-    run_child("refused", &pack);
-}
-
-/// The child: plays on libtorch, loses the pack, plays on.
-#[cfg(unix)]
-fn lose_the_pack(act: &str) {
-    let pack = PathBuf::from(std::env::var_os("TACET_TORCH_DIR").unwrap());
-    if act == "refused" {
-        let error = tacet::engine::torch::TorchBackend::open().unwrap_err().to_string();
-        return assert!(error.contains("tacet torch install"), "{error}");
-    }
-    let mut torch = Playing::new(TORCH);
-    torch.play(50, true);
-    let before = torch.n_lost();
-    match act {
-        "swapped" => {
-            for entry in fs::read_dir(pack.join("lib")).unwrap() {
-                // As an installer does it: written beside, then moved over.
-                let path = entry.unwrap().path();
-                let new = path.with_extension("new");
-                fs::write(&new, b"another version").unwrap();
-                fs::rename(&new, &path).unwrap();
+        let copy = dir.join("pack");
+        fs::create_dir_all(copy.join("lib")).unwrap();
+        fs::copy(source.join("pack.json"), copy.join("pack.json")).unwrap();
+        for entry in fs::read_dir(source.join("lib")).unwrap() {
+            let entry = entry.unwrap();
+            let place = copy.join("lib").join(entry.file_name());
+            if fs::hard_link(entry.path(), &place).is_err() {
+                fs::copy(entry.path(), &place).unwrap();
             }
         }
-        _ => fs::remove_dir_all(&pack).unwrap(),
+        Some(copy)
     }
-    torch.play(100, true);
-    let n_lost = torch.n_lost() - before;
-    assert_eq!(torch.slot_manager.state(SlotId::A), SlotState::Live(TORCH));
-    assert_eq!(n_lost, 0);
-    eprintln!("| torch libraries {act} while they run | {n_lost} | 0 ms | none |");
+
+    /// Says in the child process what is to happen to its pack.
+    const ACT_VARIABLE: &str = "TACET_FAULT";
+
+    /// Runs this test's other half in a process whose pack is at `pack`.
+    fn run_child(act: &str, pack: &Path) {
+        let status = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "torch_pack::the_torch_pack_goes_away_while_it_runs", "--nocapture"])
+            .env("TACET_TORCH_DIR", pack)
+            .env(ACT_VARIABLE, act)
+            .status()
+            .unwrap();
+        assert!(status.success(), "{act}: {status}");
+    }
+
+    #[test]
+    fn the_torch_pack_goes_away_while_it_runs() {
+        if let Ok(act) = std::env::var(ACT_VARIABLE) {
+            return lose_the_pack(&act);
+        }
+        let _alone = alone();
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let Some(pack) = pack(dir.path()) else {
+            assert!(std::env::var_os("TACET_REQUIRE_TORCH").is_none(), "no runtime pack");
+            eprintln!("skipped: no runtime pack");
+            return;
+        };
+        run_child("swapped", &pack);
+        // The file there is no longer the one that was installed: nobody opens it.
+        run_child("refused", &pack);
+        fs::remove_dir_all(&pack).unwrap();
+        let pack = self::pack(dir.path()).unwrap();
+        run_child("deleted", &pack);
+        run_child("refused", &pack);
+    }
+
+    /// The child: plays on libtorch, loses the pack, plays on.
+    fn lose_the_pack(act: &str) {
+        let pack = PathBuf::from(std::env::var_os("TACET_TORCH_DIR").unwrap());
+        if act == "refused" {
+            let error = tacet::engine::torch::TorchBackend::open().unwrap_err().to_string();
+            return assert!(error.contains("tacet torch install"), "{error}");
+        }
+        let mut torch = Playing::new(TORCH);
+        torch.play(50, true);
+        let before = torch.n_lost();
+        match act {
+            "swapped" => {
+                for entry in fs::read_dir(pack.join("lib")).unwrap() {
+                    // As an installer does it: written beside, then moved over.
+                    let path = entry.unwrap().path();
+                    let new = path.with_extension("new");
+                    fs::write(&new, b"another version").unwrap();
+                    fs::rename(&new, &path).unwrap();
+                }
+            }
+            _ => fs::remove_dir_all(&pack).unwrap(),
+        }
+        torch.play(100, true);
+        let n_lost = torch.n_lost() - before;
+        assert_eq!(torch.slot_manager.state(SlotId::A), SlotState::Live(TORCH));
+        assert_eq!(n_lost, 0);
+        eprintln!("| torch libraries {act} while they run | {n_lost} | 0 ms | none |");
+    }
 }

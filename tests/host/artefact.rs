@@ -32,6 +32,22 @@ fn it_needs_the_systems_libraries_alone() {
     }
 }
 
+/// Libraries of one process find each other's functions: a stray export could take the place of a host's.
+#[test]
+fn it_exports_what_hosts_look_for_and_nothing_else() {
+    let symbols = readelf("--dyn-syms");
+    // number, value, size, type, binding, visibility, section, name
+    let columns = symbols.iter().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let is_export = |columns: &Vec<&str>| columns.len() == 8 && columns[4] != "LOCAL" && columns[6] != "UND";
+    let mut exports: Vec<_> = columns
+        .filter(is_export)
+        .map(|columns| columns[7].to_owned())
+        .filter(|name| name != "Name")
+        .collect();
+    exports.sort();
+    assert_eq!(exports, ["GetPluginFactory", "ModuleEntry", "ModuleExit", "clap_entry"]);
+}
+
 #[test]
 fn it_carries_no_search_path_and_no_executable_stack() {
     assert!(!readelf("--dynamic").iter().any(|line| line.contains("RPATH") || line.contains("RUNPATH")));

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn tacet_live() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tacet-live"));
     // Its settings are not the user's.
-    command.env("XDG_DATA_HOME", std::env::temp_dir().join(format!("tacet-live-{}", std::process::id())));
+    command.env("TACET_DATA_DIR", std::env::temp_dir().join(format!("tacet-live-{}", std::process::id())));
     command
 }
 
@@ -177,7 +177,7 @@ fn without_a_window_it_takes_options_says_how_it_does_and_remembers() {
     let data = tempfile::tempdir().expect("a folder");
     let headless = |arguments: &[&str]| {
         let mut live = tacet_live();
-        live.args(["--headless", "--backend", "dummy"]).args(arguments).env("XDG_DATA_HOME", data.path());
+        live.args(["--headless", "--backend", "dummy"]).args(arguments).env("TACET_DATA_DIR", data.path());
         let mut process =
             Process(live.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("run tacet-live"));
         let mut lines = BufReader::new(process.0.stdout.take().expect("piped")).lines();
@@ -186,7 +186,7 @@ fn without_a_window_it_takes_options_says_how_it_does_and_remembers() {
     };
     assert!(headless(&["--latency", "lowest"]).contains("latency 40.0\u{a0}ms, 0 late"));
     // Its options are remembered.
-    let file = data.path().join("tacet/standalone.json");
+    let file = data.path().join("standalone.json");
     let deadline = Instant::now() + PATIENCE;
     while !std::fs::read_to_string(&file).is_ok_and(|text| text.contains("lowest")) {
         assert!(Instant::now() < deadline, "nothing was remembered");

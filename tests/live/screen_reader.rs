@@ -13,7 +13,7 @@ fn its_controls_are_read_and_turned() {
     let (Some(desktop), Some(screen)) = (Desktop::start(), Screen::start()) else { return };
     let data = tempfile::tempdir().expect("a folder");
     let variables =
-        [("DBUS_SESSION_BUS_ADDRESS", desktop.address.as_ref()), ("XDG_DATA_HOME", data.path().as_os_str())];
+        [("DBUS_SESSION_BUS_ADDRESS", desktop.address.as_ref()), ("TACET_DATA_DIR", data.path().as_os_str())];
     let mut process = open(&screen, &variables);
     let reader = desktop.reader();
     let knob = reader.find("Reduce by at most", || assert!(!process.is_over(), "it ended by itself"));
@@ -27,7 +27,7 @@ fn its_controls_are_read_and_turned() {
         }
     };
     wait("the knob does not turn", &|| reader.value(&knob).now == 24.0);
-    let file = data.path().join("tacet/standalone.json");
+    let file = data.path().join("standalone.json");
     wait("the program does not remember the value", &|| {
         let text = std::fs::read_to_string(&file).unwrap_or_default();
         let remembered: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
@@ -52,7 +52,7 @@ fn a_bus_that_does_not_answer_holds_up_nothing() {
         [format!("unix:path={}", bus.display()), "unix:path=/nowhere".into(), "tcp:host=nowhere".into()]
     {
         let variables =
-            [("DBUS_SESSION_BUS_ADDRESS", address.as_ref()), ("XDG_DATA_HOME", folder.path().as_os_str())];
+            [("DBUS_SESSION_BUS_ADDRESS", address.as_ref()), ("TACET_DATA_DIR", folder.path().as_os_str())];
         opens_serves_and_ends(&screen, &variables, "TERM", Duration::from_secs(1));
     }
 }

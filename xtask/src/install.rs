@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use tacet_model::ModelKind;
 use tacet_torch_pack::locate::{self, BUNDLED_DIR, BUNDLED_MODELS_DIR};
+use tacet_torch_pack::replace;
 
+use crate::bundle;
 use crate::bundle::layout::{self, Format, Platform, System};
 use crate::bundle::names::Names;
-use crate::bundle::{self, remove};
 use crate::setup;
 use crate::torch;
 use crate::workspace::Workspace;
@@ -33,25 +34,28 @@ pub struct Options {
 /// # Errors
 /// The bundles cannot be made, or a folder not be written.
 pub fn install(workspace: &Workspace, options: &Options) -> Result<()> {
-    let targets = targets(workspace, options)?;
     // Beside the bundles, where they are side by side, or inside them; else the per-user pack serves all of them.
     let is_bundled = options.torch && (options.dest.is_some() || cfg!(target_os = "macos"));
     bundle::build(workspace, &bundle::Options { torch: is_bundled, ..bundle::Options::default() })?;
     if options.torch && !is_bundled {
         torch::run(workspace, torch::Options::default())?;
     }
-    for target in &targets {
-        let source = workspace.bundle_dir().join(target.file_name().context("no file name")?);
-        keep_other(target)?;
-        replace(&source, target)?;
+    place(workspace, &workspace.bundle_dir(), options)
+}
+
+/// Copies the bundles in `bundled` to their places.
+fn place(workspace: &Workspace, bundled: &Path, options: &Options) -> Result<()> {
+    for target in targets(workspace, options)? {
+        let source = bundled.join(target.file_name().context("no file name")?);
+        keep_other(&target)?;
+        put(&source, &target)?;
         println!("installed {}", target.display());
     }
     if let Some(target) = model_target(options) {
-        let source =
-            workspace.bundle_dir().join(BUNDLED_MODELS_DIR).join(target.file_name().context("no file name")?);
+        let source = bundled.join(BUNDLED_MODELS_DIR).join(target.file_name().context("no file name")?);
         // If it could not be fetched, `build` has said so.
         if setup::embeds_published_model() && source.is_file() {
-            replace(&source, &target)?;
+            put(&source, &target)?;
             println!("installed {}", target.display());
         }
     }
@@ -75,13 +79,13 @@ fn model_target(options: &Options) -> Option<PathBuf> {
 pub(crate) fn uninstall(workspace: &Workspace, options: &Options) -> Result<()> {
     for target in targets(workspace, options)? {
         if fs::symlink_metadata(&target).is_ok() {
-            remove(&target)?;
+            take(&target)?;
             println!("removed {}", target.display());
             bring_back(&target)?;
         }
     }
     if let Some(model) = model_target(options).filter(|model| model.is_file()) {
-        remove(&model)?;
+        take(&model)?;
         println!("removed {}", model.display());
         // The folder goes with the last model in it.
         let _ = model.parent().map(fs::remove_dir);
@@ -225,22 +229,33 @@ fn bring_back(target: &Path) -> Result<()> {
     }
 }
 
+/// The next step for a bundle that can be neither replaced nor removed.
+const IN_USE: &str = "nothing has changed; close the hosts that have it open, then run this again";
+
 /// Puts a copy in place of what is there, at once: a host that has the old file open keeps it, none sees half of the
 /// new.
-fn replace(source: &Path, target: &Path) -> Result<()> {
+fn put(source: &Path, target: &Path) -> Result<()> {
     let place = || -> Result<()> {
         let dir = target.parent().context("no directory")?;
         fs::create_dir_all(dir)?;
+        replace::sweep(dir);
         let staging = tempfile::Builder::new().prefix(".tacet-install-").tempdir_in(dir)?;
         let staged = staging.path().join("new");
         copy(source, &staged)?;
-        if fs::symlink_metadata(target).is_ok() {
-            fs::rename(target, staging.path().join("old"))?;
-        }
-        fs::rename(&staged, target)?;
+        replace::replace(&staged, target)?;
         Ok(())
     };
-    place().with_context(|| format!("{} cannot be installed", target.display()))
+    place().with_context(|| format!("{} cannot be installed: {IN_USE}", target.display()))
+}
+
+/// Removes what is at `target`, at once.
+fn take(target: &Path) -> Result<()> {
+    if let Some(dir) = target.parent() {
+        replace::sweep(dir);
+    }
+    let removed = replace::remove(target);
+    removed.with_context(|| format!("{} cannot be removed: {IN_USE}", target.display()))?;
+    Ok(())
 }
 
 /// Copies a file, or a directory with everything in it.
@@ -297,6 +312,42 @@ mod tests {
         assert_eq!(left, ["Another.clap"]);
     }
 
+    /// Bundles that a step has made for the system that runs this, under an emulator. Without them, files of their names.
+    const BUNDLES: &str = "TACET_BUNDLES";
+
+    #[test]
+    fn what_was_bundled_is_installed_works_and_is_removed() {
+        let workspace = Workspace::find().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let installed = dir.path().join("with a space");
+        let options = Options { dest: Some(installed.clone()), ..Options::default() };
+        let bundled = std::env::var_os(BUNDLES).map(PathBuf::from);
+        let source = bundled.clone().unwrap_or_else(|| dir.path().join("bundled"));
+        let bundles = layout::bundles(Platform::current().unwrap(), &Names::read(&workspace.root).unwrap());
+        if bundled.is_none() {
+            for bundle in &bundles {
+                let binary = source.join(&bundle.binary);
+                fs::create_dir_all(binary.parent().unwrap()).unwrap();
+                fs::write(binary, "Tacet contributors").unwrap();
+            }
+        }
+        // The second time over what is there.
+        for _ in 0..2 {
+            place(&workspace, &source, &options).unwrap();
+            for bundle in &bundles {
+                let read = |dir: &Path| fs::read(dir.join(&bundle.binary)).unwrap();
+                assert!(read(&installed) == read(&source), "{}", bundle.root.display());
+            }
+        }
+        if bundled.is_some() {
+            let program = installed.join(format!("tacet{}", std::env::consts::EXE_SUFFIX));
+            let output = std::process::Command::new(program).arg("--version").output().unwrap();
+            assert!(String::from_utf8_lossy(&output.stdout).starts_with("tacet "), "{output:?}");
+        }
+        uninstall(&workspace, &options).unwrap();
+        assert_eq!(fs::read_dir(&installed).unwrap().count(), 0);
+    }
+
     #[test]
     fn somebody_elses_ladspa_library_comes_back() {
         let dir = tempfile::tempdir().unwrap();
@@ -306,10 +357,10 @@ mod tests {
         fs::write(&target, "another's").unwrap();
         for _ in 0..2 {
             keep_other(&target).unwrap();
-            replace(&source, &target).unwrap();
+            put(&source, &target).unwrap();
         }
         assert_eq!(fs::read(kept(&target).unwrap()).unwrap(), b"another's");
-        remove(&target).unwrap();
+        take(&target).unwrap();
         bring_back(&target).unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"another's");
         assert_eq!(kept(Path::new("Tacet.clap")), None);
@@ -322,13 +373,13 @@ mod tests {
         fs::create_dir_all(source.join("Contents/x")).unwrap();
         fs::write(source.join("Contents/x/a.so"), "new").unwrap();
         for old in ["nothing", "a file", "a directory"] {
-            remove(&target).unwrap();
+            take(&target).unwrap();
             match old {
                 "a file" => fs::write(&target, "old").unwrap(),
                 "a directory" => fs::create_dir_all(target.join("stale")).unwrap(),
                 _ => {}
             }
-            replace(&source, &target).unwrap();
+            put(&source, &target).unwrap();
             assert_eq!(fs::read(target.join("Contents/x/a.so")).unwrap(), b"new", "{old}");
             assert!(!target.join("stale").exists());
             assert_eq!(fs::read_dir(target.parent().unwrap()).unwrap().count(), 1, "staging is gone");

@@ -14,6 +14,8 @@
 //! - [`run()`]: opens the streams, and opens them again after the server was away.
 //! - [`mod@unit`]: starting with the session.
 
+#![cfg(target_os = "linux")]
+
 mod commands;
 pub mod control;
 pub mod memory;

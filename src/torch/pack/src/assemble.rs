@@ -9,6 +9,7 @@ use zip::ZipArchive;
 
 use crate::manifest::{LIB_DIR, MANIFEST_FILE, Manifest, hash};
 use crate::platform::Platform;
+use crate::replace;
 use crate::wheels::{Pick, Wheel};
 
 /// The Python whose wheels are asked for; only libraries and headers are taken from them.
@@ -283,19 +284,24 @@ pub fn install(
     }
     let manifest = Manifest::describe(stage.path(), platform, cuda).at(stage.path())?;
     manifest.write(stage.path()).at(stage.path())?;
-    remove(dest)?;
-    fs::rename(stage.path(), dest).at(dest)?;
+    if is_pack(dest) {
+        replace::replace(stage.path(), dest).at(dest)?;
+    } else {
+        fs::rename(stage.path(), dest).at(dest)?;
+    }
     // Moved away, so there is nothing left to clean up.
     let _ = stage.keep();
     Ok(manifest)
 }
 
-/// Removes what an interrupted installation has left beside `dest`: the fetched files, and packs that were put together.
+/// Removes what an interrupted installation has left beside `dest`: the fetched files, and packs that were put together;
+/// and former packs that hosts had open.
 ///
 /// # Errors
 /// The file system's errors.
 pub fn remove_leftovers(dest: &Path) -> Result<(), AssembleError> {
     let parent = dest.parent().unwrap_or(dest);
+    replace::sweep(parent);
     let Ok(entries) = fs::read_dir(parent) else { return Ok(()) };
     for entry in entries {
         let path = entry.at(parent)?.path();
@@ -310,13 +316,16 @@ pub fn remove_leftovers(dest: &Path) -> Result<(), AssembleError> {
 /// Removes the pack at `dest`, if there is one: what is not a pack is left alone.
 ///
 /// # Errors
-/// The file system's errors.
+/// The file system's errors; then it is what it was.
 pub fn remove(dest: &Path) -> Result<bool, AssembleError> {
-    if !dest.join(MANIFEST_FILE).is_file() {
+    if !is_pack(dest) {
         return Ok(false);
     }
-    fs::remove_dir_all(dest).at(dest)?;
-    Ok(true)
+    replace::remove(dest).at(dest)
+}
+
+fn is_pack(dest: &Path) -> bool {
+    dest.join(MANIFEST_FILE).is_file()
 }
 
 /// Everybody may read and execute, only the owner write, whatever the umask.

@@ -5,6 +5,7 @@
 //! - [`locate`]: where a runtime pack is looked for.
 //! - [`manifest`]: what a pack says it holds, and the check that it does.
 //! - [`wheels`]: the published files that a pack is made of, by name, version and hash.
+//! - [`replace`]: what a running host may have open, put in place of each other.
 //! - [`assemble`]: fetching those, laying them out, installing and removing.
 
 pub mod abi;
@@ -16,6 +17,8 @@ pub mod locate;
 pub mod manifest;
 #[cfg(feature = "disk")]
 pub mod platform;
+#[cfg(feature = "disk")]
+pub mod replace;
 #[cfg(feature = "disk")]
 pub mod wheels;
 

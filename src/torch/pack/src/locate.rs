@@ -38,9 +38,20 @@ impl Place {
     }
 }
 
-/// The directory of everything kept for this user: `tacet` in the per-user data directory. `None` without a home directory.
+/// Names the directory of this user's files in place of the system's: for tests, and for a studio on a removable disk.
+pub const DATA_VARIABLE: &str = "TACET_DATA_DIR";
+
+/// The directory of everything kept for this user: the one that [`DATA_VARIABLE`] names, or `tacet` in the per-user data
+/// directory. `None` without a home directory.
 pub fn data_dir() -> Option<PathBuf> {
-    Some(dirs::data_local_dir()?.join("tacet"))
+    data_dir_from(std::env::var_os(DATA_VARIABLE).map(PathBuf::from), dirs::data_local_dir())
+}
+
+fn data_dir_from(variable: Option<PathBuf>, system: Option<PathBuf>) -> Option<PathBuf> {
+    match variable.filter(|dir| !dir.as_os_str().is_empty()) {
+        Some(dir) => Some(std::path::absolute(&dir).unwrap_or(dir)),
+        None => Some(system?.join("tacet")),
+    }
 }
 
 /// The directory of this user's packs, which has one for each libtorch version. `None` without a home directory.
@@ -106,6 +117,16 @@ pub fn folders_of(module: &Path, name: &str) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn this_users_files_are_where_the_variable_says() {
+        let system = || Some(PathBuf::from("/u"));
+        assert_eq!(data_dir_from(None, system()), Some("/u".into()).map(|dir: PathBuf| dir.join("tacet")));
+        assert_eq!(data_dir_from(Some("".into()), system()), data_dir_from(None, system()));
+        assert_eq!(data_dir_from(None, None), None);
+        let dir = data_dir_from(Some("studio".into()), None).unwrap();
+        assert!(dir.is_absolute() && dir.ends_with("studio"), "{}", dir.display());
+    }
 
     #[test]
     fn the_variable_overrules_everything() {

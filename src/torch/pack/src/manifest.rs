@@ -113,7 +113,13 @@ pub enum PackError {
         /// Its platform.
         found: String,
     },
-    /// A library is not there, or cut off.
+    /// A library is not there.
+    #[error("{} is missing; reinstall the pack with `tacet torch install`", path.display())]
+    Gone {
+        /// The library.
+        path: PathBuf,
+    },
+    /// A library is cut off.
     #[error(
         "{} is damaged ({found} of {expected} bytes); reinstall the pack with `tacet torch install`",
         path.display()
@@ -123,7 +129,7 @@ pub enum PackError {
         path: PathBuf,
         /// Bytes that the manifest says.
         expected: u64,
-        /// Bytes that are there; 0 if it is missing.
+        /// Bytes that are there.
         found: u64,
     },
     /// A library is not the one that was installed.
@@ -237,7 +243,13 @@ impl Manifest {
         }
         for file in &manifest.files {
             let path = lib.join(&file.name);
-            let found = fs::metadata(&path).map_or(0, |metadata| metadata.len());
+            let found = match fs::metadata(&path) {
+                Ok(metadata) => metadata.len(),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return Err(PackError::Gone { path });
+                }
+                Err(error) => return Err(PackError::Unreadable { path, reason: error.to_string() }),
+            };
             if found != file.bytes {
                 return Err(PackError::Truncated { path, expected: file.bytes, found });
             }
@@ -399,7 +411,8 @@ mod tests {
         assert_eq!(manifest.verify(path), Err(PackError::Altered { path: library.clone() }));
         fs::remove_file(&library).unwrap();
         let missing = Manifest::check(path).unwrap_err();
-        assert_eq!(missing, PackError::Truncated { path: library, expected: 15, found: 0 });
+        assert_eq!(missing, PackError::Gone { path: library });
+        assert!(missing.to_string().contains("is missing"), "{missing}");
         for error in [abi, torch, other, empty, truncated, missing] {
             assert!(error.to_string().contains("tacet torch install"), "{error}");
         }
