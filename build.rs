@@ -1,12 +1,23 @@
-//! Tells the linker to keep the plugin in memory.
+//! Tells the linker to keep the plugin in memory, and its name.
 
 fn main() {
     // Set by `tests/concurrency`, which compiles some of these sources with loom's primitives.
     println!("cargo::rustc-check-cfg=cfg(loom)");
     println!("cargo::rerun-if-changed=build.rs");
-    if std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|system| system == "linux") {
+    // Another SDK is linked against anew.
+    println!("cargo::rerun-if-env-changed=SDKROOT");
+    match std::env::var("CARGO_CFG_TARGET_OS").as_deref() {
         // A host's thread that has been in the plugin runs the standard library's clean-up in it when it ends, which may
         // be after the host has closed the plugin: the code has to be there still.
-        println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
+        Ok("linux") => println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete"),
+        // The name by which others would load it is the path of this build otherwise.
+        Ok("macos") => {
+            // A compiler has to be told what is for its linker.
+            let is_linker = std::env::var("RUSTC_LINKER").is_ok_and(|linker| linker.contains("lld"));
+            for word in ["-install_name", "@rpath/libtacet.dylib"] {
+                println!("cargo::rustc-cdylib-link-arg={}{word}", if is_linker { "" } else { "-Wl," });
+            }
+        }
+        _ => {}
     }
 }

@@ -38,5 +38,5 @@ pub mod panel;
 pub mod params;
 pub mod plugin;
 
-#[cfg(target_os = "macos")]
+#[cfg(all(target_os = "macos", feature = "audio-unit"))]
 clap_wrapper::export_auv2!();

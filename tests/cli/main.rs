@@ -3,9 +3,12 @@
 mod failures;
 mod formats;
 mod outputs;
+#[cfg(target_os = "linux")]
 mod resources;
 mod results;
 mod room;
 mod streams;
 mod support;
 mod torch;
+#[cfg(windows)]
+mod windows;

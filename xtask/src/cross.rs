@@ -63,12 +63,20 @@ pub(crate) fn provide(workspace: &Workspace, target: &str) -> Result<Cross> {
         }
         _ => bail!("only {ARM64} and {WINDOWS} can be built for here, not {target}"),
     };
-    // A compiler that is named has brought what it compiles for.
+    add_standard_library(workspace, target)?;
+    Ok(Cross { target: target.to_owned(), dir, environment })
+}
+
+/// Adds rustup's standard library for `target`, unless `RUSTC` names a compiler, which has brought what it compiles for.
+///
+/// # Errors
+/// There is none, or it cannot be fetched.
+pub(crate) fn add_standard_library(workspace: &Workspace, target: &str) -> Result<()> {
     if std::env::var_os("RUSTC").is_none() {
         let mut add = Command::new("rustup");
         shell::run(add.args(["target", "add", target]).current_dir(&workspace.root))?;
     }
-    Ok(Cross { target: target.to_owned(), dir, environment })
+    Ok(())
 }
 
 /// The standalone's audio backends, and what they bring.

@@ -13,6 +13,7 @@
 //! - [`tidy`]: what a reviewer would nag about, checked by machine.
 //! - [`quality`]: measures the result beside the official runtime's.
 //! - [`venv`]: Python environments for what compares us with Python tools.
+//! - `binary`: what a built library or program exports and needs.
 //! - `cross`: other platforms to build for.
 //! - [`workspace`], [`shell`]: where things lie, and how other programs are run.
 //!
@@ -24,6 +25,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 pub mod bench;
+mod binary;
 pub mod bundle;
 mod cross;
 pub mod demo;

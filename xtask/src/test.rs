@@ -15,6 +15,7 @@ use crate::workspace::Workspace;
 
 mod cross;
 mod hosts;
+mod macos;
 mod package;
 
 /// Variables that turn what a test lacks from a printed skip into a failure, where it is available: the fetched models,
@@ -41,7 +42,7 @@ const TEST: &str = "test --locked --workspace --exclude tacet-torch --exclude xt
 pub struct Options {
     /// Only the steps whose name contains this (fmt, tidy, clippy, doc, instructions, torch, test, costs, hosts, scores,
     /// deny), or one of those that run only when named: arm64 (under qemu),
-    /// windows (under wine), package (what people download).
+    /// windows (under wine), macos-link (built and examined), package (what people download).
     #[arg(value_name = "STEP")]
     only: Option<String>,
 }
@@ -90,7 +91,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
 }
 
 /// Steps that run only when they are named in full: each installs a toolchain of its own or builds the release.
-const NAMED: [&str; 3] = ["arm64", "package", "windows"];
+const NAMED: [&str; 4] = ["arm64", "macos-link", "package", "windows"];
 
 /// Whether a step runs where `only` is asked for; without a wish it is empty.
 fn is_wanted(name: &str, only: &str) -> bool {
@@ -106,6 +107,8 @@ fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
     let plain = |mut command: Command| move |_: &mut Counts| shell::run(&mut command);
     let tests = |mut command: Command| {
         command.envs(required()).env("TACET_TORCH_DIR", torch::pack_dir(workspace));
+        // No file of this user's is read or written.
+        command.env("TACET_DATA_DIR", workspace.target.join("no files"));
         move |counts: &mut Counts| run_tests(&mut command, counts)
     };
     let mut doc = cargo("doc --workspace --exclude tacet-torch --no-deps --document-private-items");
@@ -145,6 +148,7 @@ fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
         ("deny", Box::new(|_| check_dependencies(workspace))),
         ("package", Box::new(|counts| package::check(workspace, counts))),
         ("arm64", Box::new(|counts| cross::arm64(workspace, counts))),
+        ("macos-link", Box::new(|counts| macos::link(workspace, counts))),
         ("windows", Box::new(|counts| cross::windows(workspace, counts))),
     ]
 }

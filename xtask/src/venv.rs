@@ -68,6 +68,17 @@ impl Venv {
         Command::new(folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
     }
 
+    /// The folder of a package's files.
+    ///
+    /// # Errors
+    /// There is no such package.
+    pub(crate) fn package(&self, name: &str) -> Result<PathBuf> {
+        let mut python = self.python();
+        python.args(["-c", &format!("import {name}; print({name}.__path__[0])")]);
+        let path = shell::run_quietly(&format!("Finding {name}"), &mut python)?;
+        Ok(path.trim().into())
+    }
+
     fn install(&self, requirements: &Path, options: &[&str]) -> Result<()> {
         let mut pip = self.python();
         pip.args(["-m", "pip", "--disable-pip-version-check", "install"]).args(options);

@@ -62,15 +62,18 @@ impl Output {
     /// # Errors
     /// The folder does not exist or cannot be written to, or `path` is a folder.
     pub fn create(path: &Path) -> Result<Self> {
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        match fs::metadata(&path) {
-            Ok(metadata) if metadata.is_dir() => bail!("{} is a folder; use --out-dir", path.display()),
-            Ok(metadata) if !metadata.is_file() => {
-                let file = File::options().write(true).open(&path);
-                let file = file.map_err(|error| failed(&path, &error))?;
-                return Ok(Self { file: BufWriter::new(file), path, target: Target::Direct });
-            }
-            _ => {}
+        let is_device = is_device(path);
+        // A device has no other name.
+        let real = if is_device { None } else { dunce::canonicalize(path).ok() };
+        let path = real.unwrap_or_else(|| path.to_owned());
+        let metadata = fs::metadata(&path);
+        if metadata.as_ref().is_ok_and(fs::Metadata::is_dir) {
+            bail!("{} is a folder; use --out-dir", path.display());
+        }
+        if is_device || metadata.is_ok_and(|metadata| !metadata.is_file()) {
+            let file = File::options().write(true).open(&path);
+            let file = file.map_err(|error| failed(&path, &error))?;
+            return Ok(Self { file: BufWriter::new(file), path, target: Target::Direct });
         }
         let folder = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -142,6 +145,11 @@ impl io::Seek for Output {
     }
 }
 
+/// Whether Windows takes the name for its device that swallows everything, in whatever folder.
+fn is_device(path: &Path) -> bool {
+    cfg!(windows) && path.file_name().is_some_and(|name| name.eq_ignore_ascii_case("nul"))
+}
+
 fn failed(path: &Path, error: &io::Error) -> io::Error {
     explained(format_args!("cannot write {}", path.display()), error)
 }
@@ -196,7 +204,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn links_stay_links_and_devices_stay_devices() {
+    fn links_stay_links() {
         let folder = tempfile::tempdir().unwrap();
         let (real, link) = (folder.path().join("real.wav"), folder.path().join("link.wav"));
         fs::write(&real, "old").unwrap();
@@ -206,11 +214,27 @@ mod tests {
         output.commit().unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read(&real).unwrap(), b"new");
+    }
 
-        let null = Output::create(Path::new("/dev/null")).unwrap();
+    #[test]
+    fn devices_stay_devices() {
+        let name = if cfg!(windows) { "nul" } else { "/dev/null" };
+        let mut null = Output::create(Path::new(name)).unwrap();
         assert!(!null.is_seekable());
+        null.write_all(b"swallowed").unwrap();
         null.commit().unwrap();
-        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+        assert!(!fs::metadata(name).is_ok_and(|metadata| metadata.is_file()));
+    }
+
+    #[test]
+    fn paths_are_as_people_write_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.wav");
+        Output::create(&path).unwrap().commit().unwrap();
+        let error = Output::create(folder.path()).err().unwrap();
+        assert!(!error.to_string().contains(r"\\?\"), "{error}");
+        let output = Output::create(&path).unwrap();
+        assert!(!output.path.to_string_lossy().contains(r"\\?\"), "{}", output.path.display());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! - [`devices`]: what the machine has.
 //! - [`choice`]: what is taken of it; a pure function.
 //! - `alias`: has ALSA open what the framework would not find.
+//! - `console`: on Windows, the terminal that the program was started from.
 //! - `microphone`: the panel of a virtual microphone.
 //! - `parameters`: options for the parameters.
 //! - `jack_server`: notices of the JACK server.
@@ -15,14 +16,14 @@
 
 use std::time::Duration;
 
-#[cfg(not(unix))]
-use anyhow::Context;
 use anyhow::{Result, bail};
 use nice_plug::prelude::nice_export_standalone_with_args;
 
 #[cfg(target_os = "linux")]
 mod alias;
 pub mod choice;
+#[cfg(windows)]
+pub mod console;
 pub mod devices;
 mod jack_server;
 mod memory;
@@ -211,11 +212,8 @@ fn end_on_interrupt() -> Result<()> {
     Ok(())
 }
 
-/// Lets Ctrl-C end the program: the framework's own handler ends only one without a window.
-#[cfg(not(unix))]
-fn end_on_interrupt() -> Result<()> {
-    ctrlc::set_handler(|| std::process::exit(0)).context("Ctrl-C cannot be watched")
-}
+#[cfg(windows)]
+use console::end_on_interrupt;
 
 /// The framework's command line for what is chosen, and what that is.
 fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {

@@ -41,8 +41,11 @@ impl Instance {
         );
         gui.create(&handle, EMBEDDED_X11)?;
         let size = gui.get_size(&handle).context("the plugin's window has no size")?;
+        // X11's numbers are as wide as C's long, which is not so wide everywhere.
+        #[allow(clippy::useless_conversion)]
+        let window = Window::from_x11_handle(parent.into());
         // SAFETY: the caller keeps the parent until the panel is closed.
-        unsafe { gui.set_parent(&handle, Window::from_x11_handle(parent.into()))? };
+        unsafe { gui.set_parent(&handle, window)? };
         gui.show(&handle)?;
         Ok((size.width, size.height))
     }

@@ -4,7 +4,6 @@
 //! - [`objects`]: what a plugin is given: streams, changes of parameters, a receiver of edits.
 //! - [`window`]: the plugin's window, and the run loop that lends it time.
 
-use std::ffi::c_void;
 use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::Arc;
@@ -24,6 +23,7 @@ use vst3::Steinberg::{
 use vst3::{ComPtr, ComWrapper, Interface};
 
 pub mod objects;
+#[cfg(target_os = "linux")]
 pub mod window;
 
 use objects::{Changes, Handler, Stream};
@@ -42,14 +42,36 @@ pub struct PluginFile {
 }
 
 /// The binary of a bundle, or the path itself where it is no folder.
-fn binary(path: &Path) -> Result<PathBuf> {
+///
+/// # Errors
+/// The bundle has no name.
+pub fn binary(path: &Path) -> Result<PathBuf> {
     if !path.is_dir() {
         return Ok(path.to_owned());
     }
-    let folder = path.join("Contents").join(format!("{}-linux", std::env::consts::ARCH));
+    let (system, extension) = if cfg!(windows) { ("win", "vst3") } else { ("linux", "so") };
+    let folder = path.join("Contents").join(format!("{}-{system}", std::env::consts::ARCH));
     let name = path.file_stem().context("a bundle has a name")?;
-    Ok(folder.join(name).with_extension("so"))
+    Ok(folder.join(name).with_extension(extension))
 }
+
+/// A module's function for its start; it has no argument on Windows.
+#[cfg(windows)]
+const START: &[u8] = b"InitDll\0";
+#[cfg(windows)]
+const END: &[u8] = b"ExitDll\0";
+#[cfg(windows)]
+type Start = unsafe extern "system" fn() -> bool;
+#[cfg(windows)]
+type End = unsafe extern "system" fn() -> bool;
+#[cfg(not(windows))]
+const START: &[u8] = b"ModuleEntry\0";
+#[cfg(not(windows))]
+const END: &[u8] = b"ModuleExit\0";
+#[cfg(not(windows))]
+type Start = unsafe extern "C" fn(*mut std::ffi::c_void) -> bool;
+#[cfg(not(windows))]
+type End = unsafe extern "C" fn() -> bool;
 
 fn text(characters: &[std::ffi::c_char]) -> String {
     let bytes = characters.iter().take_while(|&&character| character != 0).map(|&character| character as u8);
@@ -85,8 +107,12 @@ impl PluginFile {
         // are those of VST3.
         unsafe {
             let library = Library::new(&binary).with_context(|| binary.display().to_string())?;
-            let entry = library.get::<unsafe extern "C" fn(*mut c_void) -> bool>(b"ModuleEntry\0")?;
-            ensure!(entry(ptr::null_mut()), "the module does not start");
+            let start = library.get::<Start>(START)?;
+            #[cfg(windows)]
+            let started = start();
+            #[cfg(not(windows))]
+            let started = start(ptr::null_mut());
+            ensure!(started, "the module does not start");
             let get =
                 library.get::<unsafe extern "system" fn() -> *mut IPluginFactory>(b"GetPluginFactory\0")?;
             let factory = ComPtr::from_raw(get()).context("there is no factory")?;
@@ -152,8 +178,8 @@ impl Drop for PluginFile {
         self.factory = None;
         // SAFETY: the function is VST3's.
         unsafe {
-            if let Ok(exit) = self.library.get::<unsafe extern "C" fn() -> bool>(b"ModuleExit\0") {
-                exit();
+            if let Ok(end) = self.library.get::<End>(END) {
+                end();
             }
         }
     }
@@ -461,6 +487,7 @@ impl Plugin {
     ///
     /// # Errors
     /// It has none.
+    #[cfg(target_os = "linux")]
     pub fn window(&self) -> Result<window::Window> {
         window::Window::new(&self.controller)
     }

@@ -143,10 +143,13 @@ mod tests {
         assert_eq!(members[0], ("tacet-1/docs/a.md".to_owned(), PLAIN, "text".to_owned()));
         #[cfg(unix)]
         assert_eq!(members[1], ("tacet-1/tacet".to_owned(), EXECUTABLE, "program".to_owned()));
-        let mut zip = zip::ZipArchive::new(File::open(dir.path().join("tacet-1.zip")).unwrap()).unwrap();
+        let zip = zip::ZipArchive::new(File::open(dir.path().join("tacet-1.zip")).unwrap()).unwrap();
         let names: Vec<_> = zip.file_names().map(str::to_owned).collect();
         assert_eq!(names, ["tacet-1/docs/a.md", "tacet-1/tacet"]);
         #[cfg(unix)]
-        assert_eq!(zip.by_name("tacet-1/tacet").unwrap().unix_mode().unwrap() & 0o777, EXECUTABLE);
+        {
+            let mut zip = zip;
+            assert_eq!(zip.by_name("tacet-1/tacet").unwrap().unix_mode().unwrap() & 0o777, EXECUTABLE);
+        }
     }
 }

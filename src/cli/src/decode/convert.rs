@@ -120,13 +120,12 @@ impl Display for Quoted {
 mod tests {
     use super::*;
 
-    fn advice(path: &str, program: Program) -> String {
-        Refused::new(Some(Path::new(path)), &Options::default()).advice(program)
-    }
-
     #[cfg(unix)]
     #[test]
     fn the_command_names_the_file_and_one_beside_it() {
+        let advice = |path: &str, program: Program| {
+            Refused::new(Some(Path::new(path)), &Options::default()).advice(program)
+        };
         for (path, command) in [
             ("a.avi", "ffmpeg -i a.avi -vn -c:a flac a.flac"),
             ("/x/my film's.avi", r"ffmpeg -i '/x/my film'\''s.avi' -vn -c:a flac '/x/my film'\''s.flac'"),

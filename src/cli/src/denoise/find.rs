@@ -88,11 +88,11 @@ fn find_in(
 
 /// A path that two names of one file share, also of a file that does not exist yet.
 pub(crate) fn resolved(path: &Path) -> PathBuf {
-    if let Ok(path) = path.canonicalize() {
+    if let Ok(path) = dunce::canonicalize(path) {
         return path;
     }
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match (folder.canonicalize(), path.file_name()) {
+    match (dunce::canonicalize(folder), path.file_name()) {
         (Ok(folder), Some(name)) => folder.join(name),
         _ => path.to_owned(),
     }

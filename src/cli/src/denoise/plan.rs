@@ -439,13 +439,13 @@ mod tests {
         let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         std::fs::write(path("a.wav"), "x").unwrap();
         std::fs::hard_link(path("a.wav"), path("hard.wav")).unwrap();
-        let mut names = vec![path("a.wav"), path("./a.wav"), path("hard.wav")];
+        let names = ["a.wav", "./a.wav", "hard.wav"].map(path).into_iter();
         #[cfg(unix)]
-        {
+        let names = {
             std::os::unix::fs::symlink(path("a.wav"), path("soft.wav")).unwrap();
             std::os::unix::fs::symlink(folder.path(), path("door")).unwrap();
-            names.extend([path("soft.wav"), path("door/a.wav")]);
-        }
+            names.chain(["soft.wav", "door/a.wav"].map(path))
+        };
         for name in names {
             assert!(refusal(&[&path("a.wav"), "-o", &name]).contains("never overwritten"), "{name}");
             assert!(refusal(&[&path("a.wav"), "--json", &name]).contains("never overwritten"), "{name}");

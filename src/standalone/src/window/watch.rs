@@ -69,6 +69,9 @@ fn run(options: &Options, is_gone: &dyn Fn() -> bool) -> ! {
     let mut remembered = None;
     loop {
         std::thread::sleep(PAUSE);
+        // Without it Ctrl-C ends nothing; the window can still be closed.
+        #[cfg(windows)]
+        let _ = super::console::end_on_interrupt();
         let Some(status) = audio::status() else { continue };
         if remembered.as_ref() != Some(&status.memory) {
             audio::remember(&status.memory);

@@ -133,7 +133,9 @@ mod tests {
         let user = Some(PathBuf::from("/u"));
         let module = Path::new("/x/Tacet.clap/Contents/MacOS/Tacet");
         let named = places_from(Some("/packs/mine".into()), user.clone(), Some(module));
-        assert_eq!(named, [Place { origin: Origin::Variable, dir: "/packs/mine".into() }]);
+        // On Windows it has a drive.
+        let dir = std::path::absolute("/packs/mine").unwrap();
+        assert_eq!(named, [Place { origin: Origin::Variable, dir }]);
         let relative = &places_from(Some("mine".into()), user.clone(), Some(module))[0].dir;
         assert!(relative.is_absolute() && relative.ends_with("mine"), "{}", relative.display());
         let places = places_from(Some("".into()), user, Some(module));
