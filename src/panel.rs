@@ -12,12 +12,14 @@ mod denoise;
 mod devices;
 mod fault;
 mod history;
+mod history_bar;
 pub mod host_params;
 pub(crate) mod level_meter;
 mod limits;
 mod presets;
 mod recording;
 mod room;
+mod spectrogram;
 pub mod system;
 pub mod text;
 pub mod theme;
@@ -31,15 +33,16 @@ use egui::{Rect, ScrollArea, Ui, UiBuilder, Vec2, pos2, vec2};
 use serde::{Deserialize, Serialize};
 
 pub use self::advanced::Page;
-pub use self::widgets::spectrogram::Axis;
+pub use self::spectrogram::Axis;
 use self::{
     history::History,
     host_params::{Gesture, HostParams},
+    spectrogram::Spectrogram,
     theme::{Appearance, Theme},
     trace::Which,
     view_model::ViewModel,
-    widgets::{param::Editing, spectrogram::Spectrogram},
 };
+use crate::parameters::ParamId;
 
 /// Size of a fresh window, points.
 pub const SIZE: (u32, u32) = (860, 560);
@@ -127,6 +130,16 @@ impl Default for Panel {
     }
 }
 
+/// A value that is being typed.
+struct Editing {
+    id: ParamId,
+    text: String,
+    /// Opened in this frame: the field takes the focus and selects nothing.
+    fresh: bool,
+    /// Opened from the keyboard: the control gets it back. After a click nobody does, so that it is the host's again.
+    by_key: bool,
+}
+
 /// Context for every part of the panel.
 struct Cx<'a> {
     theme: &'static Theme,
@@ -183,7 +196,7 @@ impl Panel {
             output: &mut self.output,
         };
         if cx.view_model.audio.is_some() {
-            history::serve(ui, &mut cx);
+            history_bar::serve(ui, &mut cx);
         }
         let size = window.size().max(vec2(NARROWEST, SMALLEST.y));
         if size == window.size() {

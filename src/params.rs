@@ -5,6 +5,7 @@
 //! be automated.
 //!
 //! - [`access`]: any parameter, whatever its type.
+//! - [`extras`]: saved state besides the parameters.
 //! - [`presets`]: sets of values, from and for them.
 //! - [`state`]: validation of what a project saved.
 
@@ -12,7 +13,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
 use nice_plug::prelude::*;
-use serde::{Deserialize, Serialize};
 use tacet_model::ModelKind;
 
 use crate::device::Device;
@@ -27,10 +27,12 @@ use crate::rules::level::{LevelMode, LevelRule};
 use crate::tails::Closing;
 
 pub mod access;
+pub mod extras;
 pub mod presets;
 pub mod state;
 
 use access::AnyParam;
+use extras::Extras;
 
 /// The groups that hosts show, as modules of the CLAP and units of the VST3. Hosts know them by position: append only.
 pub(crate) const GROUPS: [&str; 5] = ["Denoise", "Stages", "Devices", "Recording", "Limit by frequency"];
@@ -54,28 +56,6 @@ impl<T: Choice> Enum for Chosen<T> {
 
     fn from_index(index: usize) -> Self {
         Self(T::ALL.get(index).copied().unwrap_or(T::ALL[0]))
-    }
-}
-
-/// Saved state besides the parameters.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Extras {
-    /// Version of the state's meaning; see [`state`].
-    pub version: u32,
-    /// The preset recalled last.
-    #[serde(default)]
-    pub preset: Option<String>,
-    /// Size of the panel's window in points; zero if it was never open.
-    #[serde(default)]
-    pub window: (u32, u32),
-    /// The panel's own memory.
-    #[serde(default)]
-    pub panel: serde_json::Value,
-}
-
-impl Default for Extras {
-    fn default() -> Self {
-        Self { version: state::VERSION, preset: None, window: (0, 0), panel: serde_json::Value::Null }
     }
 }
 
@@ -187,11 +167,11 @@ unsafe impl Params for TacetParams {
 
     fn serialize_fields(&self) -> BTreeMap<String, String> {
         let extras = self.extras.read().ok().and_then(|extras| serde_json::to_string(&*extras).ok());
-        extras.map(|text| (state::EXTRAS.into(), text)).into_iter().collect()
+        extras.map(|text| (extras::KEY.into(), text)).into_iter().collect()
     }
 
     fn deserialize_fields(&self, saved: &BTreeMap<String, String>) {
-        let saved = saved.get(state::EXTRAS).and_then(|text| serde_json::from_str(text).ok());
+        let saved = saved.get(extras::KEY).and_then(|text| serde_json::from_str(text).ok());
         if let (Some(saved), Ok(mut extras)) = (saved, self.extras.write()) {
             *extras = saved;
         }
@@ -402,7 +382,7 @@ mod tests {
         params.extras.write().unwrap().preset = Some("Podcast".into());
         other.deserialize_fields(&params.serialize_fields());
         assert_eq!(*other.extras.read().unwrap(), *params.extras.read().unwrap());
-        other.deserialize_fields(&BTreeMap::from([(state::EXTRAS.into(), "nonsense".into())]));
+        other.deserialize_fields(&BTreeMap::from([(extras::KEY.into(), "nonsense".into())]));
         assert_eq!(*other.extras.read().unwrap(), *params.extras.read().unwrap());
     }
 }

@@ -5,7 +5,7 @@ use egui::{
 };
 
 use super::{
-    Cx, View, history,
+    Cx, View, history_bar,
     host_params::Action,
     presets,
     text::{self, Ink, NBSP},
@@ -51,7 +51,7 @@ pub fn header(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     }
     let sets = Rect::from_min_size(
         pos2(picker.right() + if is_narrow { 8.0 } else { 54.0 }, rect.top()),
-        vec2(history::WIDTH, rect.height()),
+        vec2(history_bar::WIDTH, rect.height()),
     );
 
     // In tab order from left to right, laid out from the right.
@@ -66,7 +66,7 @@ pub fn header(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     // A host has these itself.
     let has_sets = cx.view_model.audio.is_some() && sets.right() < bypass.left() - 8.0;
     if has_sets {
-        history::controls(ui, cx, sets);
+        history_bar::controls(ui, cx, sets);
     }
     let taken = if has_sets { sets.right() } else { picker.right() } + 10.0;
     // The device view shows more of it.

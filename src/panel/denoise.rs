@@ -6,12 +6,12 @@ use egui::{
 use tacet_model::{LSNR_MAX_DB, LSNR_MIN_DB};
 
 use super::{
-    Cx, advanced, limits,
+    Cx, advanced, limits, spectrogram,
     text::{self, Ink, NBSP},
     theme::{self, Theme},
     trace::{COLUMNS_PER_S, MAX_REDUCTION_DB, N_COLUMNS},
     view_model::ViewModel,
-    widgets::{bar, button, icon, knob, meter, segmented, spectrogram},
+    widgets::{bar, button, icon, knob, meter, segmented},
 };
 use crate::parameters::ParamId;
 

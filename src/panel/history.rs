@@ -2,28 +2,11 @@
 //!
 //! It looks at the parameters once per picture, so that it sees every change, whoever made it.
 
-use egui::{Align2, Key, Modifiers, Rect, Role as Access, Ui, WidgetInfo, pos2, vec2};
-
-use super::{
-    Cx,
-    host_params::{Gesture, HostParams},
-    text::{self, Ink},
-    theme,
-    widgets::{
-        button, icon,
-        segmented::{self, Segment},
-    },
-};
+use super::host_params::{Gesture, HostParams};
 use crate::parameters::ParamId;
 
 /// Most steps that are kept.
 const MAX_STEPS: usize = 200;
-/// Width of the two sets' switch, and of a button beside it, points.
-const SWITCH: f32 = 48.0;
-const BUTTON: f32 = 24.0;
-const GAP: f32 = 4.0;
-/// Width of everything, points.
-pub const WIDTH: f32 = SWITCH + 3.0 * (GAP + BUTTON);
 
 /// The parameters' values, in the order of [`ids`].
 type Values = Vec<f32>;
@@ -84,6 +67,11 @@ impl History {
         }
     }
 
+    /// The set in force, 0 or 1.
+    pub fn active(&self) -> usize {
+        self.active
+    }
+
     /// Goes over to a set.
     pub fn choose(&mut self, params: &mut HostParams, set: usize) {
         self.active = set.min(1);
@@ -110,66 +98,6 @@ impl History {
             if params.value(id) != value {
                 params.change(id, value);
             }
-        }
-    }
-}
-
-/// Looks at the parameters and serves the keys; before the picture.
-pub fn serve(ui: &Ui, cx: &mut Cx<'_>) {
-    cx.history.look(cx.params, cx.gesture);
-    // In a text these keys are the text's.
-    if ui.ctx().text_edit_focused() {
-        return;
-    }
-    let pressed = |modifiers: Modifiers, key| ui.input_mut(|input| input.consume_key(modifiers, key));
-    let command = Modifiers::COMMAND;
-    let forward = pressed(command | Modifiers::SHIFT, Key::Z) || pressed(command, Key::Y);
-    if forward || pressed(command, Key::Z) {
-        cx.history.step(cx.params, forward);
-    }
-}
-
-/// Draws the switch and the buttons.
-pub fn controls(ui: &Ui, cx: &mut Cx<'_>, at: Rect) {
-    let role = cx.theme.green;
-    let middle = at.center().y;
-    let switch = Rect::from_min_size(pos2(at.left(), middle - BUTTON / 2.0), vec2(SWITCH, BUTTON));
-    let segments = ["1", "2"].map(|text| Segment { text, role });
-    let meaning = "Two sets of all parameters, to compare. Each keeps what you change in it.";
-    let chosen = cx.history.active;
-    if let Some(wanted) = segmented::switch(ui, cx, switch, "Settings", meaning, &segments, chosen) {
-        cx.history.choose(cx.params, wanted);
-    }
-    let mut x = switch.right() + GAP;
-    let mut place = || {
-        let rect = Rect::from_min_size(pos2(x, middle - BUTTON / 2.0), vec2(BUTTON, BUTTON));
-        x += BUTTON + GAP;
-        rect
-    };
-    let rect = place();
-    let name = if chosen == 0 { "Copy 1 to 2" } else { "Copy 2 to 1" };
-    let response = button::surface(ui, cx, rect, "copy settings", Access::Button, cx.theme.border);
-    response.widget_info(|| WidgetInfo::labeled(Access::Button, true, name));
-    let ink = Ink::new(theme::SMALL, cx.theme.label);
-    text::draw(
-        ui.painter(),
-        rect.center(),
-        Align2::CENTER_CENTER,
-        if chosen == 0 { "→2" } else { "→1" },
-        ink,
-    );
-    if button::hint(response, cx, name, "Makes the other set like this one.").clicked() {
-        cx.history.copy();
-    }
-    for (forward, name, keys) in [(false, "Undo", "Ctrl+Z"), (true, "Redo", "Ctrl+Shift+Z")] {
-        let rect = place();
-        let is_possible = cx.history.has_step(forward);
-        let response = button::surface(ui, cx, rect, name, Access::Button, cx.theme.border);
-        response.widget_info(|| WidgetInfo::labeled(Access::Button, is_possible, name));
-        let colour = if is_possible { cx.theme.value } else { cx.theme.border };
-        icon::turn_back(ui.painter(), rect.center(), colour, forward);
-        if button::hint(response, cx, name, keys).clicked() {
-            cx.history.step(cx.params, forward);
         }
     }
 }

@@ -2,12 +2,7 @@
 
 use egui::{Align2, Pos2, Rect, Shape, Stroke, Ui, Vec2, lerp, pos2, remap, vec2};
 
-use super::{
-    Axis, Cx,
-    text::Ink,
-    theme,
-    widgets::{param, spectrogram},
-};
+use super::{Axis, Cx, spectrogram, text::Ink, theme, widgets::param};
 use crate::limit::{HANDLES_HZ, NO_LIMIT_DB, curve_db};
 use crate::parameters::ParamId;
 

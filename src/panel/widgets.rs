@@ -10,5 +10,4 @@ pub mod meter;
 pub mod param;
 pub mod picker;
 pub mod segmented;
-pub mod spectrogram;
 pub mod table;

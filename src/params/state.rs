@@ -11,13 +11,9 @@
 use nice_plug::plugin::ParamValue;
 use nice_plug::prelude::*;
 
-use super::{Extras, TacetParams};
+use super::TacetParams;
+use super::extras::{Extras, KEY, VERSION};
 use crate::parameters::{ParamId, Values};
-
-/// Version of the state's meaning. Raise it when a parameter's meaning changes, and translate older states in [`tidy`].
-pub(crate) const VERSION: u32 = 1;
-/// Key of what is saved besides the parameters.
-pub(crate) const EXTRAS: &str = "tacet";
 
 /// Puts a state in order. Not for the audio thread.
 pub fn tidy(state: &mut PluginState) {
@@ -34,11 +30,11 @@ pub fn tidy(state: &mut PluginState) {
             (id.spec().id.into(), saved.unwrap_or_else(|| default(id, &defaults)))
         })
         .collect();
-    let extras = state.fields.get(EXTRAS).and_then(|text| serde_json::from_str::<Extras>(text).ok());
+    let extras = state.fields.get(KEY).and_then(|text| serde_json::from_str::<Extras>(text).ok());
     let extras = Extras { version: VERSION, ..extras.unwrap_or_default() };
     state.fields.clear();
     if let Ok(text) = serde_json::to_string(&extras) {
-        state.fields.insert(EXTRAS.into(), text);
+        state.fields.insert(KEY.into(), text);
     }
 }
 

@@ -90,7 +90,7 @@ pub(crate) fn make(workspace: &Workspace, options: &bundle::Options) -> Result<P
     };
     let dir = workspace.target.join("package");
     fs::create_dir_all(&dir)?;
-    let archive = contents.pack(workspace, &dir)?;
+    let archive = pack(&contents, workspace, &dir)?;
     let deb = if platform != Platform::current()? || platform.system != System::Linux {
         None
     } else if prerequisites::is_debian() {
@@ -124,35 +124,35 @@ impl Contents {
         let model = self.source.join(BUNDLED_MODELS_DIR).is_dir().then_some(BUNDLED_MODELS_DIR);
         backend.into_iter().filter(|dir| self.source.join(dir).is_dir()).chain(model).collect()
     }
+}
 
-    /// Lays everything out below one folder and packs it; gives the archive.
-    fn pack(&self, workspace: &Workspace, dir: &Path) -> Result<PathBuf> {
-        let stem = format!("tacet-{VERSION}-{}", self.platform);
-        let staging = dir.join(&stem);
-        remove(&staging)?;
-        fs::create_dir_all(&staging)?;
-        for bundle in &self.bundles {
-            install::copy(&self.source.join(&bundle.root), &staging.join(&bundle.root))?;
-        }
-        for folder in self.folders() {
-            install::copy(&self.source.join(folder), &staging.join(folder))?;
-        }
-        for document in DOCUMENTS {
-            let target = staging.join(document);
-            fs::create_dir_all(target.parent().context("no directory")?)?;
-            install::copy(&workspace.root.join(document), &target)?;
-        }
-        fs::write(staging.join(NOTICES), &self.notices)?;
-        fs::write(staging.join("INSTALL.txt"), instructions::text(self)?)?;
-        let files = archive::files(&staging)?;
-        list(&staging, &files.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
-        let archive = match self.platform.system {
-            System::Linux => archive::tar_gz(&staging, dir)?,
-            System::MacOs | System::Windows => archive::zip(&staging, dir)?,
-        };
-        remove(&staging)?;
-        Ok(archive)
+/// Lays everything out below one folder and packs it; gives the archive.
+fn pack(contents: &Contents, workspace: &Workspace, dir: &Path) -> Result<PathBuf> {
+    let stem = format!("tacet-{VERSION}-{}", contents.platform);
+    let staging = dir.join(&stem);
+    remove(&staging)?;
+    fs::create_dir_all(&staging)?;
+    for bundle in &contents.bundles {
+        install::copy(&contents.source.join(&bundle.root), &staging.join(&bundle.root))?;
     }
+    for folder in contents.folders() {
+        install::copy(&contents.source.join(folder), &staging.join(folder))?;
+    }
+    for document in DOCUMENTS {
+        let target = staging.join(document);
+        fs::create_dir_all(target.parent().context("no directory")?)?;
+        install::copy(&workspace.root.join(document), &target)?;
+    }
+    fs::write(staging.join(NOTICES), &contents.notices)?;
+    fs::write(staging.join("INSTALL.txt"), instructions::text(contents)?)?;
+    let files = archive::files(&staging)?;
+    list(&staging, &files.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
+    let archive = match contents.platform.system {
+        System::Linux => archive::tar_gz(&staging, dir)?,
+        System::MacOs | System::Windows => archive::zip(&staging, dir)?,
+    };
+    remove(&staging)?;
+    Ok(archive)
 }
 
 /// Writes the checksums of `files` below `dir` into its list, in place of those that it holds for them; others' lines stay,

@@ -1,5 +1,6 @@
 //! `tacet denoise`: files in, denoised WAV or FLAC files out.
 
+mod choices;
 mod engine;
 mod find;
 mod format;
@@ -23,8 +24,8 @@ use clap::parser::ValueSource;
 use tacet_realtime::denoiser::{Denoiser, Settings};
 use tacet_realtime::engine::{FAR_THRESHOLDS, Thresholds};
 use tacet_realtime::enhance::{Shaping, StereoLink};
-use tacet_realtime::parameters::{self, Choice as _, ParamId};
-use tacet_realtime::presets::{self, FactoryPreset, PresetValue};
+use tacet_realtime::parameters::{Choice as _, ParamId};
+use tacet_realtime::presets::{FactoryPreset, PresetValue};
 use tacet_realtime::rules::Rules;
 use tacet_realtime::rules::level::LevelRule;
 
@@ -37,7 +38,8 @@ use super::progress::Progress;
 
 pub use format::FileFormat;
 
-use engine::{DeviceChoice, EngineChoice, Engines, MethodChoice};
+use choices::{DeviceChoice, EngineChoice, MethodChoice};
+use engine::Engines;
 use listen::Listen;
 use plan::{Place, Task};
 use report::{FileReport, Outcome, RunReport};
@@ -79,7 +81,7 @@ pub struct Args {
 
     /// Settings of one of the plugin's presets: podcast, voice-over-gentle, field-recording, interview-two-levels,
     /// live-mic, music-under-voice, whisper or archive. Options given beside it prevail
-    #[arg(long, value_name = "NAME", value_parser = preset)]
+    #[arg(long, value_name = "NAME", value_parser = choices::preset)]
     pub preset: Option<FactoryPreset>,
 
     #[arg(long, value_name = "PERCENT", help = ParamId::Mix.spec().plain_help(), default_value = "100",
@@ -107,7 +109,7 @@ pub struct Args {
 
     /// How libtorch computes the deep filter: auto, real_loop, real_strided, real_unfold, complex_strided, real_one_step or
     /// real_hidden_state_loop [default: auto: complex_strided where complex numbers work on the device, else real_unfold]
-    #[arg(long, value_name = "METHOD", value_parser = engine::method)]
+    #[arg(long, value_name = "METHOD", value_parser = choices::method)]
     pub df_op: Option<MethodChoice>,
 
     #[arg(long, value_name = "DB", help = ParamId::Limit.spec().plain_help(), default_value_t = ParamId::Limit.number().default,
@@ -119,15 +121,15 @@ pub struct Args {
     pub post_filter: f32,
 
     #[arg(long, value_name = "DB", help = ParamId::MinSnr.spec().plain_help(), default_value_t = ParamId::MinSnr.number().default,
-        allow_negative_numbers = true, value_parser = threshold)]
+        allow_negative_numbers = true, value_parser = choices::threshold)]
     pub min_db: f32,
 
     #[arg(long, value_name = "DB", help = ParamId::MaxErb.spec().plain_help(), default_value_t = ParamId::MaxErb.number().default,
-        allow_negative_numbers = true, value_parser = threshold)]
+        allow_negative_numbers = true, value_parser = choices::threshold)]
     pub max_erb_db: f32,
 
     #[arg(long, value_name = "DB", help = ParamId::MaxDf.spec().plain_help(), default_value_t = ParamId::MaxDf.number().default,
-        allow_negative_numbers = true, value_parser = threshold)]
+        allow_negative_numbers = true, value_parser = choices::threshold)]
     pub max_df_db: f32,
 
     #[command(flatten)]
@@ -139,7 +141,7 @@ pub struct Args {
 
     /// Raises quiet speech to the level that the network knows, for its analysis alone: auto, off, or a fixed gain in dB,
     /// 0 to 60. The sound is never amplified; at usual levels auto changes nothing
-    #[arg(long, value_name = "auto|off|DB", default_value = "auto", allow_negative_numbers = true, value_parser = level)]
+    #[arg(long, value_name = "auto|off|DB", default_value = "auto", allow_negative_numbers = true, value_parser = choices::level)]
     pub level: LevelRule,
 
     /// Do not mirror the sound of band-limited recordings into their empty band for the network's analysis
@@ -190,30 +192,6 @@ pub struct Args {
     /// No progress, no summary; errors and warnings only
     #[arg(short, long)]
     pub quiet: bool,
-}
-
-/// Reads `--preset`.
-fn preset(name: &str) -> Result<FactoryPreset, String> {
-    FactoryPreset::find(name).ok_or_else(|| {
-        let ids: Vec<String> = presets::factory().iter().map(FactoryPreset::id).collect();
-        ids.join(", ")
-    })
-}
-
-/// A threshold on the local SNR, beyond the estimate's range too: always or never.
-fn threshold(text: &str) -> Result<f32, String> {
-    parameters::between(text, -100.0, 100.0)
-}
-
-/// Reads `--level`.
-fn level(text: &str) -> Result<LevelRule, String> {
-    match text {
-        "auto" => Ok(LevelRule::Auto),
-        "off" => Ok(LevelRule::Fixed(0.0)),
-        _ => ParamId::LevelGain.reader()(text)
-            .map(LevelRule::Fixed)
-            .map_err(|error| format!("auto, off, or {error}")),
-    }
 }
 
 impl Args {
@@ -407,6 +385,8 @@ fn write_json(report: &RunReport, path: &std::path::Path) -> Result<()> {
 mod tests {
     use clap::Parser as _;
     use tacet_realtime::tails::Closing;
+
+    use tacet_realtime::presets;
 
     use super::*;
 

@@ -7,7 +7,7 @@ use egui::{
 };
 
 use super::super::{
-    Cx,
+    Cx, Editing,
     text::{self, Ink},
     theme,
 };
@@ -23,16 +23,6 @@ const WHEEL_TRAVEL: f32 = 2_500.0;
 const KEY_STEP: f32 = 0.01;
 /// Page keys, of the whole range.
 const PAGE_STEP: f32 = 0.1;
-
-/// A value that is being typed.
-pub struct Editing {
-    id: ParamId,
-    text: String,
-    /// Opened in this frame: the field takes the focus and selects nothing.
-    fresh: bool,
-    /// Opened from the keyboard: the control gets it back. After a click nobody does, so that it is the host's again.
-    by_key: bool,
-}
 
 /// The control of a continuous parameter in `rect`; how it looks is the caller's.
 pub fn control(ui: &mut Ui, cx: &mut Cx<'_>, id: ParamId, rect: Rect) -> Response {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::super::shared::Shared;
 use crate::panel::text;
 use crate::panel::view_model::Audio;
-use crate::params::Extras;
+use crate::params::extras::Extras;
 use crate::params::presets::{OfParams as _, PresetValues};
 use crate::processor::Processor;
 

@@ -8,8 +8,7 @@ mod choose;
 mod system;
 
 pub use assess::{
-    Assessment, COMPLEX_ON_MPS, DfChoice, MPS_FIRST_MACOS, MPS_FLOOR, TorchFacts, Unavailable, Warning,
-    assess,
+    Assessment, COMPLEX_ON_MPS, DfChoice, MPS_FIRST_MACOS, MPS_FLOOR, Unavailable, Warning, assess,
 };
 pub use choose::{Use, choose};
 pub use system::{System, Version};
@@ -123,6 +122,23 @@ pub struct Facts {
     pub system: System,
     /// libtorch, or why it is not there.
     pub torch: Result<TorchFacts, String>,
+}
+
+/// Facts from libtorch.
+#[derive(Clone, Debug)]
+pub struct TorchFacts {
+    /// Its version.
+    pub version: String,
+    /// Its origin, a line for people.
+    pub pack: String,
+    /// libtorch's CPU kernels.
+    pub cpu: Probed,
+    /// Apple's GPU.
+    pub mps: Probed,
+    /// The first NVIDIA GPU.
+    pub cuda: Probed,
+    /// Whether libtorch was opened with `PYTORCH_ENABLE_MPS_FALLBACK=1`.
+    pub mps_fallback: bool,
 }
 
 impl Facts {

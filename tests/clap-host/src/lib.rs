@@ -20,6 +20,7 @@ use clack_host::events::event_types::ParamValueEvent;
 pub use clack_host::prelude::ProcessStatus;
 use clack_host::prelude::*;
 
+mod block;
 mod contract;
 mod file;
 mod panel;
@@ -143,7 +144,7 @@ impl AudioThread {
         let n_samples = block.first().map_or(0, Vec::len) as u64;
         let mut input = block.to_vec();
         let input = (input.as_mut_slice(), false);
-        let status = contract::process(&mut self.audio, input, block, changes, self.steady_time)?;
+        let status = block::process(&mut self.audio, input, block, changes, self.steady_time)?;
         self.steady_time += n_samples;
         Ok(status)
     }
@@ -224,7 +225,7 @@ impl Instance {
         let audio = self.audio.as_mut().context("not active")?;
         let n_samples = block.first().map_or(0, Vec::len) as u64;
         let mut input = block.to_vec();
-        let status = contract::process(audio, (&mut input, false), block, changes, self.steady_time)?;
+        let status = block::process(audio, (&mut input, false), block, changes, self.steady_time)?;
         self.steady_time += n_samples;
         self.idle();
         Ok(status)

@@ -1,7 +1,7 @@
 //! No circles between modules: of two neighbours that use each other, neither can be read or changed alone.
 //!
-//! Neighbours are the modules below one parent, each with everything below it. A module's use of its parent is no circle:
-//! that is where its context lies.
+//! Neighbours are the modules below one parent, each with everything below it. A module's use of its parent's items is no
+//! circle, as that is where its context lies, unless such an item uses the module itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,13 +51,63 @@ fn circles(root: &str, roots: &[String], sources: &[Source]) -> Vec<Finding> {
             }
         }
     }
+    let mut findings = with_parents(root, &modules, &found, &is_test);
     let finding = |(parent, uses): (Module, BTreeSet<(String, String)>)| {
         let circle = circle(&uses)?;
         let parent = if parent.is_empty() { "the crate's root".to_owned() } else { parent.join("::") };
         let text = format!("modules of {parent} use each other in a circle: {}", circle.join(", "));
         Some(Finding { path: root.to_owned(), line: None, text })
     };
-    uses.into_iter().filter_map(finding).collect()
+    findings.extend(uses.into_iter().filter_map(finding));
+    findings
+}
+
+/// Items that use a module below them which uses them.
+fn with_parents(
+    root: &str,
+    modules: &BTreeMap<Module, &Source>,
+    found: &BTreeMap<&Module, Found>,
+    is_test: &dyn Fn(&Module) -> bool,
+) -> Vec<Finding> {
+    let mut circles = BTreeSet::new();
+    for (module, uses) in found.iter().filter(|(module, _)| !is_test(module)) {
+        for path in &uses.paths {
+            let (used, rest) = target(path, module, modules);
+            let (Some(item), Some(below)) = (rest.first(), module.get(used.len())) else { continue };
+            let by = found.get(&used).and_then(|parent| parent.items.get(item));
+            if module.starts_with(&used) && by.is_some_and(|children| children.contains(below)) {
+                circles.insert((used.join("::"), item.clone(), below.clone()));
+            }
+        }
+    }
+    let finding = |(parent, item, below): (String, String, String)| {
+        let text = format!("`{item}` of {parent} and its module {below} use each other");
+        Finding { path: root.to_owned(), line: None, text }
+    };
+    circles.into_iter().map(finding).collect()
+}
+
+/// The module that a path leads to, seen from `module`, and the rest of the path: an item.
+fn target<'a>(
+    path: &'a [String],
+    module: &Module,
+    modules: &BTreeMap<Module, &Source>,
+) -> (Module, &'a [String]) {
+    let mut at: Module = if path[0] == "crate" { Vec::new() } else { module.clone() };
+    for (i, name) in path.iter().enumerate() {
+        match name.as_str() {
+            "crate" | "self" => {}
+            "super" => drop(at.pop()),
+            name => {
+                at.push(name.to_owned());
+                if !modules.contains_key(&at) {
+                    at.pop();
+                    return (at, &path[i..]);
+                }
+            }
+        }
+    }
+    (at, &[])
 }
 
 /// A file's uses of modules, its tests left out.
@@ -67,6 +117,8 @@ struct Found {
     paths: Vec<Vec<String>>,
     /// Modules below that are compiled for tests alone.
     tests: BTreeSet<String>,
+    /// Modules below that each item uses, by the item's name.
+    items: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Found {
@@ -75,28 +127,14 @@ impl Found {
         // A file that does not parse does not compile either.
         if let Ok(file) = syn::parse_file(&source.text) {
             found.visit_file(&file);
+            found.items = items(&file);
         }
         found
     }
 
     /// The modules that the paths lead to, seen from `module`.
     fn used_modules(&self, module: &Module, modules: &BTreeMap<Module, &Source>) -> BTreeSet<Module> {
-        let target = |path: &Vec<String>| {
-            let mut at: Module = if path[0] == "crate" { Vec::new() } else { module.clone() };
-            for name in path.iter().filter(|name| !matches!(name.as_str(), "crate" | "self")) {
-                if name == "super" {
-                    at.pop();
-                    continue;
-                }
-                at.push(name.clone());
-                if !modules.contains_key(&at) {
-                    at.pop();
-                    break;
-                }
-            }
-            at
-        };
-        self.paths.iter().map(target).collect()
+        self.paths.iter().map(|path| target(path, module, modules).0).collect()
     }
 
     fn add(&mut self, path: Vec<String>) {
@@ -147,6 +185,86 @@ impl<'ast> Visit<'ast> for Found {
     }
 }
 
+/// The modules below that each item of a file uses, itself and in its methods.
+fn items(file: &syn::File) -> BTreeMap<String, BTreeSet<String>> {
+    // Modules below, and the names imported from them.
+    let mut below: BTreeMap<String, String> = BTreeMap::new();
+    for item in &file.items {
+        if let syn::Item::Mod(item) = item {
+            below.insert(item.ident.to_string(), item.ident.to_string());
+        }
+    }
+    let mut imported = Vec::new();
+    for item in &file.items {
+        if let syn::Item::Use(item) = item {
+            imports(&item.tree, None, &mut imported);
+        }
+    }
+    for (first, name) in imported {
+        if let Some(module) = below.get(&first).cloned() {
+            below.entry(name).or_insert(module);
+        }
+    }
+    let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for item in &file.items {
+        let Some(name) = name(item) else { continue };
+        let mut paths = AllPaths::default();
+        paths.visit_item(item);
+        let modules = paths.0.iter().filter_map(|path| below.get(path.iter().find(|name| *name != "self")?));
+        uses.entry(name).or_default().extend(modules.cloned());
+    }
+    uses
+}
+
+/// The name that an item has for the modules below: for methods, that of their type.
+fn name(item: &syn::Item) -> Option<String> {
+    Some(match item {
+        syn::Item::Fn(item) => item.sig.ident.to_string(),
+        syn::Item::Struct(item) => item.ident.to_string(),
+        syn::Item::Enum(item) => item.ident.to_string(),
+        syn::Item::Const(item) => item.ident.to_string(),
+        syn::Item::Static(item) => item.ident.to_string(),
+        syn::Item::Type(item) => item.ident.to_string(),
+        syn::Item::Trait(item) => item.ident.to_string(),
+        syn::Item::Impl(item) => match &*item.self_ty {
+            syn::Type::Path(path) => path.path.segments.last()?.ident.to_string(),
+            _ => return None,
+        },
+        _ => return None,
+    })
+}
+
+/// Imports of a `use`: the first name of each path, and the name that it gets here.
+fn imports(tree: &syn::UseTree, first: Option<&str>, found: &mut Vec<(String, String)>) {
+    match tree {
+        syn::UseTree::Path(path) => {
+            let name = path.ident.to_string();
+            let first =
+                first.map_or_else(|| (name != "self").then_some(name), |first| Some(first.to_owned()));
+            imports(&path.tree, first.as_deref(), found);
+        }
+        syn::UseTree::Group(group) => group.items.iter().for_each(|tree| imports(tree, first, found)),
+        syn::UseTree::Name(name) => {
+            found.extend(first.map(|first| (first.to_owned(), name.ident.to_string())))
+        }
+        syn::UseTree::Rename(name) => {
+            found.extend(first.map(|first| (first.to_owned(), name.rename.to_string())))
+        }
+        syn::UseTree::Glob(_) => {}
+    }
+}
+
+/// Every path of an item.
+#[derive(Default)]
+struct AllPaths(Vec<Vec<String>>);
+
+impl<'ast> Visit<'ast> for AllPaths {
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        self.0.push(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
+        visit::visit_path(self, path);
+    }
+}
+
 /// The modules of a circle, if there is one.
 fn circle(uses: &BTreeSet<(String, String)>) -> Option<Vec<&str>> {
     let reached = |start: &str| {
@@ -190,6 +308,24 @@ mod tests {
             ("p/c.rs", "use super::a::A;"),
         ];
         assert_eq!(found(&inner), ["modules of p use each other in a circle: a, b, c"]);
+    }
+
+    #[test]
+    fn an_item_and_the_module_below_that_use_each_other_are_found() {
+        let below = ("x/y.rs", "use super::X;\npub struct Y;\nfn f(_: &X) {}");
+        let text = "`X` of x and its module y use each other";
+        for parent in [
+            "mod y;\npub struct X(y::Y);",
+            "mod y;\nuse y::{Y as Z, f};\npub struct X;\nimpl X { fn g() -> Z { loop {} } }",
+            "mod y;\nuse self::y::f;\npub enum X {}\nimpl Drop for X { fn drop(&mut self) { f(self) } }",
+        ] {
+            assert_eq!(found(&[("x.rs", parent), below]), [text], "{parent}");
+        }
+        // Another item of the parent uses the module, or gives its name on.
+        for parent in ["mod y;\nuse y::f;\npub struct X;\nfn g() { f(&X) }", "mod y;\nmod z;\npub use z::X;"]
+        {
+            assert_eq!(found(&[("x.rs", parent), below, ("x/z.rs", "pub struct X;")]), [""; 0], "{parent}");
+        }
     }
 
     #[test]

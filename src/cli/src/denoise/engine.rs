@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use anyhow::{Context as _, Result, bail};
-use clap::ValueEnum;
 use serde::Serialize;
 use tacet_realtime::denoiser::Settings;
 use tacet_realtime::device::{self, Device, DfChoice, Facts, Use, Warning};
@@ -15,9 +14,9 @@ use tacet_realtime::engine::native::{NativeModel, NativeSequence, Precision, Sim
 use tacet_realtime::engine::torch::{TorchDevice, TorchEngine, TorchFile, TorchOptions, TorchSequence};
 use tacet_realtime::rules::{FILE_AHEAD_HOPS, Rules};
 use tacet_realtime::sequence::{Pool, Sequence};
-use tacet_torch_pack::abi::DfMethod;
 
 use super::Args;
+use super::choices::{DeviceChoice, EngineChoice, MethodChoice};
 use crate::model::LoadedModel;
 use crate::pipeline::HopProcessor;
 use crate::usage;
@@ -26,51 +25,6 @@ use crate::usage;
 const DEVICE_VARIABLE: &str = "TACET_DEVICE";
 /// Files in work at once on a GPU: more would wait for each other there.
 const MAX_GPU_JOBS: usize = 4;
-
-/// Implementations of the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum EngineChoice {
-    /// Tacet's own, on the CPU
-    Native,
-    /// libtorch, on the CPU or a GPU; needs the runtime pack (`tacet torch install`)
-    Torch,
-}
-
-/// `--device`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeviceChoice {
-    /// The best one for files.
-    Auto,
-    /// This one.
-    This(Device),
-}
-
-impl std::str::FromStr for DeviceChoice {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            _ => text.parse().map(Self::This).map_err(|error| format!("{error}, or auto")),
-        }
-    }
-}
-
-/// `--df-op`: a method, or `None` for "auto".
-pub type MethodChoice = Option<DfMethod>;
-
-/// Reads a [`MethodChoice`].
-pub fn method(text: &str) -> Result<MethodChoice, String> {
-    let known = device::DF_METHODS.iter().find(|(_, name)| *name == text);
-    match known {
-        Some((method, _)) => Ok(Some(*method)),
-        None if text == "auto" => Ok(None),
-        None => {
-            let names: Vec<_> = device::DF_METHODS.iter().map(|(_, name)| *name).collect();
-            Err(format!("auto, {}", names.join(", ")))
-        }
-    }
-}
 
 /// The request of the options, before anything is opened.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -373,6 +327,9 @@ fn make(device: TorchDevice, model: &LoadedModel) -> Result<TorchEngine> {
 
 #[cfg(test)]
 mod tests {
+    use tacet_torch_pack::abi::DfMethod;
+
+    use super::super::choices::method;
     use super::*;
 
     const NATIVE: Device = Device::Native;

@@ -15,23 +15,6 @@ pub const MPS_FLOOR: Version = Version::new(14, 0);
 /// Complex numbers on MPS came with this macOS (PyTorch #115513).
 pub const COMPLEX_ON_MPS: Version = Version::new(14, 0);
 
-/// Facts from libtorch.
-#[derive(Clone, Debug)]
-pub struct TorchFacts {
-    /// Its version.
-    pub version: String,
-    /// Its origin, a line for people.
-    pub pack: String,
-    /// libtorch's CPU kernels.
-    pub cpu: Probed,
-    /// Apple's GPU.
-    pub mps: Probed,
-    /// The first NVIDIA GPU.
-    pub cuda: Probed,
-    /// Whether libtorch was opened with `PYTORCH_ENABLE_MPS_FALLBACK=1`.
-    pub mps_fallback: bool,
-}
-
 /// Why a device cannot be used. Every text says what to do, or that nothing can be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unavailable {
@@ -245,6 +228,7 @@ fn usable(device: TorchDevice, facts: &Facts) -> Result<&Probed, Unavailable> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::TorchFacts;
     use super::*;
     use tacet_torch_pack::abi::Probe;
 

@@ -8,7 +8,7 @@ use egui::{
 use serde::{Deserialize, Serialize};
 use tacet_model::{N_BINS, SAMPLE_RATE_HZ};
 
-use super::super::{
+use super::{
     colour,
     text::{self, Ink},
     theme::{self, Theme},
