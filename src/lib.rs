@@ -2,12 +2,12 @@
 //!
 //! The modules in the order a hop of audio meets them, with the crates that they live in:
 //!
-//! - `tacet_core`: what happens to one hop.
+//! - `tacet_core`: the processing of one hop.
 //!   - [`frame`]: the types that travel.
 //!   - [`stft`]: samples to spectra and back, per channel. Audio thread.
 //!   - [`history`]: the noisy frames a late answer is applied to. Audio thread.
 //!   - [`features`] over [`erb`] bands: the network's input. Inference thread.
-//!   - [`engine`]: what runs the network; [`engine::Engine`] is the contract. Inference thread.
+//!   - [`engine`]: runs the network; [`engine::Engine`] is the contract. Inference thread.
 //!     [`engine::native`]: Tacet's own, on the CPU. [`engine::torch`]: libtorch, opened on demand.
 //!   - [`enhance`]: the engine's answer applied to the noisy frame. Audio thread.
 //!   - [`weights`]: the embedded model. Never on the audio thread.
@@ -17,9 +17,9 @@
 //!   - [`processor`]: the audio thread's half; [`latency`] is what it reports to the host.
 //!   - [`exchange`]: the way of a hop between it and the inference threads, and back.
 //!   - [`inference`]: one inference thread per device, shared by every stream of the process.
-//!   - [`device`]: what can run the network here, and what to know before choosing. Never on the audio thread.
+//!   - [`device`]: the devices here, and advice before choosing. Never on the audio thread.
 //!   - [`meters`]: the audio thread's measurements, for the panel.
-//!   - [`lab`]: what each device costs, measured hop by hop. Off the audio thread.
+//!   - [`lab`]: the cost of each device, measured hop by hop. Off the audio thread.
 //! - this crate: the plugin.
 //!   - [`params`]: parameters, presets and saved states, made from the table in [`parameters`].
 //!   - [`plugin`]: all of it as CLAP, VST3 and Audio Unit.

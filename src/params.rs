@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_besides_comes_back() {
+    fn extras_come_back() {
         let (params, other) = (TacetParams::default(), TacetParams::default());
         params.extras.write().unwrap().preset = Some("Podcast".into());
         other.deserialize_fields(&params.serialize_fields());

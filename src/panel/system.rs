@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_cannot_be_had_says_why_and_the_native_one_always_can() {
+    fn an_unavailable_device_says_why_and_the_native_one_is_always_available() {
         let facts = mac(13, 6);
         let assessed = device::list(&facts, None);
         let devices = devices(&assessed);

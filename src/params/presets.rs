@@ -93,7 +93,7 @@ mod tests {
     use crate::latency::LatencyMode;
 
     #[test]
-    fn what_a_program_remembers_comes_back_and_options_overrule_it() {
+    fn remembered_values_come_back_and_options_override_them() {
         let before = TacetParams::default();
         let set = |id, value| PresetValues::from_iter([(id, value)]);
         set(ParamId::OutputGain, PresetValue::Number(-6.0)).start(&before);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_of_the_defaults_is_in_force() {
+    fn kept_defaults_are_in_force() {
         let params = TacetParams::default();
         let kept = PresetValues::of(&params);
         assert_eq!(kept.n_values(), preset_params().count());

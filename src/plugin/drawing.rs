@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn graphics_libraries_are_told_from_others() {
+    fn graphics_libraries_are_recognised() {
         let line = |name: &str| format!("7f00-7f01 r-xp 00000000 08:01 42      /usr/lib/{name}");
         for name in ["libGLX_mesa.so.0.0.0", "dri/swrast_dri.so", "libX11.so.6.4.0", "libnvidia-tls.so.1"] {
             assert_eq!(graphics_library(&line(name)), Some(format!("/usr/lib/{name}").as_str()));

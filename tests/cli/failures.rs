@@ -159,7 +159,7 @@ fn a_file_that_is_cut_off_is_denoised_with_a_warning() {
 
 /// One sample that is no number: it and its surroundings suffer, nothing else, and a warning says so.
 #[test]
-fn what_is_not_a_number_becomes_silence() {
+fn non_finite_samples_become_silence() {
     let folder = Folder::new();
     let (input, output) = (folder.path("in.wav"), folder.path("out.wav"));
     for rate_hz in [48_000, 44_100] {
@@ -237,7 +237,7 @@ fn an_unknown_or_missing_model_names_the_next_step() {
 }
 
 #[test]
-fn what_cannot_be_written_or_opened_is_named_with_the_next_step() {
+fn files_that_cannot_be_written_or_opened_are_named_with_the_next_step() {
     let folder = Folder::new();
     let output = folder.path("absent/out.wav");
     let result = denoise(&[data("sweep.flac").as_os_str(), "-o".as_ref(), output.as_os_str()]);

@@ -108,7 +108,7 @@ fn chunks_of_a_recorder_are_kept() {
 }
 
 #[test]
-fn what_flac_has_no_place_for_is_reported() {
+fn tags_without_a_place_in_flac_are_reported() {
     let folder = Folder::new();
     let (input, output, json) = (folder.path("in.wav"), folder.path("out.flac"), folder.path("report.json"));
     field_recording(&input);

@@ -181,7 +181,7 @@ fn instances_come_and_go() {
 
 /// The host may stop calling after a quiet block where the plugin says so: nothing may come after that.
 #[test]
-fn silence_is_told_to_the_host_when_the_tail_is_out() {
+fn silence_is_reported_to_the_host_when_the_tail_is_out() {
     let (_plugin, mut instance) = active(48e3, 1);
     instance.render(&[noise(48_000, 8)], &[512]).unwrap();
     let mut statuses = Vec::new();

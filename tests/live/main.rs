@@ -66,7 +66,7 @@ pcm.second { type null hint { show on description "The card" } }
 "#;
 
 #[test]
-fn null_is_listed_last_and_two_of_a_name_are_told_apart() {
+fn null_is_listed_last_and_two_of_a_name_are_distinguished() {
     let mut config = tempfile::NamedTempFile::new().expect("a file");
     std::io::Write::write_all(&mut config, TWO_OF_A_NAME.as_bytes()).expect("write");
     let output = tacet_live()
@@ -160,7 +160,7 @@ fn opens_serves_and_ends(screen: &Screen, variables: &[(&str, &OsStr)], signal: 
 }
 
 #[test]
-fn it_opens_serves_and_ends_when_told_to() {
+fn it_opens_serves_and_ends_by_a_signal() {
     let Some(screen) = Screen::start() else {
         let absent = "there is no Xvfb (Debian, Ubuntu: apt-get install xvfb)";
         assert!(std::env::var_os("TACET_REQUIRE_DISPLAY").is_none(), "{absent}");

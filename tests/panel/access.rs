@@ -113,7 +113,7 @@ fn the_status_names_the_rules_at_work() {
 }
 
 #[test]
-fn readings_are_told() {
+fn readings_are_announced() {
     let harness = open(View::Denoise, |_| {});
     for part in [
         "Local SNR: 11.4\u{a0}dB",
@@ -181,7 +181,7 @@ fn nothing_measured_shows_no_number() {
 }
 
 #[test]
-fn a_device_that_cannot_be_had_says_why() {
+fn an_unavailable_device_says_why() {
     let mut harness = open(View::Devices, |bench| bench.view_model = fixtures::macos_13());
     harness.get_by_label_contains("complex numbers on MPS need macOS 14");
     harness.get_by_label("Device B").click();
@@ -225,7 +225,7 @@ fn the_standalone_names_its_devices() {
 }
 
 #[test]
-fn a_notice_is_told_and_can_be_dismissed() {
+fn a_notice_is_announced_and_can_be_dismissed() {
     let harness = open(View::Denoise, |bench| {
         bench.view_model.notice = Some(Notice { text: "Saved.".into(), is_error: false });
     });

@@ -296,7 +296,7 @@ fn presets_are_recalled_saved_and_deleted() {
 }
 
 #[test]
-fn devices_are_chosen_and_those_that_cannot_be_had_are_not() {
+fn devices_are_chosen_and_unavailable_ones_are_not() {
     let mut harness = open(View::Devices);
     for (name, expected) in [("torch CUDA", 0.0), ("torch MPS", fixtures::MPS)] {
         if harness.query_all_by_label("torch CPU").next().is_none() {

@@ -33,7 +33,7 @@ fn a_handle_follows_the_pointer_in_one_gesture() {
 }
 
 #[test]
-fn handles_are_told_and_turned_by_keys() {
+fn handles_are_announced_and_turned_by_keys() {
     let mut harness = open(Settings { limits: true, ..Settings::default() });
     let value = |harness: &Harness<'_, Bench>, label: &str| harness.get_by_label(label).value();
     assert_eq!(value(&harness, "Limit at 100 Hz").as_deref(), Some("no limit"));

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_readme_refers_to_goes_along() {
+    fn files_named_by_the_readme_go_along() {
         let root = Workspace::find().unwrap().root;
         assert!(DOCUMENTS.iter().all(|document| root.join(document).exists()));
         let readme = fs::read_to_string(root.join("README.md")).unwrap();

@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn differences_and_growth_are_told_and_judged() {
+    fn differences_and_growth_are_reported_and_judged() {
         let plan = Plan { n_instances: 16, audio: Duration::from_secs(60), is_realtime: false, seed: 1 };
         let good = Report {
             n_hops: 6000,

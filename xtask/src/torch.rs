@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_only_the_linker_needs_stays_out_of_the_pack() {
+    fn linker_files_stay_out_of_the_pack() {
         for file in ["lib/libtorch.so", "lib/torch_cpu.lib"] {
             assert!(links_only(Path::new(file)), "{file}");
         }

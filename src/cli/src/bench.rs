@@ -16,7 +16,7 @@ use tacet_realtime::lab::HOP_US;
 use super::model;
 use measure::{Measured, Throughput};
 
-/// Measures every device: upload, compute and download of a hop, at the pace of real audio and back to back, for several
+/// Measure every device: upload, compute and download of a hop, at the pace of real audio and back to back, for several
 /// streams at once; then whole files.
 #[derive(clap::Args, Debug)]
 pub struct Args {

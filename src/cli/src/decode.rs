@@ -269,7 +269,7 @@ impl Decoder {
     }
 }
 
-/// The reader for what a file begins with.
+/// Recognises a file's format by its beginning, and opens its reader.
 fn open_source(
     input: &mut Input,
     file: File,

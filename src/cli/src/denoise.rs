@@ -45,7 +45,7 @@ use plan::{Place, Task};
 use report::{FileReport, Outcome, RunReport};
 use room::Room;
 
-/// Removes noise from recordings of speech.
+/// Remove noise from recordings of speech.
 ///
 /// Reads WAV (also RF64, BW64, Wave64), AIFF, AU, CAF, FLAC, MP3, Ogg Vorbis and Opus, AAC, HE-AAC and ALAC in M4A, MP4 and
 /// MOV, and Matroska and WebM, at any sample rate and with up to 64 channels; writes WAV or FLAC with the input's rate,
@@ -79,9 +79,7 @@ pub struct Args {
     #[arg(short, long)]
     pub recursive: bool,
 
-    /// Settings of one of the plugin's presets: podcast, voice-over-gentle, field-recording, interview-two-levels,
-    /// live-mic, music-under-voice, whisper or archive. Options given beside it prevail
-    #[arg(long, value_name = "NAME", value_parser = choices::preset)]
+    #[arg(long, value_name = "NAME", help = choices::preset_help(), value_parser = choices::preset)]
     pub preset: Option<FactoryPreset>,
 
     #[arg(long, value_name = "PERCENT", help = ParamId::Mix.spec().plain_help(), default_value = "100",
@@ -107,9 +105,7 @@ pub struct Args {
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<DeviceChoice>,
 
-    /// How libtorch computes the deep filter: auto, real_loop, real_strided, real_unfold, complex_strided, real_one_step or
-    /// real_hidden_state_loop [default: auto: complex_strided where complex numbers work on the device, else real_unfold]
-    #[arg(long, value_name = "METHOD", value_parser = choices::method)]
+    #[arg(long, value_name = "METHOD", help = choices::method_help(), value_parser = choices::method)]
     pub df_op: Option<MethodChoice>,
 
     #[arg(long, value_name = "DB", help = ParamId::Limit.spec().plain_help(), default_value_t = ParamId::Limit.number().default,
@@ -139,9 +135,7 @@ pub struct Args {
     #[arg(long, value_parser = one_of::<StereoLink>(), default_value = StereoLink::default().choice_id())]
     pub stereo_link: StereoLink,
 
-    /// Raises quiet speech to the level that the network knows, for its analysis alone: auto, off, or a fixed gain in dB,
-    /// 0 to 60. The sound is never amplified; at usual levels auto changes nothing
-    #[arg(long, value_name = "auto|off|DB", default_value = "auto", allow_negative_numbers = true, value_parser = choices::level)]
+    #[arg(long, value_name = "auto|off|DB", help = choices::level_help(), default_value = "auto", allow_negative_numbers = true, value_parser = choices::level)]
     pub level: LevelRule,
 
     /// Do not mirror the sound of band-limited recordings into their empty band for the network's analysis

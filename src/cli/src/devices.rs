@@ -8,7 +8,7 @@ use tacet_realtime::device::{self, Assessment, Device, Facts, MPS_FLOOR, Use};
 use tacet_realtime::engine::torch::TorchDevice;
 use tacet_torch_pack::abi::TORCH_VERSION;
 
-/// Lists every device with its availability, the reason if it is unavailable, and notes.
+/// List every device with its availability, the reason if it is unavailable, and notes.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// Print JSON instead of text

@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_microphone_is_mono_and_speakers_are_stereo_unless_told() {
+    fn a_microphone_is_mono_and_speakers_are_stereo_by_default() {
         let options = |line: &str| prepare(line, Remembered::default()).unwrap().0;
         assert_eq!((options("").n_channels, options("").block_samples), (1, 256));
         let (speakers, settings) =
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_and_options_are_told_apart() {
+    fn commands_and_options_are_distinguished() {
         assert!(matches!(parse("status --speakers").unwrap().command, Some(Command::Status(_))));
         let Some(Command::Set { value, .. }) = parse("set gain-db -3").unwrap().command else { panic!() };
         assert_eq!(value, "-3");

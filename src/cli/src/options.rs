@@ -2,10 +2,14 @@
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
-use tacet_realtime::parameters::Choice;
+use tacet_realtime::parameters::{Choice, Text};
 
 /// One of the values of a choice, by identifier.
 pub fn one_of<T: Choice>() -> impl TypedValueParser<Value = T> {
-    let values = T::TEXTS.iter().map(|text| PossibleValue::new(text.id).help(text.help));
+    let value = |text: &Text| match text.help {
+        "" => PossibleValue::new(text.id),
+        help => PossibleValue::new(text.id).help(help),
+    };
+    let values = T::TEXTS.iter().map(value);
     PossibleValuesParser::new(values).map(|id| T::from_choice_id(&id).unwrap_or_default())
 }

@@ -15,7 +15,7 @@ const WEAK_CORRELATION: f64 = 0.1;
 /// Longest search either way, in milliseconds; it bounds the memory of the search.
 const LONGEST_SEARCH_MS: f64 = 10_000.0;
 
-/// Scores recordings against a clean reference.
+/// Score recordings against a clean reference.
 ///
 /// For every recording, prints its delay relative to the reference and, with the delay removed: STOI (Taal 2011, as
 /// published), STOI-DF (the same as DeepFilterNet's training code computes it), ESTOI (Jensen and Taal 2016), SI-SDR in

@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_number_becomes_silence_and_the_rest_stays() {
+    fn non_finite_samples_become_silence_and_the_rest_stays() {
         let mut samples = [0.5, f32::NAN, -0.75, f32::INFINITY, f32::NEG_INFINITY, f32::MIN];
         assert_eq!(peak(&[0.5, f32::NAN, -0.75]), 0.75);
         assert_eq!(make_finite(&mut samples), 3);

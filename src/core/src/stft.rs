@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_counts_as_silence() {
+    fn non_finite_samples_count_as_silence() {
         let mut analysis = Analysis::new();
         let mut spectrum = SILENT_SPECTRUM;
         let mut hop = [0.0; HOP];

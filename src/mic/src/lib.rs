@@ -6,12 +6,12 @@
 //! them, follows a changed default, and never links the two to each other.
 //!
 //! - [`pipewire`]: PipeWire's library, opened at run time, and the two streams. The server's threads.
-//! - [`settings`]: what may be changed while it runs, from any thread.
-//! - [`sound`]: what denoises between them.
+//! - [`settings`]: settings that may change while it runs, from any thread.
+//! - [`sound`]: the denoiser between them.
 //! - [`control`]: the socket by which `tacet mic status` and its like reach the running one.
-//! - `commands`: what those do.
-//! - [`memory`]: what is remembered between runs.
-//! - [`run()`]: opens the streams, and opens them again after the server was away.
+//! - `commands`: the commands sent to it.
+//! - [`memory`]: the memory between runs.
+//! - [`run()`]: opens the streams, and reconnects after the sound server was away.
 //! - [`mod@unit`]: starting with the session.
 
 #![cfg(target_os = "linux")]

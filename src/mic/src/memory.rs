@@ -1,4 +1,4 @@
-//! The microphone's memory between runs: parameters, and what it takes from. One file for each direction.
+//! The microphone's memory between runs: parameters and input. One file for each direction.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_is_read_and_a_damaged_file_is_nothing() {
+    fn written_settings_are_read_and_a_damaged_file_is_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("folder").join("mic.json");
         assert_eq!(Remembered::read_from(&path), Remembered::default());

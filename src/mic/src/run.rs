@@ -1,4 +1,4 @@
-//! The running microphone: opens the streams, waits, and opens them again after the server was away.
+//! The running microphone: opens the streams, watches them, and reconnects after the sound server was away.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -79,13 +79,13 @@ impl Options {
 pub struct Handle(Sender<Event>);
 
 impl Handle {
-    /// Ends it soon.
+    /// Stops it soon.
     pub fn stop(&self) {
         // It may have ended by itself.
         let _ = self.0.send(Event::Stop);
     }
 
-    /// Has this denoise from now on.
+    /// Denoises with this from now on.
     pub fn play(&self, sound: Box<dyn Sound>) {
         let _ = self.0.send(Event::Sound(sound));
     }
@@ -215,7 +215,7 @@ impl RunLoop<'_> {
         self.home.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Shows a problem where the status and the window can be seen; says it, too.
+    /// Shows a problem in the status and in the window, and prints it.
     fn trouble(&mut self, problem: &str) {
         self.status().problem = Some(problem.to_owned());
         self.listener.problem(Some(problem));
@@ -239,7 +239,7 @@ impl RunLoop<'_> {
         Ok(Box::new(live))
     }
 
-    /// Sees to it that there is something that denoises; true if somebody wants an end first.
+    /// Makes sure that there is a [`Sound`]; true if a stop was requested first.
     fn provide(&mut self) -> Result<bool> {
         if self.is_own && (self.home().is_none() || self.setup != self.settings.mode_and_model()) {
             let sound = self.open()?;
@@ -255,7 +255,7 @@ impl RunLoop<'_> {
         Ok(false)
     }
 
-    /// Tells what is there now, and how long it takes.
+    /// Announces the running streams and their latency.
     fn present(&mut self, latency_ms: f64, meters: Arc<Meters>) {
         let mut status = self.status();
         (status.latency_ms, status.meters) = (latency_ms, meters);
@@ -264,7 +264,7 @@ impl RunLoop<'_> {
         self.notify(&format!("{title} is there: {latency_ms:.0} ms of latency"));
     }
 
-    /// One time with the server, until it goes away; true if somebody wants an end.
+    /// One connection to the server, until it goes away; true if a stop was requested.
     fn session(&mut self, library: &Library, is_first: bool) -> Result<bool> {
         if self.provide()? {
             return Ok(true);
@@ -282,7 +282,7 @@ impl RunLoop<'_> {
             Ok(streams) => streams,
             Err(error) => {
                 self.trouble(&format!("{error:#}; waiting for it"));
-                return Ok(self.pause());
+                return Ok(self.wait_to_reconnect());
             }
         };
         {
@@ -303,7 +303,7 @@ impl RunLoop<'_> {
             return Ok(true);
         }
         self.trouble("the sound server went away; waiting for it");
-        Ok(self.pause())
+        Ok(self.wait_to_reconnect())
     }
 
     /// Follows the streams' states until the server is gone; whether somebody wants an end, and what could not be handed to the
@@ -350,7 +350,7 @@ impl RunLoop<'_> {
         }
     }
 
-    /// Tells a problem when it comes and when it has gone.
+    /// Announces a problem when it begins and when it is over.
     fn judge(&mut self, problem: Option<String>) {
         let before = std::mem::replace(&mut self.status().problem, problem.clone());
         if before != problem {
@@ -363,8 +363,8 @@ impl RunLoop<'_> {
         }
     }
 
-    /// Waits before the next try, discarding late events of the closed streams; true if a stop was requested.
-    fn pause(&mut self) -> bool {
+    /// Waits before reconnecting, discarding late events of the closed streams; true if a stop was requested.
+    fn wait_to_reconnect(&mut self) -> bool {
         let until = Instant::now() + RETRY_PAUSE;
         loop {
             let left = until.saturating_duration_since(Instant::now());

@@ -253,7 +253,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_set_reaches_the_controls() {
+    fn settings_reach_the_controls() {
         let settings = Settings::default();
         assert_eq!(settings.controls(), Controls::default());
         assert_eq!(settings.mode_and_model(), Default::default());
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_set_is_refused_with_what_can() {
+    fn impossible_settings_are_refused_with_the_possible_ones() {
         let settings = Settings::default();
         assert!(settings.set("volume", "1").unwrap_err().contains("gain-db"));
         for bad in ["101", "nan", "x", ""] {
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_comes_back_and_what_cannot_be_is_left() {
+    fn remembered_values_come_back_and_impossible_ones_are_left() {
         let (before, after) = (Settings::default(), Settings::default());
         for (name, text) in [("attenuation-limit", "18"), ("stereo-link", "max"), ("hold-pauses", "off")] {
             before.set(name, text).unwrap();

@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_reads_the_same() {
+    fn a_written_configuration_reads_the_same() {
         for config in
             [small_config(), published(ModelKind::DeepFilterNet3), published(ModelKind::DeepFilterNet3Ll)]
         {

@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_panics_is_drawn_no_more() {
+    fn a_panel_that_panics_is_drawn_no_more() {
         let mut containment = Containment::default();
         let mut n_drawn = 0;
         assert!(!containment.draw(|| n_drawn += 1));

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_well_is_no_problem() {
+    fn healthy_counts_are_no_problem() {
         let mut watch = Watch::default();
         assert_eq!(after(&mut watch, 1, 100, |_| {}), None);
         // Nobody listens: nothing comes, and nothing is wrong.
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_lost_before_is_past() {
+    fn earlier_losses_are_past() {
         let mut watch = Watch::new(Counts { n_late: 8, n_lost: 2, ..Counts::default() });
         assert_eq!(after(&mut watch, 1, 20, |counts| (counts.n_late, counts.n_lost) = (8, 2)), None);
     }

@@ -1,4 +1,4 @@
-//! One stream that is denoised while it plays: a processor, the engine that serves it, and somebody who looks after both.
+//! One stream that is denoised while it plays: a processor, its engine, and the thread that looks after both.
 //!
 //! Replaces the plugin framework around a processor for programs without one: opened and dropped off the audio
 //! thread, [`Live::process`] and [`Live::reset`] on it.
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_processed_is_refused_with_the_range() {
+    fn impossible_options_are_refused_with_the_range() {
         let rate = Live::open(&Options { rate_hz: f64::NAN, ..options() }).err().unwrap();
         assert!(rate.to_string().contains("1000 to 1600000"), "{rate}");
         let channels = Live::open(&Options { n_channels: 3, ..options() }).err().unwrap();

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_the_official_archive_is_not_installed() {
+    fn only_the_official_archive_is_installed() {
         let dir = tempfile::tempdir().unwrap();
         let error = install(ModelKind::DeepFilterNet3Ll, b"another", dir.path()).unwrap_err().to_string();
         assert!(error.contains(ModelKind::DeepFilterNet3Ll.archive_sha256()), "{error}");

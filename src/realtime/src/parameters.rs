@@ -108,8 +108,8 @@ const fn limit_at(id: &'static str, name: &'static str, label: &'static str) -> 
         id,
         name,
         label,
-        help: "Most that noise is reduced by around this frequency, in dB; in between a curve joins the six. Where Reduce by at \
-               most says less, that holds.",
+        help: "Largest reduction of noise around this frequency, in dB; a curve joins the six. If Reduce by at most is less, \
+               that holds.",
         values: decibels(0.0, NO_LIMIT_DB, NO_LIMIT_DB),
         scope: Scope::Sound,
     }
@@ -178,7 +178,7 @@ impl ParamId {
                 id: "postf",
                 name: "Post filter",
                 label: "Post filter",
-                help: "Attenuates what is mostly noise further. 0 is off, 0.02 is typical; more makes speech thin.",
+                help: "Attenuates bands that are mostly noise further. 0 is off, 0.02 is typical; more makes speech thin.",
                 values: Values::Number(Number {
                     min: 0.0,
                     max: MAX_POST_FILTER,
@@ -200,7 +200,7 @@ impl ParamId {
                 id: "listen",
                 name: "Listen",
                 label: "Listen to",
-                help: "Denoised is the result. Removed is what was taken out, at the same delay: speech in it means \
+                help: "Denoised is the result. Removed is the signal taken out, at the same delay: speech in it means \
                        that too much is removed.",
                 values: Values::Choice(Listen::TEXTS),
                 scope: Scope::Monitoring,
@@ -226,8 +226,8 @@ impl ParamId {
                 id: "maxerb",
                 name: "Clean above local SNR",
                 label: "Leave alone above",
-                help: "Passes moments that are clean as they are: those whose local SNR, in dB, is above this. 35 dB is never; \
-                       below 30 dB their noise is heard to come and go.",
+                help: "Passes clean moments unchanged: those whose local SNR, in dB, is above this. 35 dB is never; \
+                       below 30 dB their noise audibly comes and goes.",
                 values: local_snr(LSNR_MAX_DB),
                 scope: Scope::Sound,
             },
@@ -236,8 +236,8 @@ impl ParamId {
                 name: "Mask only above local SNR",
                 label: "Simple filter above",
                 help: "Uses the mask alone, without the deep filter, while the local SNR, in dB, is above this: saves time \
-                       on good recordings. 35 dB is never; below 30 dB speech suffers, as the mask was never trained for what \
-                       lies below 4.8 kHz.",
+                       on good recordings. 35 dB is never; below 30 dB speech suffers, as the mask was never trained for the range \
+                       below 4.8 kHz.",
                 values: local_snr(LSNR_MAX_DB),
                 scope: Scope::Sound,
             },
@@ -305,7 +305,7 @@ impl ParamId {
                 id: "levgain",
                 name: "Level gain",
                 label: "Level gain",
-                help: "Gain of the network's analysis in dB, where Level is fixed.",
+                help: "Gain of the network's analysis in dB, if Level is fixed.",
                 values: decibels(0.0, LEVEL_MAX_GAIN_DB, 20.0),
                 scope: Scope::Sound,
             },
@@ -314,7 +314,7 @@ impl ParamId {
                 name: "Fill narrow band",
                 label: "Fill narrow band",
                 help: "Mirrors the sound of telephones and 8 to 12 kHz recordings into their empty band, for the \
-                       network's analysis alone: nothing of it is heard.",
+                       network's analysis alone: the mirrored sound is never heard.",
                 values: Values::Switch { default: true },
                 scope: Scope::Sound,
             },
@@ -331,8 +331,8 @@ impl ParamId {
                 id: "clean",
                 name: "Keep clean",
                 label: "Keep clean",
-                help: "Returns to the input where there is hardly any noise, from about 20 dB of SNR on, so that clean \
-                       speech stays as it is. Changes nothing where noise is audible.",
+                help: "Returns to the input if there is hardly any noise, from about 20 dB of SNR on, so that clean \
+                       speech stays as it is. Changes nothing while noise is audible.",
                 values: Values::Switch { default: true },
                 scope: Scope::Sound,
             },
@@ -348,8 +348,8 @@ impl ParamId {
                 id: "ambienc",
                 name: "Ambience",
                 label: "Ambience",
-                help: "Gain in dB of what was removed, added to the voice: the room, up to louder than it was. At its lower \
-                       end only as much stays as the attenuation limit leaves.",
+                help: "Gain of the removed signal in dB, added to the voice: the room, even louder than it was. At the lowest \
+                       value only the part that the attenuation limit leaves remains.",
                 values: Values::Number(Number {
                     min: NO_AMBIENCE_DB,
                     max: MAX_AMBIENCE_DB,
@@ -363,8 +363,8 @@ impl ParamId {
                 id: "hold",
                 name: "Hold",
                 label: "Hold",
-                help: "Time in ms for which everything is still let through after speech, band by band: keeps the ends of \
-                       words and the room behind them. Noise comes through as long.",
+                help: "Time in ms after speech during which everything still passes, band by band: keeps the ends of words \
+                       and the room behind them. Noise passes for as long.",
                 values: TAIL,
                 scope: Scope::Sound,
             },
@@ -372,8 +372,8 @@ impl ParamId {
                 id: "release",
                 name: "Release",
                 label: "Release",
-                help: "Time in ms in which the reduction then returns, by 20 dB: noise fades out instead of being cut. \
-                       0 is at once.",
+                help: "Time in ms over which the reduction then returns by 20 dB: noise fades out instead of being cut. \
+                       0 is immediate.",
                 values: TAIL,
                 scope: Scope::Sound,
             },
@@ -409,6 +409,14 @@ impl ParamId {
     /// A function that [reads](Number::read) a number, for options.
     pub fn reader(self) -> impl Fn(&str) -> Result<f32, String> + Clone + Send + Sync + 'static {
         move |text| self.number().read(text)
+    }
+
+    /// Help of an option that takes what [`Self::parse_limits`] reads.
+    pub fn limits_help() -> String {
+        let at = Self::LIMITS.map(|id| id.spec().label).join(", ");
+        format!(
+            "Largest reduction of noise at {at}, in dB, or none; a curve joins them, and a smaller --attenuation-limit holds"
+        )
     }
 
     /// Reads a limit at each of the handles' frequencies: six numbers in dB, or "none", with commas between.

@@ -5,11 +5,11 @@
 //! meet in the output stage. Nothing here allocates, locks, logs or panics, and the only wait is the [wait
 //! rule](crate::exchange::wait)'s. No plugin framework is known here.
 //!
-//! - [`controls`]: what may change from block to block.
+//! - [`controls`]: settings that may change from block to block.
 //! - [`crate::resample`]: to 48 kHz hops and back.
 //! - [`idle`]: sleep in digital silence.
 //! - [`slots`]: the exchanges with the engines of slots A and B.
-//! - [`conceal`]: what is played where an answer is missing.
+//! - [`conceal`]: concealment of late or missing replies.
 //! - [`align`]: the dry path.
 //! - [`metering`]: measurements for the panel.
 //! - [`mix`]: the output stage.

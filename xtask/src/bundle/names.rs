@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_hosts_would_refuse_is_refused() {
+    fn names_that_hosts_would_refuse_are_refused() {
         for (from, to) in
             [("Manu", "manu"), ("Manu", "Man"), ("subt", "subtype"), ("'A'", "'a/b'"), ("'A'", "''")]
         {

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn channels_are_told_apart_and_scaled() {
+    fn channels_are_distinguished_and_scaled() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.wav");
         write(&path, 48_000, 2);

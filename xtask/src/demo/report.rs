@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_measured_is_not_shown() {
+    fn missing_measurements_are_not_shown() {
         let short = REPORT.replace("0.02453", "null").replace("41.3", "null");
         let screen = serde_json::from_str::<Report>(&short).unwrap().screen().unwrap();
         assert!(!screen.contains("real-time") && !screen.contains("dBFS"), "{screen}");

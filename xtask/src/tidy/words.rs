@@ -1,5 +1,5 @@
 //! Words that the project no longer uses: names that the glossary in docs/architecture.md has replaced, turns of phrase
-//! that no native speaker would write, and documentation that begins with a relative clause instead of a noun.
+//! that no native speaker would write, and documentation or names of functions that begin with a relative clause.
 
 use super::{Finding, Source};
 
@@ -62,7 +62,7 @@ pub fn check(source: &Source) -> Vec<Finding> {
     findings
 }
 
-/// First lines of paragraphs of documentation that begin with a relative clause.
+/// First lines of paragraphs of documentation that begin with a relative clause, and functions whose names do.
 fn relative_clauses(source: &Source) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut is_inside = false;
@@ -73,6 +73,10 @@ fn relative_clauses(source: &Source) -> Vec<Finding> {
             findings.push(source.at(number, format!("documentation begins with `{word}`: write a noun")));
         }
         is_inside = text.is_some_and(|text| !text.is_empty());
+        let name = line.trim_start().strip_prefix("fn ").unwrap_or_default();
+        if let Some(word) = RELATIVE.iter().find(|word| name.starts_with(&(word.to_lowercase() + "_"))) {
+            findings.push(source.at(number, format!("a name begins with `{word}`: write a noun")));
+        }
     }
     findings
 }
@@ -147,6 +151,7 @@ mod tests {
                 assert_eq!(lines("a.rs", free), [], "{free}");
             }
             assert_eq!(lines("a.md", &format!("/// {word} it is.\n")), []);
+            assert_eq!(lines("a.rs", &format!("    fn {}_it_is() {{}}\n", word.to_lowercase())), [Some(1)]);
         }
     }
 }

@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn he_aac_is_told_apart() {
+    fn he_aac_is_recognised() {
         // HE-AAC at 48 kHz, announced first: type 5, core 24 kHz, mono, 48 kHz, type 2.
         let config = Config::read(&[0x2b, 0x09, 0x88, 0x00]).unwrap();
         assert_eq!((config.object_type, config.is_he_aac, config.rate_hz), (LC, true, 24_000));
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn headers_written_are_read() {
         for rate_hz in [24_000, 23_456] {
             let config = Config::lc(rate_hz, 1).unwrap();
             assert_eq!(Config::read(&config.write()), Some(config));

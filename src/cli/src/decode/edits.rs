@@ -1,4 +1,4 @@
-//! Reads which parts of an MP4's audio track are meant to be heard, and when.
+//! Reads the parts of an MP4's audio track that are meant to be heard, and their times.
 //!
 //! An AAC encoder begins with 1024 to 2112 samples of priming and fills up its last packet; a camera starts its sound later
 //! than its picture; an editor cuts without encoding anew. MP4 says so in the track's edit list (ISO/IEC 14496-12, 8.6.6),

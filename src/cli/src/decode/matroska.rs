@@ -1,4 +1,4 @@
-//! Reads what a Matroska or WebM file says of where its sound begins and ends, to the sample (RFC 9559): CodecDelay of a
+//! Reads the start and the end of the sound in a Matroska or WebM file, to the sample (RFC 9559): CodecDelay of a
 //! track, DiscardPadding of its blocks. symphonia 0.6 rounds the first to milliseconds and passes over the second.
 //!
 //! SeekPreRoll is about seeking, which nothing does here: every packet is decoded from the first.

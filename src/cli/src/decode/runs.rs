@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_placed_is_reported() {
+    fn holes_without_a_place_are_reported() {
         // The end is missing as well.
         let mut both = file();
         both[5 * N_FRAME..7 * N_FRAME].fill(0);

@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn formats_are_told_apart() {
+    fn formats_are_recognised() {
         let enda = b"\0\0\0\x0aenda\0\x01";
         let unsigned = Encoding::Int { n_bytes: 1, n_bits: 8, is_unsigned: true };
         for (code, bits, more, encoding, is_big_endian) in [

@@ -15,7 +15,7 @@ pub struct Window {
 
 /// More joined files than there are: a limit for damaged ones.
 const MAX_WINDOWS: usize = 10_000;
-/// How a FLAC file begins: its mark, and a description of 34 bytes, which may be its only block.
+/// Beginning of a FLAC file: its mark, and a description of 34 bytes, which may be its only block.
 const STARTS: [&[u8; 8]; 2] = [b"fLaC\0\0\0\x22", b"fLaC\x80\0\0\x22"];
 
 /// The FLAC files in a file, one behind the other; at least one.

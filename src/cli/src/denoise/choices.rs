@@ -45,24 +45,51 @@ pub fn method(text: &str) -> Result<MethodChoice, String> {
     match known {
         Some((method, _)) => Ok(Some(*method)),
         None if text == "auto" => Ok(None),
-        None => {
-            let names: Vec<_> = device::DF_METHODS.iter().map(|(_, name)| *name).collect();
-            Err(format!("auto, {}", names.join(", ")))
-        }
+        None => Err(methods()),
     }
+}
+
+/// Help of `--df-op`.
+pub fn method_help() -> String {
+    format!(
+        "Way in which libtorch computes the deep filter: {} [default: auto: complex_strided if complex numbers work on the \
+         device, else real_unfold]",
+        methods()
+    )
+}
+
+fn methods() -> String {
+    let names = device::DF_METHODS.iter().map(|(_, name)| *name);
+    std::iter::once("auto").chain(names).collect::<Vec<_>>().join(", ")
 }
 
 /// Reads `--preset`.
 pub fn preset(name: &str) -> Result<FactoryPreset, String> {
-    FactoryPreset::find(name).ok_or_else(|| {
-        let ids: Vec<String> = presets::factory().iter().map(FactoryPreset::id).collect();
-        ids.join(", ")
-    })
+    FactoryPreset::find(name).ok_or_else(preset_names)
+}
+
+/// Help of `--preset`.
+pub fn preset_help() -> String {
+    format!("Settings of one of the plugin's presets: {}. Options given beside it prevail", preset_names())
+}
+
+fn preset_names() -> String {
+    presets::factory().iter().map(FactoryPreset::id).collect::<Vec<_>>().join(", ")
 }
 
 /// A threshold on the local SNR, beyond the estimate's range too: always or never.
 pub fn threshold(text: &str) -> Result<f32, String> {
     parameters::between(text, -100.0, 100.0)
+}
+
+/// Help of `--level`.
+pub fn level_help() -> String {
+    let gain = ParamId::LevelGain.number();
+    format!(
+        "Raises quiet speech to the level that the network knows, for its analysis alone: auto, off, or a fixed gain in dB, \
+         {} to {}. The sound is never amplified; at usual levels auto changes nothing",
+        gain.min, gain.max
+    )
 }
 
 /// Reads `--level`.

@@ -338,7 +338,7 @@ mod tests {
     const MPS: Device = Device::Torch(TorchDevice::Mps);
 
     #[test]
-    fn what_is_asked_for_is_what_is_taken() {
+    fn requests_decide_the_device() {
         use DeviceChoice::{Auto, This};
         use EngineChoice::{Native, Torch};
         let explicit = |device| Wanted::This(device, Reason::Explicit);

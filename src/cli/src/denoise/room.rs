@@ -23,9 +23,7 @@ pub struct Room {
         value_parser = ParamId::Release.reader())]
     pub release: f32,
 
-    /// Most that noise is reduced by at 100 Hz, 300 Hz, 1, 3, 8 and 16 kHz, in dB, or none; a curve joins them, and where
-    /// --attenuation-limit is less, that holds
-    #[arg(long, value_name = "DB,DB,DB,DB,DB,DB", default_value = "none,none,none,none,none,none",
+    #[arg(long, value_name = "DB,DB,DB,DB,DB,DB", help = ParamId::limits_help(), default_value = "none,none,none,none,none,none",
         hide_default_value = true, value_parser = ParamId::parse_limits)]
     pub limit_curve: [f32; N_HANDLES],
 }

@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn written_files_read_back() {
         for depth in [Depth::Int16, Depth::Int24, Depth::Float32] {
             let of_source = Spec { rate_hz: 44_100, n_channels: 2, channel_mask: None, depth };
             let spec = spec(of_source).unwrap();
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_flac_cannot_hold_is_refused() {
+    fn formats_beyond_flac_are_refused() {
         let stereo = Spec { rate_hz: 48_000, n_channels: 2, channel_mask: None, depth: Depth::Int16 };
         assert!(spec(Spec { n_channels: 9, ..stereo }).unwrap_err().to_string().contains("write WAV"));
         assert!(spec(Spec { rate_hz: 768_000, ..stereo }).is_err());

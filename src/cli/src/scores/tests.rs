@@ -231,7 +231,7 @@ fn channels_are_paired_or_refused() {
 }
 
 #[test]
-fn what_has_no_score_says_why() {
+fn pairs_without_a_score_say_why() {
     let x = narrow(&speech(40_000, 17));
     let good = [x.clone()];
     assert_eq!(scores_of(&[], &good), Err(ScoreError::Empty(Role::Reference)));

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn text_stands_where_it_is_told() {
+    fn text_stands_at_its_position() {
         for (align, part_left) in [(Align::Left, 0.0), (Align::Centre, 0.5), (Align::Right, 1.0)] {
             let mut canvas = Canvas::new((200, 60), [0; 3]).unwrap();
             let width = canvas.text((100, 30), align, 20.0, [255; 3], "0H8");
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_outside_is_cut_off() {
+    fn shapes_outside_are_cut_off() {
         let mut canvas = Canvas::new((20, 10), [0; 3]).unwrap();
         canvas.text((0, 0), Align::Centre, 40.0, [255; 3], "much too large");
         canvas.fill((15, 5), (100, 100), [9; 3]);

@@ -35,7 +35,7 @@ fn nothing_changes_where_noise_is_audible() {
 }
 
 #[test]
-fn what_is_let_through_follows_the_snr() {
+fn the_share_let_through_follows_the_snr() {
     for (snr_db, share) in
         [(22.0, 0.14), (25.0, 0.2), (30.0, 0.355), (35.0, 0.63), (40.0, MOST), (70.0, MOST)]
     {

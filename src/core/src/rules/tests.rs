@@ -246,7 +246,7 @@ fn a_pause_is_one_only_after_a_while_and_until_speech_comes() {
 }
 
 #[test]
-fn what_is_no_number_is_not_heard() {
+fn non_finite_samples_are_not_heard() {
     let mut listener = Listener::new(0);
     let mut frame = [SILENT_SPECTRUM];
     frame[0][20].re = f32::NAN;

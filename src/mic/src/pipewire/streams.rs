@@ -1,4 +1,4 @@
-//! The two streams, and what happens between them.
+//! The two streams, and the way between them.
 //!
 //! Both belong to one group, so that one device drives both, and to one link group, so that no session manager links them
 //! to each other. The server runs the first when samples have come; it triggers the second, and that moves the block
@@ -37,9 +37,9 @@ pub enum Event {
     },
     /// Another slack or network is asked for.
     Setup,
-    /// This is to denoise from now on, with as many channels as what does.
+    /// Denoise with this from now on; it has as many channels as its predecessor.
     Sound(Box<dyn Sound>),
-    /// Somebody wants an end.
+    /// A stop was requested.
     Stop,
 }
 

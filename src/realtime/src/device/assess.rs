@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn old_macos_is_told_both_facts_and_the_next_step() {
+    fn old_macos_gets_both_facts_and_the_next_step() {
         let text = |system| assess(MPS, &facts(system), None).unavailable.unwrap().to_string();
         let before = text(macos(12, 2));
         assert!(before.contains("macOS 12.2 has no MPS") && before.contains("needs macOS 14.0"), "{before}");
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn what_macos_rules_out_is_said_even_without_libtorch() {
+    fn limits_of_macos_are_stated_even_without_libtorch() {
         let facts = Facts { system: macos(12, 2), torch: Err("none".into()) };
         let found = assess(MPS, &facts, None).unavailable;
         assert_eq!(found, Some(Unavailable::BeforeMps(Version::new(12, 2))));

@@ -1,4 +1,4 @@
-//! Engines scripted by a test: they work, be slow, hang, fail, panic, or return what is not a number.
+//! Engines scripted by a test: they work, lag, hang, fail, panic, or return NaN.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;

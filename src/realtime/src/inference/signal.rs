@@ -1,4 +1,4 @@
-//! Tells an instance's background thread that there is work, and wakes it.
+//! Signals work to an instance's background thread, and wakes it.
 
 use crate::exchange::Waker;
 use crate::sync::{AtomicBool, OnceLock, Ordering};

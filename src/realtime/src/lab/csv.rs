@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_reads_back() {
+    fn written_tables_read_back() {
         let (a, b) = (measured(200), measured(60));
         let environment = [("System", "macOS 14.5, \"quoted\"\nand broken".to_owned())];
         let rows = rows(&environment, &[("A", "native CPU", &a), ("B", "torch, MPS", &b)], Some(-71.8));

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_is_not_shown() {
+    fn lost_frames_are_not_shown() {
         let feed = SpectrumFeed::default();
         let mut frame = FeedFrame::default();
         assert!(!feed.read(0, &mut frame), "not written yet");

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_forgotten_does_not_come_back() {
+    fn forgotten_timings_do_not_come_back() {
         let feed = TimingFeed::default();
         (0..5).for_each(|n| feed.write(timing(n)));
         feed.reset();

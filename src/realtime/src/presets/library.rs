@@ -155,7 +155,7 @@ mod tests {
     use crate::presets::PresetValue;
 
     #[test]
-    fn what_is_saved_is_listed_until_it_is_deleted() {
+    fn presets_are_listed_until_they_are_deleted() {
         let dir = tempfile::tempdir().unwrap();
         let library = Library::at(&dir.path().join("presets"));
         assert!(library.list().is_empty());

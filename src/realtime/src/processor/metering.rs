@@ -119,7 +119,7 @@ mod tests {
     use crate::frame::SILENT_SPECTRUM;
 
     #[test]
-    fn what_may_be_speech_is_metered_apart_after_a_second_of_it() {
+    fn possible_speech_is_metered_apart_after_a_second_of_it() {
         let mut metering = Metering::new(Arc::default());
         let frame = |level: f32| {
             let mut frame = SILENT_SPECTRUM;

@@ -368,7 +368,7 @@ fn silence_costs_nothing_and_wakes_without_a_step() {
 }
 
 #[test]
-fn what_is_not_a_number_does_not_get_through() {
+fn non_finite_samples_do_not_get_through() {
     for rate_hz in [48e3, 44.1e3] {
         let (services, ..) = scripted::services(0.5);
         let mut rig = Rig::new(services, rate_hz, 1, LatencyMode::Lowest);

@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_said_with_the_next_step() {
+    fn impossible_wishes_are_refused_with_the_next_step() {
         assert_eq!(choose(&Devices::default(), &Wishes::default()), Err(Refusal::NoInput));
         let deaf = Devices { outputs: Vec::new(), ..studio() };
         assert_eq!(choose(&deaf, &Wishes::default()), Err(Refusal::NoOutput));
@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn two_devices_of_one_name_are_told_apart() {
+    fn two_devices_of_one_name_are_distinguished() {
         let mut devices = [("Card", "hw:0,0"), ("Card", "hw:0,1"), ("Other", "hw:1,0")]
             .map(|(name, id)| AudioDevice { id: id.into(), ..device(name, 2, 48_000..=48_000, 64..=64) });
         tell_apart(&mut devices);

@@ -1,4 +1,4 @@
-//! The JACK server as it is watched beside the plugin's own client: lost buffers, its end, and how long its devices take.
+//! Watches the JACK server beside the plugin's own client: lost buffers, its end, and the latency of its devices.
 //!
 //! The framework's client reports none of this. Called by the server's threads; counters only.
 

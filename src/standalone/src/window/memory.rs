@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_is_read_and_a_damaged_file_is_nothing() {
+    fn written_settings_are_read_and_a_damaged_file_is_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("folder").join(FILE);
         assert_eq!(Remembered::read_from(&path), Remembered::default());

@@ -34,8 +34,7 @@ pub struct Parameters {
     hold: Option<f32>,
     #[arg(long, value_name = "MS", help = ParamId::Release.spec().plain_help(), value_parser = ParamId::Release.reader())]
     release: Option<f32>,
-    /// Most that noise is reduced by at 100 Hz, 300 Hz, 1, 3, 8 and 16 kHz, in dB, or none
-    #[arg(long, value_name = "DB,DB,DB,DB,DB,DB", value_parser = ParamId::parse_limits)]
+    #[arg(long, value_name = "DB,DB,DB,DB,DB,DB", help = ParamId::limits_help(), value_parser = ParamId::parse_limits)]
     limit_curve: Option<[f32; N_HANDLES]>,
     #[arg(long, value_name = "LINK", help = ParamId::Link.spec().plain_help(), value_parser = one_of::<StereoLink>())]
     stereo_link: Option<String>,
@@ -121,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_out_of_range_is_refused() {
+    fn values_out_of_range_are_refused() {
         for wrong in
             ["--attenuation-limit 101", "--mix 101", "--latency fast", "--model dfn4", "--device moon"]
         {

@@ -1,5 +1,5 @@
-//! Watches whether the audio system still calls, says so where it does not, and begins again once it can; and has what was
-//! changed remembered.
+//! Watches whether the audio system still calls, reports it if not, and restarts once it can; and has changed settings
+//! remembered.
 //!
 //! The framework opens its devices once and goes on without sound when they are gone. A thread of its own counts blocks.
 

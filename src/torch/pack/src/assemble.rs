@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_interrupted_installation_left_is_removed_and_nothing_else() {
+    fn remains_of_an_interrupted_installation_are_removed_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
         for name in [FETCHED_DIR, ".staged-x", "2.11.0", "mine"] {
             fs::create_dir(dir.path().join(name)).unwrap();

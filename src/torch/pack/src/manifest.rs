@@ -434,7 +434,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_others_may_write_is_refused() {
+    fn packs_that_others_may_write_are_refused() {
         use std::os::unix::fs::PermissionsExt;
         let Some((dir, _)) = pack() else { return };
         let library = dir.path().join(LIB_DIR).join("other");

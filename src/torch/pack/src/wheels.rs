@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn libraries_are_told_from_other_files() {
+    fn libraries_are_recognised() {
         let pick = Pick::Libraries("nvidia/");
         assert!(pick.takes("nvidia/cudnn/lib/libcudnn.so.9") && pick.takes("nvidia/x/lib/liba.so"));
         assert!(!pick.takes("nvidia/cu13/include/a.so.h/b.h") && !pick.takes("torch/lib/libc10.so"));

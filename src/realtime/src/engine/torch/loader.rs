@@ -418,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_library_is_an_error_with_the_systems_reason() {
+    fn a_file_that_is_no_library_is_an_error_with_the_systems_reason() {
         let Some(platform) = Platform::current() else { return };
         let dir = tempfile::tempdir().unwrap();
         let library = dir.path().join(platform.backend_file());

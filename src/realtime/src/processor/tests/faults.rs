@@ -142,7 +142,7 @@ fn slot_b_that_fails_says_why_and_slot_a_plays_on() {
 }
 
 #[test]
-fn the_transfers_alone_are_told_by_the_service() {
+fn the_service_reports_the_transfers_alone() {
     let (services, _, torch) = scripted::services(0.5);
     torch.round_trip_us.store(70, Ordering::Relaxed);
     let mut rig = Rig::new(services, 48e3, 2, LatencyMode::Safe);
