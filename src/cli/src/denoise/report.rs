@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tacet_realtime::meters::{LOST_SPEECH_DB, MIN_ACTIVE_HOPS};
 use tacet_realtime::model::{HOP, SAMPLE_RATE_HZ};
+use tacet_realtime::samples::peak;
 
 use super::engine::EngineReport;
 use crate::decode::Blemishes;
@@ -40,7 +41,7 @@ impl SignalLevel {
         for channel in block {
             let samples = channel.as_ref();
             self.power += energy(samples);
-            self.peak = samples.iter().fold(self.peak, |peak, sample| peak.max(sample.abs()));
+            self.peak = self.peak.max(peak(samples));
             self.n_samples += samples.len() as u64;
         }
     }
