@@ -322,7 +322,7 @@ mod tests {
     const BUNDLES: &str = "TACET_BUNDLES";
 
     #[test]
-    fn what_was_bundled_is_installed_works_and_is_removed() {
+    fn bundles_are_installed_work_and_are_removed() {
         let workspace = workspace();
         let dir = tempfile::tempdir().unwrap();
         let installed = dir.path().join("with a space");

@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_listed_and_what_nobody_takes_is_named() {
+    fn unlisted_symbols_and_unused_entries_are_named() {
         let listed = Listed::parse("/a\n_x _y\n/usr/lib/libSystem.B.dylib");
         let used = |libraries: &[(&str, &[&str])]| {
             let used = libraries.iter().map(|(library, symbols)| ((*library).to_owned(), set(symbols)));

@@ -119,7 +119,7 @@ mod tests {
     /// A file that is open as an editor's is, for nobody else: neither moved nor deleted.
     #[cfg(windows)]
     #[test]
-    fn what_is_open_goes_later_or_stays_whole() {
+    fn open_files_go_later_or_stay_whole() {
         use std::os::windows::fs::OpenOptionsExt as _;
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("target");
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_deleted_is_deleted_later() {
+    fn undeleted_files_are_deleted_later() {
         let dir = tempfile::tempdir().unwrap();
         bundle(&dir.path().join(".tacet-old-x").join(OLD), "1");
         fs::write(dir.path().join("other"), "").unwrap();
