@@ -11,7 +11,7 @@ pub(crate) const KEY: &str = "tacet";
 /// Saved state besides the parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Extras {
-    /// Version of the state's meaning; see [`VERSION`].
+    /// Version of the state's meaning; see `VERSION`.
     pub version: u32,
     /// The preset recalled last.
     #[serde(default)]

@@ -52,7 +52,7 @@ pub struct Noted {
     /// Share of the input that the rule for [clean](crate::clean) recordings lets through, as far as the recording was
     /// known then, 0..=1.
     pub clean_due: f32,
-    /// Whether the input [lived](crate::rules::activity) when the hop was put in. Only heard where a rule asks for it.
+    /// Whether the input lived (`rules::activity`) when the hop was put in. Only heard where a rule asks for it.
     pub is_active: bool,
 }
 

@@ -5,7 +5,7 @@
 //! (`--speakers`): a sink that callers are played to, denoised on its way to the default sink. The session manager links
 //! them, follows a changed default, and never links the two to each other.
 //!
-//! - [`pipewire`]: PipeWire's library, opened at run time, and the two streams. The server's threads.
+//! - `pipewire`: PipeWire's library, opened at run time, and the two streams. The server's threads.
 //! - [`settings`]: settings that may change while it runs, from any thread.
 //! - [`sound`]: the denoiser between them.
 //! - [`control`]: the socket by which `tacet mic status` and its like reach the running one.

@@ -3,11 +3,11 @@
 //! - [`stream`]: the state of a stream, as its worker and the audio thread report it.
 //! - [`report`]: a service's report about itself.
 //! - [`signal`]: calls an instance's background thread.
-//! - [`service`]: a device's worker as the rest of the program sees it; streams join and leave off the audio thread.
-//! - [`worker`]: the thread itself: collect what is pending, compute features, step the engine once for all, answer, park.
-//! - [`breaker`]: when an engine that fails is given up.
+//! - `service`: a device's worker as the rest of the program sees it; streams join and leave off the audio thread.
+//! - `worker`: the thread itself: collect what is pending, compute features, step the engine once for all, answer, park.
+//! - `breaker`: when an engine that fails is given up.
 //! - [`priority`]: real-time priority for that thread.
-//! - [`native`], [`torch`]: open this library's own engine, and those of libtorch.
+//! - [`native`], `torch`: open this library's own engine, and those of libtorch.
 //! - [`services`]: the services of the process by device.
 //! - [`keep_loaded`]: the library stays where a thread of it must.
 //! - [`slot_manager`]: which engines one plugin instance uses for its slots A and B, and what happens when one fails.

@@ -7,12 +7,12 @@
 //!
 //! - [`controls`]: settings that may change from block to block.
 //! - [`crate::resample`]: to 48 kHz hops and back.
-//! - [`idle`]: sleep in digital silence.
-//! - [`slots`]: the exchanges with the engines of slots A and B.
-//! - [`conceal`]: concealment of late or missing replies.
-//! - [`align`]: the dry path.
-//! - [`metering`]: measurements for the panel.
-//! - [`mix`]: the output stage.
+//! - `idle`: sleep in digital silence.
+//! - `slots`: the exchanges with the engines of slots A and B.
+//! - `conceal`: concealment of late or missing replies.
+//! - `align`: the dry path.
+//! - `metering`: measurements for the panel.
+//! - `mix`: the output stage.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;

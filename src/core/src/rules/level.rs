@@ -2,7 +2,7 @@
 //!
 //! Mask and deep-filter coefficients are ratios, so that they fit the unscaled signal: nothing that is heard is ever
 //! amplified. The gain is exactly 1 while speech is at a usual level. Speech decides, not noise: without a sound that
-//! [lives](super::activity), the gain stays where it is. It moves in jumps, and only for errors that last.
+//! lives (`activity`), the gain stays where it is. It moves in jumps, and only for errors that last.
 //!
 //! Live, a stream knows the level when it has heard half a second of speech. Files have a lookahead: a jump reaches
 //! back to where the sound that caused it begins.
