@@ -139,17 +139,14 @@ mod tests {
         let relative = &places_from(Some("mine".into()), user.clone(), Some(module))[0].dir;
         assert!(relative.is_absolute() && relative.ends_with("mine"), "{}", relative.display());
         let places = places_from(Some("".into()), user, Some(module));
-        let dirs: Vec<_> = places.iter().map(|place| place.dir.to_str().unwrap()).collect();
-        let bundle = "/x/Tacet.clap/Contents";
-        assert_eq!(
-            dirs,
-            [
-                "/u",
-                &format!("{bundle}/Resources/tacet-torch"),
-                &format!("{bundle}/MacOS/tacet-torch"),
-                "/x/tacet-torch"
-            ]
-        );
+        let dirs: Vec<&Path> = places.iter().map(|place| place.dir.as_path()).collect();
+        let expected = [
+            "/u",
+            "/x/Tacet.clap/Contents/Resources/tacet-torch",
+            "/x/Tacet.clap/Contents/MacOS/tacet-torch",
+            "/x/tacet-torch",
+        ];
+        assert_eq!(dirs, expected.map(Path::new));
     }
 
     #[test]
