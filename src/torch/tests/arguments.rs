@@ -125,7 +125,7 @@ fn no_argument_does_harm() {
     for call in 0..n_calls {
         let capacity = random.below(65) as usize;
         let mut message = Message { text: random.or_null(text.as_mut_ptr()), capacity, length: usize::MAX };
-        let message = random.or_null(&raw mut message);
+        let message_at = random.or_null(&raw mut message);
         let held = random.or_null(engine);
         let mut timings = Timings::default();
         let timed = random.or_null(&raw mut timings);
@@ -136,23 +136,23 @@ fn no_argument_does_harm() {
                 let mut probe = Probe::default();
                 let out = random.or_null(&raw mut probe);
                 // SAFETY: above.
-                unsafe { (api.probe)(random.device(), out, message) }
+                unsafe { (api.probe)(random.device(), out, message_at) }
             }
             1 => {
                 // One thread, or a number that is refused: the others are set for the whole process.
                 let n = [0, 1, 1025, u32::MAX][random.below(4) as usize];
                 // SAFETY: above.
-                unsafe { (api.set_threads)(n, message) }
+                unsafe { (api.set_threads)(n, message_at) }
             }
-            2 => new_engine(&api, random, &model, message),
+            2 => new_engine(&api, random, &model, message_at),
             3 => {
                 let n = random.number();
                 // SAFETY: above.
-                unsafe { (api.engine_warm_up)(held, if n > N_LANES { n } else { 1 }, message) }
+                unsafe { (api.engine_warm_up)(held, if n > N_LANES { n } else { 1 }, message_at) }
             }
             // SAFETY: above.
-            4 => unsafe { (api.engine_round_trip)(held, random.number(), timed, message) },
-            5 => file(&api, random, held, message),
+            4 => unsafe { (api.engine_round_trip)(held, random.number(), timed, message_at) },
+            5 => file(&api, random, held, message_at),
             _ => {
                 let n = random.number();
                 for (i, lane) in lanes.iter_mut().take(n as usize).enumerate() {
@@ -169,13 +169,13 @@ fn no_argument_does_harm() {
                 let (from, into) = (random.or_null(input.as_mut_ptr()), random.or_null(output.as_mut_ptr()));
                 let of = random.or_null(lanes.as_mut_ptr());
                 // SAFETY: above.
-                unsafe { (api.engine_step)(held, of, n, from, into, timed, message) }
+                unsafe { (api.engine_step)(held, of, n, from, into, timed, message_at) }
             }
         };
         assert!((0..=5).contains(&status.0), "call {call}: status {status:?}");
         assert_ne!(status, Status::DEVICE, "call {call}: {}", String::from_utf8_lossy(&text));
         counts[status.0 as usize] += 1;
-        if !message.is_null() {
+        if !message_at.is_null() {
             assert!(message.length <= capacity, "call {call}");
         }
     }
