@@ -11,8 +11,8 @@ use std::sync::LazyLock;
 
 use tacet_cli::decode::{Blemishes, Decoder, Options};
 
-/// Samples by which a lossy codec without a word about its delay may be late or long.
-const MAX_LAG: i64 = 2_400;
+/// Samples by which a lossy codec without a word about its delay may be late: Opus in CAF is, by its decoder's.
+const MAX_LAG: i64 = 312 + MAX_PHASE;
 /// Samples by which the phase of a low bit rate may seem to move.
 const MAX_PHASE: i64 = 3;
 /// A length that is not exact is true within this, in seconds.
@@ -285,8 +285,11 @@ fn verdict(
             "late" => {
                 let lag = lag(expected, channel, MAX_LAG);
                 let n_more = n_samples - n_expected;
-                // A length that no header states is true within a packet, or 30 ms if that is longer.
+                // A length that no header states is true within 30 ms, or a stated tolerance for longer packets of low rates.
                 let allowed = case.tolerance.max(MAX_OFF_S * f64::from(decoded.rate_hz));
+                if case.tolerance > 0.0 && case.why.is_empty() {
+                    return Err("a tolerance without a reason".to_owned());
+                }
                 if !(-MAX_PHASE..=MAX_LAG).contains(&lag)
                     || n_more < -(MAX_OFF_S * f64::from(decoded.rate_hz)) as i64
                     || n_more as f64 > allowed

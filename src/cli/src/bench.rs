@@ -7,13 +7,14 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::ValueEnum;
 use serde::Serialize;
 use tacet_realtime::device::{self, Device, Facts};
 use tacet_realtime::lab::HOP_US;
 
 use super::model;
+use crate::io_errors::explained;
 use measure::{Measured, Throughput};
 
 /// Measure every device: upload, compute and download of a hop, at the pace of real audio and back to back, for several
@@ -152,16 +153,20 @@ fn publish(report: &Report, args: &Args) -> Result<()> {
     if let Some(path) = &args.plot {
         let svg = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("svg"));
         let bytes = if svg { plot::svg(&report.steps).into_bytes() } else { plot::png(&report.steps)? };
-        std::fs::write(path, bytes).with_context(|| format!("{} cannot be written", path.display()))?;
+        std::fs::write(path, bytes)
+            .map_err(|error| explained(format_args!("cannot write {}", path.display()), &error))?;
     }
     Ok(())
 }
 
 fn write(path: &std::path::Path, text: &str) -> Result<()> {
     if path.as_os_str() == "-" {
-        return std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output");
+        return Ok(std::io::stdout()
+            .write_all(text.as_bytes())
+            .map_err(|error| explained("cannot write to standard output", &error))?);
     }
-    std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
+    Ok(std::fs::write(path, text)
+        .map_err(|error| explained(format_args!("cannot write {}", path.display()), &error))?)
 }
 
 /// Times in ms, as people read them.

@@ -23,8 +23,12 @@ mod codec_id;
 mod conform;
 mod convert;
 mod edits;
+mod ends;
+mod esds;
 mod ffmpeg;
 mod foreign;
+mod fragments;
+mod frame_decoder;
 mod frames;
 mod headers;
 mod input;
@@ -36,6 +40,7 @@ mod mpeg;
 mod ogg;
 mod options;
 mod opus;
+mod outline;
 mod packets;
 mod page;
 mod parts;
@@ -169,7 +174,9 @@ impl Decoder {
         let mut head = Vec::new();
         pipe.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
         if head.is_empty() {
-            bail!("is empty (0 bytes)");
+            bail!(
+                "is empty (0 bytes): the program that should write into the pipe wrote nothing; see what it says"
+            );
         }
         let is_plain = match plain_layout(&mut Input::pipe(Box::new(Cursor::new(head.clone())))) {
             Ok(Some(layout)) => layout.codec != Codec::Mpeg,
@@ -180,12 +187,12 @@ impl Decoder {
             if let Some(layout) = plain_layout(&mut input)? {
                 return Self::new(Box::new(PlainSource::new(input, layout)?), 0, refused);
             }
-            bail!("cannot be read");
+            return Err(refusal::damaged("cannot be read"));
         }
-        let mut file = tempfile::tempfile().context("cannot make a temporary file for standard input")?;
-        io::copy(&mut Cursor::new(head).chain(pipe), &mut file).context(
-            "cannot be kept in a temporary file (is there space in the folder for temporary files?)",
-        )?;
+        let mut file = tempfile::tempfile()
+            .map_err(|error| explained("cannot make a temporary file for standard input", &error))?;
+        io::copy(&mut Cursor::new(head).chain(pipe), &mut file)
+            .map_err(|error| explained("cannot be kept in a temporary file", &error))?;
         Self::open_file(file, None, options, refused)
     }
 
@@ -205,7 +212,7 @@ impl Decoder {
         let format = source.format();
         if format.n_channels > MAX_CHANNELS {
             bail!(
-                "has {} channels; at most {MAX_CHANNELS} can be denoised: split it first",
+                "has {} channels; at most {MAX_CHANNELS} can be denoised: split it into files of fewer first",
                 format.n_channels
             );
         }
@@ -249,6 +256,11 @@ impl Decoder {
             let is_read =
                 self.source.read(&mut self.block).map_err(|error| refusal::named(error, &self.input))?;
             if !is_read {
+                let n_damaged = self.source.findings().n_damaged_samples;
+                if n_damaged > 0 && n_damaged >= self.n_decoded {
+                    let what = "holds sound, none of which can be decoded";
+                    return Err(refusal::named(refusal::damaged(what), &self.input));
+                }
                 if self.n_decoded == 0 && self.n_bytes > 0 && self.exact_length() != Some(0) {
                     let what = format!(
                         "yields no sound, although it holds {} bytes: it is damaged or cut off; if a player plays it,",

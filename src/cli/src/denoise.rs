@@ -18,7 +18,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Result, anyhow};
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 use tacet_realtime::denoiser::{Denoiser, Settings};
@@ -38,6 +38,7 @@ use super::progress::Progress;
 
 pub use format::FileFormat;
 
+use crate::io_errors::explained;
 use choices::{DeviceChoice, EngineChoice, MethodChoice};
 use engine::Engines;
 use listen::Listen;
@@ -321,10 +322,7 @@ fn process_all(tasks: &[Task], n_threads: usize, context: &job::Context<'_>) -> 
 
 /// The report of a panic on one file.
 fn broken(Panicked(text): &Panicked, input: &Place, options: &decode::Options) -> anyhow::Error {
-    let path = match input {
-        Place::Standard => None,
-        Place::File(path) => Some(path.as_path()),
-    };
+    let path = if let Place::File(path) = input { Some(path.as_path()) } else { None };
     anyhow!(
         "broke the program ({text}); please report it, with the file if you can; a copy may work: {}",
         decode::conversion(path, options)
@@ -367,7 +365,8 @@ fn write_json(report: &RunReport, path: &std::path::Path) -> Result<()> {
     let mut text = serde_json::to_string_pretty(report)?;
     text.push('\n');
     if path == Place::Standard.path() {
-        io::stdout().write_all(text.as_bytes()).context("cannot write the report to standard output")
+        let written = io::stdout().write_all(text.as_bytes());
+        written.map_err(|error| explained("cannot write the report to standard output", &error).into())
     } else {
         let mut output = Output::create(path)?;
         output.write_all(text.as_bytes())?;

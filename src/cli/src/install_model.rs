@@ -153,6 +153,11 @@ fn user_dir() -> Result<PathBuf> {
     let dir = models::models_dir().with_context(|| {
         format!("this user has no data directory; name one with {}", models::MODELS_VARIABLE)
     })?;
-    ensure!(!dir.is_file(), "{} is a file, not a folder for models", dir.display());
+    ensure!(
+        !dir.is_file(),
+        "{} is a file, not a folder for models: move it, or name a folder with {}",
+        dir.display(),
+        models::MODELS_VARIABLE
+    );
     Ok(dir)
 }

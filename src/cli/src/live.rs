@@ -30,7 +30,8 @@ pub fn run(args: &Args) -> Result<bool> {
 /// # Errors
 /// As [`run`].
 pub fn run_with(options: &[impl AsRef<OsStr>]) -> Result<bool> {
-    let program = std::env::current_exe().context("this program's own file is not known")?;
+    let program = std::env::current_exe()
+        .context("this program's own file is not known: start it by its whole path")?;
     let Some(live) = candidates(&program).into_iter().find(|path| path.is_file()) else {
         let dir = program.parent().unwrap_or(Path::new("."));
         bail!(
@@ -39,8 +40,9 @@ pub fn run_with(options: &[impl AsRef<OsStr>]) -> Result<bool> {
             dir.display()
         );
     };
-    start(Command::new(&live).args(options))
-        .with_context(|| format!("{} could not be started", live.display()))
+    start(Command::new(&live).args(options)).with_context(|| {
+        format!("{} could not be started: run it in a terminal, where it says why", live.display())
+    })
 }
 
 /// Candidate paths of the window's program, relative to `program`, most likely first.

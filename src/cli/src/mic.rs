@@ -252,7 +252,8 @@ fn enable(args: &RunArgs) -> Result<bool> {
     );
     // Refuse to enable a microphone that could not run.
     check_model(&args.prepare()?.1)?;
-    let program = std::env::current_exe().context("this program's own file is not known")?;
+    let program = std::env::current_exe()
+        .context("this program's own file is not known: start it by its whole path")?;
     // The same words without `enable`.
     let words: Vec<OsString> = std::env::args_os().skip(1).filter(|word| word != "enable").collect();
     let direction = direction(args.speakers);

@@ -39,7 +39,7 @@ pub(crate) fn clean_up_when_interrupted() -> Result<()> {
         }
         std::process::exit(INTERRUPTED);
     })
-    .context("cannot handle Ctrl-C")
+    .context("cannot handle Ctrl-C: start it anew")
 }
 
 /// A file on its way to `path`. Its errors name that and the next step.

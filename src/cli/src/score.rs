@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use super::decode;
+use crate::io_errors::explained;
 
 /// Below this correlation the best delay is hardly better than any other: noise at -20 dB SNR still reaches it.
 const WEAK_CORRELATION: f64 = 0.1;
@@ -124,7 +125,9 @@ pub fn run(args: &Args) -> Result<bool> {
     };
 
     let text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { table(&report) };
-    io::stdout().write_all(text.as_bytes()).context("standard output cannot be written to")?;
+    io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|error| explained("cannot write to standard output", &error))?;
     for file in &report.files {
         match &file.outcome {
             Outcome::Done { warnings, .. } => {

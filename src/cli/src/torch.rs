@@ -107,7 +107,7 @@ fn install(options: &Install) -> Result<()> {
     }
     let dest = locate::user_dir()
         .context("this user has no data directory; set TACET_TORCH_DIR to a pack instead")?;
-    let parent = dest.parent().context("no directory")?;
+    let parent = dest.parent().context("its folder has no parent; set TACET_TORCH_DIR to a pack instead")?;
     // Beside the destination, so that libraries are linked and not copied; kept after a failure, so that what was
     // fetched is not fetched again.
     let work = parent.join(assemble::FETCHED_DIR);

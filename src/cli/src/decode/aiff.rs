@@ -187,6 +187,8 @@ fn plain(
         block_align: encoding.n_bytes() * n_channels,
         announced,
         tail,
+        n_stated: None,
+        n_silent_before: 0,
         metadata,
     }
 }
@@ -196,7 +198,9 @@ fn plain(
 /// # Errors
 /// It cannot be read, or holds a codec that is not supported.
 pub(crate) fn read_au(input: &mut Input) -> Result<Layout> {
-    let Some(head) = input.take::<24>()? else { bail!("ends within its header: it is cut off") };
+    let Some(head) = input.take::<24>()? else {
+        bail!("ends within its header: it is cut off, and there is nothing in it to denoise")
+    };
     let is_big_endian = head.starts_with(b".snd");
     let long = |index: usize| {
         let bytes = [0, 1, 2, 3].map(|i| head[4 * index + i]);
@@ -204,7 +208,7 @@ pub(crate) fn read_au(input: &mut Input) -> Result<Layout> {
     };
     let (data_at, len, code, rate_hz, n_channels) = (long(1), long(2), long(3), long(4), long(5));
     if n_channels == 0 || n_channels > u32::from(u16::MAX) || rate_hz == 0 {
-        bail!("states {n_channels} channels at {rate_hz} Hz: its header is damaged");
+        return Err(refusal::damaged(format!("states {n_channels} channels at {rate_hz} Hz")));
     }
     let mut metadata = Metadata::default();
     // A note of any text, padded with zeros.
@@ -256,7 +260,9 @@ pub(crate) fn read_caf(input: &mut Input) -> Result<Option<Layout>> {
         let n_bytes = u64::try_from(len).unwrap_or(0);
         match &header[..4] {
             b"desc" => {
-                let Some(bytes) = input.take::<32>()? else { bail!("ends within its header: it is cut off") };
+                let Some(bytes) = input.take::<32>()? else {
+                    bail!("ends within its header: it is cut off, and there is nothing in it to denoise")
+                };
                 input.skip(n_bytes.saturating_sub(32))?;
                 let long = |at: usize| u32::from_be_bytes([0, 1, 2, 3].map(|i| bytes[at + i]));
                 let rate_hz = f64::from_be_bytes([0, 1, 2, 3, 4, 5, 6, 7].map(|i| bytes[i])).round() as u32;

@@ -75,6 +75,12 @@ impl Config {
             23 => "AAC-LD",
             39 => "AAC-ELD",
             42 => "xHE-AAC",
+            7 => "TwinVQ",
+            8 => "CELP speech",
+            9 => "HVXC speech",
+            32..=34 => "MPEG audio wrapped in MPEG-4",
+            36 => "MPEG-4 ALS",
+            37 | 38 => "MPEG-4 SLS",
             _ => "AAC of a profile that is not LC",
         }
     }

@@ -1,6 +1,6 @@
 //! Decodes one packet at a time: AAC, Opus and Vorbis of many channels by decoders of their own, all else by symphonia's.
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use symphonia::core::audio::{Channels, Position};
 use symphonia::core::codecs::audio::well_known::{self as ids, CODEC_ID_AAC, CODEC_ID_OPUS, CODEC_ID_VORBIS};
 use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
@@ -9,6 +9,7 @@ use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, Timestamp};
 
 use super::aac::{self, AacStream};
+use super::frames::allowed;
 use super::opus::{OpusStream, RATE_HZ as OPUS_RATE_HZ};
 use super::refusal;
 use super::source::SourceDepth;
@@ -62,7 +63,7 @@ impl PacketDecoder {
         .map(Self::Symphonia)
         .map_err(|error| match error {
             SymphoniaError::Unsupported(_) => refusal::codec(container, &codec_name(params)),
-            error => anyhow!(error).context("cannot be decoded"),
+            error => refusal::damaged(format!("cannot be decoded ({error})")),
         })
     }
 
@@ -111,7 +112,9 @@ impl PacketDecoder {
                 Ok((if is_good { Outcome::Decoded } else { Outcome::Damaged }, Some(rate_hz)))
             }
             Self::Symphonia(decoder) => {
-                let packet = Packet::new(0, Timestamp::ZERO, Duration::new(n_samples), data);
+                let is_layer_2 = decoder.codec_params().codec == ids::CODEC_ID_MP2;
+                let data = if is_layer_2 { allowed(data) } else { data.into() };
+                let packet = Packet::new(0, Timestamp::ZERO, Duration::new(n_samples), &*data);
                 let decoded = foreign(|| {
                     decoder.decode(&packet).map(|buffer| {
                         buffer.copy_to_vecs_planar(block);
@@ -126,7 +129,7 @@ impl PacketDecoder {
                     Err(SymphoniaError::DecodeError(_) | SymphoniaError::IoError(_)) => {
                         Ok((Outcome::Damaged, None))
                     }
-                    Err(error) => Err(anyhow!(error).context("cannot be decoded further")),
+                    Err(error) => Err(refusal::damaged(format!("cannot be decoded further ({error})"))),
                 }
             }
         }

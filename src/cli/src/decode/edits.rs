@@ -6,6 +6,9 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
+use super::esds::Esds;
+use super::outline::{MAX_BOXES, read_u32, read_u64};
+use super::refusal;
 use super::sample_table::Tables;
 use symphonia::core::codecs::audio::AudioCodecId;
 use symphonia::core::codecs::audio::well_known::{
@@ -46,6 +49,8 @@ pub struct TrackEdits {
     pub alac: Option<Vec<u8>>,
     /// The codec's name in the file.
     pub codec: [u8; 4],
+    /// What stands behind the name "mp4a".
+    pub esds: Option<Esds>,
     /// Its language: "eng"; empty where it is not stated.
     pub language: String,
     /// Whether it is to be played unless another is chosen.
@@ -56,8 +61,23 @@ pub struct TrackEdits {
     pub has_tags: bool,
 }
 
-/// Boxes this deep and this many are read before a file is taken for malformed.
-const MAX_BOXES: usize = 10_000;
+impl TrackEdits {
+    /// The codec's name, for people.
+    pub fn codec_name(&self) -> String {
+        let named = self.esds.as_ref().filter(|_| &self.codec == b"mp4a").and_then(Esds::codec);
+        named.unwrap_or_else(|| refusal::mp4_codec(self.codec))
+    }
+
+    /// Whether its codec is one that is known and not read.
+    pub fn is_foreign(&self) -> bool {
+        let is_read = |codec: &str| matches!(codec, "Vorbis" | "Opus");
+        match self.esds.as_ref().and_then(Esds::codec) {
+            Some(codec) if &self.codec == b"mp4a" => !is_read(&codec),
+            _ => refusal::is_foreign(self.codec),
+        }
+    }
+}
+
 /// The most bytes of a description of samples that are read.
 const MAX_STSD: u64 = 1 << 16;
 
@@ -87,6 +107,7 @@ struct TrackBoxes {
     pcm: Option<AudioCodecId>,
     alac: Option<Vec<u8>>,
     codec: [u8; 4],
+    esds: Option<Esds>,
     language: String,
     is_enabled: bool,
     tables: Tables,
@@ -185,6 +206,7 @@ impl Movie {
                     let track = self.tracks.last_mut()?;
                     track.pcm = pcm_codec(&entry);
                     track.alac = alac_cookie(&entry);
+                    track.esds = Esds::read(&entry);
                     track.codec =
                         entry.get(12..16).and_then(|codec| codec.try_into().ok()).unwrap_or_default();
                     track.tables.stsd = entry;
@@ -253,6 +275,7 @@ impl TrackBoxes {
             pcm,
             alac,
             codec,
+            esds: self.esds.clone(),
             language,
             is_enabled: self.is_enabled,
             tables,
@@ -287,53 +310,6 @@ fn alac_cookie(stsd: &[u8]) -> Option<Vec<u8>> {
     let at =
         stsd.windows(12).rposition(|window| window == [0, 0, 0, 36, b'a', b'l', b'a', b'c', 0, 0, 0, 0])?;
     stsd.get(at + 12..at + 12 + COOKIE_LEN).map(<[u8]>::to_vec)
-}
-
-/// Contents of the outer boxes of an MP4.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outline {
-    /// Stated end of the last box, if that is behind the end of the file.
-    pub cut_end: Option<u64>,
-    /// Whether there is an index.
-    pub has_index: bool,
-    /// Whether the index is in pieces.
-    pub is_fragmented: bool,
-}
-
-impl Outline {
-    /// Whether its index is of all that there is.
-    pub fn is_whole(self) -> bool {
-        self.cut_end.is_none() && !self.is_fragmented
-    }
-}
-
-/// Looks over an MP4's outer boxes; `None` for anything else.
-pub fn outline(file: &mut (impl Read + Seek)) -> Option<Outline> {
-    let end = file.seek(SeekFrom::End(0)).ok()?;
-    let mut at = 0;
-    let mut outline = Outline { cut_end: None, has_index: false, is_fragmented: false };
-    for _ in 0..MAX_BOXES {
-        if at + 8 > end {
-            break;
-        }
-        file.seek(SeekFrom::Start(at)).ok()?;
-        let mut size = u64::from(read_u32(file)?);
-        let kind = read_u32(file)?.to_be_bytes();
-        if at == 0 && &kind != b"ftyp" {
-            return None;
-        }
-        outline.has_index |= matches!(&kind, b"moov" | b"moof");
-        outline.is_fragmented |= &kind == b"moof";
-        match size {
-            0 => size = end - at,
-            1 => size = read_u64(file)?,
-            _ => {}
-        }
-        at = at.checked_add(size).filter(|_| size >= 8)?;
-    }
-    // Nobody seeks further than that.
-    outline.cut_end = Some(at).filter(|&at| at > end && at < 1 << 62);
-    Some(outline)
 }
 
 /// `mvhd` and `mdhd` begin alike: version, flags, two dates, timescale.
@@ -381,18 +357,6 @@ fn read_edit_list(file: &mut impl Read, max: u64) -> Option<Vec<(i64, u64)>> {
         list.push((start, length));
     }
     Some(list)
-}
-
-fn read_u32(file: &mut impl Read) -> Option<u32> {
-    let mut bytes = [0; 4];
-    file.read_exact(&mut bytes).ok()?;
-    Some(u32::from_be_bytes(bytes))
-}
-
-fn read_u64(file: &mut impl Read) -> Option<u64> {
-    let mut bytes = [0; 8];
-    file.read_exact(&mut bytes).ok()?;
-    Some(u64::from_be_bytes(bytes))
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use super::options::Options;
 use super::plain::PlainSource;
 use super::refusal;
 use super::source::{Findings, Format, Source, SourceDepth};
+use crate::io_errors::explained;
 
 /// A file that ffmpeg decodes.
 pub struct FfmpegSource {
@@ -33,7 +34,8 @@ impl FfmpegSource {
     /// # Errors
     /// There is no ffmpeg, or it does not read the file either.
     pub fn open(path: &Path, options: &Options, reason: &anyhow::Error) -> Result<Self> {
-        let errors = tempfile::tempfile().context("cannot make a temporary file for ffmpeg's messages")?;
+        let errors = tempfile::tempfile()
+            .map_err(|error| explained("cannot make a temporary file for ffmpeg's messages", &error))?;
         let mut file = std::ffi::OsString::from("file:");
         file.push(path);
         let mut command = Command::new("ffmpeg");
@@ -51,13 +53,13 @@ impl FfmpegSource {
                      convert the file where it is"
                 )
             }
-            _ => anyhow!("{reason:#}; --ffmpeg would do it, but ffmpeg does not start ({error})"),
+            _ => anyhow!("{reason:#}; --ffmpeg would do it, but ffmpeg does not start ({error}): see that `ffmpeg -version` works"),
         })?;
-        let output = child.stdout.take().context("ffmpeg has no output")?;
+        let output = child.stdout.take().context("ffmpeg has no output; try again")?;
         let mut input = Input::pipe(Box::new(output));
         let opened = plain_layout(&mut input).and_then(|layout| match layout {
             Some(layout) => PlainSource::new(input, layout),
-            None => bail!("nothing comes from it"),
+            None => bail!("it wrote nothing"),
         });
         let samples = match opened {
             Ok(samples) => samples,
@@ -104,7 +106,7 @@ impl Source for FfmpegSource {
         if self.samples.read(block)? {
             return Ok(true);
         }
-        let status = self.child.wait().context("cannot wait for ffmpeg")?;
+        let status = self.child.wait().map_err(|error| explained("cannot wait for ffmpeg", &error))?;
         if !status.success() {
             let words = words(self.errors.try_clone()?).unwrap_or_else(|| "it says nothing".to_owned());
             return Err(refusal::refused(format!(

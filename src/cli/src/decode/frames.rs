@@ -1,6 +1,7 @@
 //! Finds the frames of MPEG audio (ISO/IEC 11172-3, 13818-3: layers 1, 2, 3) and of AAC in ADTS (13818-7) and LATM
 //! (14496-3: LOAS) in a run of bytes, whatever lies between them: tags, pieces of other files, damage.
 
+use std::borrow::Cow;
 use std::io;
 
 use super::input::Input;
@@ -140,6 +141,34 @@ impl Header {
     fn is_near(&self, other: &Self) -> bool {
         (self.family, self.version, self.rate_hz) == (other.family, other.version, other.rate_hz)
     }
+}
+
+/// Whether a frame is MP2 of one channel at a bit rate that the standard has for two only: some encoders write it.
+pub fn is_wide_mono(frame: &[u8]) -> bool {
+    let Some([_, second, third, fourth]) = frame.first_chunk::<4>() else { return false };
+    Header::read(frame).is_some_and(|header| header.family == Family::Layer(2))
+        && second & 0x08 != 0
+        && third >> 4 > 10
+        && fourth >> 6 == 3
+}
+
+/// MP2 of two channels at a bit rate that the standard has for one only, as a decoder takes it that holds to that: the
+/// same bits behind a header of 96 kbit/s, which has the same tables.
+pub fn allowed(frame: &[u8]) -> Cow<'_, [u8]> {
+    /// The indices of 32, 48, 56 and 80 kbit/s, and that of 96.
+    const NARROW: [u8; 4] = [1, 2, 3, 5];
+    const WIDE: u8 = 6;
+    let is_narrow = Header::read(frame).is_some_and(|header| {
+        header.family == Family::Layer(2) && header.n_channels == 2 && NARROW.contains(&(frame[2] >> 4))
+    });
+    if !is_narrow || frame[1] & 0x08 == 0 {
+        return Cow::Borrowed(frame);
+    }
+    let mut widened = frame.to_vec();
+    widened[2] = WIDE << 4 | frame[2] & 0x0c;
+    let n_bytes = Header::read(&widened).map_or(0, |header| header.len);
+    widened.resize(n_bytes, 0);
+    Cow::Owned(widened)
 }
 
 /// Walks from frame to frame.
@@ -343,6 +372,22 @@ mod tests {
         {
             assert_eq!(Header::read(&nonsense), None, "{nonsense:?}");
         }
+    }
+
+    #[test]
+    fn odd_bit_rates_of_layer_2_are_told_apart() {
+        // 48 kHz, mono, 384 and 192 kbit/s; stereo, 384, 56 and 64.
+        let header = |index: u8, mode: u8| [0xff, 0xfd, index << 4 | 4, mode, 0, 0, 0];
+        assert!(is_wide_mono(&header(14, 0xc0)) && !is_wide_mono(&header(10, 0xc0)));
+        assert!(!is_wide_mono(&header(14, 0)) && !is_wide_mono(&STEREO) && !is_wide_mono(&[]));
+        let mut narrow = header(3, 0).to_vec();
+        narrow.resize(168, 0x55);
+        let widened = allowed(&narrow);
+        assert_eq!(
+            (widened.len(), &widened[..4], &widened[7..168]),
+            (288, &[0xff, 0xfd, 0x64, 0][..], &narrow[7..])
+        );
+        assert!(matches!(allowed(&header(4, 0)), Cow::Borrowed(_)));
     }
 
     #[test]

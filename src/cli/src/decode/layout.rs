@@ -73,6 +73,10 @@ pub struct Layout {
     pub announced: Announced,
     /// Chunks that may follow.
     pub tail: Tail,
+    /// Samples per channel that the header states beside the length of the data (a fact chunk).
+    pub n_stated: Option<u64>,
+    /// Samples per channel of silence in front of the data.
+    pub n_silent_before: u64,
     /// Metadata for an output, read on the way.
     pub metadata: Metadata,
 }

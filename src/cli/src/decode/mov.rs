@@ -4,19 +4,22 @@
 use std::collections::VecDeque;
 use std::fs::File;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::edits::{self, TrackEdits};
+use super::fragments;
 use super::input::Input;
 use super::metadata::Metadata;
 use super::options::Options;
-use super::parts::{Part, part};
+use super::outline::outline;
+use super::parts::{Part, open_end, part};
 use super::probe::probe;
 use super::refusal;
 use super::sample_table::{Description, Run, runs};
 use super::source::{Findings, Format, Source};
 use super::tracks::choose_described;
 use crate::decode::foreign::foreign;
+use crate::io_errors::explained;
 
 /// Samples per channel of a block, and its most bytes.
 const BLOCK: u64 = 4_096;
@@ -56,10 +59,16 @@ impl MovSource {
         let Some(description) = Description::read(&track.tables.stsd, track.timescale) else {
             return Ok(None);
         };
-        let is_fragmented = edits::outline(&mut file).is_some_and(|outline| outline.is_fragmented);
-        let mut input = Input::file(file.try_clone().context("cannot be opened again")?)?;
-        let runs = runs(&mut input, &track.tables, description.frame_bytes())?;
-        if runs.is_empty() || is_fragmented {
+        let is_fragmented = outline(&mut file).is_some_and(|outline| outline.is_fragmented);
+        let mut input =
+            Input::file(file.try_clone().map_err(|error| explained("cannot be opened again", &error))?)?;
+        let frame_bytes = description.frame_bytes();
+        let mut runs = runs(&mut input, &track.tables, frame_bytes)?;
+        if is_fragmented {
+            let n_before = runs.last().map_or(0, |run| run.start.saturating_add(run.n_frames));
+            runs.extend(fragments::runs(&mut input, track.track_id, frame_bytes, n_before)?);
+        }
+        if runs.is_empty() {
             return Ok(None);
         }
         let mut metadata = Metadata::default();
@@ -71,7 +80,8 @@ impl MovSource {
         }
         // The two share a position.
         let input = Input::file(file)?;
-        Ok(Some(Self::new(input, track, description, runs, metadata, notes)))
+        let this = Self::new(input, track, description, runs, is_fragmented, metadata, notes);
+        Ok(Some(this))
     }
 
     fn new(
@@ -79,6 +89,7 @@ impl MovSource {
         track: &TrackEdits,
         description: Description,
         runs: Vec<Run>,
+        is_fragmented: bool,
         metadata: Metadata,
         notes: Vec<String>,
     ) -> Self {
@@ -92,10 +103,13 @@ impl MovSource {
             end.is_some_and(|end| end <= n_bytes)
         };
         let whole = Part::Media { start: 0, left: None };
-        let parts: Vec<Part> = match &track.edits[..] {
+        let mut parts: Vec<Part> = match &track.edits[..] {
             [] => vec![whole],
             edits => edits.iter().map(|edit| part(*edit, track.timescale, rate_hz)).collect(),
         };
+        if is_fragmented {
+            open_end(parts.iter_mut());
+        }
         // An edit goes no further than the samples.
         let parts: VecDeque<Part> = parts
             .into_iter()

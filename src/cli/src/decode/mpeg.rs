@@ -5,22 +5,17 @@
 //! last, and a change of rate or channels is known. Each run that begins with an encoder's header (Xing, LAME) is trimmed
 //! by its own delay and padding, others by the delay that any encoder has.
 
-use anyhow::{Result, anyhow};
-use symphonia::core::audio::layouts::{CHANNEL_LAYOUT_MONO, CHANNEL_LAYOUT_STEREO};
-use symphonia::core::codecs::audio::well_known::{CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3};
-use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
-use symphonia::core::packet::Packet;
-use symphonia::core::units::{Duration, Timestamp};
+use anyhow::Result;
 
-use super::aac::AacStream;
 use super::conform::Conform;
+use super::ends;
+use super::frame_decoder::FrameDecoder;
 use super::frames::{Family, Frames, Header};
 use super::input::Input;
 use super::metadata::Metadata;
 use super::runs::{Run, scan};
 use super::source::{Findings, Format, Source, SourceDepth};
 use super::xing::EncoderInfo;
-use crate::decode::foreign::foreign;
 use crate::resample::n_resampled;
 
 /// A stream of frames.
@@ -49,12 +44,6 @@ pub struct MpegSource {
     metadata: Metadata,
 }
 
-/// Decodes the frames of one run.
-enum FrameDecoder {
-    Layer(Box<dyn AudioDecoder>),
-    Aac(Box<AacStream>),
-}
-
 impl MpegSource {
     /// The frames in the bytes of a file from `start` to `end`; `None` if there are none.
     ///
@@ -71,7 +60,8 @@ impl MpegSource {
         let n_cut_bytes = if end == u64::MAX { 0 } else { end.saturating_sub(len) };
         let n_bytes = len.saturating_sub(start).max(1);
         let mut frames = Frames::new(input, start, end)?;
-        let (runs, n_foreign) = scan(&mut frames)?;
+        let (mut runs, n_foreign) = scan(&mut frames)?;
+        ends::settle(&mut runs, &mut frames)?;
         let Some(first) = runs.first() else { return Ok(None) };
         let (own_container, codec) = match first.header.family {
             Family::Layer(1) => ("mp1", "mp1"),
@@ -133,27 +123,7 @@ impl MpegSource {
             empty => empty.insert(FrameDecoder::new(run)?),
         };
         let n_samples = run.frame_samples(header);
-        let content = run.content(header, &self.frame);
-        let is_good = match decoder {
-            FrameDecoder::Aac(stream) => stream.decode(content, block)? && block[0].len() as u64 == n_samples,
-            FrameDecoder::Layer(decoder) => {
-                let packet = Packet::new(0, Timestamp::ZERO, Duration::new(n_samples), content);
-                foreign(|| match decoder.decode(&packet) {
-                    Ok(buffer) if buffer.frames() as u64 <= n_samples && buffer.frames() > 0 => {
-                        buffer.copy_to_vecs_planar(block);
-                        true
-                    }
-                    _ => false,
-                })?
-            }
-        };
-        block.resize_with(run.n_channels, Vec::new);
-        for channel in block.iter_mut() {
-            if !is_good {
-                channel.clear();
-            }
-            channel.resize(n_samples as usize, 0.0);
-        }
+        let is_good = decoder.decode(run, header, &self.frame, block)?;
         // The first frames of a piece cut out of a stream lean on what was before it.
         if !is_good && self.n_frames > 2 {
             self.n_damaged_samples += n_resampled(n_samples, run.rate_hz, self.format.rate_hz);
@@ -310,25 +280,5 @@ impl MpegSource {
                 places(unknown)
             ),
         })
-    }
-}
-
-impl FrameDecoder {
-    fn new(run: &Run) -> Result<Self> {
-        if let Some(stream) = run.aac_stream("adts")? {
-            return Ok(Self::Aac(Box::new(stream)));
-        }
-        let id = match run.header.family {
-            Family::Layer(1) => CODEC_ID_MP1,
-            Family::Layer(2) => CODEC_ID_MP2,
-            _ => CODEC_ID_MP3,
-        };
-        let channels = if run.n_channels == 1 { CHANNEL_LAYOUT_MONO } else { CHANNEL_LAYOUT_STEREO };
-        let mut params = AudioCodecParameters::new();
-        params.for_codec(id).with_sample_rate(run.rate_hz).with_channels(channels);
-        let options = AudioDecoderOptions::default();
-        foreign(|| symphonia::default::get_codecs().make_audio_decoder(&params, &options))?
-            .map(Self::Layer)
-            .map_err(|error| anyhow!(error).context("cannot be decoded"))
     }
 }

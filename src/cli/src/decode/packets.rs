@@ -3,15 +3,18 @@
 //! On top of symphonia's readers: a choice of the track, edit lists, sound that starts after the picture, holes in the
 //! packets' times filled so that the rest stays in place.
 
+mod params;
 mod timing;
 
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{ErrorKind, Seek as _, SeekFrom};
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use symphonia::core::codecs::CodecParameters;
-use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_ALAC, CODEC_ID_OPUS};
+use symphonia::core::codecs::audio::well_known::{
+    CODEC_ID_AAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_OPUS, CODEC_ID_VORBIS,
+};
 use symphonia::core::codecs::audio::{AudioCodecParameters, CODEC_ID_NULL_AUDIO};
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::{FormatReader, well_known as formats};
@@ -24,12 +27,14 @@ use super::foreign::foreign;
 use super::matroska::{self, Trims};
 use super::metadata::Metadata;
 use super::options::Options;
-use super::parts::{Part, Queued, part};
+use super::outline::outline;
+use super::parts::{Part, Queued, open_end, part};
 use super::probe::probe;
 use super::source::{Findings, Format, Source, SourceDepth};
 use super::tracks::{choose, choose_described};
 use super::windows::{self, Window};
 use super::{aac, codec_id, opus, refusal};
+use crate::io_errors::explained;
 
 /// The longest packet that silence stands in for, in samples: FLAC's largest block.
 const MAX_PATCH: u64 = 65_535;
@@ -51,6 +56,12 @@ pub struct PacketSource {
     time_base: Option<TimeBase>,
     /// Whether the packets' times tell of holes.
     has_times: bool,
+    /// Whether an MP4 has other tracks than of sound.
+    has_picture: bool,
+    /// Samples that MPEG audio has at the start before any sound.
+    usual_delay: u64,
+    /// Time that the first packet stands for without making samples: Vorbis in MP4.
+    unheard: i64,
     format: Format,
     is_length_exact: bool,
     /// Samples that are announced, over all joined files; `None`: nothing says when some are missing.
@@ -90,7 +101,7 @@ impl PacketSource {
     pub fn open(mut file: File, extension: Option<&str>, options: &Options) -> Result<Self> {
         file.seek(SeekFrom::Start(0))?;
         let track_edits = edits::read(&mut file);
-        let outline = edits::outline(&mut file);
+        let outline = outline(&mut file);
         if outline.is_some_and(|outline| !outline.has_index) {
             bail!(
                 "is an MP4 without an index: the recording was cut off before it was written; a repair program such as untrunc \
@@ -122,9 +133,7 @@ impl PacketSource {
             Some(described) => {
                 let track = reader.tracks().iter().find(|track| track.id == described.track_id).cloned();
                 let is_read = matches!(&track, Some(track) if matches!(track.codec_params, Some(CodecParameters::Audio(_))));
-                track
-                    .filter(|_| is_read)
-                    .ok_or_else(|| refusal::codec(container, &refusal::mp4_codec(described.codec)))?
+                track.filter(|_| is_read).ok_or_else(|| refusal::codec(container, &described.codec_name()))?
             }
             None => choose(&*reader, options, &names(&track_edits), &not_default, &mut notes)
                 .map_err(named)?
@@ -133,28 +142,18 @@ impl PacketSource {
         let Some(CodecParameters::Audio(params)) = &track.codec_params else {
             return Err(named(refusal::codec(container, refusal::UNKNOWN)));
         };
-        let mut params = params.clone();
         let said = track_edits.iter().find(|edits| edits.track_id == track.id);
-        if let Some(codec) = said.and_then(|said| said.pcm) {
-            params.for_codec(codec);
-        }
-        if let Some(cookie) = said.and_then(|said| said.alac.as_ref()) {
-            params.for_codec(CODEC_ID_ALAC).with_extra_data(cookie.clone().into());
-        }
-        if params.codec == CODEC_ID_OPUS {
-            let head = match params.extra_data.as_deref() {
-                Some(head) if is_mp4 => opus::head_of_mp4(head),
-                Some(head) => head.to_vec(),
-                None => {
-                    let n_channels = params.channels.as_ref().map_or(1, |channels| channels.count());
-                    opus::plain_head(n_channels, track.delay.unwrap_or(0))
-                }
-            };
-            params.with_extra_data(head.into());
-        }
+        let mut params = params::settled(params, said, is_mp4, track.delay);
         if params.codec == CODEC_ID_NULL_AUDIO {
-            let name = said.map_or_else(|| refusal::mp4_codec([0; 4]), |said| refusal::mp4_codec(said.codec));
+            let name = said.map_or_else(|| refusal::mp4_codec([0; 4]), TrackEdits::codec_name);
             return Err(refusal::codec(container, &name));
+        }
+        let mut usual_delay = 0;
+        if matches!(params.codec, CODEC_ID_MP1 | CODEC_ID_MP2 | CODEC_ID_MP3) {
+            let first = params::first(&mut *reader, track.id, container)?;
+            params.for_codec(first.codec);
+            usual_delay = first.delay;
+            reader = probe(&file, extension, None)?;
         }
         if params.codec == CODEC_ID_AAC && aac::may_hide_sbr(&params) {
             if let Some(config) = aac::find_sbr_in(&mut *reader, track.id, &params)? {
@@ -192,6 +191,9 @@ impl PacketSource {
             track_id: track.id,
             time_base: track.time_base,
             has_times: is_mkv || is_flac,
+            usual_delay,
+            unheard: 0,
+            has_picture: track_edits.iter().any(|track| !track.is_sound),
             is_length_exact: is_mp4 && outline.is_some_and(|outline| outline.is_whole()),
             announced: None,
             n_listed: said.map_or(0, |said| said.n_packets),
@@ -224,6 +226,9 @@ impl PacketSource {
             }
             _ => this.plain_parts(picture_starts),
         };
+        if outline.is_some_and(|outline| outline.is_fragmented) {
+            open_end(this.parts.iter_mut());
+        }
         this.n_lead = this.parts.front().map_or(0, |part| if let Part::Silence(n) = part { *n } else { 0 });
         // Without an edit list, times are those of packets, whose last may hold less.
         this.is_length_exact &= depth != SourceDepth::Lossy
@@ -258,29 +263,6 @@ impl PacketSource {
         Ok(())
     }
 
-    /// Reads up to the first packet of the track: when the first picture is shown, in seconds, if one comes before.
-    fn fill_to_first(&mut self) -> Result<Option<f64>> {
-        let mut first: Option<f64> = None;
-        for _ in 0..MAX_LOOK {
-            let packet = match foreign(|| self.reader.next_packet())? {
-                Ok(Some(packet)) => packet,
-                Ok(None) | Err(_) => break,
-            };
-            if packet.track_id == self.track_id {
-                break;
-            }
-            let track = self.reader.tracks().iter().find(|track| track.id == packet.track_id);
-            let is_picture =
-                track.is_some_and(|track| matches!(track.codec_params, Some(CodecParameters::Video(_))));
-            if let Some(base) = track.and_then(|track| track.time_base).filter(|_| is_picture) {
-                let s = packet.pts.get() as f64 * f64::from(base.numer.get()) / f64::from(base.denom.get());
-                first = Some(first.map_or(s, |first| first.min(s)));
-            }
-        }
-        self.reader = probe(&self.file, self.hint.as_deref(), None)?;
-        Ok(first)
-    }
-
     /// Decodes the next packet into the queue; false at the end of the source.
     fn fill(&mut self) -> Result<bool> {
         let packet = loop {
@@ -306,7 +288,10 @@ impl PacketSource {
                     );
                     return Ok(false);
                 }
-                Err(error) => return Err(anyhow!(error).context("cannot be read further")),
+                Err(SymphoniaError::IoError(error)) => {
+                    return Err(explained("cannot be read further", &error).into());
+                }
+                Err(error) => return Err(refusal::damaged(format!("cannot be read further ({error})"))),
             }
         };
         self.n_packets += 1;
@@ -335,8 +320,12 @@ impl PacketSource {
         }
         self.trims.apply(self.n_packets - 1, self.format.rate_hz, &mut block);
         let n_samples = block.first().map_or(0, Vec::len);
+        if n_samples == 0 && self.n_packets == 1 && self.params.codec == CODEC_ID_VORBIS && !self.has_times {
+            self.unheard = packet.block_dur().get() as i64;
+        }
         if n_samples > 0 {
             spread(&mut block, self.format.n_channels);
+            self.queue_unheard();
             self.media_end += n_samples as u64;
             self.queue.push_back(Queued::Block(block));
         }
@@ -434,7 +423,7 @@ impl PacketSource {
 
 /// The codecs of an MP4's audio tracks, for people.
 fn names(tracks: &[TrackEdits]) -> Vec<String> {
-    tracks.iter().filter(|track| track.is_sound).map(|track| refusal::mp4_codec(track.codec)).collect()
+    tracks.iter().filter(|track| track.is_sound).map(TrackEdits::codec_name).collect()
 }
 
 impl Source for PacketSource {

@@ -16,6 +16,14 @@ pub enum Part {
     },
 }
 
+/// Lets the last part go on to the end of a file whose index is in pieces: what is stated in front of them counts the first
+/// only.
+pub fn open_end<'a>(parts: impl DoubleEndedIterator<Item = &'a mut Part>) {
+    if let Some(Part::Media { left, .. }) = parts.into_iter().next_back() {
+        *left = None;
+    }
+}
+
 /// Decoded samples that are left.
 pub enum Queued {
     /// Samples, one vector per channel.
@@ -49,6 +57,16 @@ pub fn part(edit: Edit, timescale: u32, rate_hz: u32) -> Part {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_part_of_a_file_in_pieces_is_open() {
+        let mut parts = [Part::Media { start: 0, left: Some(7) }, Part::Media { start: 9, left: Some(7) }];
+        open_end(parts.iter_mut());
+        assert_eq!(parts, [Part::Media { start: 0, left: Some(7) }, Part::Media { start: 9, left: None }]);
+        let mut silence = [Part::Silence(7)];
+        open_end(silence.iter_mut());
+        assert_eq!(silence, [Part::Silence(7)]);
+    }
 
     #[test]
     fn edits_become_samples() {

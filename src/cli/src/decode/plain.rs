@@ -4,21 +4,20 @@
 //! recorder that lost power has not written the length, or an old one), data that end before it are reported, and chunks
 //! behind it are never taken for sound.
 
+mod behind;
+mod unit;
+
 use std::collections::VecDeque;
 
-use anyhow::{Result, anyhow, bail};
-use symphonia::core::audio::Channels;
-use symphonia::core::codecs::audio::well_known::{CODEC_ID_ADPCM_IMA_WAV, CODEC_ID_ADPCM_MS};
-use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
-use symphonia::core::packet::Packet;
-use symphonia::core::units::{Duration, Timestamp};
+use anyhow::{Result, bail};
 
 use super::input::Input;
 use super::layout::{Announced, Codec, Layout, Tail};
 use super::metadata::Metadata;
-use super::riff::{chunk_header, pass_padding};
+use super::riff::{chunk_header, number, pass_padding};
 use super::source::{Findings, Format, Source};
-use crate::decode::foreign::foreign;
+use behind::{begins_chunk, is_name, is_tag};
+use unit::Unit;
 
 /// Samples per channel of a block, about: a live pipe waits for one to fill, 21 ms at 48 kHz.
 const BLOCK: usize = 1024;
@@ -28,6 +27,8 @@ const MAX_BYTES: usize = 1 << 20;
 const LOOK: usize = 32;
 /// More than this is missing from no recording, in seconds: ten days. Its header is wrong.
 const MAX_MISSING_S: u64 = 864_000;
+/// Silence between runs of samples that is longer than this, in seconds, makes no sense: a day.
+const MAX_SILENCE_S: u64 = 86_400;
 /// The longest chunk that is believed to follow the data of a pipe.
 const MAX_PIPED_CHUNK: u64 = 1 << 30;
 
@@ -47,9 +48,15 @@ pub struct PlainSource {
     n_missing: u64,
     /// Whether the header announces what cannot be.
     is_absurd: bool,
-    /// Further runs of samples behind the first: where they begin, and their bytes.
-    runs: VecDeque<(u64, u64)>,
+    /// What follows the first run of samples.
+    runs: VecDeque<Piece>,
     n_runs: usize,
+    /// Samples at the end that fill up the last block of a codec.
+    n_filled: u64,
+    /// Silence that is handed out next.
+    n_silent: u64,
+    /// Whether silence was stated that makes no sense.
+    is_silence_absurd: bool,
     /// The stated bytes of the run that is read.
     run_bytes: u64,
     /// Whether the data went on behind their stated length.
@@ -57,12 +64,12 @@ pub struct PlainSource {
     bytes: Vec<u8>,
 }
 
-/// Decodes the smallest part that can be decoded alone.
-enum Unit {
-    /// A sample of every channel.
-    Plain,
-    /// A block of ADPCM.
-    Block { decoder: Box<dyn AudioDecoder>, n_samples: usize },
+/// A part of a recording in several.
+enum Piece {
+    /// Samples: where they begin, and their bytes.
+    Data(u64, u64),
+    /// So many samples per channel of silence.
+    Silence(u64),
 }
 
 impl PlainSource {
@@ -104,10 +111,15 @@ impl PlainSource {
             is_absurd: false,
             runs: VecDeque::new(),
             n_runs: 1,
+            n_filled: 0,
+            n_silent: 0,
+            is_silence_absurd: false,
             run_bytes: left.unwrap_or(0),
             is_longer: false,
             bytes: Vec::new(),
         };
+        this.n_silent = this.believed(this.layout.n_silent_before);
+        let n_before = this.n_silent;
         this.look_behind()?;
         let n_bytes = match (this.left, this.input.left()) {
             (Some(left), Some(rest)) => Some(left.min(rest)),
@@ -116,8 +128,21 @@ impl PlainSource {
             (left, None) => left.filter(|&left| left > 0),
         };
         let n_samples = |n_bytes: u64| n_bytes / this.unit_bytes() * this.unit_samples();
-        let n_behind: u64 = this.runs.iter().map(|&(_, n_bytes)| n_samples(n_bytes)).sum();
-        this.format.n_samples = n_bytes.map(|n_bytes| n_samples(n_bytes) + n_behind);
+        let n_behind: u64 = this
+            .runs
+            .iter()
+            .map(|piece| match *piece {
+                Piece::Data(_, n_bytes) => n_samples(n_bytes),
+                Piece::Silence(n) => n,
+            })
+            .sum();
+        // The last block of a codec is filled up.
+        let in_data = n_bytes.map(n_samples);
+        let n_filled =
+            in_data.zip(this.layout.n_stated).map_or(0, |(all, stated)| all.saturating_sub(stated));
+        let is_filled = n_filled < this.unit_samples() && n_behind == 0 && this.left.is_some();
+        this.n_filled = if is_filled { n_filled } else { 0 };
+        this.format.n_samples = in_data.map(|in_data| n_before + in_data - this.n_filled + n_behind);
         Ok(this)
     }
 
@@ -175,13 +200,23 @@ impl PlainSource {
             if !is_name(&name) {
                 break;
             }
+            if &name == b"slnt" && len == 4 {
+                let n_samples = number(&mut self.input, is_big_endian)?;
+                let n_samples = self.believed(n_samples);
+                self.runs.push_back(Piece::Silence(n_samples));
+                if self.input.left().is_none() {
+                    (self.run_bytes, self.has_tail) = (0, false);
+                    return Ok(());
+                }
+                continue;
+            }
             if &name == b"data" && len > 0 {
                 self.n_runs += 1;
                 let Some(rest) = self.input.left() else {
                     (self.left, self.run_bytes, self.has_tail) = (Some(len.into()), len.into(), false);
                     return Ok(());
                 };
-                self.runs.push_back((self.input.at(), u64::from(len).min(rest)));
+                self.runs.push_back(Piece::Data(self.input.at(), u64::from(len).min(rest)));
                 self.input.skip(len.into())?;
                 pass_padding(&mut self.input, len.into())?;
                 continue;
@@ -205,10 +240,17 @@ impl PlainSource {
 
     /// At the end of the stated data: whether there is more.
     fn goes_on(&mut self) -> Result<bool> {
-        if let Some((at, n_bytes)) = self.runs.pop_front() {
-            self.input.seek(at)?;
-            self.left = Some(n_bytes);
-            return Ok(true);
+        match self.runs.pop_front() {
+            Some(Piece::Data(at, n_bytes)) => {
+                self.input.seek(at)?;
+                self.left = Some(n_bytes);
+                return Ok(true);
+            }
+            Some(Piece::Silence(n)) => {
+                self.n_silent = n;
+                return Ok(true);
+            }
+            None => {}
         }
         if self.has_tail {
             return Ok(false);
@@ -224,6 +266,13 @@ impl PlainSource {
         }
         self.read_tail()?;
         Ok(!self.has_tail)
+    }
+
+    /// Silence of a stated length, if it is not longer than any recording's.
+    fn believed(&mut self, n_samples: u64) -> u64 {
+        let is_absurd = n_samples / u64::from(self.format.rate_hz) > MAX_SILENCE_S;
+        self.is_silence_absurd |= is_absurd;
+        if is_absurd { 0 } else { n_samples }
     }
 
     /// Data that ended before their stated length.
@@ -248,10 +297,16 @@ impl Source for PlainSource {
     }
 
     fn read(&mut self, block: &mut Vec<Vec<f32>>) -> Result<bool> {
-        while self.left.is_some_and(|left| left < self.unit_bytes()) {
+        while self.n_silent == 0 && self.left.is_some_and(|left| left < self.unit_bytes()) {
             if !self.goes_on()? {
                 return Ok(false);
             }
+        }
+        if self.n_silent > 0 {
+            let n_now = self.n_silent.min(BLOCK as u64);
+            self.n_silent -= n_now;
+            *block = vec![vec![0.0; n_now as usize]; self.layout.n_channels];
+            return Ok(true);
         }
         let unit = self.layout.block_align;
         let n_units = match self.decoder {
@@ -277,6 +332,10 @@ impl Source for PlainSource {
         }
         block.resize_with(self.layout.n_channels, Vec::new);
         self.decoder.decode(&self.layout, &self.bytes[..n_read], block)?;
+        if self.n_filled > 0 && self.left.is_some_and(|left| left < self.unit_bytes()) {
+            let n_kept = block[0].len().saturating_sub(self.n_filled as usize);
+            block.iter_mut().for_each(|channel| channel.truncate(n_kept));
+        }
         self.n_samples += block[0].len() as u64;
         Ok(true)
     }
@@ -304,6 +363,12 @@ impl Source for PlainSource {
                 "its header announces a length that no recording has: all that is there was read".to_owned(),
             );
         }
+        if self.is_silence_absurd {
+            notes.push(
+                "states silence that is longer than a day (a slnt chunk): it was left out, the rest was read"
+                    .to_owned(),
+            );
+        }
         if self.n_runs > 1 {
             notes.push(format!("holds {} runs of samples (data chunks): they were joined", self.n_runs));
         }
@@ -313,92 +378,6 @@ impl Source for PlainSource {
     fn metadata(&self) -> &Metadata {
         &self.layout.metadata
     }
-}
-
-impl Unit {
-    fn new(layout: &Layout) -> Result<Self> {
-        let (n_channels, block) = (layout.n_channels, layout.block_align);
-        // Header and first samples of every channel, then 4 bits per sample.
-        let (id, n_head, n_first) = match layout.codec {
-            Codec::AdpcmMs => (CODEC_ID_ADPCM_MS, 7 * n_channels, 2),
-            Codec::AdpcmIma => (CODEC_ID_ADPCM_IMA_WAV, 4 * n_channels, 1),
-            _ => return Ok(Self::Plain),
-        };
-        if !(1..=2).contains(&n_channels) || block <= n_head {
-            bail!("has {n_channels} channels of ADPCM in blocks of {block} bytes: its header is damaged");
-        }
-        let n_samples = (block - n_head) * 2 / n_channels + n_first;
-        let mut params = AudioCodecParameters::new();
-        params
-            .for_codec(id)
-            .with_sample_rate(layout.rate_hz)
-            .with_channels(Channels::Discrete(n_channels as u16))
-            .with_max_frames_per_packet(n_samples as u64)
-            .with_frames_per_block(n_samples as u64);
-        let codecs = symphonia::default::get_codecs();
-        let decoder = foreign(|| codecs.make_audio_decoder(&params, &AudioDecoderOptions::default()))?
-            .map_err(|error| anyhow!(error).context("its ADPCM cannot be decoded"))?;
-        Ok(Self::Block { decoder, n_samples })
-    }
-
-    fn decode(&mut self, layout: &Layout, bytes: &[u8], block: &mut Vec<Vec<f32>>) -> Result<()> {
-        match (self, layout.codec) {
-            (Self::Plain, Codec::Pcm(encoding)) => encoding.decode(bytes, layout.is_big_endian, block),
-            (Self::Plain, _) => {}
-            (Self::Block { decoder, n_samples }, _) => {
-                let packet = Packet::new(0, Timestamp::ZERO, Duration::new(*n_samples as u64), bytes);
-                let decoded =
-                    foreign(|| decoder.decode(&packet).map(|buffer| buffer.copy_to_vecs_planar(block)));
-                if decoded?.is_err() {
-                    // A damaged block is as long as any.
-                    block.iter_mut().for_each(|channel| {
-                        channel.clear();
-                        channel.resize(*n_samples, 0.0);
-                    });
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Whether four bytes can be a chunk's name: letters, digits, spaces and a few signs.
-fn is_name(name: &[u8]) -> bool {
-    name.len() == 4 && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b" _-.()".contains(byte))
-}
-
-/// Whether a chunk begins here, before `left` bytes of a file.
-fn begins_chunk(head: &[u8], tail: Tail, left: Option<u64>) -> bool {
-    /// Chunks that follow data in the wild: believed even if the file ends within them.
-    const KNOWN: [&[u8; 4]; 22] = [
-        b"LIST", b"bext", b"iXML", b"cue ", b"id3 ", b"ID3 ", b"smpl", b"inst", b"fact", b"PEAK", b"JUNK",
-        b"junk", b"PAD ", b"FLLR", b"afsp", b"umid", b"levl", b"axml", b"chna", b"acid", b"_PMX", b"cart",
-    ];
-    let Some(name) = head.get(..4) else { return false };
-    let number = |range: std::ops::Range<usize>, is_big_endian: bool| -> Option<u64> {
-        let bytes = head.get(range)?.iter();
-        let fold = |value: u64, byte: &u8| value << 8 | u64::from(*byte);
-        Some(if is_big_endian { bytes.fold(0, fold) } else { bytes.rev().fold(0, fold) })
-    };
-    let fits = |len: Option<u64>, n_header: u64| {
-        let len = len.and_then(|len| len.checked_add(n_header));
-        len.is_some_and(|len| len <= left.unwrap_or(MAX_PIPED_CHUNK))
-    };
-    match tail {
-        Tail::Nothing => false,
-        Tail::Chunks { is_big_endian } => {
-            KNOWN.iter().any(|known| name == *known) || is_name(name) && fits(number(4..8, is_big_endian), 8)
-        }
-        Tail::Wave64 => is_name(name) && fits(number(16..24, false), 0),
-        Tail::Caf => is_name(name) && fits(number(4..12, true), 12),
-    }
-}
-
-/// Whether a tag for MP3 players begins here, which some programs append to anything.
-fn is_tag(head: &[u8]) -> bool {
-    head.starts_with(b"ID3") && head.get(3).is_some_and(|&version| version < 5)
-        || head.starts_with(b"APETAGEX")
-        || head.starts_with(b"TAG") && head.get(3).is_some_and(|byte| !byte.is_ascii_control())
 }
 
 #[cfg(test)]
@@ -472,6 +451,16 @@ mod tests {
         let (n_samples, n_missing, notes, _) = read(&wav(2_000, more));
         assert_eq!((n_samples, n_missing), (1_003, 0));
         assert!(notes[0].contains("3 runs"), "{notes:?}");
+        // Silence between them, and behind the last; more of it than anyone records.
+        let silence = |n: u32| [&b"slnt\x04\0\0\0"[..], &n.to_le_bytes()].concat();
+        let more = [&silence(500), &b"data\x04\0\0\0abcd"[..], &silence(70), &silence(u32::MAX)].concat();
+        let (n_samples, n_missing, notes, _) = read(&wav(2_000, &more));
+        assert_eq!((n_samples, n_missing), (1_572, 0));
+        assert!(notes[0].contains("longer than a day") && notes[1].contains("2 runs"), "{notes:?}");
+        // In front of the first.
+        let mut bytes = wav(2_000, b"");
+        bytes.splice(36..36, silence(33));
+        assert_eq!(read(&bytes).0, 1_033);
         // The description last: of a file only.
         let whole = wav(2_000, b"");
         let bytes = [&whole[..12], &whole[36..], &whole[12..36]].concat();

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek as _, SeekFrom};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::Result;
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, FormatReader};
@@ -11,21 +11,23 @@ use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptio
 use symphonia::core::meta::MetadataOptions;
 use symphonia::default::get_probe;
 
+use super::outline::outline;
 use super::windows::{Part, Window};
-use super::{edits, matroska, refusal};
+use super::{matroska, refusal};
 use crate::decode::foreign::foreign;
+use crate::io_errors::explained;
 
 /// Opens a file, or a window of it, from its start.
 ///
 /// # Errors
 /// It cannot be read, or symphonia does not know it.
 pub fn probe(file: &File, extension: Option<&str>, window: Option<Window>) -> Result<Box<dyn FormatReader>> {
-    let file = file.try_clone().context("cannot be opened again")?;
+    let file = file.try_clone().map_err(|error| explained("cannot be opened again", &error))?;
     let mut hint = Hint::new();
     if let Some(extension) = extension {
         hint.with_extension(extension);
     }
-    let source = CutFile::new(file, window).context("cannot be measured")?;
+    let source = CutFile::new(file, window).map_err(|error| explained("cannot be measured", &error))?;
     let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
     foreign(|| get_probe().probe(&hint, stream, FormatOptions::default(), MetadataOptions::default()))?
         .map_err(|error| explain_probe(&error))
@@ -44,7 +46,7 @@ struct CutFile {
 impl CutFile {
     fn new(mut file: File, window: Option<Window>) -> io::Result<Self> {
         let cut_end = match window {
-            None => edits::outline(&mut file).and_then(|outline| outline.cut_end),
+            None => outline(&mut file).and_then(|outline| outline.cut_end),
             Some(_) => None,
         };
         let is_cut_matroska = window.is_none() && matroska::cut_end(&mut file).is_some();
@@ -90,7 +92,7 @@ impl MediaSource for CutFile {
 fn explain_probe(error: &SymphoniaError) -> anyhow::Error {
     match error {
         SymphoniaError::IoError(error) if error.kind() != ErrorKind::UnexpectedEof => {
-            anyhow!("cannot be read: {error}")
+            explained("cannot be read", error).into()
         }
         error => refusal::refused(format!(
             "cannot be read ({error}): it is cut off, damaged, or no audio; if a player opens it,"

@@ -9,6 +9,9 @@ use super::convert::{Program, Refused};
 /// The words for a codec without a name.
 pub const UNKNOWN: &str = "a codec that is not known here";
 
+/// What no decoder here takes: see [`super::frames::is_wide_mono`].
+pub const WIDE_MONO: &str = "MP2 of one channel at a bit rate that is for two";
+
 /// The readable formats, for error texts and the help.
 pub const SUPPORTED: &str = "WAV, RF64, BW64, Wave64, AIFF, AU, CAF, FLAC, MP3, Ogg Vorbis and Opus, AAC, HE-AAC and \
     ALAC in M4A, MP4 and MOV, and Matroska and WebM";
@@ -99,7 +102,7 @@ pub fn mp4_codec(code: [u8; 4]) -> String {
         b"sawb" => "AMR-WB speech",
         b"mha1" | b"mhm1" => "MPEG-H",
         b"spex" => "Speex",
-        b"mp4a" => "MPEG-4 audio that is neither AAC nor MP3",
+        b"mp4a" => "MPEG-4 audio that does not say of which kind",
         [0, ..] => return UNKNOWN.to_owned(),
         code => return format!("the codec \"{}\"", String::from_utf8_lossy(&code[..]).escape_default()),
     };

@@ -63,6 +63,7 @@ fn read_riff(input: &mut Input, head: &[u8]) -> Result<Layout> {
     input.skip(12)?;
     let mut fmt = None;
     let mut long_data = None;
+    let (mut n_silent_before, mut n_stated) = (0, None);
     let mut metadata = Metadata::default();
     // Samples in front of their description: where they begin.
     let mut passed: Option<(u64, u32)> = None;
@@ -94,7 +95,8 @@ fn read_riff(input: &mut Input, head: &[u8]) -> Result<Layout> {
                     Some(_) => announced(len),
                 };
                 let tail = Tail::Chunks { is_big_endian };
-                return fmt.layout(container, is_big_endian, announced, tail, metadata);
+                let layout = fmt.layout(container, is_big_endian, announced, tail, metadata)?;
+                return Ok(Layout { n_stated, n_silent_before, ..layout });
             }
             b"fmt " => {
                 let mut bytes = vec![0; len.min(MAX_FMT) as usize];
@@ -108,10 +110,21 @@ fn read_riff(input: &mut Input, head: &[u8]) -> Result<Layout> {
                 long_data = Some(u64::from_le_bytes([8, 9, 10, 11, 12, 13, 14, 15].map(|i| bytes[i])));
                 input.skip(u64::from(len) - 24)?;
             }
+            b"fact" if len >= 4 => {
+                n_stated = Some(number(input, is_big_endian)?);
+                input.skip(u64::from(len) - 4)?;
+            }
+            b"slnt" if len == 4 => n_silent_before += number(input, is_big_endian)?,
             _ => metadata.read_chunk(input, name, u64::from(len))?,
         }
         pass_padding(input, u64::from(len))?;
     }
+}
+
+/// The number of 32 bits that a chunk begins with: the length of silence (slnt), or of all (fact), in samples per channel.
+pub(crate) fn number(input: &mut Input, is_big_endian: bool) -> Result<u64> {
+    let bytes = input.take::<4>()?.unwrap_or_default();
+    Ok(u64::from(if is_big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) }))
 }
 
 /// A chunk's name and length; `None` at the end.
@@ -257,6 +270,8 @@ impl Fmt {
             block_align,
             announced,
             tail,
+            n_stated: None,
+            n_silent_before: 0,
             metadata,
         })
     }

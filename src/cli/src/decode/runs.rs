@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::aac::{AacStream, N_LOOK};
 use super::asc::Config;
-use super::frames::{Family, Frames, Header};
+use super::frames::{Family, Frames, Header, is_wide_mono};
 use super::refusal;
 use super::xing::{EncoderInfo, usual_delay};
 
@@ -13,6 +13,9 @@ const MAX_RUNS: usize = 100_000;
 
 /// Most holes in a run that are kept in time.
 const MAX_HOLES: usize = 10_000;
+
+/// Frames at the end of a run that can be decoded anew: MP3's lean on up to 511 bytes before.
+pub const N_LAST: usize = 24;
 
 /// A hole longer than this is a count that makes no sense, in seconds.
 const MAX_GAP_S: u64 = 600;
@@ -33,6 +36,14 @@ pub struct Run {
     n_announced: u64,
     /// Samples to drop at the start and at the end.
     trim: (u64, u64),
+    /// Whether those at the start are what is usual, rather than stated.
+    is_usual: bool,
+    /// Whether its encoder states both.
+    is_stated: bool,
+    /// Samples at the end that are silence of the encoder's, where it does not state any.
+    n_padding: u64,
+    /// Where its last frames begin, by their number.
+    last: [u64; N_LAST],
     /// Frames that its encoder's header counts.
     counted: Option<u64>,
     /// Bytes that it states, and those that there are, its own included.
@@ -63,6 +74,10 @@ impl Run {
             n_frames: 0,
             n_announced: 0,
             trim: info.trim.unwrap_or_default(),
+            is_usual: false,
+            is_stated: info.trim.is_some(),
+            n_padding: 0,
+            last: [0; N_LAST],
             counted: info.n_frames,
             stated_bytes: info.n_bytes,
             n_bytes: 0,
@@ -99,13 +114,44 @@ impl Run {
         self.trim.0
     }
 
+    /// Whether these are what is usual, rather than stated.
+    pub fn is_delay_usual(&self) -> bool {
+        self.is_usual
+    }
+
+    /// Where it begins in the file.
+    pub fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// Where its last frames begin in the file, and how many they are.
+    pub fn last_frames(&self) -> Option<(u64, u64)> {
+        let n_frames = self.n_frames.min(N_LAST as u64);
+        (n_frames > 0).then(|| (self.last[((self.n_frames - n_frames) % N_LAST as u64) as usize], n_frames))
+    }
+
+    /// Whether its encoder states what it added at the end.
+    pub fn is_end_stated(&self) -> bool {
+        self.is_stated && self.is_all_counted()
+    }
+
+    /// Another delay than the usual one.
+    pub fn set_delay(&mut self, n_samples: u64) {
+        self.trim.0 = n_samples;
+    }
+
+    /// Silence at the end that the encoder does not state.
+    pub fn set_padding(&mut self, n_samples: u64) {
+        self.n_padding = n_samples;
+    }
+
     /// Samples per channel, after trimming.
     pub fn n_samples(&self) -> u64 {
         let n_decoded = match self.header.family {
             Family::Layer(_) | Family::Adts(_) => self.n_announced * self.factor(),
             Family::Latm => self.n_frames * self.n_latm,
         } + self.n_gap_frames() * self.frame_samples(&self.header);
-        n_decoded.saturating_sub(self.trim.0).saturating_sub(self.n_trim_end())
+        n_decoded.saturating_sub(self.trim.0).saturating_sub(self.n_trim_end().max(self.n_padding))
     }
 
     /// Samples that its encoder counted and that are missing nobody knows where.
@@ -155,8 +201,12 @@ impl Run {
 
     /// Padding is at the end that the encoder counted to; further frames have none.
     fn n_trim_end(&self) -> u64 {
+        if self.is_all_counted() { self.trim.1 } else { 0 }
+    }
+
+    fn is_all_counted(&self) -> bool {
         let n_frames = self.n_frames + self.n_gap_frames();
-        if self.counted.is_none_or(|counted| counted == n_frames) { self.trim.1 } else { 0 }
+        self.counted.is_none_or(|counted| counted == n_frames)
     }
 
     /// A decoder for its frames, if they are AAC.
@@ -179,6 +229,14 @@ impl Run {
     /// Decodes the first frames of AAC: what comes out of it is not what its headers say.
     fn look(&mut self, frames: &mut Frames, container: &str) -> Result<()> {
         let profile = match self.header.family {
+            Family::Layer(2) => {
+                let mut frame = Vec::new();
+                frames.rewind(self.at)?;
+                return match frames.next(&mut frame)? {
+                    Some(_) if is_wide_mono(&frame) => Err(refusal::codec("mp2", refusal::WIDE_MONO)),
+                    _ => Ok(()),
+                };
+            }
             Family::Layer(_) => return Ok(()),
             Family::Adts(profile) => {
                 Config::of_adts(profile.into(), self.header.rate_hz, self.header.n_channels)
@@ -263,11 +321,13 @@ pub fn scan(frames: &mut Frames) -> Result<(Vec<Run>, u64)> {
         // Behind rubbish it is a piece of something.
         if run.n_frames == 0 && run.trim == (0, 0) && frames.n_foreign() == n_foreign {
             run.trim.0 = usual_delay(&header, &frame);
+            run.is_usual = true;
         }
         if run.n_frames > 0 && frames.n_foreign() > n_foreign && run.holes.len() < MAX_HOLES {
             run.holes.push((run.n_frames, frames.n_foreign() - n_foreign));
         }
         n_foreign = frames.n_foreign();
+        run.last[(run.n_frames % N_LAST as u64) as usize] = at;
         run.n_frames += 1;
         run.n_announced += header.n_samples;
     }

@@ -56,7 +56,7 @@ pub fn choose_described<'a>(
     if tracks.is_empty() {
         return Ok(None);
     }
-    let is_read = |track: &&TrackEdits| !refusal::is_foreign(track.codec);
+    let is_read = |track: &&TrackEdits| !track.is_foreign();
     let default = tracks.iter().position(|track| track.is_enabled && is_read(track));
     let default = default.or_else(|| tracks.iter().position(is_read)).unwrap_or(0);
     let languages: Vec<&str> = tracks.iter().map(|track| &*track.language).collect();

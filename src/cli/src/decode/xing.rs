@@ -3,9 +3,11 @@
 use super::frames::{Family, Header};
 
 /// Samples by which any layer 3 decoder is late (Xing's headers count the encoder's delay only).
-const DECODER_DELAY: u64 = 529;
+pub const DECODER_DELAY: u64 = 529;
 /// Samples by which LAME, and most encoders after it, are late.
-const ENCODER_DELAY: u64 = 576;
+pub const ENCODER_DELAY: u64 = 576;
+/// Both.
+pub const USUAL_DELAY: u64 = ENCODER_DELAY + DECODER_DELAY;
 /// Samples by which the filter banks of layers 1 and 2 are late, encoder's and decoder's together.
 const LAYER_2_DELAY: u64 = 481;
 
@@ -19,7 +21,7 @@ pub fn usual_delay(header: &Header, frame: &[u8]) -> u64 {
             let bytes = [4, 5].map(|at| frame.get(at + n_crc).copied().unwrap_or(0));
             let n_back =
                 if header.version == 1 { bytes[0] != 0 || bytes[1] & 0x80 != 0 } else { bytes[0] != 0 };
-            if n_back { 0 } else { ENCODER_DELAY + DECODER_DELAY }
+            if n_back { 0 } else { USUAL_DELAY }
         }
         Family::Layer(_) => LAYER_2_DELAY,
         // The first block of AAC is half of what it takes to make sound.

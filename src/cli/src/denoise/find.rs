@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::Args;
+use crate::io_errors::explained;
 use crate::usage;
 
 /// The ending of the names of outputs beside their inputs.
@@ -35,8 +36,9 @@ pub(crate) fn find_inputs(args: &Args) -> Result<Vec<Input>> {
         let n_before = inputs.len();
         // The outputs of an earlier run are no inputs of this one.
         let skipped = args.out_dir.as_deref().map(resolved);
-        find_in(path, Path::new(""), skipped.as_deref(), &mut inputs)
-            .with_context(|| format!("cannot look into the folder {}", path.display()))?;
+        find_in(path, Path::new(""), skipped.as_deref(), &mut inputs).map_err(|error| {
+            explained(format_args!("cannot look into the folder {}", path.display()), &error)
+        })?;
         if inputs.len() == n_before {
             return Err(usage(format!(
                 "the folder {} holds no recording ({})",

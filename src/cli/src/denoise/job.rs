@@ -158,7 +158,8 @@ fn write_flac(flow: &mut Flow<'_>, place: &Place, spec: &Spec, progress: &FilePr
     file.seek(SeekFrom::Start(0))?;
     match &mut output {
         Some(output) => io::copy(&mut file, output)?,
-        None => io::copy(&mut file, &mut io::stdout().lock()).context("cannot write to standard output")?,
+        None => io::copy(&mut file, &mut io::stdout().lock())
+            .map_err(|error| explained("cannot write to standard output", &error))?,
     };
     Ok((n_over, output, note))
 }
@@ -239,7 +240,7 @@ impl<'a> Flow<'a> {
             let (to_flow, blocks) = sync_channel(BLOCKS_AHEAD);
             let decoding = thread::Builder::new()
                 .spawn_scoped(scope, move || caught(|| decode(decoder, &to_flow)))
-                .context("cannot start a thread")?;
+                .map_err(|error| explained("cannot start a thread; --jobs 1 needs fewest", &error))?;
             let mut flow = || -> Result<()> {
                 while let Some(block) = next(&blocks, &mut pipeline, watch, &mut sink)? {
                     before.add(&block);

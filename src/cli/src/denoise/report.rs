@@ -312,8 +312,10 @@ fn warnings(spec: &Spec, measured: &Measured) -> Vec<String> {
     let seconds = |n_samples: u64| n_samples as f64 / f64::from(spec.rate_hz);
     warnings.extend(blemishes.notes.iter().cloned());
     if blemishes.n_not_finite > 0 {
-        warnings
-            .push(format!("{} samples were not finite numbers and became silence", blemishes.n_not_finite));
+        warnings.push(format!(
+            "{} samples were not finite numbers and became silence; export it again if the original plays",
+            blemishes.n_not_finite
+        ));
     }
     if blemishes.n_damaged_samples > 0 {
         let damaged_s = seconds(blemishes.n_damaged_samples);
@@ -324,7 +326,8 @@ fn warnings(spec: &Spec, measured: &Measured) -> Vec<String> {
     if blemishes.n_gap_samples > 0 {
         let gap_s = seconds(blemishes.n_gap_samples);
         warnings.push(format!(
-            "{gap_s:.2} s are missing in between and became silence, so that the rest stays in place"
+            "{gap_s:.2} s are missing in between and became silence, so that the rest stays in place; copy it again if the original is \
+             whole"
         ));
     }
     if blemishes.n_missing > 0 {

@@ -26,10 +26,16 @@ pub struct FlacWriter<W: Write + Seek> {
 /// FLAC has no room for so many channels or such a rate; the message names what has.
 pub fn spec(spec: Spec) -> Result<Spec> {
     if spec.n_channels > MAX_CHANNELS {
-        bail!("has {} channels; FLAC holds up to {MAX_CHANNELS}: write WAV", spec.n_channels);
+        bail!(
+            "has {} channels; FLAC holds up to {MAX_CHANNELS}: write WAV (a name that ends in .wav)",
+            spec.n_channels
+        );
     }
     if spec.rate_hz > MAX_RATE_HZ {
-        bail!("has {} Hz; FLAC holds up to {MAX_RATE_HZ} Hz: write WAV", spec.rate_hz);
+        bail!(
+            "has {} Hz; FLAC holds up to {MAX_RATE_HZ} Hz: write WAV (a name that ends in .wav)",
+            spec.rate_hz
+        );
     }
     let depth = if spec.depth == Depth::Float32 { Depth::Int24 } else { spec.depth };
     Ok(Spec { depth, ..spec })

@@ -2,12 +2,16 @@
 
 use std::collections::VecDeque;
 
+use anyhow::Result;
+use symphonia::core::codecs::CodecParameters;
 use symphonia::core::formats::Track;
 
-use super::PacketSource;
+use super::{MAX_LOOK, MAX_PATCH, PacketSource};
 use crate::decode::codec::PacketDecoder;
+use crate::decode::foreign::foreign;
 use crate::decode::matroska::Trims;
 use crate::decode::parts::{Part, Queued};
+use crate::decode::probe::probe;
 
 /// A hole in the times of packets shorter than this is rounding, in seconds; Matroska counts in milliseconds.
 const MIN_GAP_S: f64 = 0.05;
@@ -26,8 +30,10 @@ impl PacketSource {
         let skip = match &self.decoder {
             PacketDecoder::Opus(stream) => stream.pre_skip,
             _ if let Some(delay_ns) = self.trims.delay_ns => Trims::in_samples(delay_ns, self.format.rate_hz),
-            _ if self.has_times => (-start_s * rate).round().max(0.0) as u64,
-            _ => 0,
+            decoder => {
+                let before = if self.has_times { (-start_s * rate).round().max(0.0) as u64 } else { 0 };
+                before.max(self.first_block(decoder))
+            }
         };
         let sound_starts = start_s.max(start_s + skip as f64 / rate);
         let lead = picture_starts.map_or(0.0, |picture| sound_starts - picture);
@@ -37,6 +43,51 @@ impl PacketSource {
         }
         parts.push_back(Part::Media { start: skip, left: None });
         parts
+    }
+
+    /// Samples before the first sound: of AAC the first block, which is half of what it takes to make sound, of MPEG audio
+    /// the usual delay; none where a picture beside it, whose container has no times, would be earlier then.
+    fn first_block(&self, decoder: &PacketDecoder) -> u64 {
+        match decoder {
+            PacketDecoder::Aac(stream) if self.has_times || !self.has_picture => {
+                stream.shape().map_or(0, |shape| shape.n_samples as u64)
+            }
+            _ if self.unheard > 0 => self.in_samples(self.unheard).unwrap_or(0),
+            _ if self.has_times || !self.has_picture => self.usual_delay,
+            _ => 0,
+        }
+    }
+
+    /// Silence in the place of a first packet that makes no samples, before what the next one makes.
+    pub(super) fn queue_unheard(&mut self) {
+        let n_samples = self.in_samples(self.unheard).unwrap_or(0).min(MAX_PATCH);
+        if self.media_end == 0 && n_samples > 0 {
+            self.media_end = n_samples;
+            self.queue.push_back(Queued::Silence(n_samples));
+        }
+    }
+
+    /// Reads up to the first packet of the track: when the first picture is shown, in seconds, if one comes before.
+    pub(super) fn fill_to_first(&mut self) -> Result<Option<f64>> {
+        let mut first: Option<f64> = None;
+        for _ in 0..MAX_LOOK {
+            let packet = match foreign(|| self.reader.next_packet())? {
+                Ok(Some(packet)) => packet,
+                Ok(None) | Err(_) => break,
+            };
+            if packet.track_id == self.track_id {
+                break;
+            }
+            let track = self.reader.tracks().iter().find(|track| track.id == packet.track_id);
+            let is_picture =
+                track.is_some_and(|track| matches!(track.codec_params, Some(CodecParameters::Video(_))));
+            if let Some(base) = track.and_then(|track| track.time_base).filter(|_| is_picture) {
+                let s = packet.pts.get() as f64 * f64::from(base.numer.get()) / f64::from(base.denom.get());
+                first = Some(first.map_or(s, |first| first.min(s)));
+            }
+        }
+        self.reader = probe(&self.file, self.hint.as_deref(), None)?;
+        Ok(first)
     }
 
     /// Samples per channel that will come, if it is said.

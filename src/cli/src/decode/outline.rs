@@ -1,0 +1,67 @@
+//! The outer boxes of an MP4: whether there is an index, whether it is in pieces, and whether the file is all there.
+
+use std::io::{Read, Seek, SeekFrom};
+
+/// Boxes this deep and this many are read before a file is taken for malformed.
+pub const MAX_BOXES: usize = 10_000;
+
+/// Contents of the outer boxes of an MP4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outline {
+    /// Stated end of the last box, if that is behind the end of the file.
+    pub cut_end: Option<u64>,
+    /// Whether there is an index.
+    pub has_index: bool,
+    /// Whether the index is in pieces.
+    pub is_fragmented: bool,
+}
+
+impl Outline {
+    /// Whether its index is of all that there is.
+    pub fn is_whole(self) -> bool {
+        self.cut_end.is_none() && !self.is_fragmented
+    }
+}
+
+/// Looks over an MP4's outer boxes; `None` for anything else.
+pub fn outline(file: &mut (impl Read + Seek)) -> Option<Outline> {
+    let end = file.seek(SeekFrom::End(0)).ok()?;
+    let mut at = 0;
+    let mut outline = Outline { cut_end: None, has_index: false, is_fragmented: false };
+    for _ in 0..MAX_BOXES {
+        if at + 8 > end {
+            break;
+        }
+        file.seek(SeekFrom::Start(at)).ok()?;
+        let mut size = u64::from(read_u32(file)?);
+        let kind = read_u32(file)?.to_be_bytes();
+        if at == 0 && &kind != b"ftyp" {
+            return None;
+        }
+        outline.has_index |= matches!(&kind, b"moov" | b"moof");
+        outline.is_fragmented |= &kind == b"moof";
+        match size {
+            0 => size = end - at,
+            1 => size = read_u64(file)?,
+            _ => {}
+        }
+        at = at.checked_add(size).filter(|_| size >= 8)?;
+    }
+    // Nobody seeks further than that.
+    outline.cut_end = Some(at).filter(|&at| at > end && at < 1 << 62);
+    Some(outline)
+}
+
+/// The next number of 32 bits.
+pub fn read_u32(file: &mut impl Read) -> Option<u32> {
+    let mut bytes = [0; 4];
+    file.read_exact(&mut bytes).ok()?;
+    Some(u32::from_be_bytes(bytes))
+}
+
+/// The next number of 64 bits.
+pub fn read_u64(file: &mut impl Read) -> Option<u64> {
+    let mut bytes = [0; 8];
+    file.read_exact(&mut bytes).ok()?;
+    Some(u64::from_be_bytes(bytes))
+}
