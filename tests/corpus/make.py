@@ -612,8 +612,7 @@ def more_mpeg():
         ("plain_tagged", ["plain_mono", "tagged_mono"], "quiet"),
         ("rate_stereo", ["tagged_stereo", "tagged_cd"], "rate changes"),
     ]:
-        # Padding at the end, up to a frame, is not known where no header says it.
-        lengths = {"tagged_cd": math.ceil(cd_frames * 48000 / 44100), "plain_mono": 54 * 1152 - 1105, "plain_stereo": 54 * 1152 - 1105}
+        lengths = {"tagged_cd": math.ceil(cd_frames * 48000 / 44100)}
         total = sum(lengths.get(part, frames) for part in joined)
         content = b"".join(parts[part] for part in joined)
         write(f"joined_{name}.mp3", content, "mp3 joined", "length", "-", -total, notes, why="each part by its own delay")
@@ -749,7 +748,9 @@ def kinds():
         many, _ = reference(48000, channels)
         ffmpeg(many, f"vorbis{channels}.mp4", "-c:a", "libvorbis")
         case(f"vorbis{channels}.mp4", "mp4 Vorbis", "aligned", many)
-    for kind in ["mp4", "mkv", "mov"]:
+    ffmpeg(stereo, "mp2.mov", "-c:a", "mp2", "-b:a", "192k")
+    case("mp2.mov", "refused", "refused", notes="MP2")
+    for kind in ["mp4", "mkv"]:
         ffmpeg(stereo, f"mp2.{kind}", "-c:a", "mp2", "-b:a", "192k")
         case(f"mp2.{kind}", f"{kind} MP2", "late", stereo, why="says nothing of its delay")
     ffmpeg(stereo, "mp2_56.mp2", "-c:a", "mp2", "-b:a", "56k")
@@ -774,6 +775,10 @@ def kinds():
         at = len(mp3) * 6 // 10
         write(f"{kind}_zeros.mp3", mp3[:at] + bytes(2500) + mp3[at + 2500:], "mp3 damage", "aligned", stereo, 0, "became silence")
         write(f"{kind}_lost.mp3", mp3[:at] + mp3[at + 2500:], "mp3 damage", "aligned", stereo, 0, "became silence")
+    write("rubbish_behind.mp4", read("aac.mp4") + bytes(range(7, 250)) * 9, "mp4 damage", "aligned", stereo)
+    for name, length in [("aac48000x1.aac", 0), ("mp2_192.mp2", 0)]:
+        content = read(name)
+        write("cut_" + name, content[: len(content) * 2 // 3], "mpeg damage", "part", "-", 0, "cut off there")
     fragments = read("flac_fragments.mp4")
     ffmpeg(stereo, "cut_source.webm", "-c:a", "libopus")
     ffmpeg(stereo, "cut_source.wav", "-c:a", "libmp3lame")

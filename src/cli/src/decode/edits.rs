@@ -7,7 +7,7 @@
 use std::io::{Read, Seek, SeekFrom};
 
 use super::esds::Esds;
-use super::outline::{MAX_BOXES, read_u32, read_u64};
+use super::outline::{MAX_BOXES, outline, read_u32, read_u64};
 use super::refusal;
 use super::sample_table::Tables;
 use symphonia::core::codecs::audio::AudioCodecId;
@@ -117,7 +117,10 @@ struct TrackBoxes {
 
 impl Movie {
     fn read(file: &mut (impl Read + Seek)) -> Option<Self> {
-        let end = file.seek(SeekFrom::End(0)).ok()?;
+        let end = match outline(file).and_then(|outline| outline.rubbish_at) {
+            Some(at) => at,
+            None => file.seek(SeekFrom::End(0)).ok()?,
+        };
         let mut head = [0; 8];
         file.seek(SeekFrom::Start(0)).ok()?;
         file.read_exact(&mut head).ok()?;

@@ -22,6 +22,8 @@ use crate::resample::n_resampled;
 pub struct MpegSource {
     frames: Frames,
     n_foreign: u64,
+    /// Whether the bytes end within a frame.
+    is_cut: bool,
     format: Format,
     runs: Vec<Run>,
     /// The run that is decoded, and what is left of it.
@@ -83,6 +85,7 @@ impl MpegSource {
         };
         frames.rewind(start)?;
         Ok(Some(Self {
+            is_cut: frames.is_cut(),
             frames,
             n_foreign,
             format,
@@ -230,8 +233,15 @@ impl Source for MpegSource {
             notes.push(format!("its number of channels changes on the way: all of it has {n_channels} now"));
         }
         notes.extend(self.words_on_holes());
+        let n_missing = n_missing.sum::<u64>().max(self.n_cut_samples);
+        if self.is_cut && n_missing == 0 {
+            notes.push(
+                "ends within a frame: it is cut off there; copy it again if the original is longer"
+                    .to_owned(),
+            );
+        }
         Findings {
-            n_missing: n_missing.sum::<u64>().max(self.n_cut_samples),
+            n_missing,
             n_damaged_samples: self.n_damaged_samples,
             notes,
             n_gap_samples: self.n_gap_samples,

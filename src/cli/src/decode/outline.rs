@@ -14,6 +14,8 @@ pub struct Outline {
     pub has_index: bool,
     /// Whether the index is in pieces.
     pub is_fragmented: bool,
+    /// Where the boxes end and something begins that is none, behind the index.
+    pub rubbish_at: Option<u64>,
 }
 
 impl Outline {
@@ -27,7 +29,7 @@ impl Outline {
 pub fn outline(file: &mut (impl Read + Seek)) -> Option<Outline> {
     let end = file.seek(SeekFrom::End(0)).ok()?;
     let mut at = 0;
-    let mut outline = Outline { cut_end: None, has_index: false, is_fragmented: false };
+    let mut outline = Outline { cut_end: None, has_index: false, is_fragmented: false, rubbish_at: None };
     for _ in 0..MAX_BOXES {
         if at + 8 > end {
             break;
@@ -37,6 +39,11 @@ pub fn outline(file: &mut (impl Read + Seek)) -> Option<Outline> {
         let kind = read_u32(file)?.to_be_bytes();
         if at == 0 && &kind != b"ftyp" {
             return None;
+        }
+        let is_name = |byte: &u8| byte.is_ascii_graphic() || matches!(byte, b' ' | 0xa9);
+        if outline.has_index && !kind.iter().all(is_name) {
+            outline.rubbish_at = Some(at);
+            return Some(outline);
         }
         outline.has_index |= matches!(&kind, b"moov" | b"moof");
         outline.is_fragmented |= &kind == b"moof";

@@ -45,14 +45,13 @@ struct CutFile {
 
 impl CutFile {
     fn new(mut file: File, window: Option<Window>) -> io::Result<Self> {
-        let cut_end = match window {
-            None => outline(&mut file).and_then(|outline| outline.cut_end),
-            Some(_) => None,
-        };
+        let outline = if window.is_none() { outline(&mut file) } else { None };
+        let cut_end = outline.and_then(|outline| outline.cut_end);
+        let boxes = outline.and_then(|outline| outline.rubbish_at).map(|end| Window { start: 0, end });
         let is_cut_matroska = window.is_none() && matroska::cut_end(&mut file).is_some();
         let end = file.seek(SeekFrom::End(0))?;
         Ok(Self {
-            part: Part::new(file, window.unwrap_or(Window { start: 0, end }))?,
+            part: Part::new(file, window.or(boxes).unwrap_or(Window { start: 0, end }))?,
             cut_end,
             is_cut_matroska,
         })
