@@ -16,6 +16,8 @@ use super::xing::{self, DECODER_DELAY, ENCODER_DELAY};
 const SILENT: f32 = 1.0 / 65_536.0;
 /// Sound in front that is this far below what follows is the encoder's delay, as a ratio of powers: 6 dB.
 const MIN_RISE: f64 = 4.0;
+/// Padding that is never longer than this stays, as every other program leaves it.
+const MIN_PADDING_S: f64 = 0.03;
 /// Runs with fewer frames are pieces, whose ends nobody padded.
 const MIN_FRAMES: u64 = 8;
 /// More runs than are joined by anyone on purpose: damage.
@@ -42,8 +44,11 @@ pub fn settle(runs: &mut [Run], frames: &mut Frames) -> Result<()> {
             continue;
         }
         let Some((at, n_frames)) = run.last_frames() else { continue };
-        let (last, is_good) = decoded(run, frames, at, n_frames)?;
         let longest = longest_padding(run);
+        if longest as f64 <= MIN_PADDING_S * f64::from(run.rate_hz) {
+            continue;
+        }
+        let (last, is_good) = decoded(run, frames, at, n_frames)?;
         if is_good && last.first().is_some_and(|channel| channel.len() as u64 > 2 * longest) {
             run.set_padding(padding(&last, longest));
         }
