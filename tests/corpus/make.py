@@ -353,8 +353,8 @@ def aac():
                         ("video.webm", ["-c:v", "libvpx", "-c:a", "libopus"])]:
         run("ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-bitexact", "-i", path(ref), *picture, *words, path(name))
         late = name == "video.mkv"
-        case(name, f"{name[-4:].strip('.')} video", "late" if late else "aligned", ref,
-             why="whole packets" if late else "")
+        case(name, f"{name[-4:].strip('.')} video", *(["length", "-", -(frames + 1024)] if late else ["aligned", ref]),
+             why="beside a picture the first block stays" if late else "")
     run("ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-bitexact", *picture, "-itsoffset", "0.678", "-i", path(ref),
         "-c:a", "aac", path("late_sound.mp4"))
     case("late_sound.mp4", "mp4 edits", "length", "-", -(frames + int(0.678 * 48000)), why="silence before the sound")

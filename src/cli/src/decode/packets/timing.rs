@@ -32,7 +32,7 @@ impl PacketSource {
             _ if let Some(delay_ns) = self.trims.delay_ns => Trims::in_samples(delay_ns, self.format.rate_hz),
             decoder => {
                 let before = if self.has_times { (-start_s * rate).round().max(0.0) as u64 } else { 0 };
-                before.max(self.first_block(decoder))
+                if picture_starts.is_some() { before } else { before.max(self.first_block(decoder)) }
             }
         };
         let sound_starts = start_s.max(start_s + skip as f64 / rate);
