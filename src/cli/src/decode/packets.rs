@@ -17,7 +17,7 @@ use symphonia::core::codecs::audio::well_known::{
 };
 use symphonia::core::codecs::audio::{AudioCodecParameters, CODEC_ID_NULL_AUDIO};
 use symphonia::core::errors::Error as SymphoniaError;
-use symphonia::core::formats::{FormatReader, well_known as formats};
+use symphonia::core::formats::{FormatReader, Track, well_known as formats};
 use symphonia::core::units::TimeBase;
 
 use super::codec::{Outcome, PacketDecoder};
@@ -56,7 +56,7 @@ pub struct PacketSource {
     time_base: Option<TimeBase>,
     /// Whether the packets' times tell of holes.
     has_times: bool,
-    /// Whether an MP4 has other tracks than of sound.
+    /// Whether there are other tracks than of sound.
     has_picture: bool,
     /// Samples that MPEG audio has at the start before any sound.
     usual_delay: u64,
@@ -166,6 +166,9 @@ impl PacketSource {
         if is_flac {
             reader = probe(&file, extension, windows.front().copied())?;
         }
+        let is_other = |track: &Track| !matches!(track.codec_params, Some(CodecParameters::Audio(_)));
+        let has_picture =
+            track_edits.iter().any(|track| !track.is_sound) || is_mkv && reader.tracks().iter().any(is_other);
         let decoder = PacketDecoder::new(&params, container)
             .map_err(|error| codec_id::named(error, Some(&params), &file, container, options))?;
         let depth = decoder.depth();
@@ -193,7 +196,7 @@ impl PacketSource {
             has_times: is_mkv || is_flac,
             usual_delay,
             unheard: 0,
-            has_picture: track_edits.iter().any(|track| !track.is_sound),
+            has_picture,
             is_length_exact: is_mp4 && outline.is_some_and(|outline| outline.is_whole()),
             announced: None,
             n_listed: said.map_or(0, |said| said.n_packets),

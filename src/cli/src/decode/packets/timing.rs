@@ -32,7 +32,7 @@ impl PacketSource {
             _ if let Some(delay_ns) = self.trims.delay_ns => Trims::in_samples(delay_ns, self.format.rate_hz),
             decoder => {
                 let before = if self.has_times { (-start_s * rate).round().max(0.0) as u64 } else { 0 };
-                if picture_starts.is_some() { before } else { before.max(self.first_block(decoder)) }
+                before.max(self.first_block(decoder))
             }
         };
         let sound_starts = start_s.max(start_s + skip as f64 / rate);
@@ -46,14 +46,14 @@ impl PacketSource {
     }
 
     /// Samples before the first sound: of AAC the first block, which is half of what it takes to make sound, of MPEG audio
-    /// the usual delay; none where a picture beside it, whose container has no times, would be earlier then.
+    /// the usual delay; none beside a picture, which would be late then.
     fn first_block(&self, decoder: &PacketDecoder) -> u64 {
         match decoder {
-            PacketDecoder::Aac(stream) if self.has_times || !self.has_picture => {
+            PacketDecoder::Aac(stream) if !self.has_picture => {
                 stream.shape().map_or(0, |shape| shape.n_samples as u64)
             }
             _ if self.unheard > 0 => self.in_samples(self.unheard).unwrap_or(0),
-            _ if self.has_times || !self.has_picture => self.usual_delay,
+            _ if !self.has_picture => self.usual_delay,
             _ => 0,
         }
     }
