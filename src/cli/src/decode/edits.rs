@@ -49,7 +49,7 @@ pub struct TrackEdits {
     pub alac: Option<Vec<u8>>,
     /// The codec's name in the file.
     pub codec: [u8; 4],
-    /// What stands behind the name "mp4a".
+    /// The descriptor behind the name "mp4a".
     pub esds: Option<Esds>,
     /// Its language: "eng"; empty where it is not stated.
     pub language: String,

@@ -1,4 +1,4 @@
-//! What an encoder added at the ends of an MPEG stream, where no header states it: told from what is decoded there.
+//! Delay and padding of an encoder at the ends of an MPEG stream, if no header states them: by the decoded samples.
 //!
 //! At the start, a decoder's own delay is certain; whether the encoder added as much again is heard: where it did, what
 //! comes before the first sound is at least 13 dB quieter than that, where it did not, it is as loud (over 390 files of two

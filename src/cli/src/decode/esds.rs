@@ -1,5 +1,5 @@
-//! What an MP4 says of a track named "mp4a" (its elementary stream descriptor, ISO/IEC 14496-1, 7.2.6.5): which codec it
-//! is, by the object type, and the codec's own description.
+//! The description of a track named "mp4a" in an MP4 (elementary stream descriptor, ISO/IEC 14496-1, 7.2.6.5): the
+//! codec, by the object type, and the codec's own description.
 
 /// Object types by the registry of MP4 (mp4ra.org).
 const VORBIS: u8 = 0xdd;

@@ -1,4 +1,4 @@
-//! Where the samples of a fragmented MP4 lie: its index is in pieces (`moof`), each in front of its samples.
+//! Places of the samples in a fragmented MP4: its index is in pieces (`moof`), each in front of its samples.
 //!
 //! ISO/IEC 14496-12, 8.8.
 
@@ -167,7 +167,7 @@ impl Track {
     }
 }
 
-/// Where the samples of a `trun` begin, and their bytes: at `from` if it does not say.
+/// The place of the samples of a `trun`, `from` if it states none, and their bytes.
 fn run_bytes(input: &mut Input, base: u64, from: u64, size: u32, end: u64) -> io::Result<(u64, u64)> {
     let Some([flags, n_samples]) = words(input)? else { return Ok((from, 0)) };
     let mut first = from;

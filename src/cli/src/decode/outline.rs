@@ -14,7 +14,7 @@ pub struct Outline {
     pub has_index: bool,
     /// Whether the index is in pieces.
     pub is_fragmented: bool,
-    /// Where the boxes end and something begins that is none, behind the index.
+    /// The end of the boxes, if something follows behind the index that is none.
     pub rubbish_at: Option<u64>,
 }
 

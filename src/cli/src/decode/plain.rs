@@ -48,7 +48,7 @@ pub struct PlainSource {
     n_missing: u64,
     /// Whether the header announces what cannot be.
     is_absurd: bool,
-    /// What follows the first run of samples.
+    /// Pieces behind the first run of samples.
     runs: VecDeque<Piece>,
     n_runs: usize,
     /// Samples at the end that fill up the last block of a codec.

@@ -9,7 +9,7 @@ use super::convert::{Program, Refused};
 /// The words for a codec without a name.
 pub const UNKNOWN: &str = "a codec that is not known here";
 
-/// What no decoder here takes: see [`super::frames::is_wide_mono`].
+/// The name of a kind that no decoder here takes: see [`super::frames::is_wide_mono`].
 pub const WIDE_MONO: &str = "MP2 of one channel at a bit rate that is for two";
 
 /// The readable formats, for error texts and the help.

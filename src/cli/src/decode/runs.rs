@@ -42,7 +42,7 @@ pub struct Run {
     is_stated: bool,
     /// Samples at the end that are silence of the encoder's, where it does not state any.
     n_padding: u64,
-    /// Where its last frames begin, by their number.
+    /// Places of its last frames, by their number.
     last: [u64; N_LAST],
     /// Frames that its encoder's header counts.
     counted: Option<u64>,
@@ -119,12 +119,12 @@ impl Run {
         self.is_usual
     }
 
-    /// Where it begins in the file.
+    /// Its place in the file.
     pub fn at(&self) -> u64 {
         self.at
     }
 
-    /// Where its last frames begin in the file, and how many they are.
+    /// The place of its last frames in the file, and how many they are.
     pub fn last_frames(&self) -> Option<(u64, u64)> {
         let n_frames = self.n_frames.min(N_LAST as u64);
         (n_frames > 0).then(|| (self.last[((self.n_frames - n_frames) % N_LAST as u64) as usize], n_frames))

@@ -1,4 +1,4 @@
-//! What a track's decoder needs to know, where symphonia's readers leave it out or take it for something else.
+//! Parameters for a track's decoder that symphonia's readers leave out or take for something else.
 
 use anyhow::Result;
 use symphonia::core::codecs::audio::well_known::{
@@ -44,7 +44,7 @@ pub fn settled(
     params
 }
 
-/// What the first packet of a track of MPEG audio says: MP4 has one number for all three layers.
+/// Facts by the first packet of a track of MPEG audio: MP4 has one number for all three layers.
 pub struct First {
     /// The layer.
     pub codec: AudioCodecId,

@@ -1,4 +1,4 @@
-//! What follows the samples of a file: chunks and tags, told from further samples.
+//! Chunks and tags behind the samples of a file, told from further samples.
 
 use super::MAX_PIPED_CHUNK;
 use crate::decode::layout::Tail;
