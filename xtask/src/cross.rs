@@ -18,7 +18,7 @@ pub(crate) const WINDOWS: &str = "x86_64-pc-windows-gnu";
 /// A platform whose compiler and libraries are here.
 pub(crate) struct Cross {
     target: String,
-    /// What its builds and tests make beside cargo's.
+    /// Folder of its builds' and tests' files beside cargo's.
     pub(crate) dir: PathBuf,
     environment: Vec<(&'static str, String)>,
 }
