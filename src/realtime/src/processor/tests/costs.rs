@@ -102,7 +102,9 @@ fn play(
     // The engines and the latency are what they were: after a recovery the last hops are the programme's again.
     let tail = out.len() - 20 * HOP..out.len();
     let is_programme = error(&out, &input, latency, GAIN, tail) < 1e-4;
-    assert!(is_programme || recovery_ms.is_none(), "{name}: the end is not the programme");
+    // A machine that is busy with something else may be late again: such a hop is concealed, and counted.
+    let is_late_again = !keeps_time() && lost[n_hops - 1] > lost[n_hops - 30];
+    assert!(is_programme || recovery_ms.is_none() || is_late_again, "{name}: the end is not the programme");
     n_lost
 }
 
