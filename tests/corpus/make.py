@@ -780,6 +780,7 @@ def kinds():
     for name, length in [("aac48000x1.aac", 0), ("mp2_192.mp2", 0)]:
         content = read(name)
         write("cut_" + name, content[: len(content) * 2 // 3], "mpeg damage", "part", "-", 0, "cut off there")
+    write("longer_adpcm.wav", read("sox_ms-adpcm.wav") + bytes(4096), "wav headers", "part", notes="all of it was read")
     fragments = read("flac_fragments.mp4")
     ffmpeg(stereo, "cut_source.webm", "-c:a", "libopus")
     ffmpeg(stereo, "cut_source.wav", "-c:a", "libmp3lame")

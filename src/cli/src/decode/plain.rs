@@ -332,7 +332,11 @@ impl Source for PlainSource {
         }
         block.resize_with(self.layout.n_channels, Vec::new);
         self.decoder.decode(&self.layout, &self.bytes[..n_read], block)?;
-        if self.n_filled > 0 && self.left.is_some_and(|left| left < self.unit_bytes()) {
+        let is_last = self.n_filled > 0 && self.left.is_some_and(|left| left < self.unit_bytes());
+        // A pipe shows only now whether its data go on.
+        if is_last && (self.has_tail || !self.is_more_data(self.run_bytes)?) {
+            // Padding was passed.
+            self.run_bytes = 0;
             let n_kept = block[0].len().saturating_sub(self.n_filled as usize);
             block.iter_mut().for_each(|channel| channel.truncate(n_kept));
         }
