@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use tacet_clap_host::library_under_test;
-use tacet_clap_host::signal::noise;
+use tacet_clap_host::signal::{assert_adds_up, noise};
 use tacet_vst3_host::objects::Report;
 use tacet_vst3_host::{Plugin, PluginFile, Point};
 
@@ -156,10 +156,7 @@ fn the_second_plugin_has_the_removed_signal_beside_the_first_s_output() -> Resul
             let ([voice, removed], _) = audio.process_outputs::<2>(&block, &[])?;
             for (channel, input) in input.iter().enumerate() {
                 assert!(voice[channel] == expected[channel][at..at + n]);
-                for (k, (voice, removed)) in voice[channel].iter().zip(&removed[channel]).enumerate() {
-                    let heard = (at + k).checked_sub(latency).map_or(0.0, |at| input[at]);
-                    assert!((voice + removed - heard).abs() < 1e-6, "sample {}", at + k);
-                }
+                assert_adds_up(&voice[channel], &removed[channel], input, at, latency);
             }
             at += n;
         }

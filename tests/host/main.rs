@@ -8,7 +8,7 @@ use anyhow::Result;
 use tacet::denoiser::{Denoiser, Settings};
 use tacet::engine::native::{NativeEngine, NativeModel};
 use tacet::model::HOP;
-use tacet_clap_host::signal::noise;
+use tacet_clap_host::signal::{assert_adds_up, noise};
 use tacet_clap_host::soak;
 use tacet_clap_host::{Change, Instance, PluginFile, library_under_test};
 
@@ -161,10 +161,7 @@ fn the_second_plugin_has_the_removed_signal_beside_the_first_s_output() {
             let removed = split.process_split(&mut block).unwrap();
             for (channel, input) in input.iter().enumerate() {
                 assert!(block[channel] == expected[channel][at..at + n]);
-                for (k, (voice, removed)) in block[channel].iter().zip(&removed[channel]).enumerate() {
-                    let heard = (at + k).checked_sub(latency).map_or(0.0, |at| input[at]);
-                    assert!((voice + removed - heard).abs() < 1e-6, "sample {}", at + k);
-                }
+                assert_adds_up(&block[channel], &removed[channel], input, at, latency);
             }
             at += n;
         }

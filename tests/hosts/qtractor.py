@@ -8,6 +8,7 @@ xdotool or jackd are not installed it says so and passes, unless TACET_REQUIRE_D
 """
 
 import base64
+import contextlib
 import json
 import os
 import pathlib
@@ -133,24 +134,24 @@ class Desktop:
     def __enter__(self):
         read, write = os.pipe()
         screen = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1600x1000x24", "-nolisten", "tcp"]
-        self.start(screen, pass_fds=[write])
-        os.close(write)
-        self.environment["DISPLAY"] = ":" + os.read(read, 16).decode().strip()
-        with open(self.work / "log", "a") as log:
-            self.jack = JackServer(self.environment, RATE_HZ, buffer=1024, log=log).__enter__()
-        try:
+        with contextlib.ExitStack() as running:
+            running.callback(jack_server.end, self.start(screen, pass_fds=[write]))
+            os.close(write)
+            self.environment["DISPLAY"] = ":" + os.read(read, 16).decode().strip()
+            log = running.enter_context(open(self.work / "log", "a"))
+            running.enter_context(JackServer(self.environment, RATE_HZ, buffer=1024, log=log))
+            running.callback(self.end_clients)
             self.wait_for(lambda: "system:playback_1" in self.run("jack_lsp"), "the JACK server")
-        except BaseException:
-            self.__exit__()
-            raise
+            self.running = running.pop_all()
         return self
 
     def __exit__(self, *_):
-        screen, *others = self.processes
-        for process in reversed(others):
-            jack_server.end(process)
-        self.jack.__exit__()
-        jack_server.end(screen)
+        self.running.close()
+
+    def end_clients(self):
+        _screen, *clients = self.processes
+        for client in reversed(clients):
+            jack_server.end(client)
 
     def start(self, command, more=None, **options):
         with open(self.work / "log", "a") as log:

@@ -54,6 +54,17 @@ impl Programme {
     }
 }
 
+/// Checks that two outputs of a block, whose first sample is `at`, add up to the input late by `latency` samples.
+///
+/// # Panics
+/// They do not, to within rounding.
+pub fn assert_adds_up(voice: &[f32], removed: &[f32], input: &[f32], at: usize, latency: usize) {
+    for (sample, (voice, removed)) in (at..).zip(voice.iter().zip(removed)) {
+        let heard = sample.checked_sub(latency).map_or(0.0, |at| input[at]);
+        assert!((voice + removed - heard).abs() < 1e-6, "sample {sample}");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
