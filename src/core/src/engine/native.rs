@@ -10,6 +10,7 @@ mod gru;
 mod layers;
 mod math;
 mod matrix;
+mod memory;
 mod network;
 mod sequence;
 mod simd;

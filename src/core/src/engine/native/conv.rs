@@ -6,6 +6,7 @@ use tacet_model::{DF_ORDER, INPUT_KERNEL, KERNEL_F, MAX_KERNEL_T, N_CONV, N_DF_B
 use super::grouped::Grouped;
 use super::math::{relu, sigmoid};
 use super::matrix::{Matrix, PANEL, Precision};
+use super::memory::WeightMemory;
 use super::simd::{Kernel, Simd, SimdLevel, run};
 
 /// Moves a history of earlier frames, oldest first, on by one frame.
@@ -36,14 +37,14 @@ impl InputConv {
     pub(crate) const HISTORY: usize = INPUT_KERNEL - 1;
 
     /// A dense convolution of one channel: `weights` `[64, 1, 3, 3]`, `bias` `[64]`.
-    pub fn dense(weights: &[f32], bias: &[f32]) -> Self {
-        Self { matrix: Matrix::new(weights, bias, Precision::F32), n_channels: 1 }
+    pub fn dense(weights: &[f32], bias: &[f32], memory: &WeightMemory) -> Self {
+        Self { matrix: Matrix::new(weights, bias, Precision::F32, memory), n_channels: 1 }
     }
 
     /// A convolution in two groups (`grouped` `[64, 1, 3, 3]`: the lower half of its outputs reads channel 0, the upper
     /// half channel 1) followed by a pointwise one (`pointwise` `[64, 64]`, `bias` `[64]`). Nothing stands between
     /// them, so their product is taken once, here: 110 thousand multiply-adds a frame instead of 449 thousand.
-    pub fn merged(grouped: &[f32], pointwise: &[f32], bias: &[f32]) -> Self {
+    pub fn merged(grouped: &[f32], pointwise: &[f32], bias: &[f32], memory: &WeightMemory) -> Self {
         let half = N_CONV / 2;
         let mut weights = Vec::with_capacity(N_CONV * 2 * Self::TAPS);
         for row in pointwise.chunks_exact(N_CONV) {
@@ -54,7 +55,7 @@ impl InputConv {
                 }
             }
         }
-        Self { matrix: Matrix::new(&weights, bias, Precision::F32), n_channels: 2 }
+        Self { matrix: Matrix::new(&weights, bias, Precision::F32, memory), n_channels: 2 }
     }
 
     /// Floats of `patches` for `n_freqs` frequencies.
@@ -103,12 +104,19 @@ pub struct Separable {
 
 impl Separable {
     /// `depthwise` `[64, 1, kernel_t, 3]`, `pointwise` `[64, 64]`, `bias` `[64]`; `stride` over frequency.
-    pub fn new(depthwise: &[f32], kernel_t: usize, pointwise: &[f32], bias: &[f32], stride: usize) -> Self {
+    pub fn new(
+        depthwise: &[f32],
+        kernel_t: usize,
+        pointwise: &[f32],
+        bias: &[f32],
+        stride: usize,
+        memory: &WeightMemory,
+    ) -> Self {
         Self {
             taps: taps(depthwise, kernel_t * KERNEL_F),
             kernel_t,
             stride,
-            pointwise: Matrix::new(pointwise, bias, Precision::F32),
+            pointwise: Matrix::new(pointwise, bias, Precision::F32, memory),
         }
     }
 
@@ -196,8 +204,11 @@ pub struct Transposed {
 
 impl Transposed {
     /// `depthwise` `[64, 1, 1, 3]`, `pointwise` `[64, 64]`, `bias` `[64]`.
-    pub fn new(depthwise: &[f32], pointwise: &[f32], bias: &[f32]) -> Self {
-        Self { taps: taps(depthwise, KERNEL_F), pointwise: Matrix::new(pointwise, bias, Precision::F32) }
+    pub fn new(depthwise: &[f32], pointwise: &[f32], bias: &[f32], memory: &WeightMemory) -> Self {
+        Self {
+            taps: taps(depthwise, KERNEL_F),
+            pointwise: Matrix::new(pointwise, bias, Precision::F32, memory),
+        }
     }
 
     /// `frame` is `[n_freqs][64]`; writes `[2 n_freqs][64]`.
@@ -392,7 +403,7 @@ impl FilterPathway {
     const HALF: usize = PANEL / 2;
 
     /// `grouped` `[10, 32, 5, 1]`, `pointwise` `[10, 10]`, `bias` `[10]`.
-    pub fn new(grouped: &[f32], pointwise: &[f32], bias: &[f32]) -> Self {
+    pub fn new(grouped: &[f32], pointwise: &[f32], bias: &[f32], memory: &WeightMemory) -> Self {
         let n_in = N_CONV / 2;
         let mut packed = vec![0.0; 2 * n_in * Self::HALF];
         for output in 0..Self::OUT {
@@ -408,7 +419,7 @@ impl FilterPathway {
             std::array::from_fn(|o| if o < Self::OUT { from(o) } else { 0.0 })
         };
         Self {
-            taps: Grouped::new(&packed, 2, n_in, Self::HALF),
+            taps: Grouped::new(&packed, 2, n_in, Self::HALF, memory),
             pointwise: std::array::from_fn(|input| padded(&|o| pointwise[o * Self::OUT + input])),
             bias: padded(&|o| bias[o]),
         }

@@ -1,6 +1,7 @@
 //! Products with block-diagonal matrices: the grouped linear layers. As [`matrix`](super::matrix) is for dense ones.
 
-use super::matrix::{Aligned, PANEL};
+use super::matrix::PANEL;
+use super::memory::{Aligned, WeightMemory};
 use super::simd::{Kernel, Simd, SimdLevel, run};
 use super::tile::{for_lanes, for_rows};
 
@@ -19,8 +20,14 @@ pub struct Grouped {
 }
 
 impl Grouped {
-    /// Packs `weights` of shape `[n_groups, n_in_group, n_out_group]`.
-    pub fn new(weights: &[f32], n_groups: usize, n_in_group: usize, n_out_group: usize) -> Self {
+    /// Packs `weights` of shape `[n_groups, n_in_group, n_out_group]` into `memory`.
+    pub fn new(
+        weights: &[f32],
+        n_groups: usize,
+        n_in_group: usize,
+        n_out_group: usize,
+        memory: &WeightMemory,
+    ) -> Self {
         assert_eq!(weights.len(), n_groups * n_in_group * n_out_group, "checked with the tensors' shapes");
         let mut chunks = Vec::new();
         let mut sources = Vec::new();
@@ -39,7 +46,7 @@ impl Grouped {
             chunks.push((0, 0, 0));
             sources.push((0, n_out_group));
         }
-        let mut packed = Aligned::new(chunks.len() * CHUNK * n_in_group);
+        let mut packed = memory.zeros(chunks.len() * CHUNK * n_in_group);
         for (chunk, (&(group, first), &(.., n))) in sources.iter().zip(&chunks).enumerate() {
             let (panel, column) = (chunk / per_panel, chunk % per_panel * CHUNK);
             for input in 0..n_in_group {
@@ -186,7 +193,7 @@ mod tests {
         ) {
             let w = noise(n_groups * n_in * n_out, seed);
             let x = noise(n_groups * n_in * n_rows, seed ^ 3);
-            let matrix = Grouped::new(&w, n_groups, n_in, n_out);
+            let matrix = Grouped::new(&w, n_groups, n_in, n_out, &WeightMemory::for_bytes(0));
             for level in SimdLevel::available() {
                 let mut y = vec![0.0; n_rows * n_groups * n_out];
                 matrix.apply(level, &x, &mut y);

@@ -2,6 +2,7 @@
 
 use super::math::{sigmoid, tanh};
 use super::matrix::{Matrix, PANEL, Precision};
+use super::memory::WeightMemory;
 use super::simd::{Kernel, Simd, SimdLevel, run};
 
 /// One layer in the ONNX convention: gates z, r, h; the reset gate acts after the recurrent product and its bias.
@@ -29,11 +30,17 @@ impl Gru {
     pub(crate) const WIDTH_STEP: usize = PANEL;
 
     /// `input` `[3H, I]`, `recurrent` `[3H, H]`, `bias` `[6H]`: input biases, then recurrent ones.
-    pub fn new(input: &[f32], recurrent: &[f32], bias: &[f32], precision: Precision) -> Self {
+    pub fn new(
+        input: &[f32],
+        recurrent: &[f32],
+        bias: &[f32],
+        precision: Precision,
+        memory: &WeightMemory,
+    ) -> Self {
         let (input_bias, recurrent_bias) = bias.split_at(bias.len() / 2);
         Self {
-            input: Matrix::new(input, input_bias, precision),
-            recurrent: Matrix::new(recurrent, recurrent_bias, precision),
+            input: Matrix::new(input, input_bias, precision, memory),
+            recurrent: Matrix::new(recurrent, recurrent_bias, precision, memory),
         }
     }
 

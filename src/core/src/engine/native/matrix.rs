@@ -6,6 +6,7 @@
 
 use std::sync::atomic::{Ordering, compiler_fence};
 
+use super::memory::{Aligned, Number, WeightMemory};
 use super::simd::{Kernel, Simd, SimdLevel, run};
 use super::tile::{for_lanes, for_rows, for_vectors};
 
@@ -21,29 +22,6 @@ pub enum Precision {
     /// 16-bit integers with one scale per output row: half the memory traffic. Finer than IEEE halves, which spend five of
     /// their bits on an exponent that a row's weights do not need: 10 dB less deviation in the audio.
     I16,
-}
-
-/// A slice that starts on a cache line.
-pub(super) struct Aligned<T> {
-    buffer: Vec<T>,
-    start: usize,
-}
-
-impl<T: Copy + Default> Aligned<T> {
-    pub(super) fn new(len: usize) -> Self {
-        let mut buffer = vec![T::default(); len + 64 / size_of::<T>()];
-        let start = buffer.as_ptr().align_offset(64).min(64 / size_of::<T>());
-        buffer.truncate(start + len);
-        Self { buffer, start }
-    }
-
-    pub(super) fn get_mut(&mut self) -> &mut [T] {
-        &mut self.buffer[self.start..]
-    }
-
-    pub(super) fn get(&self) -> &[T] {
-        &self.buffer[self.start..]
-    }
 }
 
 enum Weights {
@@ -86,8 +64,8 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// Packs row-major `weights` of shape `[n_out, n_in]`; `n_out` is a multiple of 64, `bias` is `[n_out]`.
-    pub fn new(weights: &[f32], bias: &[f32], precision: Precision) -> Self {
+    /// Packs row-major `weights` of shape `[n_out, n_in]` into `memory`; `n_out` is a multiple of 64, `bias` is `[n_out]`.
+    pub fn new(weights: &[f32], bias: &[f32], precision: Precision, memory: &WeightMemory) -> Self {
         let n_out = bias.len();
         let n_in = weights.len() / n_out;
         assert!(
@@ -95,13 +73,13 @@ impl Matrix {
             "checked with the tensors' shapes"
         );
         let weights = match precision {
-            Precision::F32 => Weights::F32(pack(weights, n_in, |_, w| w)),
+            Precision::F32 => Weights::F32(pack(weights, n_in, memory, |_, w| w)),
             Precision::I16 => {
                 let scales: Vec<f32> =
                     weights.chunks_exact(n_in).map(|row| largest(row) / f32::from(i16::MAX)).collect();
                 // To the nearest: `round` is a call on processors that may lack the instruction.
                 let nearest = |v: f32| (v + 0.5_f32.copysign(v)) as i32 as i16;
-                Weights::I16(pack(weights, n_in, |row, w| nearest(w / scales[row])), scales)
+                Weights::I16(pack(weights, n_in, memory, |row, w| nearest(w / scales[row])), scales)
             }
         };
         Self { weights, bias: bias.to_vec(), n_in, n_out }
@@ -167,10 +145,15 @@ fn largest(row: &[f32]) -> f32 {
 }
 
 /// Row-major weights in panels, in another format, from a weight's row and its value.
-fn pack<T: Copy + Default>(weights: &[f32], n_in: usize, format: impl Fn(usize, f32) -> T) -> Aligned<T> {
+fn pack<T: Number + Default>(
+    weights: &[f32],
+    n_in: usize,
+    memory: &WeightMemory,
+    format: impl Fn(usize, f32) -> T,
+) -> Aligned<T> {
     /// Inputs at a time: a cache line of every row, so that each is fetched once.
     const BLOCK: usize = 16;
-    let mut packed = Aligned::new(weights.len());
+    let mut packed = memory.zeros(weights.len());
     let panels = weights.chunks_exact(PANEL * n_in).zip(packed.get_mut().chunks_exact_mut(PANEL * n_in));
     for (panel, (weights, packed)) in panels.enumerate() {
         for (block, packed) in packed.chunks_mut(PANEL * BLOCK).enumerate() {
@@ -377,7 +360,7 @@ pub(super) mod tests {
             let (w, bias, x) = (noise(n_in * n_out, seed), noise(n_out, seed ^ 1), noise(n_in * n_rows, seed ^ 2));
             let expected = plain(&w, &bias, &x, n_in);
             for (precision, step) in [(Precision::F32, 1e-7), (Precision::I16, 2e-5)] {
-                let matrix = Matrix::new(&w, &bias, precision);
+                let matrix = Matrix::new(&w, &bias, precision, &WeightMemory::for_bytes(0));
                 for level in SimdLevel::available() {
                     let mut y = vec![0.0; n_rows * n_out];
                     matrix.apply(level, &x, &mut y);

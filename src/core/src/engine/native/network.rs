@@ -8,6 +8,7 @@ use super::conv::{FilterPathway, InputConv, MaskConv, Pathway, Separable, Transp
 use super::grouped::Grouped;
 use super::gru::Gru;
 use super::matrix::Precision;
+use super::memory::WeightMemory;
 use super::simd::SimdLevel;
 
 /// A grouped linear layer in front of a stack of GRUs.
@@ -95,7 +96,7 @@ impl NativeModel {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn with(model: &Model, precision: Precision, level: SimdLevel) -> Result<Arc<Self>, ModelError> {
-        let reader = Reader { model, precision };
+        let reader = Reader { model, precision, memory: WeightMemory::for_bytes(n_bytes(model, precision)) };
         let encoder = reader.encoder()?;
         let erb_decoder = reader.erb_decoder()?;
         let df_decoder = reader.df_decoder()?;
@@ -134,10 +135,20 @@ impl NativeModel {
     }
 }
 
+/// Bytes of the packed weights, to a few per cent: those of GRUs have 16 bits or 32.
+fn n_bytes(model: &Model, precision: Precision) -> usize {
+    let size = |name: &str| match precision {
+        Precision::I16 if name.contains(".gru") => size_of::<i16>(),
+        _ => size_of::<f32>(),
+    };
+    model.tensors().map(|(name, tensor)| tensor.data.len() * size(name)).sum()
+}
+
 /// Takes layers out of a model by their canonical names.
 struct Reader<'a> {
     model: &'a Model,
     precision: Precision,
+    memory: WeightMemory,
 }
 
 impl Reader<'_> {
@@ -147,12 +158,12 @@ impl Reader<'_> {
 
     fn separable(&self, layer: &str, kernel_t: usize, stride: usize) -> Result<Separable, ModelError> {
         let [depthwise, pointwise, bias] = self.separable_parts(layer)?;
-        Ok(Separable::new(depthwise, kernel_t, pointwise, bias, stride))
+        Ok(Separable::new(depthwise, kernel_t, pointwise, bias, stride, &self.memory))
     }
 
     fn transposed(&self, layer: &str) -> Result<Transposed, ModelError> {
         let [depthwise, pointwise, bias] = self.separable_parts(layer)?;
-        Ok(Transposed::new(depthwise, pointwise, bias))
+        Ok(Transposed::new(depthwise, pointwise, bias, &self.memory))
     }
 
     fn separable_parts(&self, layer: &str) -> Result<[&[f32]; 3], ModelError> {
@@ -170,7 +181,8 @@ impl Reader<'_> {
         n_in: usize,
         n_out: usize,
     ) -> Result<Grouped, ModelError> {
-        Ok(Grouped::new(self.get(&format!("{layer}.w"))?, n_groups, n_in / n_groups, n_out / n_groups))
+        let weights = self.get(&format!("{layer}.w"))?;
+        Ok(Grouped::new(weights, n_groups, n_in / n_groups, n_out / n_groups, &self.memory))
     }
 
     fn pathway(&self, layer: &str) -> Result<Pathway, ModelError> {
@@ -195,6 +207,7 @@ impl Reader<'_> {
                 self.get(&format!("{name}.gru{i}.R"))?,
                 self.get(&format!("{name}.gru{i}.b"))?,
                 self.precision,
+                &self.memory,
             ))
         };
         Ok(GruStack {
@@ -208,11 +221,15 @@ impl Reader<'_> {
         let [df0_grouped, df0_pointwise, df0_bias] = self.separable_parts("enc.df_conv0")?;
         let c1_len = N_CONV * N_DF_BINS / 2;
         Ok(Encoder {
-            erb_conv0: InputConv::dense(self.get("enc.erb_conv0.w")?, self.get("enc.erb_conv0.b")?),
+            erb_conv0: InputConv::dense(
+                self.get("enc.erb_conv0.w")?,
+                self.get("enc.erb_conv0.b")?,
+                &self.memory,
+            ),
             erb_conv1: self.separable("enc.erb_conv1", kt, 2)?,
             erb_conv2: self.separable("enc.erb_conv2", kt, 2)?,
             erb_conv3: self.separable("enc.erb_conv3", kt, 1)?,
-            df_conv0: InputConv::merged(df0_grouped, df0_pointwise, df0_bias),
+            df_conv0: InputConv::merged(df0_grouped, df0_pointwise, df0_bias, &self.memory),
             df_conv1: self.separable("enc.df_conv1", kt, 2)?,
             df_fc_emb: self.grouped("enc.df_fc_emb", self.model.config.enc_linear_groups, c1_len, N_EMB)?,
             gru: self.gru_stack("enc.emb_gru", linear_groups, emb_hidden, 1)?,
@@ -249,7 +266,7 @@ impl Reader<'_> {
             gru: self.gru_stack("df_dec.df_gru", DF_GRU_LINEAR_GROUPS, df_hidden, n_df_gru)?,
             skip: self.grouped("df_dec.df_skip", linear_groups, N_EMB, df_hidden)?,
             out: self.grouped("df_dec.df_out", linear_groups, df_hidden, N_DF_BINS * 2 * DF_ORDER)?,
-            convp: FilterPathway::new(grouped, pointwise, bias),
+            convp: FilterPathway::new(grouped, pointwise, bias, &self.memory),
         })
     }
 }
