@@ -172,6 +172,7 @@ pub fn audio(data: &[u8]) -> Result<(), EngineError> {
         limits_db: std::array::from_fn(|i| 100.0 * setting(10 + i)),
         post_filter_beta: 0.05 * setting(2),
         keeps_clean: setting(7) > 0.5,
+        keeps_whisper: setting(16) > 0.5,
         closing: Closing { hold_ms: 500.0 * setting(8), release_ms: 500.0 * setting(9) },
         link: [StereoLink::None, StereoLink::Max, StereoLink::Mean][(2.0 * setting(3)) as usize],
     };

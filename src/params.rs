@@ -87,6 +87,7 @@ pub struct TacetParams {
     release: FloatParam,
     limits: [FloatParam; N_HANDLES],
     match_bypass: BoolParam,
+    keep_whisper: BoolParam,
     /// Saved state besides the parameters.
     pub extras: RwLock<Extras>,
 }
@@ -120,6 +121,7 @@ impl Default for TacetParams {
             release: number(ParamId::Release),
             limits: ParamId::LIMITS.map(number),
             match_bypass: switch(ParamId::MatchBypass),
+            keep_whisper: switch(ParamId::KeepWhisper),
             extras: RwLock::default(),
         }
     }
@@ -213,6 +215,7 @@ impl TacetParams {
             ParamId::Limit8kHz => &self.limits[4],
             ParamId::Limit16kHz => &self.limits[5],
             ParamId::MatchBypass => &self.match_bypass,
+            ParamId::KeepWhisper => &self.keep_whisper,
         }
     }
 
@@ -225,6 +228,7 @@ impl TacetParams {
                 post_filter_beta: self.post_filter.value(),
                 link: self.link.value().0,
                 keeps_clean: self.keep_clean.value(),
+                keeps_whisper: self.keep_whisper.value(),
                 closing: Closing { hold_ms: self.hold.value(), release_ms: self.release.value() },
             },
             thresholds: Thresholds {
@@ -272,7 +276,7 @@ impl TacetParams {
             ) => denoise,
             Some("minsnr" | "maxerb" | "maxdf") => stages,
             Some("latenc" | "model" | "deva" | "devb" | "compar") => devices,
-            Some("level" | "levgain" | "fillbnd" | "pauses" | "clean") => recording,
+            Some("level" | "levgain" | "fillbnd" | "pauses" | "clean" | "whisper") => recording,
             Some("lim100" | "lim300" | "lim1k" | "lim3k" | "lim8k" | "lim16k") => limits,
             _ => "",
         }

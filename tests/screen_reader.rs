@@ -105,7 +105,7 @@ fn every_control_is_read_and_turned() {
     }
     let source = reader.find("Advanced: Source", || window.run());
     reader.press(&source);
-    for name in ["Level: Auto", "Keep clean: On", "Match bypass: Off"] {
+    for name in ["Level: Auto", "Keep clean: On", "Keep whisper: On", "Match bypass: Off"] {
         assert!(reader.find(name, || window.run()).can_be_pressed(), "{name}");
     }
     let stages = reader.find("Advanced: Stages", || window.run());

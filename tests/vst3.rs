@@ -89,6 +89,7 @@ fn it_describes_itself() -> Result<()> {
         102_974_915,
         1_044_730_454,
         351_971_013,
+        1_316_693_890,
     ];
     assert_eq!(ids, known);
     let units: Vec<(&str, &str)> =

@@ -103,7 +103,8 @@ fn it_describes_itself() {
             "Limit at 3 kHz",
             "Limit at 8 kHz",
             "Limit at 16 kHz",
-            "Match bypass"
+            "Match bypass",
+            "Keep whisper"
         ]
     );
     let bypass: Vec<&str> =

@@ -107,7 +107,7 @@ def scan(plugin):
     )
     found = [line.split("|") for line in done.stdout.split("\n") if line]
     # It counts the channels of main ports.
-    expected = [["CLAP", name, "2:2", "0:0", "31:0"] for name in ("Tacet", "Tacet (voice + removed)")]
+    expected = [["CLAP", name, "2:2", "0:0", "32:0"] for name in ("Tacet", "Tacet (voice + removed)")]
     is_right = done.returncode == 0 and [fields[:5] for fields in found] == expected
     check(is_right, f"qtractor's scan ended with {done.returncode} and found {found}, not {expected}:\n{done.stderr}")
     check(all(fields[6] == str(plugin) and "GUI" in fields[5] for fields in found), f"{found}")

@@ -90,7 +90,7 @@ fn the_rooms_controls_have_names_and_values() {
 #[test]
 fn the_recordings_controls_have_names() {
     let mut harness = open(View::Denoise, |bench| bench.settings.page = Page::Recording);
-    for name in ["Fill narrow band", "Hold over pauses", "Keep clean", "Match bypass"] {
+    for name in ["Fill narrow band", "Hold over pauses", "Keep clean", "Keep whisper", "Match bypass"] {
         for state in ["Off", "On"] {
             harness.get_by_label(&format!("{name}: {state}"));
         }

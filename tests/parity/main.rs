@@ -43,6 +43,7 @@ fn settings(thresholds: Thresholds, attenuation_limit_db: f32, post_filter_beta:
             post_filter_beta,
             link: StereoLink::None,
             keeps_clean: false,
+            keeps_whisper: false,
             ..Shaping::default()
         },
         rules: Rules::REFERENCE,

@@ -151,7 +151,11 @@ pub struct Args {
     #[arg(long)]
     pub no_keep_clean: bool,
 
-    /// Behave like the official runtime: --level off --no-fill-band --no-hold-pauses --no-keep-clean
+    /// Do not limit the reduction of whispering, which the network would remove as noise
+    #[arg(long)]
+    pub no_keep_whisper: bool,
+
+    /// Behave like the official runtime: --level off --no-fill-band --no-hold-pauses --no-keep-clean --no-keep-whisper
     #[arg(long)]
     pub reference: bool,
 
@@ -248,6 +252,7 @@ impl Args {
                 post_filter_beta: self.post_filter,
                 link: self.stereo_link,
                 keeps_clean: !self.no_keep_clean && !self.reference,
+                keeps_whisper: !self.no_keep_whisper && !self.reference,
                 closing: self.room.closing(),
             },
             rules: self.rules(),
@@ -417,9 +422,10 @@ mod tests {
 
     #[test]
     fn the_reference_is_every_rule_off() {
-        let line = "--level off --no-fill-band --no-hold-pauses --no-keep-clean";
+        let line = "--level off --no-fill-band --no-hold-pauses --no-keep-clean --no-keep-whisper";
         let off = parse(&line.split(' ').collect::<Vec<_>>()).unwrap().settings();
-        assert_eq!((off.rules, off.shaping.keeps_clean), (Rules::REFERENCE, false));
+        assert_eq!(off, Settings::reference());
+        assert!(!parse(&["--no-keep-whisper"]).unwrap().settings().shaping.keeps_whisper);
         assert_eq!(parse(&["--reference"]).unwrap().settings(), off);
         assert_eq!(parse(&["--level", "18.5"]).unwrap().level, LevelRule::Fixed(18.5));
         for wrong in ["-1", "61", "loud"] {

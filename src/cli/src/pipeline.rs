@@ -8,9 +8,9 @@
 use std::collections::VecDeque;
 
 use anyhow::{Result, ensure};
-use tacet_realtime::clean::KeepClean;
+use tacet_realtime::dry::{DryAhead, Noted};
 use tacet_realtime::model::{HOP, SAMPLE_RATE_HZ};
-use tacet_realtime::sequence::{Noted, Sequence};
+use tacet_realtime::sequence::Sequence;
 
 use super::resample::{Resampler, n_resampled};
 
@@ -117,7 +117,7 @@ pub trait Observer {
     /// The same moment before and after, one slice per channel, of equal lengths up to [`HOP`] (less at the end).
     fn hop(&mut self, before: &[&[f32]], after: &[&[f32]]);
 
-    /// The same for whole hops in which the input lives, straight from the processor.
+    /// The same for whole hops in which the input lives.
     fn active_hop(&mut self, _before: &[&[f32]], _after: &[&[f32]]) {}
 }
 
@@ -136,8 +136,8 @@ pub struct Pipeline<P> {
     inside: Vec<VecDeque<f32>>,
     /// Hops still to come that belong to no input: the processor's delay.
     n_to_drop: usize,
-    /// Keeps clean recordings clean, two seconds later.
-    keep_clean: Option<KeepClean>,
+    /// Lets through of the input what is due, two seconds later.
+    dry_ahead: Option<DryAhead>,
     /// Hops that have come out of the processor and belong to the input.
     n_denoised: u64,
     hop_before: Vec<Vec<f32>>,
@@ -167,7 +167,7 @@ impl<P: HopProcessor> Pipeline<P> {
             pending: empty.clone(),
             inside: vec![VecDeque::new(); n_channels],
             n_to_drop: delay / HOP,
-            keep_clean: None,
+            dry_ahead: None,
             n_denoised: 0,
             hop_before: vec![vec![0.0; HOP]; n_channels],
             hop_out: vec![vec![0.0; HOP]; n_channels],
@@ -178,10 +178,10 @@ impl<P: HopProcessor> Pipeline<P> {
         })
     }
 
-    /// Lets through of clean input what the processor [notes](HopProcessor::noted), two seconds ahead. To be called
+    /// Lets through of the input what the processor [notes](HopProcessor::noted), two seconds ahead. To be called
     /// before the first block.
-    pub fn keeping_clean(mut self) -> Self {
-        self.keep_clean = Some(KeepClean::new(self.pending.len()));
+    pub fn keeping_input(mut self) -> Self {
+        self.dry_ahead = Some(DryAhead::new(self.pending.len()));
         self
     }
 
@@ -240,12 +240,12 @@ impl<P: HopProcessor> Pipeline<P> {
             }
             // The hops still missing, as far as can be known; the resamplers have their own delays.
             let n_inside = self.n_to_observe().div_ceil(HOP as u64).saturating_sub(self.n_denoised);
-            let n_missing = match &mut self.keep_clean {
-                Some(keep_clean) if n_inside == 0 && !keep_clean.has_ended() => {
-                    keep_clean.end();
+            let n_missing = match &mut self.dry_ahead {
+                Some(dry_ahead) if n_inside == 0 && !dry_ahead.has_ended() => {
+                    dry_ahead.end();
                     0
                 }
-                Some(keep_clean) if !keep_clean.has_ended() => n_inside,
+                Some(dry_ahead) if !dry_ahead.has_ended() => n_inside,
                 _ => (self.n_in - self.n_out).div_ceil(HOP as u64).max(1),
             };
             for _ in 0..n_missing {
@@ -289,28 +289,30 @@ impl<P: HopProcessor> Pipeline<P> {
             }
             self.n_denoised += 1;
             let noted = self.processor.noted();
-            if noted.is_active {
-                observer.active_hop(&first(&self.hop_before, HOP), &first(&self.hop_out, HOP));
+            match &mut self.dry_ahead {
+                Some(dry_ahead) => dry_ahead.push(&self.hop_before, &self.hop_out, noted),
+                None => self.hand_on(noted.is_active, observer)?,
             }
-            match &mut self.keep_clean {
-                Some(keep_clean) => keep_clean.push(&self.hop_before, &self.hop_out, noted.clean_due),
-                None => self.hand_on(observer)?,
-            }
-            self.take_clean(observer)?;
+            self.take_ready(observer)?;
         }
-        self.take_clean(observer)
+        self.take_ready(observer)
     }
 
-    /// Takes what the rule for clean recordings has ready.
-    fn take_clean(&mut self, observer: &mut dyn Observer) -> Result<()> {
-        while self.keep_clean.as_mut().is_some_and(|hops| hops.pop(&mut self.hop_before, &mut self.hop_out)) {
-            self.hand_on(observer)?;
+    /// Takes the hops that have waited for what is due.
+    fn take_ready(&mut self, observer: &mut dyn Observer) -> Result<()> {
+        while let Some(noted) =
+            self.dry_ahead.as_mut().and_then(|hops| hops.pop(&mut self.hop_before, &mut self.hop_out))
+        {
+            self.hand_on(noted.is_active, observer)?;
         }
         Ok(())
     }
 
     /// A hop that is done: shown to the observer, then back to the input's rate.
-    fn hand_on(&mut self, observer: &mut dyn Observer) -> Result<()> {
+    fn hand_on(&mut self, is_active: bool, observer: &mut dyn Observer) -> Result<()> {
+        if is_active {
+            observer.active_hop(&first(&self.hop_before, HOP), &first(&self.hop_out, HOP));
+        }
         // The last hop reaches past the end; what is behind it is the silence fed in to flush.
         let n_observed = (self.n_to_observe() - self.n_observed).min(HOP as u64);
         if n_observed > 0 {

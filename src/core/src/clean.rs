@@ -10,12 +10,10 @@
 //! from the hops that are kept, as noise may come with the words alone. One rule per stream, on the thread that enhances;
 //! real-time safe.
 
-use crate::frame::Spectrum;
+use crate::dry::Powers;
 
-mod ahead;
 mod levels;
 
-pub use ahead::KeepClean;
 use levels::Levels;
 
 /// SNR from which anything is let through, in dB, and from which all is that the margin allows.
@@ -43,9 +41,6 @@ const FIRST_SPEECH_HOPS: u32 = 60;
 const FIRST_OTHER_HOPS: u32 = 10;
 /// Power of a frame that is silent: below -110 dBFS.
 const SILENT_POWER: f32 = 1e-11;
-/// Most by which the share moves in a hop.
-const RISE: f32 = 0.01;
-const FALL: f32 = 0.02;
 
 /// Follows how clean a stream is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,8 +51,6 @@ pub struct CleanRule {
     /// Input power of the other hops.
     others: Levels,
     due: f32,
-    share: f32,
-    is_deferred: bool,
 }
 
 /// A running mean.
@@ -74,58 +67,20 @@ impl Mean {
     }
 }
 
-/// Powers of one hop over all channels and bins.
-#[derive(Clone, Copy, Debug, Default)]
-struct Powers {
-    noisy: f32,
-    kept: f32,
-    taken: f32,
-}
-
 impl CleanRule {
     /// Forgets everything heard.
     pub fn reset(&mut self) {
-        *self = Self { is_deferred: self.is_deferred, ..Self::default() };
+        *self = Self::default();
     }
 
-    /// Whether [`apply`](Self::apply) leaves frames alone, because somebody who hears [ahead](KeepClean) lets through what
-    /// is due.
-    pub fn set_deferred(&mut self, is_deferred: bool) {
-        self.is_deferred = is_deferred;
-    }
-
-    /// Share of the input that the recording allows, as far as it is known, 0..=0.92. It may jump; what is
-    /// [applied](Self::apply) glides.
+    /// Share of the input that is due, 0..=0.92, as far as the stream is known.
     pub fn due(&self) -> f32 {
         self.due
     }
 
-    /// Follows one hop, noisy frames and what the network made of them, one per channel, and lets through what is due.
-    pub fn apply(&mut self, noisy: &[Spectrum], enhanced: &mut [Spectrum]) {
-        let mut powers = Powers::default();
-        for (noisy, enhanced) in noisy.iter().zip(&*enhanced) {
-            for (n, y) in noisy.iter().zip(enhanced) {
-                powers.noisy += n.norm_sqr();
-                powers.kept += y.norm_sqr();
-                powers.taken += (n - y).norm_sqr();
-            }
-        }
-        self.follow(powers);
-        if self.is_deferred {
-            return;
-        }
-        self.share = glide(self.share, self.due);
-        if self.share > 0.0 {
-            for (noisy, enhanced) in noisy.iter().zip(enhanced) {
-                for (n, y) in noisy.iter().zip(enhanced) {
-                    *y += (n - *y) * self.share;
-                }
-            }
-        }
-    }
-
-    fn follow(&mut self, powers: Powers) {
-        let Powers { noisy, kept, taken } = powers;
+    /// Follows one hop: the powers of its input and of what the network made of it.
+    pub fn follow(&mut self, powers: &Powers) {
+        let Powers { noisy, kept, taken } = *powers;
         if !(kept + taken).is_finite() {
             return;
         }
@@ -162,11 +117,6 @@ impl CleanRule {
 fn share_at(snr_db: f32) -> f32 {
     let begun = ((snr_db - FIRST_DB) / (FULL_DB - FIRST_DB)).clamp(0.0, 1.0);
     if begun == 0.0 { 0.0 } else { begun * libm::powf(10.0, (snr_db - MARGIN_DB) / 20.0).min(MOST) }
-}
-
-/// The share of the next hop on the way to what is due.
-fn glide(share: f32, due: f32) -> f32 {
-    share + (due - share).clamp(-FALL, RISE)
 }
 
 fn decibels(power: f32) -> f32 {

@@ -25,7 +25,7 @@ pub struct Settings {
 impl Settings {
     /// The defaults of the official runtime, for comparison with it.
     pub fn reference() -> Self {
-        let shaping = Shaping { keeps_clean: false, ..Shaping::default() };
+        let shaping = Shaping { keeps_clean: false, keeps_whisper: false, ..Shaping::default() };
         Self { rules: Rules::REFERENCE, shaping, ..Self::default() }
     }
 }

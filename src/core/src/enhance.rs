@@ -1,16 +1,18 @@
 //! Applies an engine's answer to the noisy frame it belongs to: mask, deep-filtered low bins, post filter, what is kept of
-//! clean input and of tails, attenuation limit. All channels of one hop; real-time safe.
+//! clean and whispered input and of tails, attenuation limit. All channels of one hop; real-time safe.
 
 use std::f32::consts::FRAC_PI_2;
 
 use tacet_model::{N_BINS, N_DF_BINS};
 
 use crate::clean::CleanRule;
+use crate::dry::{DryShare, Powers};
 use crate::engine::{ChannelOut, Stage};
 use crate::erb;
 use crate::frame::{Mask, SILENT_SPECTRUM, Spectrum};
 use crate::limit::{Limiter, N_HANDLES, NO_LIMIT_DB, NO_LIMITS_DB};
 use crate::tails::{Closing, Tails};
+use crate::whisper::WhisperRule;
 
 /// Largest strength of the post filter; the official range.
 pub const MAX_POST_FILTER: f32 = 0.05;
@@ -40,6 +42,8 @@ pub struct Shaping {
     pub link: StereoLink,
     /// Whether clean input is left so, by the [rule](crate::clean) for it.
     pub keeps_clean: bool,
+    /// Whether whispering is kept, by the [rule](crate::whisper) for it.
+    pub keeps_whisper: bool,
     /// How slowly gains close after speech.
     pub closing: Closing,
 }
@@ -52,6 +56,7 @@ impl Default for Shaping {
             post_filter_beta: 0.0,
             link: StereoLink::default(),
             keeps_clean: true,
+            keeps_whisper: true,
             closing: Closing::default(),
         }
     }
@@ -62,6 +67,10 @@ impl Default for Shaping {
 pub struct Memory {
     /// How clean the input is.
     pub clean: CleanRule,
+    /// Whether it is whispered.
+    pub whisper: WhisperRule,
+    /// The share of the input that is let through for both.
+    pub dry: DryShare,
     /// The gains of speech that has ended.
     pub tails: Tails,
     /// The curve of the limit.
@@ -71,18 +80,28 @@ pub struct Memory {
 impl Memory {
     /// For `n_channels` channels; nothing is heard.
     pub fn new(n_channels: usize) -> Self {
-        Self { clean: CleanRule::default(), tails: Tails::new(n_channels), limiter: Limiter::default() }
+        Self {
+            clean: CleanRule::default(),
+            whisper: WhisperRule::default(),
+            dry: DryShare::default(),
+            tails: Tails::new(n_channels),
+            limiter: Limiter::default(),
+        }
     }
 
     /// Forgets everything heard.
     pub fn reset(&mut self) {
         self.clean.reset();
+        self.whisper.reset();
+        self.dry.reset();
         self.tails.reset();
     }
 
     /// Goes on from what another one of as many channels has heard.
     pub fn inherit(&mut self, other: &Self) {
         self.clean = other.clean;
+        self.whisper = other.whisper;
+        self.dry = other.dry;
         self.tails.inherit(&other.tails);
     }
 }
@@ -123,11 +142,28 @@ pub fn enhance(
             post_filter(shaping.post_filter_beta, &reference[..n], &mut frame[..n]);
         }
     }
-    if shaping.keeps_clean {
-        memory.clean.apply(noisy, out);
-    }
+    keep_input(shaping, noisy, memory, out);
     memory.tails.apply(&shaping.closing, shaping.link != StereoLink::None, noisy, out);
     memory.limiter.apply(shaping.attenuation_limit_db, &shaping.limits_db, noisy, out);
+}
+
+/// Lets through as much of the input as the rules for clean and for whispered input ask for.
+fn keep_input(shaping: &Shaping, noisy: &[Spectrum], memory: &mut Memory, out: &mut [Spectrum]) {
+    if !shaping.keeps_clean && !shaping.keeps_whisper {
+        memory.dry.apply(0.0, noisy, out);
+        return;
+    }
+    let powers = Powers::of(noisy, out);
+    let mut due = 0.0f32;
+    if shaping.keeps_clean {
+        memory.clean.follow(&powers);
+        due = memory.clean.due();
+    }
+    if shaping.keeps_whisper {
+        memory.whisper.follow(noisy, &powers);
+        due = due.max(memory.whisper.due());
+    }
+    memory.dry.apply(due, noisy, out);
 }
 
 /// One mask for all channels, or none where every channel keeps its own.

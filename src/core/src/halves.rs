@@ -6,7 +6,7 @@
 
 use tacet_model::{HOP, N_BINS};
 
-use crate::clean::CleanRule;
+use crate::dry::DryShare;
 use crate::engine::{ChannelIn, ChannelOut, Stage};
 use crate::enhance::{Memory, Shaping, enhance};
 use crate::features::StreamFeatures;
@@ -213,9 +213,9 @@ impl Synthesiser {
         self.syntheses.process(self.enhancer.frames(), samples);
     }
 
-    /// The [rule](crate::clean) that this half follows.
-    pub fn clean_mut(&mut self) -> &mut CleanRule {
-        &mut self.enhancer.memory.clean
+    /// The share of the input that this half lets through.
+    pub fn dry_mut(&mut self) -> &mut DryShare {
+        &mut self.enhancer.memory.dry
     }
 
     /// Mean squares over all channels and bins, of the noisy frame that the last answers belong to and of what became of it.

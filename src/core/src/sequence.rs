@@ -18,6 +18,7 @@ use tacet_model::HOP;
 pub use pool::Pool;
 
 use crate::denoiser::Settings;
+use crate::dry::Noted;
 use crate::engine::EngineError;
 use crate::engine::sequence::{Hops, Pass, SequenceEngine};
 use crate::frame::{SILENT_SPECTRUM, Spectrum};
@@ -38,22 +39,12 @@ struct Chunk<W> {
     noisy: Box<[Spectrum]>,
     /// `[hop]`: found with the lookahead.
     conditions: Box<[Conditions]>,
-    /// `[hop]`: share of the input that the rule for clean recordings would let through.
+    /// `[hop]`: share of the input that would be let through.
     dues: Box<[f32]>,
-    defers_clean: bool,
+    defers_dry: bool,
     /// Hops that are written, and of these as many as are read again.
     n_hops: usize,
     n_read: usize,
-}
-
-/// Facts known of a hop beside its samples.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Noted {
-    /// Share of the input that the rule for [clean](crate::clean) recordings lets through, as far as the recording was
-    /// known then, 0..=1.
-    pub clean_due: f32,
-    /// Whether the input lived (`rules::activity`) when the hop was put in. Only heard where a rule asks for it.
-    pub is_active: bool,
 }
 
 /// A recording of any channel count on its way through an engine whose passes hand on `W`.
@@ -63,7 +54,7 @@ pub struct Sequence<W> {
     settings: Settings,
     /// Hops that are heard and not in a chunk yet.
     ahead: Ahead,
-    defers_clean: bool,
+    defers_dry: bool,
     /// Of the last hop that was read.
     noted: Noted,
     runner: Runner<W>,
@@ -120,7 +111,7 @@ impl<W: Send + 'static> Sequence<W> {
                 noisy: vec![SILENT_SPECTRUM; chunk_hops * n_channels].into(),
                 conditions: vec![Conditions::default(); chunk_hops].into(),
                 dues: vec![0.0; chunk_hops].into(),
-                defers_clean: false,
+                defers_dry: false,
                 n_hops: 0,
                 n_read: 0,
             })
@@ -130,7 +121,7 @@ impl<W: Send + 'static> Sequence<W> {
             delay_samples: OVERLAP_DELAY_SAMPLES + engine.lookahead_hops() * HOP,
             settings,
             ahead: Ahead::new(n_channels, 0),
-            defers_clean: false,
+            defers_dry: false,
             noted: Noted::default(),
             filling: None,
             n_inside: 0,
@@ -149,10 +140,10 @@ impl<W: Send + 'static> Sequence<W> {
         self
     }
 
-    /// Leaves the rule for [clean](crate::clean) recordings to the caller, who looks farther ahead and
-    /// finds what is due [noted](Self::noted). To be called before the first hop.
-    pub fn deferring_clean(mut self) -> Self {
-        self.defers_clean = true;
+    /// Leaves it to the caller to [let through](crate::dry) of the input what is due: the caller looks farther ahead, and
+    /// finds it [noted](Self::noted). To be called before the first hop.
+    pub fn deferring_dry(mut self) -> Self {
+        self.defers_dry = true;
         self
     }
 
@@ -201,12 +192,12 @@ impl<W: Send + 'static> Sequence<W> {
         assert_eq!(input.len(), self.n_channels, "channel count");
         self.receive()?;
         let Some((samples, conditions)) = self.ahead.push(input, &self.settings.rules) else { return Ok(()) };
-        let (settings, defers_clean) = (self.settings, self.defers_clean);
+        let (settings, defers_dry) = (self.settings, self.defers_dry);
         let free = &mut self.free;
         let chunk = self.filling.get_or_insert_with(|| {
             let mut chunk = free.pop().expect("what is ready is read first");
             (chunk.n_hops, chunk.n_read, chunk.settings) = (0, 0, settings);
-            chunk.defers_clean = defers_clean;
+            chunk.defers_dry = defers_dry;
             chunk
         });
         let len = self.n_channels * HOP;
@@ -255,7 +246,7 @@ impl<W: Send + 'static> Sequence<W> {
             output.as_mut().copy_from_slice(samples);
         }
         let is_active = chunk.conditions[chunk.n_read].is_active;
-        self.noted = Noted { clean_due: chunk.dues[chunk.n_read], is_active };
+        self.noted = Noted { dry_due: chunk.dues[chunk.n_read], is_active };
         chunk.n_read += 1;
         if chunk.n_read == chunk.n_hops {
             self.free.extend(self.done.pop_front());
@@ -337,14 +328,14 @@ fn passes<E: SequenceEngine>(engine: E) -> Vec<Work<Box<Chunk<E::Work>>>> {
     });
     passes.extend(network);
     passes.push(Box::new(move |chunk| {
-        let Chunk { hops, settings, samples, noisy, dues, defers_clean, .. } = &mut **chunk;
-        synthesiser.clean_mut().set_deferred(*defers_clean);
+        let Chunk { hops, settings, samples, noisy, dues, defers_dry, .. } = &mut **chunk;
+        synthesiser.dry_mut().set_deferred(*defers_dry);
         let answers = hops.outputs().chunks_exact(n_channels).zip(hops.stages());
         let frames = noisy.chunks_exact(n_channels).zip(samples.chunks_exact_mut(n_channels * HOP));
         for (((answers, stage), (noisy, samples)), due) in answers.zip(frames).zip(dues) {
             synthesiser.noisy().copy_from_slice(noisy);
             synthesiser.process(&settings.shaping, *stage, answers, samples.as_chunks_mut::<HOP>().0);
-            *due = synthesiser.clean_mut().due();
+            *due = synthesiser.dry_mut().due();
         }
         Ok(())
     }));

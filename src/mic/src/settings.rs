@@ -30,7 +30,7 @@ impl Parameter {
 const ELSEWHERE: fn(&mut Controls, f32) = |_, _| {};
 
 /// All of them.
-pub(crate) const PARAMETERS: [Parameter; 25] = [
+pub(crate) const PARAMETERS: [Parameter; 26] = [
     Parameter::new("attenuation-limit", ParamId::Limit, |controls, db| {
         controls.shaping.attenuation_limit_db = db;
     }),
@@ -58,6 +58,9 @@ pub(crate) const PARAMETERS: [Parameter; 25] = [
         controls.rules.bounds_pauses = on > 0.5;
     }),
     Parameter::new("keep-clean", ParamId::KeepClean, |controls, on| controls.shaping.keeps_clean = on > 0.5),
+    Parameter::new("keep-whisper", ParamId::KeepWhisper, |controls, on| {
+        controls.shaping.keeps_whisper = on > 0.5;
+    }),
     Parameter::new("latency", ParamId::LatencyMode, ELSEWHERE),
     Parameter::new("model", ParamId::Model, ELSEWHERE),
     Parameter::new("hold", ParamId::Hold, |controls, ms| controls.shaping.closing.hold_ms = ms),
@@ -262,10 +265,12 @@ mod tests {
         settings.set("level", "fixed").unwrap();
         settings.set("ambience", "-20").unwrap();
         settings.set("keep-clean", "off").unwrap();
+        settings.set("keep-whisper", "off").unwrap();
         settings.set("latency", "lowest").unwrap();
         let controls = settings.controls();
         assert_eq!(controls.shaping.attenuation_limit_db, 12.0);
         assert!((controls.output_gain - 0.501).abs() < 1e-3 && !controls.shaping.keeps_clean);
+        assert!(!controls.shaping.keeps_whisper);
         assert_eq!(controls.rules.level, LevelRule::Fixed(20.0));
         assert!((controls.ambience_gain - 0.1).abs() < 1e-6);
         settings.set("ambience", "none").unwrap();

@@ -95,6 +95,8 @@ pub enum ParamId {
     Limit16kHz,
     /// Whether bypass has the gains of voice and output.
     MatchBypass,
+    /// Whether whispering is kept.
+    KeepWhisper,
 }
 
 /// An entry in decibels with a step of 0.1 dB.
@@ -392,6 +394,15 @@ impl ParamId {
                 values: Values::Switch { default: false },
                 scope: Scope::Monitoring,
             },
+            Self::KeepWhisper => Spec {
+                id: "whisper",
+                name: "Keep whisper",
+                label: "Keep whisper",
+                help: "Takes at most 10 dB from whispering, which the network would remove as noise. Changes nothing \
+                       where nobody whispers.",
+                values: Values::Switch { default: true },
+                scope: Scope::Sound,
+            },
         }
     }
 
@@ -453,7 +464,7 @@ mod tests {
         // Never change one of these.
         let saved = "limit mix postf gain listen bypass minsnr maxerb maxdf link latenc model deva devb compar \
              level levgain fillbnd pauses clean voice ambienc hold release lim100 lim300 lim1k lim3k lim8k lim16k \
-             bypmtch";
+             bypmtch whisper";
         assert_eq!(ids.join(" "), saved);
         assert!(ParamId::ALL.iter().all(|&param| ParamId::from_id(param.spec().id) == Some(param)));
     }

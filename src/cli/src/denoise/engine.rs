@@ -316,7 +316,7 @@ fn heard<W: Send + 'static>(
         return Box::new(sequence);
     }
     let ahead_hops = if settings.rules == Rules::REFERENCE { 0 } else { FILE_AHEAD_HOPS };
-    Box::new(sequence.hearing_ahead(ahead_hops).deferring_clean())
+    Box::new(sequence.hearing_ahead(ahead_hops).deferring_dry())
 }
 
 /// Files need no recorded steps, and one batch size.

@@ -206,8 +206,9 @@ impl<'a> Flow<'a> {
         let processor =
             context.engines.processor(context.model, n_channels, context.settings, is_heard_ahead)?;
         let mut pipeline = Pipeline::new(rate_hz, n_channels, processor)?;
-        if is_heard_ahead && context.settings.shaping.keeps_clean {
-            pipeline = pipeline.keeping_clean();
+        let shaping = &context.settings.shaping;
+        if is_heard_ahead && (shaping.keeps_clean || shaping.keeps_whisper) {
+            pipeline = pipeline.keeping_input();
         }
         let spectrogram = is_drawn.then(|| Spectrogram::new(n_channels, rate_hz));
         Ok(Self {

@@ -50,6 +50,7 @@ fn settings(at: usize) -> Settings {
                 post_filter_beta: 0.02,
                 link: StereoLink::Max,
                 keeps_clean: false,
+                keeps_whisper: false,
                 closing: Closing { hold_ms: 60.0, release_ms: 200.0 },
             },
             rules: Rules::REFERENCE,

@@ -1,17 +1,19 @@
-//! The rule for recordings: what is due is known before it is needed.
+//! For recordings: what is due is known before it is needed.
 
 use tacet_model::HOP;
 
-use super::glide;
+use super::{Noted, glide};
 
 /// Lookahead for recordings, in hops: two seconds.
 const AHEAD_HOPS: usize = 200;
 
-/// Lets through of every hop what is [due](super::CleanRule::due) two seconds later. Not for the audio thread.
-pub struct KeepClean {
+/// Lets through of every hop what is [due](super::DryShare::due) two seconds later. Not for the audio thread.
+pub struct DryAhead {
     n_channels: usize,
     /// Input and output of the hops that wait, a ring: `[hop][before, after][channel][480]`.
     samples: Box<[f32]>,
+    /// Their notes: `[hop]`.
+    notes: Box<[Noted]>,
     /// The place of the next hop.
     at: usize,
     n_waiting: usize,
@@ -21,12 +23,13 @@ pub struct KeepClean {
     has_ended: bool,
 }
 
-impl KeepClean {
+impl DryAhead {
     /// For `n_channels` channels.
     pub fn new(n_channels: usize) -> Self {
         Self {
             n_channels,
             samples: vec![0.0; (AHEAD_HOPS + 1) * 2 * n_channels * HOP].into(),
+            notes: vec![Noted::default(); AHEAD_HOPS + 1].into(),
             at: 0,
             n_waiting: 0,
             due: 0.0,
@@ -35,20 +38,21 @@ impl KeepClean {
         }
     }
 
-    /// Takes the next hop, input and output aligned, one slice of [`HOP`] samples per channel, with what is due.
+    /// Takes the next hop, input and output aligned, one slice of [`HOP`] samples per channel, with what is noted of it.
     ///
     /// # Panics
     /// If the channel count or a slice's length is another, or if what is [ready](Self::pop) has not been taken.
-    pub fn push<C: AsRef<[f32]>>(&mut self, before: &[C], after: &[C], due: f32) {
+    pub fn push<C: AsRef<[f32]>>(&mut self, before: &[C], after: &[C], noted: Noted) {
         assert!(self.n_waiting <= AHEAD_HOPS, "what is ready is taken first");
         assert_eq!((before.len(), after.len()), (self.n_channels, self.n_channels), "channel count");
         let place = self.place(self.at).chunks_exact_mut(HOP);
         for (place, channel) in place.zip(before.iter().chain(after)) {
             place.copy_from_slice(channel.as_ref());
         }
+        self.notes[self.at] = noted;
         self.at = (self.at + 1) % (AHEAD_HOPS + 1);
         self.n_waiting += 1;
-        self.due = due;
+        self.due = noted.dry_due;
     }
 
     /// Nothing comes any more that the recording could be judged by: all hops that wait are ready, and those that follow at
@@ -62,13 +66,13 @@ impl KeepClean {
         self.has_ended
     }
 
-    /// Gives the oldest hop if it is ready: the input in `before`, what is put out in `after`.
+    /// Gives the oldest hop if it is ready: the input in `before`, what is put out in `after`, and what was noted.
     ///
     /// # Panics
     /// If the channel count or a channel's length is another.
-    pub fn pop(&mut self, before: &mut [Vec<f32>], after: &mut [Vec<f32>]) -> bool {
+    pub fn pop(&mut self, before: &mut [Vec<f32>], after: &mut [Vec<f32>]) -> Option<Noted> {
         if self.n_waiting <= if self.has_ended { 0 } else { AHEAD_HOPS } {
-            return false;
+            return None;
         }
         assert_eq!((before.len(), after.len()), (self.n_channels, self.n_channels), "channel count");
         let oldest = (self.at + AHEAD_HOPS + 1 - self.n_waiting) % (AHEAD_HOPS + 1);
@@ -87,7 +91,7 @@ impl KeepClean {
                 }
             }
         }
-        true
+        Some(self.notes[oldest])
     }
 
     fn place(&mut self, hop: usize) -> &mut [f32] {

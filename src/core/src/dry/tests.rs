@@ -1,0 +1,82 @@
+//! The share, live and ahead.
+
+use tacet_model::HOP;
+
+use super::*;
+use crate::frame::{Complex32, SILENT_SPECTRUM};
+
+#[test]
+fn a_share_glides_to_what_is_due_and_nothing_is_bit_identical() {
+    let noisy = [[Complex32::new(1.0, 0.0); tacet_model::N_BINS]];
+    let mut dry = DryShare::default();
+    let mut out = [SILENT_SPECTRUM];
+    dry.apply(0.0, &noisy, &mut out);
+    assert_eq!(out, [SILENT_SPECTRUM]);
+    let mut last = 0.0;
+    for due in [0.3f32; 40].into_iter().chain([0.0; 20]) {
+        out = [SILENT_SPECTRUM];
+        dry.apply(due, &noisy, &mut out);
+        assert_eq!((out[0][7].re, dry.due()), (dry.share(), due));
+        assert!((dry.share() - last).abs() <= FALL + 1e-6);
+        last = dry.share();
+    }
+    assert_eq!(last, 0.0);
+}
+
+#[test]
+fn a_deferred_share_leaves_frames_alone() {
+    let noisy = [[Complex32::new(1.0, 0.0); tacet_model::N_BINS]];
+    let mut dry = DryShare::default();
+    dry.set_deferred(true);
+    dry.reset();
+    let mut out = [SILENT_SPECTRUM];
+    dry.apply(0.5, &noisy, &mut out);
+    assert_eq!((out, dry.due()), ([SILENT_SPECTRUM], 0.5));
+}
+
+/// Input 1, output 0: what comes out is the share.
+fn shares(dues: &[f32]) -> Vec<f32> {
+    let mut ahead = DryAhead::new(2);
+    let (mut before, mut after) = (vec![vec![0.0; HOP]; 2], vec![vec![0.0; HOP]; 2]);
+    let mut shares = Vec::new();
+    let mut take = |ahead: &mut DryAhead| {
+        while let Some(noted) = ahead.pop(&mut before, &mut after) {
+            assert!(noted.is_active, "the hop's own");
+            assert!(before.iter().flatten().all(|&x| x == 1.0));
+            assert_eq!(after[0], after[1]);
+            shares.extend_from_slice(&after[0]);
+        }
+    };
+    for &due in dues {
+        ahead.push(
+            &[[1.0; HOP], [1.0; HOP]],
+            &[[0.0; HOP], [0.0; HOP]],
+            Noted { dry_due: due, is_active: true },
+        );
+        take(&mut ahead);
+    }
+    ahead.end();
+    take(&mut ahead);
+    shares
+}
+
+#[test]
+fn a_recording_is_judged_from_its_beginning_and_glides() {
+    let mut dues = vec![0.0; 150];
+    dues.extend([0.5; 300]);
+    dues.extend([0.0; 300]);
+    let shares = shares(&dues);
+    assert_eq!(shares.len(), dues.len() * HOP);
+    // Known after a second and a half: two seconds ahead, that is before the beginning.
+    assert!(shares[..(450 - 200) * HOP].iter().all(|&share| share == 0.5));
+    assert!(shares[(450 - 200 + 26) * HOP..].iter().all(|&share| share == 0.0));
+    assert!(shares.windows(2).all(|pair| (pair[1] - pair[0]).abs() < 1e-4));
+}
+
+#[test]
+fn a_short_recording_is_judged_by_all_of_it() {
+    let mut dues = vec![0.0; 70];
+    dues.extend([0.9; 10]);
+    assert_eq!(shares(&dues), vec![0.9; 80 * HOP]);
+    assert_eq!(shares(&[0.0; 80]), vec![0.0; 80 * HOP]);
+}
