@@ -2,8 +2,8 @@
 //!
 //! To the network a whisper is noise, as it has no harmonics. It differs from noise in three ways: it stands out of the
 //! background in syllables; its spectral shape changes all the time, as vowels and consonants do; and neighbouring bins
-//! differ as those of Gaussian noise, neither as a tone's nor as a click's. So the rule takes the hops that
-//! [stand out](sound) for longer than keys and claps, those that the network removes and those that it keeps apart, and
+//! differ as those of Gaussian noise, neither as a tone's nor as a click's. So the rule takes the hops that stand out
+//! for longer than keys and claps, those that the network removes and those that it keeps apart, and
 //! averages over each: how much the shape changes within 80 ms, how often the sound is voiced, how flat the spectrum is.
 //! Whispering that is removed needs all of these; whispering of which most is kept needs them of the hops that are kept.
 //!
