@@ -188,13 +188,13 @@ impl Plugin for Tacet {
         context: &mut impl ProcessContext<Self>,
     ) -> ProcessStatus {
         self.ask_for_restart(context);
-        self.shared.n_blocks.fetch_add(1, Ordering::Relaxed);
         let devices = self.shared.params.devices();
         if devices != self.devices {
             self.devices = devices;
             self.shared.signal.raise();
         }
         let Some(processor) = &mut self.processor else { return ProcessStatus::Normal };
+        self.shared.n_blocks.fetch_add(1, Ordering::Relaxed);
         let n_channels = processor.setup().n_channels;
         let Some((heard, copies)) = buffer.as_slice().split_at_mut_checked(n_channels) else {
             return ProcessStatus::Normal;

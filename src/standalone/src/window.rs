@@ -9,14 +9,15 @@
 //! - `console`: on Windows, the terminal that the program was started from.
 //! - `microphone`: the panel of a virtual microphone.
 //! - `parameters`: options for the parameters.
-//! - `jack_server`: notices of the JACK server.
+//! - `jack_client`: the plugin as a client of a JACK server.
+//! - `jack_library`: PipeWire's library of that kind.
 //! - `memory`: what is remembered between runs.
 //! - [`restart`]: begins again with another device, as the panel asks.
 //! - `watch`: notices that the sound has stopped, and begins again.
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use nice_plug::prelude::nice_export_standalone_with_args;
 
 #[cfg(target_os = "linux")]
@@ -25,7 +26,9 @@ pub mod choice;
 #[cfg(windows)]
 pub mod console;
 pub mod devices;
-mod jack_server;
+mod jack_client;
+#[cfg(target_os = "linux")]
+mod jack_library;
 mod memory;
 #[cfg(target_os = "linux")]
 mod microphone;
@@ -34,6 +37,7 @@ pub mod restart;
 mod watch;
 
 use choice::{DeviceChoice, Wishes};
+use jack_client::JackClient;
 use restart::Running;
 
 use tacet::model::SAMPLE_RATE_HZ;
@@ -70,6 +74,9 @@ pub struct Options {
     /// Samples per audio callback, or the nearest that the devices offer; on JACK, the server decides
     #[arg(long, value_name = "SAMPLES")]
     pub buffer: Option<u32>,
+    /// Name among JACK's clients; where another has it, a number is added
+    #[arg(long, value_name = "NAME", default_value = "tacet")]
+    pub client_name: String,
     /// Scale of the window, over the system's
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = scale)]
     pub scale: f64,
@@ -85,6 +92,9 @@ pub struct Options {
     /// Parameters to begin with, as the panel writes them when it restarts the program
     #[arg(long, value_name = "JSON", hide = true)]
     pub values: Option<String>,
+    /// Only whether there are devices to open: a running program looks for its devices with it
+    #[arg(long, hide = true)]
+    pub probe: bool,
     /// The virtual microphone to be played, as `tacet mic --panel` writes it
     #[cfg(target_os = "linux")]
     #[arg(long, value_name = "JSON", hide = true)]
@@ -115,8 +125,14 @@ fn scale(text: &str) -> Result<f64, String> {
 /// # Errors
 /// There is no device to take, or the audio system does not open it.
 pub fn run(options: &Options) -> Result<()> {
+    #[cfg(target_os = "linux")]
+    jack_library::prefer_pipewire();
     if options.list {
         print!("{}", devices::list(options.backend)?);
+        return Ok(());
+    }
+    if options.probe {
+        anyhow::ensure!(can_open(options), "there is no device to open");
         return Ok(());
     }
     end_on_interrupt()?;
@@ -126,7 +142,7 @@ pub fn run(options: &Options) -> Result<()> {
     }
     let options = &with_remembered_devices(options);
     let (arguments, running) = arguments(options)?;
-    let is_gone = running.server.as_ref().map(jack_server::JackServer::end);
+    let is_gone = running.jack.as_ref().map(|jack| jack.end());
     audio::set_host(Box::new(running));
     watch::start(options, move || is_gone.as_ref().is_some_and(|is_gone| is_gone()))?;
     if !nice_export_standalone_with_args::<Tacet, _>(arguments) {
@@ -163,8 +179,7 @@ fn can_open(options: &Options) -> bool {
     if options.backend != AudioBackend::System
         && let Some(jack) = devices::jack()
     {
-        return choice::check_jack(&jack, &wishes).is_ok()
-            && choice::jack_inputs(&jack, wishes.input.as_deref()).is_ok();
+        return choice::jack::check(&jack, &wishes).is_ok() && choice::jack::ports(&jack, &wishes).is_ok();
     }
     options.backend != AudioBackend::Jack
         && devices::system().is_ok_and(|system| choice::choose(&system.devices, &wishes).is_ok())
@@ -229,7 +244,7 @@ fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
             output: None,
             buffer: 0,
             device_latency_ms: None,
-            server: None,
+            jack: None,
             options: options.clone(),
         };
         return Ok((arguments, running));
@@ -240,41 +255,40 @@ fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
         _ => devices::jack(),
     };
     if let Some(jack) = jack {
+        choice::jack::check(&jack, &wishes)?;
+        let ports = choice::jack::ports(&jack, &wishes)?;
         // A restarted program waits for the former one's name; another program keeps it.
         let patience = if options.values.is_some() { RESTART_PATIENCE } else { Duration::ZERO };
-        if !devices::wait_for_jack_name(patience) {
-            bail!(
-                "another tacet-live runs on this JACK server: close it, or use `--backend system` for this one"
-            );
-        }
-        choice::check_jack(&jack, &wishes)?;
-        let inputs = choice::jack_inputs(&jack, options.input.as_deref())?;
-        println!("JACK: {} Hz, {} samples; input {inputs}", jack.rate_hz, jack.buffer);
+        let client = JackClient::open(&options.client_name, ports.inputs.len(), patience)
+            .context("JACK takes no client: set the server up, or use `--backend system`")?;
+        client.keep_connected(move || choice::jack::ports(&devices::jack()?, &wishes).ok())?;
+        let [input, output] = [&ports.inputs, &ports.outputs].map(|ports| ports.join(","));
+        println!(
+            "JACK: {} Hz, {} samples; {input} to {output} as {}",
+            jack.rate_hz,
+            jack.buffer,
+            client.name()
+        );
         tell_rate(jack.rate_hz as u32);
-        add("backend", "jack".into());
+        add("backend", "dummy".into());
+        add("audio-layout", layout(ports.inputs.len()));
         add("sample-rate", jack.rate_hz.to_string());
         add("period-size", jack.buffer.to_string());
-        add("connect-jack-inputs", inputs.clone());
-        let server = jack_server::JackServer::watch();
-        let first = inputs.split(',').next().unwrap_or_default();
-        let device_latency_samples = server
-            .as_ref()
-            .zip(jack.outputs.first())
-            .and_then(|(server, output)| server.device_latency_samples(first, output));
+        let latency_ms = |samples| samples as f32 * 1e3 / jack.rate_hz as f32;
+        // Two ports together are a choice of their own.
+        let choices = |chosen: &str, ports: Vec<String>| {
+            let others = ports.into_iter().filter(|port| port != chosen);
+            std::iter::once(chosen.to_owned()).filter(|chosen| !chosen.is_empty()).chain(others).collect()
+        };
         let running = Running {
-            device_latency_ms: device_latency_samples
-                .map(|samples| samples as f32 * 1e3 / jack.rate_hz as f32),
-            server,
             backend: "JACK",
-            // The framework plays on the first ports; a patchbay plays elsewhere.
-            output: jack.outputs.first().cloned(),
-            outputs: jack.outputs.into_iter().take(1).collect(),
-            // Two ports together are a choice of their own.
-            inputs: std::iter::once(inputs.clone())
-                .chain(jack.inputs.into_iter().filter(|port| *port != inputs))
-                .collect(),
-            input: Some(inputs),
+            device_latency_ms: client.device_latency_samples(&ports).map(latency_ms),
+            inputs: choices(&input, jack.inputs),
+            outputs: choices(&output, jack.outputs),
+            input: Some(input),
+            output: Some(output).filter(|output| !output.is_empty()),
             buffer: jack.buffer,
+            jack: Some(client),
             options: options.clone(),
         };
         return Ok((arguments, running));
@@ -298,8 +312,7 @@ fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
         println!("The first {n_channels} of the input's {n_input_channels} channels are taken.");
     }
     add("backend", system.backend.into());
-    // The plugin's layouts, counted from one: stereo, mono.
-    add("audio-layout", if n_channels == 2 { "1" } else { "2" }.into());
+    add("audio-layout", layout(n_channels));
     add("input-device", source);
     add("output-device", sink);
     add("sample-rate", rate_hz.to_string());
@@ -317,11 +330,16 @@ fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
         output: Some(output),
         // The blocks that wait for a callback at the input and at the output, and the buffer between the two.
         device_latency_ms: Some(1e3 * (latency_s + 2.0 * f64::from(buffer) / f64::from(rate_hz)) as f32),
-        server: None,
+        jack: None,
         buffer,
         options: options.clone(),
     };
     Ok((arguments, running))
+}
+
+/// The framework's name of the plugin's layout: they are counted from one, stereo and mono.
+fn layout(n_channels: usize) -> String {
+    if n_channels == 2 { "1" } else { "2" }.into()
 }
 
 /// Says that the devices run at another rate than the network, and what is done about it.

@@ -47,6 +47,7 @@ const DEBIAN: [Packages; 8] = [
             "dbus-daemon",
             "pipewire",
             "pipewire-bin",
+            "pipewire-jack",
             "libspa-0.2-modules",
             "wireplumber",
         ],

@@ -1,6 +1,6 @@
 //! The built plugin in third-party hosts: pedalboard and dawdreamer load the VST3, Ardour exports a session with it,
 //! qtractor plays, exports and restores one with the CLAP, ffmpeg, sox and PipeWire run the LADSPA plugins, lilv runs the
-//! LV2, and a sound server the virtual microphone.
+//! LV2, a sound server the virtual microphone, and JACK the standalone.
 
 use std::path::{Path, PathBuf};
 
@@ -33,8 +33,9 @@ pub fn check(workspace: &Workspace) -> Result<()> {
         let found = bundles.iter().find(|path| path.extension().is_some_and(|own| own == extension));
         found.with_context(|| format!("no {extension} was bundled"))
     };
-    // The tests of the command line build it.
+    // The tests of the programs build them.
     let tacet = workspace.target.join("debug/tacet");
+    let live = workspace.target.join("debug/tacet-live");
     let scripts = workspace.root.join("tests/hosts");
     let venv = Venv::provide(workspace, &scripts)?;
     for (script, products) in [
@@ -44,6 +45,7 @@ pub fn check(workspace: &Workspace) -> Result<()> {
         ("ladspa.py", &[of("so")?, &tacet]),
         ("lv2.py", &[of("lv2")?, &tacet]),
         ("mic.py", &[&tacet]),
+        ("live.py", &[&live]),
     ] {
         let mut python = venv.python();
         // If the workstations are available, they are not left out.

@@ -1,5 +1,7 @@
 //! Choice of audio devices: a real input, and a short buffer that both sides support. Pure functions.
 
+pub mod jack;
+
 use std::ops::RangeInclusive;
 
 /// Sample rate that is taken where both devices have it: the network's own.
@@ -66,19 +68,6 @@ pub struct Devices {
     pub default_output: Option<String>,
 }
 
-/// A JACK server that runs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Jack {
-    /// Its sample rate, in hertz.
-    pub rate_hz: usize,
-    /// Its samples per callback.
-    pub buffer: u32,
-    /// Ports of sound cards that deliver sound, in order.
-    pub inputs: Vec<String>,
-    /// Ports of sound cards that take sound, in order.
-    pub outputs: Vec<String>,
-}
-
 /// The user's wishes; the rest is chosen.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wishes {
@@ -141,14 +130,6 @@ pub enum Refusal {
         has: u32,
         /// The option.
         option: &'static str,
-    },
-    /// On JACK the first ports of the sound card play.
-    #[error(
-        "on JACK the sound card's first ports play: connect {output} in a patchbay, or use `--backend system`"
-    )]
-    JackOutput {
-        /// The requested value.
-        output: String,
     },
     /// The two devices have nothing in common.
     #[error(
@@ -238,44 +219,6 @@ fn pick<'a>(
 fn nearest(a: &RangeInclusive<u32>, b: &RangeInclusive<u32>, wanted: u32) -> Option<u32> {
     let (low, high) = (*a.start().max(b.start()), *a.end().min(b.end()));
     (low <= high).then(|| wanted.clamp(low, high))
-}
-
-/// Refuses what only a JACK server decides.
-///
-/// # Errors
-/// [`Refusal::Server`] with what to do.
-pub fn check_jack(jack: &Jack, wishes: &Wishes) -> Result<(), Refusal> {
-    let has = |what, asked: Option<u32>, has: u32, option| match asked {
-        Some(asked) if asked != has => Err(Refusal::Server { what, asked, has, option }),
-        _ => Ok(()),
-    };
-    has("Hz", wishes.rate_hz, jack.rate_hz as u32, "--rate")?;
-    has("samples", wishes.buffer, jack.buffer, "--buffer")?;
-    match &wishes.output {
-        Some(output) if jack.outputs.first() != Some(output) => {
-            Err(Refusal::JackOutput { output: output.clone() })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The JACK ports to take the input from: the first two of the sound card, or those that are named, with commas between.
-///
-/// # Errors
-/// There are none.
-pub fn jack_inputs(jack: &Jack, wish: Option<&str>) -> Result<String, Refusal> {
-    if let Some(wish) = wish {
-        return match wish.split(',').find(|port| !jack.inputs.iter().any(|input| input == port)) {
-            Some(unknown) => Err(Refusal::Unknown { what: "input", name: unknown.into() }),
-            None => Ok(wish.into()),
-        };
-    }
-    match jack.inputs.as_slice() {
-        [] => Err(Refusal::NoInput),
-        // A single port goes to both channels.
-        [only] => Ok(only.clone()),
-        [left, right, ..] => Ok(format!("{left},{right}")),
-    }
 }
 
 #[cfg(test)]
@@ -433,41 +376,5 @@ mod tests {
             .map(|(name, id)| AudioDevice { id: id.into(), ..device(name, 2, 48_000..=48_000, 64..=64) });
         tell_apart(&mut devices);
         assert_eq!(devices.map(|device| device.name), ["Card [hw:0,0]", "Card [hw:0,1]", "Other"]);
-    }
-
-    #[test]
-    fn on_jack_options_that_cannot_act_are_refused_with_a_reason() {
-        let jack = Jack { rate_hz: 48_000, buffer: 64, inputs: Vec::new(), outputs: vec!["s:1".into()] };
-        let wishes = |rate_hz, buffer, output: Option<&str>| Wishes {
-            rate_hz,
-            buffer,
-            output: output.map(Into::into),
-            input: None,
-        };
-        assert_eq!(check_jack(&jack, &wishes(Some(48_000), Some(64), Some("s:1"))), Ok(()));
-        assert_eq!(check_jack(&jack, &wishes(None, None, None)), Ok(()));
-        for (refused, says) in [
-            (wishes(Some(44_100), None, None), "--rate"),
-            (wishes(None, Some(256), None), "--buffer"),
-            (wishes(None, None, Some("s:2")), "patchbay"),
-        ] {
-            let text = check_jack(&jack, &refused).unwrap_err().to_string();
-            assert!(text.contains(says) && text.contains("--backend system"), "{text}");
-        }
-    }
-
-    #[test]
-    fn jack_takes_the_sound_cards_first_two_ports() {
-        let jack = |inputs: &[&str]| Jack {
-            rate_hz: 48_000,
-            buffer: 64,
-            inputs: inputs.iter().map(|&port| port.into()).collect(),
-            outputs: Vec::new(),
-        };
-        assert_eq!(jack_inputs(&jack(&["s:1", "s:2", "s:3"]), None).unwrap(), "s:1,s:2");
-        assert_eq!(jack_inputs(&jack(&["s:1"]), None).unwrap(), "s:1");
-        assert_eq!(jack_inputs(&jack(&["s:1", "s:2"]), Some("s:2")).unwrap(), "s:2");
-        assert_eq!(jack_inputs(&jack(&[]), None), Err(Refusal::NoInput));
-        assert!(jack_inputs(&jack(&["s:1"]), Some("s:1,s:9")).is_err());
     }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 use std::fmt::Write;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use cpal::traits::{DeviceTrait, HostTrait};
 
 use super::AudioBackend;
-use super::choice::{self, AudioDevice, Devices, Format, Jack, Wishes};
+use super::choice::jack::Jack;
+use super::choice::{self, AudioDevice, Devices, Format, Wishes};
 
 /// The system's own audio devices.
 pub struct System {
@@ -22,33 +22,19 @@ pub struct System {
 
 /// Asks the JACK server, if there is one. Starts none.
 pub fn jack() -> Option<Jack> {
-    use jack::{AudioIn, AudioOut, Client, ClientOptions, PortFlags, PortSpec};
+    use jack::{AudioOut, Client, ClientOptions, PortFlags, PortSpec};
     let (client, _) = Client::new("tacet-list", ClientOptions::NO_START_SERVER).ok()?;
-    let ports = |kind: &str, flags| client.ports(None, Some(kind), flags | PortFlags::IS_PHYSICAL);
+    // Sound in general, which both kinds of ports are.
+    let sound = AudioOut::default();
+    let ports = |flags| client.ports(None, Some(sound.jack_port_type()), flags);
     Some(Jack {
         rate_hz: client.sample_rate() as usize,
         buffer: client.buffer_size(),
-        inputs: ports(AudioOut::default().jack_port_type(), PortFlags::IS_OUTPUT),
-        outputs: ports(AudioIn::default().jack_port_type(), PortFlags::IS_INPUT),
+        inputs: ports(PortFlags::IS_OUTPUT | PortFlags::IS_PHYSICAL),
+        outputs: ports(PortFlags::IS_INPUT | PortFlags::IS_PHYSICAL),
+        all_inputs: ports(PortFlags::IS_OUTPUT),
+        all_outputs: ports(PortFlags::IS_INPUT),
     })
-}
-
-/// Waits until no client of the plugin's name is left, at most `patience`: the server keeps a program's ports for a moment
-/// after it has ended, and takes no second client of the name.
-/// Says whether the name is free then.
-pub fn wait_for_jack_name(patience: Duration) -> bool {
-    use jack::{Client, ClientOptions, PortFlags};
-    let name = format!("tacet-wait-{}", std::process::id());
-    let Ok((client, _)) = Client::new(&name, ClientOptions::NO_START_SERVER) else { return true };
-    let deadline = Instant::now() + patience;
-    let is_taken = || !client.ports(Some("^tacet:"), None, PortFlags::empty()).is_empty();
-    while is_taken() {
-        if Instant::now() >= deadline {
-            return false;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    true
 }
 
 /// Asks the system's own audio interface.

@@ -205,8 +205,7 @@ pub fn run(handover: &str, scale: f64) -> Result<()> {
         "--backend",
         "dummy",
         "--audio-layout",
-        // The plugin's layouts, counted from one: stereo, mono.
-        if n_channels == 2 { "1" } else { "2" },
+        &super::layout(n_channels),
         "--sample-rate",
         "48000",
         "--period-size",

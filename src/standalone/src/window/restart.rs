@@ -4,19 +4,27 @@
 //! parameters as they stand, in a fraction of a second.
 
 use std::io;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use clap::ValueEnum as _;
 
 use tacet::panel::view_model::Audio;
 use tacet::params::presets::PresetValues;
+use tacet::plugin::shared::Shared;
 use tacet::plugin::window::audio::{AudioHost, Chosen, Memory};
+use tacet::processor::Processor;
 
-use super::jack_server::JackServer;
+use super::jack_client::JackClient;
 use super::{Options, memory};
 
+/// How long a process that looks for devices may take, and the time between two looks at it.
+const PROBE_PATIENCE: Duration = Duration::from_secs(5);
+const PROBE_PAUSE: Duration = Duration::from_millis(20);
+
 /// The devices in use, and those to choose from.
-#[derive(Debug)]
 pub struct Running {
     /// The audio system, for people.
     pub backend: &'static str,
@@ -32,8 +40,8 @@ pub struct Running {
     pub buffer: u32,
     /// Latency of input and output device together, in milliseconds, where it is known.
     pub device_latency_ms: Option<f32>,
-    /// The JACK server, where it is the audio system.
-    pub server: Option<JackServer>,
+    /// The client that plays, where JACK is the audio system.
+    pub jack: Option<Arc<JackClient>>,
     /// The program's options.
     pub options: Options,
 }
@@ -79,7 +87,17 @@ impl AudioHost for Running {
     }
 
     fn n_xruns(&self) -> Option<u64> {
-        self.server.as_ref().map(JackServer::n_xruns)
+        self.jack.as_ref().map(|jack| jack.n_xruns())
+    }
+
+    fn play(&self, processor: Processor, shared: &Arc<Shared>) -> Option<Processor> {
+        match &self.jack {
+            Some(jack) => {
+                jack.play(processor, shared);
+                None
+            }
+            None => Some(processor),
+        }
     }
 
     fn scale(&self) -> f32 {
@@ -99,6 +117,35 @@ impl AudioHost for Running {
 /// possible, with the reason.
 pub fn again(options: &Options, values: &PresetValues) -> io::Error {
     begin_again(words(options, options.input.clone(), options.output.clone(), values))
+}
+
+/// Whether a program that began now would find devices to open.
+///
+/// Another process looks: after the end of a server, JACK's library may wait for ever, and only in this process.
+pub fn can_open(options: &Options) -> bool {
+    let words = words(options, options.input.clone(), options.output.clone(), &PresetValues::default());
+    let probe = std::env::current_exe().and_then(|program| {
+        let mut command = Command::new(program);
+        command
+            .args(words)
+            .arg("--probe")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+    });
+    let Ok(mut probe) = probe else { return false };
+    let deadline = Instant::now() + PROBE_PATIENCE;
+    while Instant::now() < deadline {
+        match probe.try_wait() {
+            Ok(Some(status)) => return status.success(),
+            Ok(None) => thread::sleep(PROBE_PAUSE),
+            Err(_) => return false,
+        }
+    }
+    let _ = probe.kill();
+    let _ = probe.wait();
+    false
 }
 
 fn begin_again(words: Vec<String>) -> io::Error {
@@ -134,6 +181,7 @@ fn words(
         ("output", output),
         ("rate", options.rate.map(|rate| rate.to_string())),
         ("buffer", options.buffer.map(|buffer| buffer.to_string())),
+        ("client-name", Some(options.client_name.clone())),
         ("scale", Some(options.scale.to_string())),
         ("values", serde_json::to_string(values).ok()),
     ];
@@ -186,7 +234,7 @@ mod tests {
             output: Some("Headphones, left=right".into()),
             buffer: 0,
             device_latency_ms: None,
-            server: None,
+            jack: None,
             options,
         };
         let values = PresetValues::from_iter([(ParamId::Limit, PresetValue::Number(24.0))]);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tacet::faults;
 use tacet::plugin::window::audio::{self, Status};
 
-use super::{Options, can_open, restart};
+use super::{Options, restart};
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -140,7 +140,7 @@ fn recover(options: &Options, status: &Status) {
     let gone = "The audio device or its server is gone. Tacet begins again as soon as it is back.";
     eprintln!("\n{gone}");
     audio::set_fault(Some(gone.into()));
-    while !can_open(options) {
+    while !restart::can_open(options) {
         std::thread::sleep(RETRY);
     }
     eprintln!("The audio device is back.");
