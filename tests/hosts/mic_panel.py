@@ -43,16 +43,16 @@ def status(server, tacet):
 
 
 def check_on_screen(server, tacet, folder, recording, fail):
-    start = [str(tacet), "mic", "--panel", "--forget", "--set", "mix=0.5"]
+    start = [str(tacet), "mic", "--panel", "--forget", "--set", "mix=50"]
     process = server.start(start)
     server.wait_for(lambda: MICROPHONE in server.ports("-o"), "the virtual source")
-    if (found := status(server, tacet))["mix"] != "0.5":
+    if (found := status(server, tacet))["mix"] != "50":
         fail(f"the window does not begin with the options: {found}")
     second = ask(server, tacet, "--panel")
     if second.returncode == 0 or "is already running" not in second.stderr:
         fail(f"a second one opens: {second.stderr}")
     # Commands reach the panel's parameters, and those the sound.
-    if (done := ask(server, tacet, "set", "mix", "1")).returncode != 0:
+    if (done := ask(server, tacet, "set", "mix", "100")).returncode != 0:
         fail(f"set mix: {done.stderr}")
     samples = soundfile.read(recording, dtype="float32")[0]
     for _ in range(3):
@@ -83,7 +83,7 @@ def check_on_screen(server, tacet, folder, recording, fail):
     # What was set is remembered by both.
     process = server.start([str(tacet), "mic"])
     server.wait_for(lambda: MICROPHONE in server.ports("-o"), "the virtual source")
-    if (found := status(server, tacet))["mix"] != "1":
+    if (found := status(server, tacet))["mix"] != "100":
         fail(f"what was set in the window's time is forgotten: {found}")
     ask(server, tacet, "stop")
     process.wait(10)

@@ -28,9 +28,9 @@ def check_memory(server, mic, start, fail):
     if {name: status[name] for name in expected} != expected:
         fail(f"that is not what was set last: {status}")
     mic.ask("stop"), mic.process.wait(10)
-    mic = start("--forget", "--preset", "podcast", "--set", "mix=0.5")
+    mic = start("--forget", "--preset", "podcast", "--set", "mix=50")
     status = mic.status()
-    if (status["attenuation-limit"], status["mix"], status["gain-db"]) != ("36", "0.5", "0"):
+    if (status["attenuation-limit"], status["mix"], status["gain-db"]) != ("36", "50", "0"):
         fail(f"options and presets of the command line do not act: {status}")
     mic.ask("stop"), mic.process.wait(10)
     print("tacet mic: presets, parameters and latency act while somebody listens, and are remembered")
@@ -84,12 +84,12 @@ def check_unit(server, tacet, fail):
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     server.environment["PATH"] = f"{bin_dir}:{os.environ['PATH']}"
     unit = server.folder / "config/systemd/user/tacet-mic.service"
-    done = server.run([str(tacet), "mic", "enable", "--input", "voice", "--set", "mix=0.5"])
+    done = server.run([str(tacet), "mic", "enable", "--input", "voice", "--set", "mix=50"])
     if done.returncode != 0 or not unit.is_file():
         fail(f"enable: {done.stdout}{done.stderr}")
     text = unit.read_text()
     for line in (
-        f'ExecStart="{tacet}" "mic" "--input" "voice" "--set" "mix=0.5"',
+        f'ExecStart="{tacet}" "mic" "--input" "voice" "--set" "mix=50"',
         "Restart=on-failure",
         "WantedBy=default.target",
     ):
@@ -102,7 +102,7 @@ def check_unit(server, tacet, fail):
     ]:
         fail(f"systemd was asked for {asked.read_text()}")
     # What cannot run is not enabled.
-    if server.run([str(tacet), "mic", "enable", "--set", "mix=2"]).returncode == 0 or unit.read_text() != text:
+    if server.run([str(tacet), "mic", "enable", "--set", "mix=200"]).returncode == 0 or unit.read_text() != text:
         fail("an impossible value is enabled")
     asked.unlink()
     done = server.run([str(tacet), "mic", "disable"])

@@ -328,7 +328,7 @@ mod tests {
         for wrong in ["--channels 3", "bypass maybe", "--input x status", "--buffer 1", "--device x"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
-        let wrong = prepare("--set mix=2", Remembered::default()).unwrap_err();
-        assert!(wrong.to_string().contains("0 to 1"), "{wrong}");
+        let wrong = prepare("--set mix=200", Remembered::default()).unwrap_err();
+        assert!(wrong.to_string().contains("0 to 100"), "{wrong}");
     }
 }

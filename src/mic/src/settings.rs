@@ -97,10 +97,9 @@ fn default(id: ParamId) -> f32 {
 fn parse(parameter: &Parameter, text: &str) -> Result<f32, String> {
     let name = parameter.name;
     match parameter.id.spec().values {
-        Values::Number(number) => match number.parse(text) {
-            Some(value) if (number.min..=number.max).contains(&value) => Ok(value),
-            _ => Err(format!("{name} takes a number from {} to {}, not {text}", number.min, number.max)),
-        },
+        Values::Number(number) => {
+            number.read(text).map_err(|needed| format!("{name} cannot be {text}: {needed}"))
+        }
         Values::Switch { .. } => match text {
             "on" => Ok(1.0),
             "off" => Ok(0.0),
@@ -203,7 +202,8 @@ impl Settings {
         self.plain().map(|(parameter, plain)| {
             let text = match value(parameter.id, plain) {
                 PresetValue::Number(number) => {
-                    parameter.id.number().text(number).unwrap_or_else(|| number.to_string())
+                    let spec = parameter.id.number();
+                    spec.text(number).unwrap_or_else(|| spec.written(number).to_string())
                 }
                 PresetValue::Switch(is_on) => if is_on { "on" } else { "off" }.to_owned(),
                 PresetValue::Choice(id) => id,
@@ -266,6 +266,9 @@ mod tests {
         settings.set("ambience", "-20").unwrap();
         settings.set("keep-clean", "off").unwrap();
         settings.set("keep-whisper", "off").unwrap();
+        settings.set("mix", "30").unwrap();
+        assert!(settings.texts().any(|text| text == ("mix", "30".to_owned())));
+        assert!((settings.controls().mix - 0.3).abs() < 1e-6);
         settings.set("latency", "lowest").unwrap();
         let controls = settings.controls();
         assert_eq!(controls.shaping.attenuation_limit_db, 12.0);

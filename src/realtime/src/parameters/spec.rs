@@ -89,6 +89,15 @@ impl Number {
             .ok_or_else(|| needed(self.min * scale, self.max * scale))
     }
 
+    /// A value as people write it: a share in per cent.
+    pub fn written(&self, value: f32) -> f32 {
+        match self.unit {
+            // Few shares are exact: 0.3 would become 30.000002.
+            Unit::Percent => (value * self.unit.scale() * 1000.0).round() / 1000.0,
+            _ => value,
+        }
+    }
+
     /// The linear gain of a value in decibels.
     pub fn gain(&self, db: f32) -> f32 {
         if self.unit == Unit::DecibelsOrNone && db <= self.min { 0.0 } else { 10f32.powf(db * 0.05) }
