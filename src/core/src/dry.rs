@@ -1,8 +1,8 @@
 //! The share of the input that rules let through.
 //!
 //! A share is an attenuation limit: `enhanced + (noisy - enhanced) share`. The rules for clean and for whispered input say
-//! how much is due, and the larger holds. Live, it is let through at once; for recordings a
-//! [`DryAhead`] knows it two seconds before. One per stream, on the thread that enhances; real-time safe.
+//! how much is due, and the larger holds. Live, it is let through at once; for recordings a [`DryAhead`] knows it two
+//! seconds before. One per stream, on the thread that enhances; real-time safe.
 
 use crate::frame::Spectrum;
 

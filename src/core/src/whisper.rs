@@ -2,10 +2,10 @@
 //!
 //! To the network a whisper is noise, as it has no harmonics. It differs from noise in three ways: it stands out of the
 //! background in syllables; its spectral shape changes all the time, as vowels and consonants do; and neighbouring bins
-//! differ as those of Gaussian noise, neither as a tone's nor as a click's. So the rule takes the hops that stand out
-//! for longer than keys and claps, those that the network removes and those that it keeps apart, and
-//! averages over each: how much the shape changes within 80 ms, how often the sound is voiced, how flat the spectrum is.
-//! Whispering that is removed needs all of these; whispering of which most is kept needs them of the hops that are kept.
+//! differ as those of Gaussian noise, neither as a tone's nor as a click's. So the rule takes the hops that stand out for
+//! longer than keys and claps, those that the network removes and those that it keeps apart, and averages over each: how
+//! much the shape changes within 80 ms, how often the sound is voiced, how flat the spectrum is. Whispering that is
+//! removed needs all of these; whispering of which most is kept needs them of the hops that are kept.
 //!
 //! Everything is a ratio, so that level does not matter. Thresholds were found with synthetic whispers of six voices and
 //! thirty kinds of noise, alone and with speech (docs/quality.md), and are ramps, so that the limit moves smoothly. One
@@ -16,7 +16,7 @@ use crate::frame::Spectrum;
 
 mod sound;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use sound::{Sound, Traits};
 
@@ -24,7 +24,7 @@ use sound::{Sound, Traits};
 pub const LIMIT_DB: f32 = 10.0;
 /// [`LIMIT_DB`] as a share of the input.
 const LIMIT_SHARE: f32 = 0.316_227_77;
-/// Ratio of kept power to that of both below which a hop is resum: -8 dB.
+/// Ratio of kept power to that of both below which a hop is removed: -8 dB.
 const REMOVED: f32 = 0.158;
 /// Factor of a hop's weight after each hop: a time constant of 3.3 seconds.
 const KEPT_WEIGHT: f32 = 0.997;
@@ -41,7 +41,7 @@ const ON: f32 = 0.5;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WhisperRule {
     sound: Sound,
-    resum: Heard,
+    removed: Heard,
     kept: Heard,
     /// How likely the stream is whispered, 0..=1, and for how many hops this holds.
     likelihood: f32,
@@ -93,11 +93,11 @@ impl WhisperRule {
         if !all.is_finite() {
             return;
         }
-        self.resum.weight *= KEPT_WEIGHT;
+        self.removed.weight *= KEPT_WEIGHT;
         self.kept.weight *= KEPT_WEIGHT;
         if let Some(traits) = self.sound.hear(noisy) {
             if powers.kept < REMOVED * all {
-                self.resum.add(&traits);
+                self.removed.add(&traits);
             } else {
                 self.kept.add(&traits);
             }
@@ -113,23 +113,23 @@ impl WhisperRule {
     }
 
     fn likelihood_now(&self) -> f32 {
-        let (resum, kept) = (&self.resum, &self.kept);
-        let n_hops = resum.weight + kept.weight;
-        let share = resum.weight / n_hops.max(1.0);
+        let (removed, kept) = (&self.removed, &self.kept);
+        let n_hops = removed.weight + kept.weight;
+        let share = removed.weight / n_hops.max(1.0);
         let easier_db = if self.likelihood > ON { EASIER_DB } else { 0.0 };
-        // A voice that is kept makes what is resum beside it noise.
+        // A voice that is kept makes what is removed beside it noise.
         let beside_a_voice = ramp(kept.traits.voiced, 0.38, 0.6) * ramp(share, 0.65, 0.45);
-        let resum_whisper = ramp(resum.weight, 12.0, 24.0)
+        let removed_whisper = ramp(removed.weight, 12.0, 24.0)
             * ramp(share, 0.33, 0.45)
-            * resum.likeness((0.43, 0.58), easier_db)
+            * removed.likeness((0.43, 0.58), easier_db)
             * (1.0 - beside_a_voice);
         let kept_whisper = ramp(kept.weight, 20.0, 40.0)
             * ramp(n_hops, 30.0, 55.0)
             * ramp(share, 0.04, 0.1)
             * kept.likeness((0.33, 0.45), easier_db)
-            * ramp(resum.traits.change_db, 2.0, 3.0)
-            * ramp(resum.traits.flatness_db, -1.7, -1.9);
-        ramp(resum_whisper.max(kept_whisper), 0.4, 0.8)
+            * ramp(removed.traits.change_db, 2.0, 3.0)
+            * ramp(removed.traits.flatness_db, -1.7, -1.9);
+        ramp(removed_whisper.max(kept_whisper), 0.4, 0.8)
     }
 }
 

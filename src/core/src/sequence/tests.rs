@@ -134,6 +134,26 @@ proptest! {
 }
 
 #[test]
+fn whispering_is_kept_alike_hop_by_hop_and_in_chunks() {
+    let samples = crate::whisper::tests::whispering(0.5, false);
+    let input: Vec<Hop> = samples.as_chunks().0.iter().map(|hop| vec![*hop]).collect();
+    let engine = || NativeSequence::new(packed(), 1);
+    let kept = sequenced(Sequence::new(engine(), settings(0)), &input, usize::MAX, &[77, 300]);
+    assert!(kept == stepped(&input, usize::MAX), "not bit-identical");
+    let mut off = settings(0);
+    off.shaping.keeps_whisper = false;
+    let removed = sequenced(Sequence::new(engine(), off), &input, usize::MAX, &[]);
+    // Before it is known it is noise, three seconds later it is not.
+    assert!(kept[..30] == removed[..30]);
+    let level_db = |hops: &[Hop]| {
+        let power: f32 = hops[300..].iter().flatten().flatten().map(|sample| sample * sample).sum();
+        10.0 * power.log10()
+    };
+    let (kept_db, removed_db, input_db) = (level_db(&kept), level_db(&removed), level_db(&input));
+    assert!(kept_db > input_db - 10.0 && removed_db < input_db - 15.0, "{kept_db} {removed_db} {input_db}");
+}
+
+#[test]
 fn recordings_share_a_pool() {
     let pool = Pool::new(2).unwrap();
     let record = |seed| {

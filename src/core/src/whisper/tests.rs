@@ -44,7 +44,7 @@ const SOUNDS_HZ: [([f32; 3], f32); 6] = [
 ];
 
 /// Whispered syllables over faint hiss, or with `is_fixed` all of one shape.
-fn whispering(level: f32, is_fixed: bool) -> Vec<f32> {
+pub(crate) fn whispering(level: f32, is_fixed: bool) -> Vec<f32> {
     let (mut breath, mut hiss) = (noise(1), noise(2));
     let mut resonances = [Resonance::default(); 3];
     (0..N_HOPS * HOP)
@@ -89,7 +89,7 @@ fn the_share_is_the_limit() {
 }
 
 #[test]
-fn whispering_that_is_resum_is_kept_at_any_level() {
+fn whispering_that_is_removed_is_kept_at_any_level() {
     for level in [1.0, 0.03, 0.003] {
         let dues = dues_of(&whispering(level, false), 0.05);
         assert!(dues[100] > 0.5 * LIMIT_SHARE, "{} after a second", dues[100]);
@@ -114,7 +114,7 @@ fn the_limit_ends_soon_after_the_whispering() {
 }
 
 #[test]
-fn other_sounds_that_are_resum_stay_so() {
+fn other_sounds_that_are_removed_stay_so() {
     let mut random = noise(5);
     let mut made = |amplitude: &dyn Fn(f32) -> f32| -> Vec<f32> {
         (0..N_HOPS * HOP).map(|at| (amplitude(at as f32 / 48_000.0) + 1e-3) * random()).collect()
