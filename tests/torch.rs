@@ -8,7 +8,7 @@ use tacet_realtime::engine::torch::{
     CHUNK_HOPS, MAX_CHANNELS, TorchBackend, TorchDevice, TorchEngine, TorchError, TorchFile, TorchOptions,
     TorchSequence,
 };
-use tacet_realtime::engine::{Engine, EngineError, Thresholds};
+use tacet_realtime::engine::{ChannelIn, ChannelOut, Engine, EngineError, Job, StateUpdate, Thresholds};
 use tacet_realtime::model::{HOP, Model};
 use tacet_realtime::sequence::Sequence;
 use tacet_torch_pack::abi::DfMethod;
@@ -162,6 +162,64 @@ fn audio_on_cuda() {
 #[test]
 fn audio_on_mps() {
     audio_is_the_native_engines(TorchDevice::Mps, GPU_DB);
+}
+
+/// Hidden states are held and restarted as in the native engine, hop by hop and as a file.
+#[test]
+fn hidden_states_are_the_native_engines() {
+    const N_HOPS: usize = 120;
+    let Some(mut torch) = engine(TorchDevice::Cpu) else { return };
+    let mut native = native();
+    let (ours, theirs) = (torch.open(N_CHANNELS).unwrap(), native.open(N_CHANNELS).unwrap());
+    let (mut ours, mut theirs) = ([Job::new(ours, N_CHANNELS)], [Job::new(theirs, N_CHANNELS)]);
+    let mut state = 1_u32;
+    let mut random = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state as f32 / (1_u64 << 31) as f32 - 1.0
+    };
+    let updates: [StateUpdate; N_HOPS] = std::array::from_fn(|hop| match hop {
+        31 | 90 => StateUpdate::Restart,
+        10..20 | 50 | 60..90 => StateUpdate::Hold,
+        _ => StateUpdate::Advance,
+    });
+    // Channel after channel.
+    let mut inputs = vec![ChannelIn::default(); N_CHANNELS * N_HOPS];
+    for input in &mut inputs {
+        input.erb.fill_with(&mut random);
+        let bins = input.cplx.iter_mut().chain(&mut input.noisy);
+        bins.for_each(|bin| (bin.re, bin.im) = (random(), random()));
+    }
+    let values = |output: &ChannelOut| -> Vec<f32> {
+        let filtered = output.filtered.iter().flat_map(|bin| [bin.re, bin.im]);
+        output.mask.into_iter().chain(filtered).collect()
+    };
+    let (mut steps, mut expected) = (Vec::new(), vec![Vec::new(); N_CHANNELS]);
+    for (hop, update) in updates.iter().enumerate() {
+        for job in [&mut ours[0], &mut theirs[0]] {
+            job.input.iter_mut().enumerate().for_each(|(c, input)| *input = inputs[c * N_HOPS + hop]);
+            (job.update, job.pending) = (*update, true);
+        }
+        torch.step(&mut ours).unwrap();
+        native.step(&mut theirs).unwrap();
+        steps.extend(ours[0].output.iter().flat_map(values));
+        expected.iter_mut().zip(&theirs[0].output).for_each(|(all, output)| all.extend(values(output)));
+    }
+    let by_hop: Vec<f32> = {
+        let n = expected[0].len() / N_HOPS;
+        (0..N_HOPS)
+            .flat_map(|hop| expected.iter().flat_map(move |all| &all[hop * n..][..n]))
+            .copied()
+            .collect()
+    };
+    let db = agreement_db(&steps, &by_hop);
+    assert!(db > CPU_DB, "{db:.0} dB hop by hop");
+    torch.close(ours[0].stream);
+    let mut file = TorchFile::new(torch, N_CHANNELS, DfMethod::REAL_UNFOLD).unwrap();
+    let mut outputs = vec![ChannelOut::default(); inputs.len()];
+    file.push(&Thresholds::default(), &updates, &inputs, &mut outputs).unwrap();
+    let found: Vec<f32> = outputs.iter().flat_map(values).collect();
+    let db = agreement_db(&found, &expected.concat());
+    assert!(db > CPU_DB, "{db:.0} dB as a file");
 }
 
 /// More channels make shorter chunks, so that memory stays bounded; the result is the same.

@@ -112,6 +112,7 @@ impl Denoiser {
         assert_eq!((input.len(), output.len()), (n_channels, n_channels), "channel count");
         self.analyser.process(input, &self.settings.rules, self.synthesiser.noisy(), &mut job.input);
         job.thresholds = self.settings.thresholds;
+        job.update = self.analyser.conditions().update;
         job.pending = true;
         let timings = self.engine.step(&mut self.jobs)?;
         let job = &self.jobs[0];

@@ -115,6 +115,19 @@ impl Stage {
     }
 }
 
+/// Treatment of a stream's hidden states, those of its recurrent layers, in a hop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum StateUpdate {
+    /// The hop advances them.
+    #[default]
+    Advance = 0,
+    /// The hop is computed from them and leaves them as they are.
+    Hold = 1,
+    /// They are zero before the hop, which advances them.
+    Restart = 2,
+}
+
 /// An engine's handle of one stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StreamId(pub u32);
@@ -128,6 +141,8 @@ pub struct Job {
     pub pending: bool,
     /// Stage thresholds for this hop; channel 0's local SNR decides for all channels.
     pub thresholds: Thresholds,
+    /// Treatment of the hidden states.
+    pub update: StateUpdate,
     /// One per channel.
     pub input: Box<[ChannelIn]>,
     /// One per channel.
@@ -143,6 +158,7 @@ impl Job {
             stream,
             pending: false,
             thresholds: Thresholds::default(),
+            update: StateUpdate::default(),
             input: vec![ChannelIn::default(); n_channels].into(),
             output: vec![ChannelOut::default(); n_channels].into(),
             stage: Stage::default(),

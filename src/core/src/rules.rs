@@ -8,22 +8,23 @@
 //! Live, conditions are those of the newest frame. Files have a lookahead: level and band are then known before they are
 //! needed.
 
+use crate::engine::StateUpdate;
 use crate::frame::Spectrum;
 
 pub(crate) mod activity;
 pub(crate) mod bandwidth;
 pub mod level;
+mod pause;
 #[cfg(test)]
 mod tests;
 
 use activity::Activity;
 use bandwidth::BandTracker;
 use level::{LevelRule, LevelTracker};
+use pause::{BEGINNING_HOPS, PauseTracker};
 
 /// Lookahead for files, in hops: three seconds.
 pub const FILE_AHEAD_HOPS: usize = 300;
-/// Hops without a sound that lives after which it is a pause.
-const PAUSE_HOPS: u32 = 150;
 
 /// The rules of a stream.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,7 +33,7 @@ pub struct Rules {
     pub level: LevelRule,
     /// Whether the empty band of band-limited input is filled.
     pub fills_band: bool,
-    /// Whether pauses leave the normalisation alone.
+    /// Whether pauses leave normalisation and hidden states alone.
     pub bounds_pauses: bool,
 }
 
@@ -61,6 +62,8 @@ pub struct Conditions {
     pub is_active: bool,
     /// Whether it is loud enough for the gain.
     pub is_loud: bool,
+    /// Treatment of the network's hidden states.
+    pub update: StateUpdate,
     /// A correction to apply before this hop.
     pub rescale: Option<Rescale>,
 }
@@ -85,10 +88,8 @@ pub struct Known {
     activity: Activity,
     level: LevelTracker,
     band: BandTracker,
+    pause: PauseTracker,
     n_heard: usize,
-    has_lived: bool,
-    /// Hops since the last that lived.
-    n_idle: u32,
 }
 
 /// Hears one stream, all channels, hop by hop. Real-time safe after `new`.
@@ -132,12 +133,7 @@ impl Listener {
             return;
         }
         self.known.activity.hear(frames);
-        if self.known.activity.is_active() {
-            (self.known.has_lived, self.known.n_idle) = (true, 0);
-        } else if self.known.has_lived {
-            // Before the first sound that lives there is nothing to hold on to.
-            self.known.n_idle = self.known.n_idle.saturating_add(1);
-        }
+        self.known.pause.follow(&self.known.activity);
         if rules.fills_band {
             self.known.band.follow(frames);
         }
@@ -146,12 +142,16 @@ impl Listener {
         self.plan[self.newest] = Conditions {
             gain_db: self.known.level.gain_db(),
             edge_bin: self.known.band.edge_bin().filter(|_| rules.fills_band),
-            is_pause: rules.bounds_pauses && self.known.n_idle > PAUSE_HOPS,
+            is_pause: rules.bounds_pauses && self.known.pause.is_pause(),
             is_active: self.known.activity.is_active(),
             is_loud: self.known.level.is_loud(),
+            update: StateUpdate::Advance,
             rescale: None,
         };
-        if let Some(jump) = jump {
+        if rules.bounds_pauses {
+            self.hold();
+        }
+        if let Some(jump) = jump.filter(|_| rules.level == LevelRule::Auto) {
             self.reach_back(jump, old_db);
         }
         if rules.fills_band && self.known.band.is_first() {
@@ -159,8 +159,7 @@ impl Listener {
             self.plan.iter_mut().for_each(|hop| hop.edge_bin = edge_bin);
         }
         if let LevelRule::Fixed(gain_db) = rules.level {
-            let hop = &mut self.plan[self.newest];
-            (hop.gain_db, hop.rescale) = (gain_db, None);
+            self.plan[self.newest].gain_db = gain_db;
         }
     }
 
@@ -173,19 +172,44 @@ impl Listener {
         (self.newest + 1) % self.plan.len()
     }
 
+    /// The hop planned `back` hops before the newest.
+    fn planned(&mut self, back: usize) -> &mut Conditions {
+        let n_planned = self.plan.len();
+        &mut self.plan[(self.newest + n_planned - back) % n_planned]
+    }
+
+    /// Holds the hidden states in the newest hop and in the beginning of its pause, or lets them go a little before it, as far
+    /// as these are not processed.
+    fn hold(&mut self) {
+        let n_planned = self.plan.len();
+        if self.known.pause.is_held() {
+            for back in 0..self.known.pause.n_held_late().clamp(1, n_planned) {
+                self.planned(back).update = StateUpdate::Hold;
+            }
+        } else {
+            for back in 0..BEGINNING_HOPS.min(n_planned) {
+                self.planned(back).update = StateUpdate::Advance;
+            }
+        }
+    }
+
     /// Gives the hops that a jump is for its gain, as far as they are not processed.
     fn reach_back(&mut self, jump: level::Jump, old_db: f32) {
         let n_planned = self.plan.len();
         for back in 0..jump.n_hops.min(n_planned) {
-            let at = (self.newest + n_planned - back) % n_planned;
-            self.plan[at].gain_db = jump.gain_db;
+            self.planned(back).gain_db = jump.gain_db;
         }
         let n_processed = self.known.n_heard.saturating_sub(n_planned);
         let n_late = jump.n_hops.saturating_sub(n_planned).min(n_processed);
         if n_late > 0 {
             // The official gain's state is known from the beginning.
             let is_whole = n_late == n_processed || jump.gain_db == 0.0;
-            self.plan[self.oldest()].rescale = Some(Rescale {
+            let oldest = &mut self.plan[self.oldest()];
+            if jump.is_first() {
+                // What the states know of too quiet speech they would keep for seconds.
+                oldest.update = StateUpdate::Restart;
+            }
+            oldest.rescale = Some(Rescale {
                 n_hops: if is_whole { n_processed } else { n_late },
                 is_whole,
                 gain_db: jump.gain_db,

@@ -214,6 +214,9 @@ impl<W: Send + 'static> Sequence<W> {
     pub fn flush(&mut self) -> Result<(), EngineError> {
         let Some(mut chunk) = self.filling.take() else { return Ok(()) };
         chunk.hops.begin(chunk.n_hops, chunk.settings.thresholds);
+        for (update, conditions) in chunk.hops.updates_mut().iter_mut().zip(&chunk.conditions) {
+            *update = conditions.update;
+        }
         while self.n_inside >= self.max_inside && self.wait()? {}
         match &mut self.runner {
             Runner::Caller(passes) => {

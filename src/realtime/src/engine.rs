@@ -2,8 +2,8 @@
 //! them is a matter of the system.
 
 pub use tacet_core::engine::{
-    ChannelIn, ChannelOut, Engine, EngineError, FAR_THRESHOLDS, Job, NOT_FINITE, Stage, StepTimings,
-    StreamId, Thresholds, native, sequence,
+    ChannelIn, ChannelOut, Engine, EngineError, FAR_THRESHOLDS, Job, NOT_FINITE, Stage, StateUpdate,
+    StepTimings, StreamId, Thresholds, native, sequence,
 };
 
 pub mod torch;

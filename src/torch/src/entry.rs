@@ -193,10 +193,15 @@ unsafe extern "C" fn file_push(
         let bounds =
             Bounds { min_db: chunk.min_db, max_erb_db: chunk.max_erb_db, max_df_db: chunk.max_df_db };
         // SAFETY: the caller passes buffers of these sizes that do not overlap; `rows` is small.
-        let (input, output) =
-            unsafe { (slice(chunk.input, rows * N_INPUT)?, slice_mut(chunk.output, rows * N_OUTPUT)?) };
+        let (updates, input, output) = unsafe {
+            (
+                slice(chunk.updates, chunk.n_hops)?,
+                slice(chunk.input, rows * N_INPUT)?,
+                slice_mut(chunk.output, rows * N_OUTPUT)?,
+            )
+        };
         let _alone = alone(file.target().is_metal());
-        *timings = file.push(chunk.n_hops, bounds, input, output)?;
+        *timings = file.push(updates, bounds, input, output)?;
         Ok(())
     })
 }

@@ -13,6 +13,7 @@
 //! - `packing`: what crosses to the device for a step.
 //! - [`streams`]: the lanes' states, the packed transfers, the step.
 //! - [`graph`]: a step recorded as a CUDA graph.
+//! - `stretches`: hops in a row that treat the hidden states alike.
 //! - [`sequence`]: many hops at once, for whole files.
 //! - [`entry`]: the C ABI.
 
@@ -26,6 +27,7 @@ mod packing;
 pub mod sequence;
 mod shim;
 pub mod streams;
+mod stretches;
 pub mod target;
 pub mod weights;
 

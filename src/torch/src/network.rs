@@ -248,6 +248,15 @@ impl Weights {
         [encoder, erb, grus(&self.df) + carried(&self.df_convp, BINS)]
     }
 
+    /// The columns of a lane's state that are hidden states, as pairs of begin and length.
+    pub(crate) fn hidden_columns(&self) -> [(i64, i64); 3] {
+        let grus = |stack: &Stack| stack.grus.iter().map(|gru| gru.hidden).sum::<i64>();
+        let [encoder, erb, _] = self.state_sizes();
+        // The encoder's come last in its part, those of the decoders first.
+        let emb = grus(&self.emb);
+        [(encoder - emb, emb), (encoder, grus(&self.erb)), (encoder + erb, grus(&self.df))]
+    }
+
     /// One hop. `frames` `[rows, 5, 416]` are the last inputs, oldest first; `gate` sees the local SNR `[rows, 1]`.
     pub(crate) fn hop(
         &self,

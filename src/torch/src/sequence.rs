@@ -7,12 +7,13 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use tacet_model::{DF_ORDER, N_BANDS, N_DF_BINS};
-use tacet_torch_pack::abi::{DfMethod, MAX_CHUNK_FRAMES, N_INPUT, N_OUTPUT, Timings};
+use tacet_torch_pack::abi::{DfMethod, MAX_CHUNK_FRAMES, N_INPUT, N_OUTPUT, StateUpdate, Timings};
 use tch::{Device, Kind, Tensor};
 
 use crate::dfop::DfOp;
 use crate::layers::{Conv, Gru};
 use crate::network::{DecoderBuffers, EncoderBuffers, Memory, NOISY_AT};
+use crate::stretches::{Stretch, stretches};
 use crate::target::Target;
 use crate::weights::{INPUT_KERNEL_T, Weights};
 use crate::{Result, TorchError};
@@ -82,19 +83,21 @@ impl Sequence {
         self.weights.target()
     }
 
-    /// Infers `n_hops` hops: `input` `[channels][hops][416]` to `output` `[channels][hops][225]`. Channel 0's local SNR
-    /// decides the stages of all channels. Where a decoder was stopped, its part of the output is 0.
+    /// Infers as many hops as there are `updates`, which say what becomes of the hidden states in each: `input`
+    /// `[channels][hops][416]` to `output` `[channels][hops][225]`. Channel 0's local SNR decides the stages of all channels.
+    /// Where a decoder was stopped, its part of the output is 0.
     ///
     /// # Errors
-    /// [`TorchError::Argument`] for lengths that do not fit, before anything is done; the device's errors, after which
-    /// the run must be given up.
+    /// [`TorchError::Argument`] for lengths that do not fit and updates that are none, before anything is done; the device's
+    /// errors, after which the run must be given up.
     pub fn push(
         &mut self,
-        n_hops: usize,
+        updates: &[StateUpdate],
         bounds: Bounds,
         input: &[f32],
         output: &mut [f32],
     ) -> Result<Timings> {
+        let n_hops = updates.len();
         let rows = self.n_channels as usize * n_hops;
         if n_hops == 0
             || rows > MAX_CHUNK_FRAMES
@@ -108,13 +111,16 @@ impl Sequence {
                 output.len()
             )));
         }
+        if let Some(update) = updates.iter().find(|update| update.0 > StateUpdate::RESTART.0) {
+            return Err(TorchError::Argument(format!("update {} of hidden states", update.0)));
+        }
         let target = self.weights.target();
         let start = Instant::now();
         let shape = [self.n_channels, n_hops as i64, N_INPUT as i64];
         let input = Tensor::f_from_slice(input)?.f_view(shape)?.f_to_device(target.device())?;
         target.synchronize()?;
         let uploaded = Instant::now();
-        let out = self.infer(&input, bounds)?;
+        let out = self.infer(&input, updates, bounds)?;
         target.synchronize()?;
         let computed = Instant::now();
         out.f_to_device(Device::Cpu)?.f_view([-1])?.f_copy_data(output, rows * N_OUTPUT)?;
@@ -126,7 +132,7 @@ impl Sequence {
         })
     }
 
-    fn infer(&mut self, input: &Tensor, bounds: Bounds) -> Result<Tensor> {
+    fn infer(&mut self, input: &Tensor, updates: &[StateUpdate], bounds: Bounds) -> Result<Tensor> {
         let weights = Rc::clone(&self.weights);
         let target = weights.target();
         let (n, hops) = (self.n_channels, input.size()[1]);
@@ -141,17 +147,26 @@ impl Sequence {
         let seen = INPUT_KERNEL_T as i64;
         let windows = frames.f_narrow(1, CONTEXT + 1 - seen, hops + seen - 1)?.f_unfold(1, seen, 1)?;
         let windows = windows.f_permute([0, 1, 3, 2])?.f_reshape([rows, seen, N_INPUT as i64])?;
-        let encoded = weights.encode(&mut encoder, &windows, self.encoder.begin())?;
+        let encoded = weights.encode(
+            &mut encoder,
+            &windows,
+            self.encoder.begin(stretches(updates, 0..updates.len())),
+        )?;
         drop(windows);
 
         let lsnr_db = encoded.lsnr_db.f_view([n, hops, 1])?;
         let runs = Stages::decide(&lsnr_db, bounds)?;
+        self.erb.begin(runs.erb.stretches(updates));
+        self.df.begin(runs.df.stretches(updates));
         let skips = [&encoder.e0.interior, &encoder.e1.interior, &encoder.e2.interior, &encoded.e3];
         let mask = match runs.erb.pick(n, hops, target.device())? {
-            None => weights
-                .erb_decode(&decoder, &encoded.emb, skips, self.erb.begin())?
-                .f_view([n, hops, BANDS])?,
-            Some(picked) if picked.is_empty() => Tensor::f_zeros([n, hops, BANDS], target.options())?,
+            None => {
+                weights.erb_decode(&decoder, &encoded.emb, skips, &mut self.erb)?.f_view([n, hops, BANDS])?
+            }
+            Some(picked) if picked.is_empty() => {
+                self.erb.idle()?;
+                Tensor::f_zeros([n, hops, BANDS], target.options())?
+            }
             Some(picked) => {
                 let skips = [
                     picked.take(skips[0])?,
@@ -161,16 +176,19 @@ impl Sequence {
                 ];
                 let decoder = DecoderBuffers::new(target, picked.rows())?;
                 let emb = picked.take(&encoded.emb)?;
-                let mask = weights.erb_decode(&decoder, &emb, skips.each_ref(), self.erb.begin())?;
+                let mask = weights.erb_decode(&decoder, &emb, skips.each_ref(), &mut self.erb)?;
                 picked.put_back(&mask)?.f_view([n, hops, BANDS])?
             }
         };
         let coefs = match runs.df.pick(n, hops, target.device())? {
-            None => Some(weights.df_decode(&encoded.emb, &encoder.c0.interior, self.df.begin())?),
-            Some(picked) if picked.is_empty() => None,
+            None => Some(weights.df_decode(&encoded.emb, &encoder.c0.interior, &mut self.df)?),
+            Some(picked) if picked.is_empty() => {
+                self.df.idle()?;
+                None
+            }
             Some(picked) => {
                 let (emb, c0) = (picked.take(&encoded.emb)?, picked.take(&encoder.c0.interior)?);
-                Some(picked.put_back(&weights.df_decode(&emb, &c0, self.df.begin())?)?)
+                Some(picked.put_back(&weights.df_decode(&emb, &c0, &mut self.df)?)?)
             }
         };
         let filtered = match coefs {
@@ -216,6 +234,10 @@ impl Stages {
 }
 
 impl Hops {
+    fn stretches(&self, updates: &[StateUpdate]) -> Vec<Stretch> {
+        stretches(updates, self.0.iter().map(|&hop| hop as usize))
+    }
+
     /// `None` if that is all of them.
     fn pick(&self, n_channels: i64, n_hops: i64, device: Device) -> Result<Option<Picked>> {
         if self.0.len() as i64 == n_hops {
@@ -265,39 +287,76 @@ impl Picked {
 #[derive(Debug)]
 struct Layers {
     n_channels: i64,
-    states: Vec<Tensor>,
+    /// Whether a state is hidden, and the state.
+    states: Vec<(bool, Tensor)>,
     next: usize,
+    /// Of the chunk.
+    stretches: Vec<Stretch>,
 }
 
 impl Layers {
     fn new(n_channels: i64) -> Self {
-        Self { n_channels, states: Vec::new(), next: 0 }
+        Self { n_channels, states: Vec::new(), next: 0, stretches: Vec::new() }
     }
 
-    fn begin(&mut self) -> &mut Self {
-        self.next = 0;
+    fn begin(&mut self, stretches: Vec<Stretch>) -> &mut Self {
+        (self.next, self.stretches) = (0, stretches);
         self
     }
 
-    /// The next layer's state, zero in the first chunk.
-    fn state(&mut self, shape: &[i64], like: &Tensor) -> Result<Tensor> {
-        if self.next == self.states.len() {
-            self.states.push(Tensor::f_zeros(shape, (Kind::Float, like.device()))?);
+    /// Takes a chunk in which the layers do not run.
+    fn idle(&mut self) -> Result<()> {
+        if self.stretches.iter().any(|stretch| stretch.restarts) {
+            for (_, state) in self.states.iter_mut().filter(|(is_hidden, _)| *is_hidden) {
+                *state = state.f_zeros_like()?;
+            }
         }
-        Ok(self.states[self.next].shallow_clone())
+        Ok(())
+    }
+
+    /// The next layer's state, zero in the first chunk.
+    fn state(&mut self, is_hidden: bool, shape: &[i64], like: &Tensor) -> Result<Tensor> {
+        if self.next == self.states.len() {
+            self.states.push((is_hidden, Tensor::f_zeros(shape, (Kind::Float, like.device()))?));
+        }
+        Ok(self.states[self.next].1.shallow_clone())
     }
 
     fn replace(&mut self, state: Tensor) {
-        self.states[self.next] = state;
+        self.states[self.next].1 = state;
         self.next += 1;
     }
 }
 
 impl Memory for Layers {
     fn gru(&mut self, layer: &Gru, x: &Tensor) -> Result<Tensor> {
-        let h = self.state(&[self.n_channels, layer.hidden], x)?;
-        let (all, last) = layer.sequence(&x.f_view([self.n_channels, -1, x.size()[1]])?, &h)?;
-        self.replace(last);
+        let (n, n_in) = (self.n_channels, x.size()[1]);
+        let mut h = self.state(true, &[n, layer.hidden], x)?;
+        let x = x.f_view([n, -1, n_in])?;
+        let mut parts = Vec::with_capacity(self.stretches.len());
+        let mut at = 0;
+        for stretch in &self.stretches {
+            if stretch.restarts {
+                h = h.f_zeros_like()?;
+            }
+            if stretch.n_hops == 0 {
+                continue;
+            }
+            let part = x.f_narrow(1, at, stretch.n_hops)?;
+            at += stretch.n_hops;
+            if stretch.holds {
+                // Every hop goes on from the same state.
+                let shape = [n, stretch.n_hops, layer.hidden];
+                let held = h.f_unsqueeze(1)?.f_expand(shape, false)?.f_reshape([-1, layer.hidden])?;
+                parts.push(layer.step(&part.f_reshape([-1, n_in])?, &held)?.f_view(shape)?);
+            } else {
+                let (all, last) = layer.sequence(&part, &h)?;
+                parts.push(all);
+                h = last;
+            }
+        }
+        self.replace(h);
+        let all = if parts.len() == 1 { parts.swap_remove(0) } else { Tensor::f_cat(&parts, 1)? };
         Ok(all.f_reshape([-1, layer.hidden])?)
     }
 
@@ -310,7 +369,7 @@ impl Memory for Layers {
         let hops = product.size()[1];
         // Sums of these frames and the carried ones, for these hops and the `late` next ones.
         let shape = [n, late, n_freqs, conv.n_out];
-        let carried = self.state(&shape, &product)?;
+        let carried = self.state(false, &shape, &product)?;
         let sum = carried.f_constant_pad_nd([0, 0, 0, 0, 0, hops])?;
         for j in 0..conv.kt {
             let _ = sum.f_narrow(1, j, hops)?.f_add_(&product.f_select(3, j)?)?;

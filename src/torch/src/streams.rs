@@ -10,12 +10,12 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use tacet_model::{LSNR_MAX_DB, LSNR_MIN_DB};
-use tacet_torch_pack::abi::{Lane, N_INPUT, N_OUTPUT, Timings};
+use tacet_torch_pack::abi::{Lane, N_INPUT, N_OUTPUT, StateUpdate, Timings};
 use tch::{Device, Kind, Tensor};
 
 use crate::graph::Graph;
 use crate::network::{DecoderBuffers, EncoderBuffers, RING, Run, StageGate};
-use crate::packing::{LaneTable, MAX_EXACT_LANES, PACKED};
+use crate::packing::{LaneTable, MAX_EXACT_LANES, N_SETTINGS, PACKED};
 use crate::target::Target;
 use crate::weights::Weights;
 use crate::{Result, TorchError};
@@ -44,6 +44,8 @@ struct OnDevice {
     ring: Tensor,
     /// Recurrent state, `[state rows, S]`.
     state: Tensor,
+    /// Booleans `[1, S]`: true where a column of it is a hidden state.
+    hidden: Tensor,
 }
 
 /// Buffers of a batch size, allocated when it first occurs.
@@ -58,7 +60,7 @@ struct Batch {
     landing: Tensor,
     encoder: EncoderBuffers,
     decoder: DecoderBuffers,
-    /// Recorded steps, without and with a gate.
+    /// Recorded steps: those in which every stage runs and every hidden state advances, and any.
     graphs: [Option<Graph>; 2],
 }
 
@@ -76,10 +78,16 @@ impl Streams {
         let target = weights.target();
         let table = LaneTable::new(n_lanes);
         let zeros = |rows: usize, n: i64| Tensor::f_zeros([rows as i64, n], target.options());
+        let n_state = weights.state_sizes().iter().sum();
+        let hidden = Tensor::f_zeros([1, n_state], (Kind::Bool, target.device()))?;
+        for (begin, length) in weights.hidden_columns() {
+            let _ = hidden.f_narrow(1, begin, length)?.f_fill_(1)?;
+        }
         let device = OnDevice {
             target,
             ring: zeros(table.n_ring_rows(), N_INPUT as i64)?,
-            state: zeros(table.n_state_rows(), weights.state_sizes().iter().sum())?,
+            state: zeros(table.n_state_rows(), n_state)?,
+            hidden,
             weights,
         };
         let record = record && target.device().is_cuda();
@@ -102,15 +110,15 @@ impl Streams {
             self.prepare(rows)?;
             let batch =
                 self.batches.get_mut(&rows).ok_or_else(|| TorchError::Argument("no such batch".into()))?;
-            for gated in [false, true] {
+            for is_general in [false, true] {
                 if self.record {
-                    batch.record(&mut self.device, &mut self.table, gated, &mut self.record)?;
+                    batch.record(&mut self.device, &mut self.table, is_general, &mut self.record)?;
                 }
                 // Twice: libtorch decides on kernels and memory in the first run.
                 for _ in 0..2 {
                     batch.pack(&mut self.table, &[], &[]);
                     batch.upload()?;
-                    batch.run(&mut self.device, 0, gated)?;
+                    batch.run(&mut self.device, 0, is_general)?;
                     self.device.target.synchronize()?;
                 }
             }
@@ -128,20 +136,20 @@ impl Streams {
         if lanes.is_empty() {
             return Ok(Timings::default());
         }
-        let gated = lanes.iter().any(may_stop);
+        let is_general = lanes.iter().any(|lane| may_stop(lane) || lane.update != StateUpdate::ADVANCE);
         let rows = bucket(self.device.target, lanes.len());
         self.prepare(rows)?;
         let batch =
             self.batches.get_mut(&rows).ok_or_else(|| TorchError::Argument("no such batch".into()))?;
         if self.record {
-            batch.record(&mut self.device, &mut self.table, gated, &mut self.record)?;
+            batch.record(&mut self.device, &mut self.table, is_general, &mut self.record)?;
         }
         let start = Instant::now();
         batch.pack(&mut self.table, lanes, input);
         batch.upload()?;
         self.device.target.synchronize()?;
         let uploaded = Instant::now();
-        batch.run(&mut self.device, lanes.len(), gated)?;
+        batch.run(&mut self.device, lanes.len(), is_general)?;
         self.device.target.synchronize()?;
         let computed = Instant::now();
         batch.download(output)?;
@@ -184,6 +192,9 @@ impl Streams {
         for lane in lanes {
             if lane.leader as usize >= n {
                 return wrong(format!("leader {} of {n} lanes", lane.leader));
+            }
+            if lane.update.0 > StateUpdate::RESTART.0 {
+                return wrong(format!("update {} of hidden states", lane.update.0));
             }
             match self.taken.get_mut(lane.number as usize) {
                 Some(taken) if !*taken => *taken = true,
@@ -251,10 +262,10 @@ impl Batch {
     }
 
     /// The step on the device, from `packed` to `out`.
-    fn run(&mut self, device: &mut OnDevice, n_lanes: usize, gated: bool) -> Result<()> {
-        match &self.graphs[usize::from(gated)] {
+    fn run(&mut self, device: &mut OnDevice, n_lanes: usize, is_general: bool) -> Result<()> {
+        match &self.graphs[usize::from(is_general)] {
             Some(graph) => graph.replay(),
-            None => self.compute(device, n_lanes, gated),
+            None => self.compute(device, n_lanes, is_general),
         }
     }
 
@@ -263,17 +274,17 @@ impl Batch {
         &mut self,
         device: &mut OnDevice,
         table: &mut LaneTable,
-        gated: bool,
+        is_general: bool,
         possible: &mut bool,
     ) -> Result<()> {
         let Device::Cuda(index) = device.target.device() else { return Ok(()) };
-        if self.graphs[usize::from(gated)].is_some() {
+        if self.graphs[usize::from(is_general)].is_some() {
             return Ok(());
         }
         self.pack(table, &[], &[]);
         self.upload()?;
-        match Graph::record(index, || self.compute(device, 0, gated)) {
-            Ok(graph) => self.graphs[usize::from(gated)] = Some(graph),
+        match Graph::record(index, || self.compute(device, 0, is_general)) {
+            Ok(graph) => self.graphs[usize::from(is_general)] = Some(graph),
             // The pack has no graphs: op by op works as well, only slower.
             Err(TorchError::NoDevice(_)) => *possible = false,
             Err(error) => return Err(error),
@@ -281,33 +292,45 @@ impl Batch {
         Ok(())
     }
 
-    fn compute(&mut self, device: &mut OnDevice, n_lanes: usize, gated: bool) -> Result<()> {
-        let OnDevice { weights, target, ring, state } = device;
+    fn compute(&mut self, device: &mut OnDevice, n_lanes: usize, is_general: bool) -> Result<()> {
+        let OnDevice { weights, target, ring, state, hidden } = device;
         let Self { packed, out, encoder, decoder, .. } = self;
         let rows = self.rows as i64;
         let n_input = N_INPUT as i64;
         let input = packed.f_narrow(0, 0, rows * n_input)?.f_view([rows, n_input])?;
-        let bounds = packed.f_narrow(0, rows * n_input, 3 * rows)?.f_view([3, rows, 1])?;
-        let numbers = packed.f_narrow(0, rows * (n_input + 3), rows * (4 + RING))?.f_to_kind(Kind::Int64)?;
+        let n_settings = N_SETTINGS as i64;
+        let settings =
+            packed.f_narrow(0, rows * n_input, n_settings * rows)?.f_view([n_settings, rows, 1])?;
+        let numbers = packed.f_narrow(0, rows * (n_input + n_settings), rows * (4 + RING))?;
+        let numbers = numbers.f_to_kind(Kind::Int64)?;
         let number = |i: i64| numbers.f_narrow(0, i * rows, rows);
 
         let _ = ring.f_index_copy_(0, &number(3)?, &input)?;
         let reads = numbers.f_narrow(0, 4 * rows, RING * rows)?;
         let frames = ring.f_index_select(0, &reads)?.f_view([rows, RING, n_input])?;
-        let old = state.f_index_select(0, &number(0)?)?;
-        let hop = weights.hop(encoder, decoder, &frames, &old, |lsnr_db| {
-            if !gated {
+        let mut old = state.f_index_select(0, &number(0)?)?;
+        let are = |update: StateUpdate| {
+            Ok::<_, TorchError>(settings.f_select(0, 3)?.f_eq(f64::from(update.0))?.f_logical_and(hidden)?)
+        };
+        if is_general {
+            old = old.f_masked_fill(&are(StateUpdate::RESTART)?, 0.0)?;
+        }
+        let mut hop = weights.hop(encoder, decoder, &frames, &old, |lsnr_db| {
+            if !is_general {
                 return Ok(StageGate { erb: Run::All, df: Run::All });
             }
             let lsnr_db = lsnr_db.f_index_select(0, &number(2)?)?;
-            let stop_erb = lsnr_db.f_lt_tensor(&bounds.f_select(0, 0)?)?;
-            let stop_erb = stop_erb.f_logical_or(&lsnr_db.f_gt_tensor(&bounds.f_select(0, 1)?)?)?;
-            let stop_df = stop_erb.f_logical_or(&lsnr_db.f_gt_tensor(&bounds.f_select(0, 2)?)?)?;
+            let stop_erb = lsnr_db.f_lt_tensor(&settings.f_select(0, 0)?)?;
+            let stop_erb = stop_erb.f_logical_or(&lsnr_db.f_gt_tensor(&settings.f_select(0, 1)?)?)?;
+            let stop_df = stop_erb.f_logical_or(&lsnr_db.f_gt_tensor(&settings.f_select(0, 2)?)?)?;
             Ok(StageGate {
                 erb: run_unless(*target, stop_erb, n_lanes)?,
                 df: run_unless(*target, stop_df, n_lanes)?,
             })
         })?;
+        if is_general {
+            hop.state = old.f_where_self(&are(StateUpdate::HOLD)?, &hop.state)?;
+        }
         let _ = state.f_index_copy_(0, &number(1)?, &hop.state)?;
         let _ = Tensor::f_cat_out(out, &[hop.lsnr_db, hop.mask, hop.filtered], 1)?;
         Ok(())

@@ -12,7 +12,7 @@ use tacet_torch::entry::tacet_torch_api;
 use tacet_torch::streams::MAX_LANES;
 use tacet_torch_pack::abi::{
     Api, Chunk, DeviceAddress, DeviceKind, DfMethod, EngineConfig, EngineHandle, FileHandle, Lane, Message,
-    N_INPUT, N_OUTPUT, Probe, Status, Timings,
+    N_INPUT, N_OUTPUT, Probe, StateUpdate, Status, Timings,
 };
 
 const N_CALLS: usize = 1_000;
@@ -52,6 +52,10 @@ impl Random {
     /// The pointer, or null one time in eight.
     fn or_null<T>(&mut self, pointer: *mut T) -> *mut T {
         if self.below(8) == 0 { null_mut() } else { pointer }
+    }
+
+    fn update(&mut self) -> StateUpdate {
+        StateUpdate(if self.below(8) == 0 { self.number() } else { self.below(3) })
     }
 
     fn device(&mut self) -> DeviceAddress {
@@ -94,7 +98,7 @@ fn cpu_engine(api: &Api, model: &[u8]) -> *mut EngineHandle {
 
 /// One hop of one lane whose state is zero before it.
 fn first_hop(api: &Api, engine: *mut EngineHandle) -> Vec<f32> {
-    let lane = Lane { number: 0, leader: 0, reset: 1, min_db: -15.0, max_erb_db: 35.0, max_df_db: 35.0 };
+    let lane = Lane { reset: 1, min_db: -15.0, max_erb_db: 35.0, max_df_db: 35.0, ..Lane::default() };
     let input: Vec<f32> = (0..N_INPUT).map(|i| (i as f32 * 0.7).sin()).collect();
     let mut output = vec![0.0; N_OUTPUT];
     let mut timings = Timings::default();
@@ -160,6 +164,7 @@ fn no_argument_does_harm() {
                         number: if random.below(4) == 0 { random.number() } else { i as u32 },
                         leader: if random.below(4) == 0 { random.number() } else { 0 },
                         reset: random.below(3),
+                        update: random.update(),
                         min_db: random.float(),
                         max_erb_db: random.float(),
                         max_df_db: random.float(),
@@ -230,11 +235,13 @@ fn file(api: &Api, random: &mut Random, engine: *mut EngineHandle, message: *mut
     let n_rows = MAX_HOPS * n_channels as usize;
     let input = vec![random.float(); n_rows * N_INPUT];
     let mut output = vec![0.0; n_rows * N_OUTPUT];
+    let updates: [_; MAX_HOPS] = std::array::from_fn(|_| random.update());
     let chunk = Chunk {
         n_hops: [0, 1, MAX_HOPS, usize::MAX, usize::MAX / 2][random.below(5) as usize],
         min_db: random.float(),
         max_erb_db: random.float(),
         max_df_db: random.float(),
+        updates: random.or_null(updates.as_ptr().cast_mut()),
         input: random.or_null(input.as_ptr().cast_mut()),
         output: random.or_null(output.as_mut_ptr()),
     };

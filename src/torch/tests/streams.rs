@@ -9,7 +9,7 @@ use tacet_torch::sequence::{Bounds, Sequence};
 use tacet_torch::streams::Streams;
 use tacet_torch::target::Target;
 use tacet_torch::weights::Weights;
-use tacet_torch_pack::abi::{DfMethod, Lane, N_INPUT, N_OUTPUT};
+use tacet_torch_pack::abi::{DfMethod, Lane, N_INPUT, N_OUTPUT, StateUpdate};
 
 const OPEN: [f32; 3] = [-15.0, 35.0, 35.0];
 /// Least agreement of two ways to the same result, in dB; 124 and more was observed.
@@ -43,16 +43,38 @@ fn inputs(seed: u32, n_hops: usize) -> Vec<f32> {
 }
 
 fn lane(number: u32, leader: u32, first: bool, [min_db, max_erb_db, max_df_db]: [f32; 3]) -> Lane {
-    Lane { number, leader, reset: first.into(), min_db, max_erb_db, max_df_db }
+    let update = StateUpdate::ADVANCE;
+    Lane { number, leader, reset: first.into(), update, min_db, max_erb_db, max_df_db }
 }
 
 /// One lane alone, hop by hop: `[hops][225]`.
 fn alone(streams: &mut Streams, number: u32, input: &[f32], bounds: [f32; 3]) -> Vec<f32> {
+    updated(streams, number, input, bounds, |_| StateUpdate::ADVANCE)
+}
+
+/// The same with an update of the hidden states for each hop.
+fn updated(
+    streams: &mut Streams,
+    number: u32,
+    input: &[f32],
+    bounds: [f32; 3],
+    update: impl Fn(usize) -> StateUpdate,
+) -> Vec<f32> {
     let mut out = vec![0.0; input.len() / N_INPUT * N_OUTPUT];
     for (hop, (input, out)) in input.chunks(N_INPUT).zip(out.chunks_mut(N_OUTPUT)).enumerate() {
-        streams.step(&[lane(number, 0, hop == 0, bounds)], input, out).unwrap();
+        let lane = Lane { update: update(hop), ..lane(number, 0, hop == 0, bounds) };
+        streams.step(&[lane], input, out).unwrap();
     }
     out
+}
+
+/// Updates of every kind: some hops in a row, and single ones.
+fn some_updates(hop: usize) -> StateUpdate {
+    match hop {
+        9 | 30 | 31 => StateUpdate::RESTART,
+        3..7 | 12 | 20..28 | 33..40 => StateUpdate::HOLD,
+        _ => StateUpdate::ADVANCE,
+    }
 }
 
 /// Keeps the parts of the outputs that the local SNR leaves valid.
@@ -154,14 +176,47 @@ fn a_reset_lane_starts_as_a_new_one() {
 }
 
 #[test]
+fn hidden_states_are_held_and_restarted() {
+    let mut streams = Streams::new(weights(), 2, false).unwrap();
+    let input = inputs(6, 30);
+    let (past, next) = input.split_at(20 * N_INPUT);
+    // Held in every hop, they stay those of the start: only the convolutions remember.
+    let last = |out: &[f32]| out[out.len() - N_OUTPUT..].to_vec();
+    let held = updated(&mut streams, 0, &input, OPEN, |_| StateUpdate::HOLD);
+    let restarted = updated(&mut streams, 1, &input, OPEN, |_| StateUpdate::RESTART);
+    assert!(held == restarted, "each hop goes on from zero");
+    assert!(last(&held) != last(&alone(&mut streams, 0, &input, OPEN)));
+    // After a held hop the next one finds the state before it, and convolutions that have heard it.
+    let repeated = [past, &next[..N_INPUT], next].concat();
+    let hop_21 = |hop| if hop == 20 { StateUpdate::HOLD } else { StateUpdate::ADVANCE };
+    let out = updated(&mut streams, 0, &repeated, OPEN, hop_21);
+    assert!(
+        out[20 * N_OUTPUT..21 * N_OUTPUT]
+            == alone(&mut streams, 1, &input, OPEN)[20 * N_OUTPUT..][..N_OUTPUT]
+    );
+    // Neighbours that advance do not notice.
+    let free = alone(&mut streams, 0, &input, OPEN);
+    let mut both = vec![0.0; 2 * N_OUTPUT];
+    for (hop, input) in input.chunks(N_INPUT).enumerate() {
+        let other = Lane { update: some_updates(hop), ..lane(1, 1, hop == 0, OPEN) };
+        streams.step(&[lane(0, 0, hop == 0, OPEN), other], &[input, input].concat(), &mut both).unwrap();
+        let db = agreement_db(&both[..N_OUTPUT], &free[hop * N_OUTPUT..][..N_OUTPUT]);
+        assert!(db > AGREEMENT_DB, "hop {hop}: {db:.0} dB");
+    }
+}
+
+#[test]
 fn sequences_give_what_steps_give() {
     let weights = weights();
     let mut streams = Streams::new(Rc::clone(&weights), 1, false).unwrap();
     let n_hops = 50;
     let input = inputs(5, n_hops);
     let free = alone(&mut streams, 0, &input, OPEN);
-    for bounds in [OPEN, gating(&free)] {
-        let expected = alone(&mut streams, 0, &input, bounds);
+    let gated = gating(&free);
+    for (bounds, is_updated) in [(OPEN, false), (gated, false), (OPEN, true), (gated, true)] {
+        let update = |hop| if is_updated { some_updates(hop) } else { StateUpdate::ADVANCE };
+        let expected = updated(&mut streams, 0, &input, bounds, update);
+        let updates: Vec<_> = (0..n_hops).map(update).collect();
         for method in 0..6 {
             let mut sequence = Sequence::new(Rc::clone(&weights), 1, DfMethod(method)).unwrap();
             let mut found = vec![0.0; expected.len()];
@@ -173,7 +228,7 @@ fn sequences_give_what_steps_give() {
                     hops.start * N_OUTPUT..hops.end * N_OUTPUT,
                 );
                 let bounds = Bounds { min_db, max_erb_db, max_df_db };
-                sequence.push(hops.len(), bounds, input, &mut found[out]).unwrap();
+                sequence.push(&updates[hops], bounds, input, &mut found[out]).unwrap();
             }
             let db = agreement_db(&valid(&found, bounds), &valid(&expected, bounds));
             assert!(db > AGREEMENT_DB, "method {method}: {db:.0} dB");
@@ -188,7 +243,8 @@ fn nonsense_is_refused_before_anything_is_done() {
     let twice = [lane(1, 0, true, OPEN), lane(1, 1, true, OPEN)];
     let beyond = [lane(0, 0, true, OPEN), lane(2, 1, true, OPEN)];
     let no_leader = [lane(0, 2, true, OPEN), lane(1, 1, true, OPEN)];
-    for lanes in [twice, beyond, no_leader] {
+    let no_update = [lane(0, 0, true, OPEN), Lane { update: StateUpdate(3), ..lane(1, 1, true, OPEN) }];
+    for lanes in [twice, beyond, no_leader, no_update] {
         assert!(streams.step(&lanes, &input, &mut out).is_err(), "{lanes:?}");
     }
     let good = [lane(0, 0, true, OPEN), lane(1, 1, true, OPEN)];

@@ -10,7 +10,7 @@ use tacet_realtime::denoiser::Settings;
 use tacet_realtime::device::{Assessment, Device, df_method_name};
 use tacet_realtime::engine::native::{NativeEngine, NativeModel, NativeSequence, SimdLevel};
 use tacet_realtime::engine::torch::{TorchEngine, TorchFile, TorchOptions};
-use tacet_realtime::engine::{ChannelIn, ChannelOut, Engine, Job, StepTimings, Thresholds};
+use tacet_realtime::engine::{ChannelIn, ChannelOut, Engine, Job, StateUpdate, StepTimings, Thresholds};
 use tacet_realtime::features::FeatureState;
 use tacet_realtime::frame::SILENT_SPECTRUM;
 use tacet_realtime::lab::{COLD_HOPS, Distribution, HOP_US, PAUSE_US};
@@ -178,10 +178,11 @@ fn files(found: &Assessment, model: &Model) -> Result<Vec<Throughput>> {
         let n_frames = channels * CHUNK_HOPS;
         let chunk: Vec<ChannelIn> = (0..n_frames).map(|frame| inputs[frame % N_INPUTS]).collect();
         let mut out = vec![ChannelOut::default(); n_frames];
-        file.push(&Thresholds::default(), &chunk, &mut out)?;
+        let updates = [StateUpdate::default(); CHUNK_HOPS];
+        file.push(&Thresholds::default(), &updates, &chunk, &mut out)?;
         let start = Instant::now();
         for _ in 0..N_CHUNKS {
-            file.push(&Thresholds::default(), &chunk, &mut out)?;
+            file.push(&Thresholds::default(), &updates, &chunk, &mut out)?;
         }
         let audio_s = (N_CHUNKS * n_frames) as f64 * f64::from(HOP_US) / 1e6;
         throughputs.push(Throughput {

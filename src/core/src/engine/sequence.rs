@@ -5,7 +5,7 @@
 //! state that it carries from one chunk to the next, and must see the chunks in order. Nothing else ties passes together,
 //! so that [`crate::sequence`] may run them one after the other or on several threads.
 
-use super::{ChannelIn, ChannelOut, EngineError, Stage, Thresholds};
+use super::{ChannelIn, ChannelOut, EngineError, Stage, StateUpdate, Thresholds};
 
 /// A chunk's hops on their way through the passes: features in, masks and filtered low bins out.
 #[derive(Debug)]
@@ -16,6 +16,7 @@ pub struct Hops {
     inputs: Box<[ChannelIn]>,
     outputs: Box<[ChannelOut]>,
     stages: Box<[Stage]>,
+    updates: Box<[StateUpdate]>,
 }
 
 impl Hops {
@@ -28,16 +29,19 @@ impl Hops {
             inputs: vec![ChannelIn::default(); n_channels * max_hops].into(),
             outputs: vec![ChannelOut::default(); n_channels * max_hops].into(),
             stages: vec![Stage::default(); max_hops].into(),
+            updates: vec![StateUpdate::default(); max_hops].into(),
         }
     }
 
-    /// Begins another chunk of `n_hops` hops, all with the same `thresholds`. Does not allocate.
+    /// Begins another chunk of `n_hops` hops, all with the same `thresholds`, which advance the hidden states. Does not
+    /// allocate.
     ///
     /// # Panics
     /// If there is no room for as many.
     pub fn begin(&mut self, n_hops: usize, thresholds: Thresholds) {
         assert!(n_hops <= self.stages.len(), "{n_hops} hops in a chunk of {}", self.stages.len());
         (self.n_hops, self.thresholds) = (n_hops, thresholds);
+        self.updates.fill(StateUpdate::Advance);
     }
 
     /// Channels of a hop.
@@ -74,6 +78,16 @@ impl Hops {
     pub fn split_mut(&mut self) -> (&[ChannelIn], &mut [ChannelOut]) {
         let n = self.n_hops * self.n_channels;
         (&self.inputs[..n], &mut self.outputs[..n])
+    }
+
+    /// Treatment of the hidden states in each hop.
+    pub fn updates(&self) -> &[StateUpdate] {
+        &self.updates[..self.n_hops]
+    }
+
+    /// The same, to be written before the first pass.
+    pub fn updates_mut(&mut self) -> &mut [StateUpdate] {
+        &mut self.updates[..self.n_hops]
     }
 
     /// The stage taken for each hop, valid after [`decide`](Self::decide).

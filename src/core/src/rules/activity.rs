@@ -35,15 +35,21 @@ const OFF: f32 = 0.2;
 /// Power of a frame below which there is no sound: -115 dBFS, digital silence and the rounding of 16 bits' dither aside.
 pub(super) const SILENT_POWER: f32 = 3e-12;
 
+/// Levels of the watched bands in dB.
+pub type Levels = [f32; N_WATCHED];
+
 /// Hears one stream.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Activity {
-    smoothed_db: [f32; N_WATCHED],
-    past_db: [[f32; N_WATCHED]; LAG_HOPS],
+    smoothed_db: Levels,
+    /// Averaged like the change.
+    mean_db: Levels,
+    past_db: [Levels; LAG_HOPS],
     /// Hops heard since silence, up to what a comparison needs.
     n_heard: usize,
     average_change: f32,
     change: f32,
+    rise: f32,
     power: f32,
     is_active: bool,
 }
@@ -52,10 +58,12 @@ impl Default for Activity {
     fn default() -> Self {
         Self {
             smoothed_db: [0.0; N_WATCHED],
+            mean_db: [0.0; N_WATCHED],
             past_db: [[0.0; N_WATCHED]; LAG_HOPS],
             n_heard: 0,
             average_change: 0.0,
             change: 0.0,
+            rise: 0.0,
             power: 0.0,
             is_active: false,
         }
@@ -83,21 +91,27 @@ impl Activity {
             *self = Self::default();
             return;
         }
-        let level_db: [f32; N_WATCHED] = array::from_fn(|i| 10.0 * libm::log10f(bands[i] + 1e-18));
+        let level_db: Levels = array::from_fn(|i| 10.0 * libm::log10f(bands[i] + 1e-18));
         if self.n_heard == 0 {
-            self.smoothed_db = level_db;
+            (self.smoothed_db, self.mean_db) = (level_db, level_db);
             self.power = power;
         }
-        let mut change = 0.0;
+        let (mut change, mut rise) = (0.0, 0.0);
         let past = &mut self.past_db[self.n_heard % LAG_HOPS];
         for ((smoothed, past), level) in self.smoothed_db.iter_mut().zip(past).zip(level_db) {
             *smoothed += SMOOTHING * (level - *smoothed);
-            change += ((*smoothed - *past).abs().min(MAX_CHANGE_DB) - IDLE_CHANGE_DB).max(0.0);
+            let step_db = *smoothed - *past;
+            change += (step_db.abs().min(MAX_CHANGE_DB) - IDLE_CHANGE_DB).max(0.0);
+            rise += (step_db.min(MAX_CHANGE_DB) - IDLE_CHANGE_DB).max(0.0);
             *past = *smoothed;
+        }
+        for (mean, level) in self.mean_db.iter_mut().zip(level_db) {
+            *mean += AVERAGING * (level - *mean);
         }
         self.power += POWER_SMOOTHING * (power - self.power);
         if self.n_heard >= LAG_HOPS {
             self.change = change / N_WATCHED as f32;
+            self.rise = rise / N_WATCHED as f32;
             self.average_change += AVERAGING * (self.change - self.average_change);
         }
         self.n_heard = if self.n_heard + 1 < 2 * LAG_HOPS { self.n_heard + 1 } else { LAG_HOPS };
@@ -113,6 +127,22 @@ impl Activity {
     /// own level, 3 for clean speech, on average.
     pub fn change(&self) -> f32 {
         self.change
+    }
+
+    /// The part of [`change`](Self::change) by which bands grew louder: about half of it in speech, none where a sound ends.
+    pub fn rise(&self) -> f32 {
+        self.rise
+    }
+
+    /// Levels of the watched bands, averaged over some 200 ms. `None` in silence.
+    pub fn mean_db(&self) -> Option<&Levels> {
+        (self.n_heard > 0).then_some(&self.mean_db)
+    }
+
+    /// Whether the newest hop is like those before: silence, or a sound that changes less than `most`. The first hops of a
+    /// sound are not, as nothing is known of them.
+    pub fn is_still(&self, most: f32) -> bool {
+        self.n_heard == 0 || (self.n_heard >= LAG_HOPS && self.change < most)
     }
 
     /// Mean power of the last 50 ms up to 13 kHz; a sine of amplitude 1 has 0.5.

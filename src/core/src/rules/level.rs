@@ -8,6 +8,7 @@
 //! back to where the sound that caused it begins.
 
 use super::activity::Activity;
+use super::pause::PAUSE_HOPS;
 
 /// How a stream's feature gain is found.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -70,6 +71,8 @@ const FIRST_CHANGE: f32 = 0.7;
 /// Hops of living sound before a later decision, and how much they must have changed in all.
 const LATER_HOPS: usize = 100;
 const LATER_CHANGE: f32 = 100.0;
+/// Of this change they must have risen so much: a sound that ends only falls.
+const LATER_RISE: f32 = 40.0;
 /// Hops at a usual level after which a gain is taken back.
 const USUAL_HOPS: usize = 80;
 /// Hops in which a loud sound's end fades from what is followed.
@@ -85,6 +88,13 @@ pub struct Jump {
     pub n_hops: usize,
 }
 
+impl Jump {
+    /// Whether it is the stream's first, so that the gain is right for all that was heard.
+    pub fn is_first(&self) -> bool {
+        self.n_hops == usize::MAX
+    }
+}
+
 /// Follows the level of one stream's speech.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LevelTracker {
@@ -94,6 +104,8 @@ pub struct LevelTracker {
     window_dbfs: [f32; WINDOW_HOPS],
     lived_power: f64,
     n_lived: usize,
+    /// Hops since the last that lived.
+    n_idle: u32,
     /// Hops heard, living or not.
     n_heard: usize,
     /// How long the sound has been too quiet for the gain, and how long at a usual level with a gain.
@@ -110,6 +122,8 @@ struct Lasting {
     n_hops: usize,
     /// Sum of the changes of the living hops.
     change: f32,
+    /// The same of their rises.
+    rise: f32,
 }
 
 impl Default for LevelTracker {
@@ -120,6 +134,7 @@ impl Default for LevelTracker {
             window_dbfs: [f32::MIN; WINDOW_HOPS],
             lived_power: 0.0,
             n_lived: 0,
+            n_idle: 0,
             n_heard: 0,
             quiet: Lasting::default(),
             usual: Lasting::default(),
@@ -135,7 +150,11 @@ impl LevelTracker {
         self.quiet.n_hops += 1;
         self.usual.n_hops += 1;
         if !activity.is_active() {
+            self.n_idle = self.n_idle.saturating_add(1);
             return None;
+        }
+        if std::mem::take(&mut self.n_idle) > PAUSE_HOPS && self.has_decided {
+            self.quiet.forget_living();
         }
         let level_dbfs = activity.level_dbfs();
         self.n_lived += 1;
@@ -165,7 +184,8 @@ impl LevelTracker {
         if self.usual.n_lived >= USUAL_HOPS {
             return self.jump(0.0, self.usual.n_hops);
         }
-        if self.quiet.n_lived >= LATER_HOPS && self.quiet.change >= LATER_CHANGE {
+        let Lasting { n_lived, change, rise, .. } = self.quiet;
+        if n_lived >= LATER_HOPS && change >= LATER_CHANGE && rise >= LATER_RISE {
             return self.jump(needed_db(loudest_dbfs), self.quiet.n_hops);
         }
         None
@@ -213,9 +233,15 @@ impl LevelTracker {
 }
 
 impl Lasting {
+    /// A pause later the end of a sound says nothing about the next one.
+    fn forget_living(&mut self) {
+        *self = Self { n_hops: self.n_hops, ..Self::default() };
+    }
+
     fn add(&mut self, activity: &Activity) {
         self.n_lived += 1;
         self.change += activity.change();
+        self.rise += activity.rise();
     }
 }
 

@@ -101,17 +101,19 @@ proptest! {
     fn at_usual_levels_everything_is_bit_identical_to_the_official_runtime(level_db in -12.0f32..30.0, start in 0usize..100) {
         let hops = &voice(500, level_db, 60)[start..];
         let (conditions, features) = heard(hops, &Rules::default());
-        prop_assert!(conditions.iter().all(|c| c.gain_db == 0.0 && c.edge_bin.is_none() && !c.is_pause));
+        prop_assert!(conditions.iter().all(|c| c.gain_db == 0.0 && c.edge_bin.is_none() && !c.is_pause && c.update == StateUpdate::Advance));
         prop_assert!(features == official(hops));
         let ahead = planned(hops, FILE_AHEAD_HOPS);
         prop_assert_eq!(ahead.len(), hops.len());
-        prop_assert!(ahead.iter().all(|c| c.gain_db == 0.0 && c.edge_bin.is_none() && !c.is_pause));
+        prop_assert!(ahead.iter().all(|c| c.gain_db == 0.0 && c.edge_bin.is_none() && !c.is_pause && c.update == StateUpdate::Advance));
     }
 
     #[test]
     fn with_every_rule_off_everything_is_bit_identical_to_the_official_runtime(level_db in -70.0f32..30.0) {
         let hops = voice(200, level_db, 8);
-        prop_assert!(heard(&hops, &Rules::REFERENCE).1 == official(&hops));
+        let (conditions, features) = heard(&hops, &Rules::REFERENCE);
+        prop_assert!(features == official(&hops));
+        prop_assert!(conditions.iter().all(|c| *c == Conditions::default()));
     }
 
     #[test]
@@ -149,6 +151,10 @@ fn a_late_jump_leaves_the_normalisation_as_if_the_gain_had_always_been_there() {
     });
     let (conditions, features) = heard(&hops, &Rules::default());
     let jump = conditions.iter().position(|c| c.rescale.is_some()).expect("a jump");
+    // The hidden states begin anew with the gain, and only then.
+    let restarts = |c: &Conditions| c.update == StateUpdate::Restart;
+    assert_eq!(conditions.iter().position(restarts), Some(jump));
+    assert_eq!(conditions.iter().filter(|c| restarts(c)).count(), 1);
     assert!(jump < 190, "{jump}");
     let fixed = Rules { level: LevelRule::Fixed(conditions[jump].gain_db), ..Rules::REFERENCE };
     let (_, always) = heard(&hops, &fixed);
@@ -243,6 +249,76 @@ fn a_pause_is_one_only_after_a_while_and_until_speech_comes() {
         heard(&vec![[0.0; HOP]; 400], &Rules::default()).0.iter().all(|c| !c.is_pause),
         "no speech before"
     );
+}
+
+/// The hops in which hidden states are held.
+fn held(conditions: &[Conditions]) -> Vec<usize> {
+    (0..conditions.len()).filter(|&hop| conditions[hop].update == StateUpdate::Hold).collect()
+}
+
+#[test]
+fn hidden_states_are_held_through_a_pause_and_let_go_when_something_begins() {
+    let mut hops = voice(200, 0.0, 60);
+    hops.extend(hiss(600, -60.0));
+    hops.extend(voice(200, 0.0, 60));
+    let live = heard(&hops, &Rules::default()).0;
+    let first = live.iter().position(|c| c.is_pause).expect("a pause");
+    let in_pause = held(&live);
+    assert!(in_pause[0] == first && in_pause.len() > 9 * (800 - first) / 10, "{in_pause:?}");
+    assert!(*in_pause.last().unwrap() < 803, "{:?}", in_pause.last());
+    // Known ahead, from soon after the speech, and not in the last hops before the next.
+    let ahead = planned(&hops, FILE_AHEAD_HOPS);
+    let in_pause = held(&ahead);
+    assert!((220..first - 100).contains(&in_pause[0]), "{}", in_pause[0]);
+    assert!((770..794).contains(in_pause.last().unwrap()), "{:?}", in_pause.last());
+    // In silence, which nothing interrupts, in all of it.
+    hops[200..800].fill([0.0; HOP]);
+    let silent = heard(&hops, &Rules::default()).0;
+    let first = silent.iter().position(|c| c.is_pause).expect("a pause");
+    assert_eq!(held(&silent), (first..800).collect::<Vec<_>>());
+    let off = Rules { bounds_pauses: false, ..Rules::default() };
+    assert!(held(&heard(&hops, &off).0).is_empty());
+}
+
+#[test]
+fn a_pause_that_changes_is_heard() {
+    let mut hops = voice(200, 0.0, 60);
+    hops.extend(hiss(400, -60.0));
+    hops.extend(hiss(400, -40.0));
+    let conditions = heard(&hops, &Rules::default()).0;
+    let in_pause = held(&conditions);
+    assert!(in_pause.iter().filter(|&&hop| hop < 600).count() > 100);
+    let n_advanced = (600..750).filter(|hop| !in_pause.contains(hop)).count();
+    assert!(n_advanced >= 100, "{n_advanced} hops");
+    assert!(in_pause.iter().filter(|&&hop| hop >= 800).count() > 150, "{in_pause:?}");
+}
+
+#[test]
+fn a_fixed_gain_is_the_same_in_every_hop_of_a_file() {
+    let hops = voice(400, -40.0, 60);
+    let mut analysis = Analysis::new();
+    for gain_db in [0.0, 12.0] {
+        let rules = Rules { level: LevelRule::Fixed(gain_db), ..Rules::default() };
+        let mut listener = Listener::new(FILE_AHEAD_HOPS);
+        let mut frame = [SILENT_SPECTRUM];
+        for hop in &hops {
+            analysis.process(hop, &mut frame[0]);
+            listener.hear(&frame, &rules);
+            let planned = listener.conditions();
+            assert!(planned.is_none_or(|c| c.gain_db == gain_db && c.rescale.is_none()), "{planned:?}");
+        }
+    }
+}
+
+#[test]
+fn a_sound_that_ends_is_no_quiet_speech() {
+    let mut hops = voice(400, 0.0, 60);
+    // The end is quiet, then everything falls silent; the next speech begins softly.
+    hops.extend(voice(30, -30.0, 60));
+    hops.extend(hiss(600, -97.0));
+    hops.extend(voice(30, -30.0, 60));
+    hops.extend(voice(200, 0.0, 60));
+    assert!(heard(&hops, &Rules::default()).0.iter().all(|c| c.gain_db == 0.0));
 }
 
 #[test]

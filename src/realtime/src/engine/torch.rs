@@ -7,7 +7,9 @@
 use tacet_torch_pack::abi::{self, FLAG_GRAPHS, Lane, Status};
 
 use super::native::{NativeEngine, NativeModel};
-use super::{ChannelIn, ChannelOut, Engine, EngineError, Job, StepTimings, StreamId, Thresholds};
+use super::{
+    ChannelIn, ChannelOut, Engine, EngineError, Job, StateUpdate, StepTimings, StreamId, Thresholds,
+};
 use crate::frame::Complex32;
 use crate::model::{Model, ModelError};
 
@@ -310,9 +312,18 @@ impl TorchEngine {
         let lanes = lanes.ok_or(EngineError::UnknownStream(job.stream))?;
         let leader = self.lanes.len() as u32;
         let Thresholds { min_db, max_erb_db, max_df_db } = job.thresholds;
+        let update = abi_update(job.update);
         for lane in lanes.iter_mut() {
             let reset = std::mem::take(&mut lane.reset).into();
-            self.lanes.push(Lane { number: lane.index, leader, reset, min_db, max_erb_db, max_df_db });
+            self.lanes.push(Lane {
+                number: lane.index,
+                leader,
+                reset,
+                update,
+                min_db,
+                max_erb_db,
+                max_df_db,
+            });
         }
         self.input.extend_from_slice(&job.input);
         Ok(())
@@ -403,6 +414,14 @@ impl Drop for TorchEngine {
     fn drop(&mut self) {
         // SAFETY: made by `engine_new`, freed once; files made from it hold their engine and are dropped first.
         unsafe { (self.backend.api.engine_free)(self.handle) };
+    }
+}
+
+pub(super) fn abi_update(update: StateUpdate) -> abi::StateUpdate {
+    match update {
+        StateUpdate::Advance => abi::StateUpdate::ADVANCE,
+        StateUpdate::Hold => abi::StateUpdate::HOLD,
+        StateUpdate::Restart => abi::StateUpdate::RESTART,
     }
 }
 

@@ -17,7 +17,7 @@ use super::report::ServiceReport;
 use super::stream::{StreamState, StreamStatus};
 use super::{BuildEngine, OpenError, OpenedEngine, priority};
 use crate::denormals::FlushDenormals;
-use crate::engine::{Engine, Job, NOT_FINITE, StepTimings};
+use crate::engine::{Engine, Job, NOT_FINITE, StateUpdate, StepTimings};
 use crate::exchange::{ExchangeId, HopBox, Outcome, Request, WorkerEnd};
 use crate::features::StreamFeatures;
 
@@ -52,11 +52,16 @@ struct Served {
     hop: Option<Box<HopBox>>,
     /// The hop that the engine's state has heard last.
     heard_seq: Option<u64>,
+    /// Hops that the engine's state has heard, up to [`FRESH_HOPS`].
+    n_heard: u32,
     /// The stream whose engine state this one goes on from, until it does.
     follows: Option<ExchangeId>,
     /// A request that waits until the stream that it follows has heard the hop before.
     held: Option<Box<HopBox>>,
 }
+
+/// Hops that an engine's fresh hidden states take in before they are ever held: a stream may begin on a device in a pause.
+const FRESH_HOPS: u32 = 100;
 
 /// Treatment of a hop in a stream that follows another.
 enum Follow {
@@ -191,6 +196,7 @@ impl Worker {
             status: join.status.clone(),
             hop: None,
             heard_seq: None,
+            n_heard: 0,
             follows: None,
             held: None,
         });
@@ -235,6 +241,10 @@ impl Group {
             let (served, job) = (&mut self.served[i], &mut self.jobs[i]);
             hop.queue_us = began.saturating_duration_since(hop.sent).as_secs_f32() * 1e6;
             job.thresholds = hop.thresholds;
+            job.update = hop.conditions.update;
+            if job.update == StateUpdate::Hold && served.n_heard < FRESH_HOPS {
+                job.update = StateUpdate::Advance;
+            }
             job.pending = true;
             served.hop = Some(hop);
             is_pending = true;
@@ -270,7 +280,7 @@ impl Group {
                     if is_first {
                         self.engine.reset(self.jobs[i].stream);
                         served.features.reset();
-                        (served.heard_seq, served.follows) = (None, None);
+                        (served.heard_seq, served.n_heard, served.follows) = (None, 0, None);
                     }
                     if hop.inherits.is_some() {
                         served.features.inherit(&hop.normalisation);
@@ -317,12 +327,12 @@ impl Group {
             if seq > heard_seq + 1 && (followed.hop.is_some() || followed.end.is_pending()) {
                 return Follow::Wait;
             }
-            if seq <= heard_seq + 1
-                && self.engine.copy_state(self.jobs[other].stream, self.jobs[i].stream)
-                && seq == heard_seq
-            {
-                (self.served[i].follows, self.served[i].heard_seq) = (None, Some(seq));
-                return Follow::Share(other);
+            if seq <= heard_seq + 1 && self.engine.copy_state(self.jobs[other].stream, self.jobs[i].stream) {
+                self.served[i].n_heard = self.served[other].n_heard;
+                if seq == heard_seq {
+                    (self.served[i].follows, self.served[i].heard_seq) = (None, Some(seq));
+                    return Follow::Share(other);
+                }
             }
         }
         self.served[i].follows = None;
@@ -344,12 +354,14 @@ impl Group {
             job.pending = false;
             served.heard_seq = job.is_finite().then_some(hop.seq);
             if served.heard_seq.is_some() {
+                served.n_heard = (served.n_heard + 1).min(FRESH_HOPS);
                 hop.outcome = Outcome::Answered;
                 hop.stage = job.stage;
                 hop.output.copy_from_slice(&job.output);
             } else {
                 // A state that is not a number never heals by itself.
                 hop.outcome = Outcome::Failed;
+                served.n_heard = 0;
                 self.engine.reset(job.stream);
                 served.status.note(NOT_FINITE);
             }
@@ -361,7 +373,7 @@ impl Group {
     fn answer_failed(&mut self) {
         for (served, job) in self.served.iter_mut().zip(&mut self.jobs) {
             job.pending = false;
-            served.heard_seq = None;
+            (served.heard_seq, served.n_heard) = (None, 0);
             if let Some(mut hop) = served.hop.take() {
                 hop.outcome = Outcome::Failed;
                 served.end.answer(hop);

@@ -9,7 +9,7 @@
 use std::ffi::c_void;
 
 /// Version of everything in this module. Any change of a layout or a meaning raises it.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 
 /// The exported symbol, of type [`Entry`].
 pub const ENTRY: &[u8] = b"tacet_torch_api\0";
@@ -120,6 +120,20 @@ pub struct EngineConfig {
 /// [`EngineConfig::flags`]: record the step as a CUDA graph where the pack can.
 pub const FLAG_GRAPHS: u32 = 1;
 
+/// Treatment of hidden states, those of the recurrent layers, in a hop, by number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct StateUpdate(pub u32);
+
+impl StateUpdate {
+    /// The hop advances them.
+    pub const ADVANCE: Self = Self(0);
+    /// The hop is computed from them and leaves them as they are.
+    pub const HOLD: Self = Self(1);
+    /// They are zero before the hop, which advances them.
+    pub const RESTART: Self = Self(2);
+}
+
 /// One channel's place in a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[repr(C)]
@@ -130,6 +144,8 @@ pub struct Lane {
     pub leader: u32,
     /// 1: all state is zero before this hop.
     pub reset: u32,
+    /// Treatment of its hidden states.
+    pub update: StateUpdate,
     /// Below this local SNR in dB: no decoder (silence).
     pub min_db: f32,
     /// Above: no decoder (clean).
@@ -196,6 +212,8 @@ pub struct Chunk {
     pub max_erb_db: f32,
     /// As [`Lane::max_df_db`].
     pub max_df_db: f32,
+    /// `[n_hops]`, for all channels.
+    pub updates: *const StateUpdate,
     /// `[n_channels][n_hops][416]`.
     pub input: *const f32,
     /// `[n_channels][n_hops][225]`, written.

@@ -15,9 +15,8 @@ use tacet_model::N_EMB;
 use super::layers::{Bands, C0_LEN, C1_LEN, COEFS_LEN, ConvScratch, linear_relu};
 use super::network::{Encoder, NativeModel, Stack};
 use super::state::{BandState, BinState, FilterState, MaskState};
-use crate::engine::EngineError;
-use crate::engine::Stage;
 use crate::engine::sequence::{Hops, Pass, SequenceEngine};
+use crate::engine::{EngineError, Stage, StateUpdate};
 
 /// Rows of which a pass keeps what it does not hand on. A multiple of every tile.
 const BLOCK_ROWS: usize = 12;
@@ -262,10 +261,30 @@ impl Pass<Work> for RecurrentPass {
         let Self { model, stack, layer, h, products } = self;
         let (layer, level) = (&model.stack(*stack).layers[*layer], model.level);
         let len = work.n_rows(*stack, hops) * layer.n_hidden();
-        let inputs = work.products[..3 * len].chunks_exact(3 * h.len());
-        for (input, hidden) in inputs.zip(work.hidden[..len].chunks_exact_mut(h.len())) {
-            layer.advance(level, input, h, products);
+        let Work { products: inputs, hidden, masked, full, .. } = work;
+        let mut rows =
+            inputs[..3 * len].chunks_exact(3 * h.len()).zip(hidden[..len].chunks_exact_mut(h.len()));
+        let mut chosen = match stack {
+            Stack::Encoder => None,
+            Stack::Erb => Some(masked.iter().copied()),
+            Stack::Df => Some(full.iter().copied()),
+        };
+        let mut next = chosen.as_mut().map(Iterator::next);
+        for (hop, update) in hops.updates().iter().enumerate() {
+            if *update == StateUpdate::Restart {
+                h.fill(0.0);
+            }
+            // A decoder's rows are those of the hops for which it runs.
+            if next.is_some_and(|next| next != Some(hop)) {
+                continue;
+            }
+            next = chosen.as_mut().map(Iterator::next);
+            let Some((input, hidden)) = rows.next() else { break };
             hidden.copy_from_slice(h);
+            layer.advance(level, input, hidden, products);
+            if *update != StateUpdate::Hold {
+                h.copy_from_slice(hidden);
+            }
         }
         Ok(())
     }

@@ -139,6 +139,12 @@ impl ChannelState {
         .map(|state| &mut **state)
     }
 
+    /// The hidden states zero again.
+    pub(super) fn restart(&mut self) {
+        let hidden = self.encoder_gru.iter_mut().chain(&mut self.erb_gru).chain(&mut self.df_gru);
+        hidden.for_each(|state| state.fill(0.0));
+    }
+
     /// All state zero again. Does not allocate.
     pub fn reset(&mut self) {
         self.floats().for_each(|state| state.fill(0.0));

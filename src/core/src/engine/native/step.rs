@@ -12,7 +12,7 @@ use super::gru::GruScratch;
 use super::layers::{Bands, C0_LEN, C1_LEN, COEFS_LEN, ConvScratch, linear_relu};
 use super::network::{Encoder, GruStack, NativeModel, Stack};
 use super::state::ChannelState;
-use crate::engine::Job;
+use crate::engine::{Job, StateUpdate};
 
 /// Buffers for a batch of channels; grown when a stream opens, never in a step.
 pub struct Scratch {
@@ -86,6 +86,9 @@ impl Step<'_> {
         for (&row, ((bands, c0), c1)) in self.rows.iter().zip(buffers) {
             let input = &self.jobs[row.job].input[row.channel];
             let state = state_of(self.streams, row);
+            if self.jobs[row.job].update == StateUpdate::Restart {
+                state.restart();
+            }
             net.bands(level, &mut state.bands, &input.erb, conv, bands);
             net.bins(level, &mut state.bins, &input.cplx, conv, c0, c1);
             state.filter.push_noisy(&input.noisy);
@@ -170,7 +173,9 @@ impl Step<'_> {
             let Scratch { hidden_in, gru, .. } = &mut *self.scratch;
             layer.apply(level, &hidden_in[..len], &mut hidden[..len], gru);
             for (i, h) in hidden[..len].chunks_exact(n_hidden).enumerate() {
-                self.state(row(i)).hidden(which)[l].copy_from_slice(h);
+                if self.jobs[row(i).job].update != StateUpdate::Hold {
+                    self.state(row(i)).hidden(which)[l].copy_from_slice(h);
+                }
             }
             self.scratch.hidden = std::mem::replace(&mut self.scratch.hidden_in, hidden);
         }

@@ -3,9 +3,9 @@
 use tacet_torch_pack::abi::{self, DfMethod, MAX_CHUNK_FRAMES};
 
 use super::loader::{TorchBackend, call};
-use super::{TorchEngine, step_timings};
+use super::{TorchEngine, abi_update, step_timings};
 use crate::engine::sequence::{Hops, Pass, SequenceEngine};
-use crate::engine::{ChannelIn, ChannelOut, Engine as _, EngineError, StepTimings, Thresholds};
+use crate::engine::{ChannelIn, ChannelOut, Engine as _, EngineError, StateUpdate, StepTimings, Thresholds};
 
 /// A file being denoised on the device of an engine, whose weights it uses.
 #[derive(Debug)]
@@ -14,6 +14,7 @@ pub struct TorchFile {
     run: Run,
     engine: TorchEngine,
     n_channels: usize,
+    updates: Vec<abi::StateUpdate>,
 }
 
 /// The run at the other side of the ABI.
@@ -45,7 +46,7 @@ impl TorchFile {
             (engine.backend.api.file_new)(engine.handle, n_channels as u32, method, &mut handle, message)
         })
         .map_err(|error| engine.failed(&error))?;
-        Ok(Self { run: Run { backend: engine.backend, handle }, engine, n_channels })
+        Ok(Self { run: Run { backend: engine.backend, handle }, engine, n_channels, updates: Vec::new() })
     }
 
     /// The engine whose weights it uses.
@@ -63,24 +64,28 @@ impl TorchFile {
         (MAX_CHUNK_FRAMES / n_channels.max(1)).max(1)
     }
 
-    /// Infers the same number of hops of every channel: `input` and `output` hold channel after channel. Where a stage
-    /// did not run, its part of the output is 0.
+    /// Infers the same number of hops of every channel: `input` and `output` hold channel after channel, `updates` says for
+    /// each hop what becomes of the hidden states. Where a stage did not run, its part of the output is 0.
     ///
     /// # Errors
     /// [`EngineError::Failed`]; the file must then be given up.
     ///
     /// # Panics
-    /// If the lengths differ or are no multiple of the channel count.
+    /// If the lengths do not fit each other and the channel count.
     pub fn push(
         &mut self,
         thresholds: &Thresholds,
+        updates: &[StateUpdate],
         input: &[ChannelIn],
         output: &mut [ChannelOut],
     ) -> Result<StepTimings, EngineError> {
         assert_eq!(input.len(), output.len(), "as many outputs as inputs");
-        assert!(input.len().is_multiple_of(self.n_channels), "as many hops of every channel");
+        assert_eq!(input.len(), updates.len() * self.n_channels, "as many hops of every channel");
+        self.updates.clear();
+        self.updates.extend(updates.iter().map(|&update| abi_update(update)));
         let chunk = abi::Chunk {
-            n_hops: input.len() / self.n_channels,
+            n_hops: updates.len(),
+            updates: self.updates.as_ptr(),
             min_db: thresholds.min_db,
             max_erb_db: thresholds.max_erb_db,
             max_df_db: thresholds.max_df_db,
@@ -88,8 +93,8 @@ impl TorchFile {
             output: output.as_mut_ptr().cast(),
         };
         let mut timings = abi::Timings::default();
-        // SAFETY: the handle is live; the chunk's buffers have n_channels * n_hops entries (asserted above) of types that
-        // are repr(C) of 416 and 225 float32.
+        // SAFETY: the handle is live; the chunk has n_hops updates, and its buffers n_channels * n_hops entries (asserted
+        // above) of types that are repr(C) of 416 and 225 float32.
         call(|message| unsafe {
             (self.run.backend.api.file_push)(self.run.handle, &chunk, &mut timings, message)
         })
@@ -171,7 +176,7 @@ impl Pass<()> for DevicePass {
         for (at, input) in self.inputs[..n].iter_mut().enumerate() {
             *input = hops.inputs()[swapped(at)];
         }
-        whole.file.push(hops.thresholds(), &self.inputs[..n], &mut self.outputs[..n])?;
+        whole.file.push(hops.thresholds(), hops.updates(), &self.inputs[..n], &mut self.outputs[..n])?;
         let outputs = hops.split_mut().1;
         for (at, output) in self.outputs[..n].iter().enumerate() {
             outputs[swapped(at)] = *output;

@@ -1,9 +1,11 @@
 //! Streams that join in the middle, and models of any lookahead.
 
+use parking_lot::Mutex;
+
 use super::*;
 use crate::denoiser::{Denoiser, Settings};
 use crate::engine::native::{NativeEngine, NativeModel, Precision};
-use crate::engine::{Engine, EngineError, Job, StepTimings, StreamId};
+use crate::engine::{Engine, EngineError, Job, StateUpdate, StepTimings, StreamId};
 use crate::inference::native::NativeOpener;
 use crate::inference::{BuildEngine, EngineOpener, OpenError};
 use crate::model::Model;
@@ -51,8 +53,20 @@ fn a_model_of_any_lookahead_is_aligned_as_in_a_file() {
     }
 }
 
-/// Puts the features that it gets into its mask, and so into what is compared.
-struct Echo;
+/// Puts the features that it gets into its mask, and so into what is compared, and notes what becomes of hidden states.
+struct Echo(Arc<Mutex<Vec<StateUpdate>>>);
+
+impl Echo {
+    fn opener() -> (Arc<dyn EngineOpener>, Arc<Mutex<Vec<StateUpdate>>>) {
+        let updates = Arc::<Mutex<Vec<StateUpdate>>>::default();
+        let noted = updates.clone();
+        let opener = move |_: ModelKind| -> Result<BuildEngine, OpenError> {
+            let noted = noted.clone();
+            Ok(Box::new(move |_| Ok(Echo(noted).into())))
+        };
+        (Arc::new(opener), updates)
+    }
+}
 
 impl Engine for Echo {
     fn name(&self) -> &str {
@@ -77,6 +91,7 @@ impl Engine for Echo {
 
     fn step(&mut self, jobs: &mut [Job]) -> Result<StepTimings, EngineError> {
         for job in jobs.iter_mut().filter(|job| job.pending) {
+            self.0.lock().push(job.update);
             job.pending = false;
             job.stage = Stage::MaskOnly;
             for (output, input) in job.output.iter_mut().zip(&job.input) {
@@ -90,8 +105,7 @@ impl Engine for Echo {
 #[test]
 fn a_stream_that_joins_goes_on_with_the_normalisation_of_the_one_that_plays() {
     for mode in [LatencyMode::Lowest, LatencyMode::Safe] {
-        let opener: Arc<dyn EngineOpener> =
-            Arc::new(|_: ModelKind| -> Result<BuildEngine, OpenError> { Ok(Box::new(|_| Ok(Echo.into()))) });
+        let (opener, _) = Echo::opener();
         let services =
             Box::leak(Box::new(Services::new([(Device::Native, opener.clone()), (TORCH, opener)])));
         let mut rig = Rig::new(services, 48e3, 2, mode);
@@ -106,6 +120,28 @@ fn a_stream_that_joins_goes_on_with_the_normalisation_of_the_one_that_plays() {
         // Bit-identical: what remains is the meter's floor under a quiet signal.
         assert!(null_db < -120.0, "{mode:?}: {null_db} dB");
     }
+}
+
+#[test]
+fn a_device_that_joins_in_a_pause_takes_in_its_sound_before_it_holds_on_to_it() {
+    let ((native, of_native), (torch, of_torch)) = (Echo::opener(), Echo::opener());
+    let services = Box::leak(Box::new(Services::new([(Device::Native, native), (TORCH, torch)])));
+    let mut rig = Rig::new(services, 48e3, 1, LatencyMode::Lowest);
+    rig.choose(Device::Native, None);
+    // A sound that lives, then noise alone.
+    let mut input = speech_like(150 * HOP);
+    input.extend(
+        programme(600 * HOP, 15).iter().enumerate().map(|(i, x)| 0.1 * (x - 0.3 * (i as f32 * 0.05).sin())),
+    );
+    rig.run(&input[..500 * HOP], |_| HOP);
+    assert_eq!(of_native.lock().last(), Some(&StateUpdate::Hold));
+    rig.choose(Device::Native, Some(TORCH));
+    rig.run(&input[500 * HOP..], |_| HOP);
+    let of_torch = of_torch.lock();
+    let (fresh, later) = of_torch.split_at(100);
+    assert!(fresh.iter().all(|update| *update == StateUpdate::Advance), "{fresh:?}");
+    let n_held = later.iter().filter(|update| **update == StateUpdate::Hold).count();
+    assert!(n_held * 10 > later.len() * 9, "{n_held} of {}", later.len());
 }
 
 /// Bursts of harmonics in noise: what the network remembers for long.

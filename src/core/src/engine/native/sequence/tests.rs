@@ -9,7 +9,7 @@ use tacet_model::{HOP, Model};
 use super::{NativeSequence, Work};
 use crate::engine::native::{NativeEngine, NativeModel, Precision, SimdLevel};
 use crate::engine::sequence::{Hops, Pass, SequenceEngine};
-use crate::engine::{ChannelIn, ChannelOut, Engine, Job, Stage, Thresholds};
+use crate::engine::{ChannelIn, ChannelOut, Engine, Job, Stage, StateUpdate, Thresholds};
 use crate::frame::SILENT_SPECTRUM;
 use crate::halves::Analyser;
 use crate::rules::Rules;
@@ -51,22 +51,41 @@ fn inputs(n_channels: usize, n_hops: usize, seed: u32) -> Vec<ChannelIn> {
     inputs
 }
 
+/// Updates of the hidden states, of every kind: each for some hops in a row.
+fn updates(n_hops: usize, seed: u32) -> Vec<StateUpdate> {
+    let mut state = seed | 1;
+    let mut updates = Vec::new();
+    while updates.len() < n_hops {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let (update, n) = match state >> 28 {
+            0..2 => (StateUpdate::Restart, 1),
+            2..9 => (StateUpdate::Hold, state >> 16 & 15),
+            _ => (StateUpdate::Advance, state >> 16 & 31),
+        };
+        updates.extend((0..n).map(|_| update));
+    }
+    updates.truncate(n_hops);
+    updates
+}
+
 /// Hop by hop.
 fn stepped(
     model: &Arc<NativeModel>,
     n_channels: usize,
     inputs: &[ChannelIn],
+    updates: &[StateUpdate],
     thresholds: Thresholds,
 ) -> Vec<(Stage, Vec<ChannelOut>)> {
     let mut engine = NativeEngine::new(model.clone());
     let mut jobs = [Job::new(engine.open(n_channels).unwrap(), n_channels)];
-    let hop = |inputs: &[ChannelIn]| {
+    let hop = |(inputs, update): (&[ChannelIn], &StateUpdate)| {
         jobs[0].input.copy_from_slice(inputs);
+        jobs[0].update = *update;
         (jobs[0].thresholds, jobs[0].pending) = (thresholds, true);
         engine.step(&mut jobs).unwrap();
         (jobs[0].stage, jobs[0].output.to_vec())
     };
-    inputs.chunks_exact(n_channels).map(hop).collect()
+    inputs.chunks_exact(n_channels).zip(updates).map(hop).collect()
 }
 
 /// In chunks, whose lengths are taken from `lengths` in turn.
@@ -74,6 +93,7 @@ fn in_chunks(
     model: &Arc<NativeModel>,
     n_channels: usize,
     inputs: &[ChannelIn],
+    updates: &[StateUpdate],
     thresholds: Thresholds,
     lengths: &[usize],
 ) -> Vec<(Stage, Vec<ChannelOut>)> {
@@ -87,6 +107,7 @@ fn in_chunks(
         let (chunk, others) = rest.split_at(n_hops * n_channels);
         hops.begin(n_hops, thresholds);
         hops.inputs_mut().copy_from_slice(chunk);
+        hops.updates_mut().copy_from_slice(&updates[done.len()..][..n_hops]);
         passes.iter_mut().for_each(|pass| pass.run(&mut hops, &mut work).unwrap());
         let answers = hops.outputs().chunks_exact(n_channels);
         done.extend(hops.stages().iter().copied().zip(answers.map(<[_]>::to_vec)));
@@ -118,8 +139,9 @@ fn check(
     lengths: &[usize],
 ) -> HashSet<Stage> {
     let inputs = inputs(n_channels, N_HOPS, seed);
-    let expected = stepped(model, n_channels, &inputs, thresholds);
-    let found = in_chunks(model, n_channels, &inputs, thresholds, lengths);
+    let updates = updates(N_HOPS, seed);
+    let expected = stepped(model, n_channels, &inputs, &updates, thresholds);
+    let found = in_chunks(model, n_channels, &inputs, &updates, thresholds, lengths);
     assert_eq!(found.len(), expected.len());
     for (hop, (found, expected)) in found.iter().zip(&expected).enumerate() {
         assert!(bits(found) == bits(expected), "hop {hop} differs");
@@ -144,6 +166,35 @@ fn frozen_decoders_see_the_hops_that_they_see_live() {
         let stages = check(&model, n_channels, 1, thresholds, &lengths);
         assert_eq!(stages.len(), 4, "all stages were taken: {stages:?}");
     }
+}
+
+#[test]
+fn hidden_states_are_held_and_restarted() {
+    let model = packed(Precision::F32, SimdLevel::get());
+    let inputs = inputs(1, 40, 3);
+    let run = |inputs: &[ChannelIn], updates: &[StateUpdate]| {
+        let out = stepped(&model, 1, inputs, updates, Thresholds::default());
+        out.iter().map(bits).collect::<Vec<_>>()
+    };
+    let advancing = run(&inputs, &[StateUpdate::Advance; 40]);
+    // Held from the start they stay zero, so that every hop is as if they were restarted.
+    let held = run(&inputs, &[StateUpdate::Hold; 40]);
+    assert!(held == run(&inputs, &[StateUpdate::Restart; 40]) && held[0] == advancing[0]);
+    assert!(held[1..].iter().zip(&advancing[1..]).all(|(held, advancing)| held != advancing));
+    // A held hop is computed like any other. The next one finds what it would have found without: here itself.
+    let mut twice = inputs.clone();
+    twice.insert(20, inputs[20]);
+    let mut updates = [StateUpdate::Advance; 41];
+    updates[20] = StateUpdate::Hold;
+    assert!(run(&twice, &updates)[..21] == advancing[..21]);
+    // Restarted, they have heard nothing, and only the convolutions' few frames are left of the past.
+    let mut updates = [StateUpdate::Advance; 40];
+    updates[10] = StateUpdate::Restart;
+    let restarted = run(&inputs, &updates);
+    let late = run(&inputs[8..], &[StateUpdate::Advance; 32]);
+    assert!(
+        restarted[..10] == advancing[..10] && restarted[39] != advancing[39] && late[31] != restarted[39]
+    );
 }
 
 proptest! {
