@@ -93,6 +93,10 @@ def check(tacet, folder):
     server = Server(folder)
     with JackServer(server.environment, RATE_HZ, BUFFER):
         server.wait_for(lambda: server.ports("system"), "waited for the server")
+        listed = server.ask(str(tacet), "--list", "--backend", "jack")
+        for port in ("capture_1", "capture_2", "playback_1", "playback_2"):
+            if f"* system:{port}\n" not in listed:
+                fail(f"the list does not mark {port}:\n{listed}")
         stereo = server.start(tacet, "--mix", "0")
         wanted = {
             ("system:capture_1", "tacet:in_1"), ("system:capture_2", "tacet:in_2"),

@@ -118,18 +118,10 @@ pub fn list(backend: AudioBackend) -> Result<String> {
         match jack() {
             Some(jack) => {
                 writeln!(text, "JACK ({} Hz, {} samples)", jack.rate_hz, jack.buffer)?;
-                section(
-                    &mut text,
-                    "input ports",
-                    jack.inputs.iter().map(String::as_str),
-                    jack.inputs.first(),
-                )?;
-                section(
-                    &mut text,
-                    "output ports",
-                    jack.outputs.iter().map(String::as_str),
-                    jack.outputs.first(),
-                )?;
+                let taken = choice::jack::ports(&jack, &Wishes::default()).ok();
+                let (inputs, outputs) = taken.map(|ports| (ports.inputs, ports.outputs)).unwrap_or_default();
+                section(&mut text, "input ports", jack.inputs.iter().map(String::as_str), &inputs)?;
+                section(&mut text, "output ports", jack.outputs.iter().map(String::as_str), &outputs)?;
             }
             None => writeln!(text, "JACK: no server runs")?,
         }
@@ -138,12 +130,12 @@ pub fn list(backend: AudioBackend) -> Result<String> {
         let System { name, devices, .. } = system()?;
         writeln!(text, "{name}")?;
         let pair = devices.pair(&Wishes::default()).ok();
-        let taken = |device: Option<&AudioDevice>| device.map(|device| device.name.clone());
+        let taken = |device: Option<&AudioDevice>| Vec::from_iter(device.map(|device| device.name.clone()));
         for (title, listed, taken) in [
             ("inputs", &devices.inputs, taken(pair.map(|(input, _)| input))),
             ("outputs", &devices.outputs, taken(pair.map(|(_, output)| output))),
         ] {
-            section(&mut text, title, listed.iter().map(|device| device.name.as_str()), taken.as_ref())?;
+            section(&mut text, title, listed.iter().map(|device| device.name.as_str()), &taken)?;
         }
     }
     Ok(text)
@@ -153,12 +145,12 @@ fn section<'a>(
     text: &mut String,
     title: &str,
     names: impl Iterator<Item = &'a str>,
-    default: Option<&String>,
+    taken: &[String],
 ) -> Result<()> {
     writeln!(text, "  {title}:")?;
     let mut is_empty = true;
     for name in names {
-        let mark = if default.is_some_and(|default| default == name) { "*" } else { " " };
+        let mark = if taken.iter().any(|taken| taken == name) { "*" } else { " " };
         writeln!(text, "  {mark} {name}")?;
         is_empty = false;
     }
