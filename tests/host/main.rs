@@ -37,9 +37,13 @@ fn recording() -> Vec<f32> {
 
 /// Output of the single-threaded pipeline, late by `delay` samples.
 fn reference(input: &[Vec<f32>], delay: usize) -> Vec<Vec<f32>> {
+    reference_with(input, delay, Settings::default())
+}
+
+/// The same with other settings.
+fn reference_with(input: &[Vec<f32>], delay: usize, settings: Settings) -> Vec<Vec<f32>> {
     let model = NativeModel::new(&tacet::weights::embedded().unwrap()).unwrap();
-    let mut denoiser =
-        Denoiser::new(Box::new(NativeEngine::new(model)), input.len(), Settings::default()).unwrap();
+    let mut denoiser = Denoiser::new(Box::new(NativeEngine::new(model)), input.len(), settings).unwrap();
     let n_samples = input[0].len();
     let shift = delay - denoiser.delay_samples();
     let mut output = vec![vec![0.0; shift]; input.len()];
