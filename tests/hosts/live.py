@@ -21,6 +21,7 @@ import jack_server
 import sound_server
 from jack_server import JackServer
 from ladspa import DELAY, RATE_HZ, is_there, skip
+from mic_soak import core_seconds
 
 PROGRAMS = {"jackd": "jackd2", "jack_lsp": "jackd2", "jack_connect": "jackd2", "jack_iodelay": "jackd2"}
 BUFFER = 256
@@ -143,11 +144,6 @@ def links(server):
         elif "|->" in line:
             pairs.add((port, line.split("|->")[1].strip()))
     return pairs
-
-
-def core_seconds(process):
-    fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def check_on_pipewire(tacet):

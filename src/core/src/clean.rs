@@ -11,6 +11,7 @@
 //! real-time safe.
 
 use crate::dry::Powers;
+use crate::samples::decibels;
 
 mod levels;
 
@@ -117,10 +118,6 @@ impl CleanRule {
 fn share_at(snr_db: f32) -> f32 {
     let begun = ((snr_db - FIRST_DB) / (FULL_DB - FIRST_DB)).clamp(0.0, 1.0);
     if begun == 0.0 { 0.0 } else { begun * libm::powf(10.0, (snr_db - MARGIN_DB) / 20.0).min(MOST) }
-}
-
-fn decibels(power: f32) -> f32 {
-    10.0 * libm::log10f(power + 1e-18)
 }
 
 #[cfg(test)]

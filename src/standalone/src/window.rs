@@ -125,8 +125,6 @@ fn scale(text: &str) -> Result<f64, String> {
 /// # Errors
 /// There is no device to take, or the audio system does not open it.
 pub fn run(options: &Options) -> Result<()> {
-    #[cfg(target_os = "linux")]
-    jack_library::prefer_pipewire();
     if options.list {
         print!("{}", devices::list(options.backend)?);
         return Ok(());
@@ -261,7 +259,7 @@ fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
         let patience = if options.values.is_some() { RESTART_PATIENCE } else { Duration::ZERO };
         let client = JackClient::open(&options.client_name, ports.inputs.len(), patience)
             .context("JACK takes no client: set the server up, or use `--backend system`")?;
-        client.keep_connected(move || choice::jack::ports(&devices::jack()?, &wishes).ok())?;
+        client.keep_connected(&ports, move || choice::jack::ports(&devices::jack()?, &wishes).ok())?;
         let [input, output] = [&ports.inputs, &ports.outputs].map(|ports| ports.join(","));
         println!(
             "JACK: {} Hz, {} samples; {input} to {output} as {}",

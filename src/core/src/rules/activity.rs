@@ -5,10 +5,9 @@
 //! 200 ms. Everything is a ratio, so that the answer does not depend on level. Stationary noise stays below 0.2, speech in
 //! noise of its own level has a median of 0.6 and more, clean speech 3.
 
-use std::array;
-
 use crate::erb::{BAND_STARTS, BAND_WIDTHS};
 use crate::frame::Spectrum;
+use crate::samples::decibels;
 
 /// The bands that are watched: 200 Hz to 4 kHz, which every recording of speech has.
 const FIRST_BAND: usize = 2;
@@ -91,7 +90,7 @@ impl Activity {
             *self = Self::default();
             return;
         }
-        let level_db: Levels = array::from_fn(|i| 10.0 * libm::log10f(bands[i] + 1e-18));
+        let level_db: Levels = bands.map(decibels);
         if self.n_heard == 0 {
             (self.smoothed_db, self.mean_db) = (level_db, level_db);
             self.power = power;
@@ -152,6 +151,6 @@ impl Activity {
 
     /// The same in dB below full scale.
     pub(crate) fn level_dbfs(&self) -> f32 {
-        10.0 * libm::log10f(self.power + 1e-18)
+        decibels(self.power)
     }
 }

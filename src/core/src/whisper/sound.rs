@@ -1,6 +1,7 @@
 //! Sound that stands out of the background for a while, and its traits.
 
 use crate::frame::Spectrum;
+use crate::samples::decibels;
 
 /// First bins of the bands, and the end: 200 Hz to 10 kHz, widths that a hop's noise is smooth in.
 const STARTS: [usize; N_BANDS + 1] = [4, 10, 16, 24, 34, 48, 68, 96, 136, 200];
@@ -170,8 +171,4 @@ fn flatness_db(powers: &[f32; END_BIN]) -> f32 {
         })
         .sum();
     (sum / groups.len() as f32).max(LOWEST_FLATNESS_DB)
-}
-
-fn decibels(power: f32) -> f32 {
-    10.0 * libm::log10f(power + 1e-18)
 }

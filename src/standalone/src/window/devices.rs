@@ -23,6 +23,8 @@ pub struct System {
 /// Asks the JACK server, if there is one. Starts none.
 pub fn jack() -> Option<Jack> {
     use jack::{AudioOut, Client, ClientOptions, PortFlags, PortSpec};
+    #[cfg(target_os = "linux")]
+    super::jack_library::prefer_pipewire();
     let (client, _) = Client::new("tacet-list", ClientOptions::NO_START_SERVER).ok()?;
     // Sound in general, which both kinds of ports are.
     let sound = AudioOut::default();

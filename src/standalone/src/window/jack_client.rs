@@ -225,19 +225,18 @@ impl JackClient {
         &self.name
     }
 
-    /// Connects it to the ports, and anew whenever `ports`, which finds those of the moment, finds others: a device has
+    /// Connects it to `ports`, and anew whenever `find`, which finds those of the moment, finds others: a device has
     /// come back, or another is the default one. Connections that a user has made or cut stay as they are.
     ///
     /// # Errors
     /// There is no room for a thread.
     pub fn keep_connected(
         self: &Arc<Self>,
-        ports: impl Fn() -> Option<Ports> + Send + 'static,
+        ports: &Ports,
+        find: impl Fn() -> Option<Ports> + Send + 'static,
     ) -> Result<()> {
-        let mut known = ports();
-        if let Some(ports) = &known {
-            self.connect(ports);
-        }
+        self.connect(ports);
+        let mut known = Some(ports.clone());
         let client = self.clone();
         let look = move || {
             loop {
@@ -247,7 +246,7 @@ impl JackClient {
                     continue;
                 }
                 // Without ports there is nothing to connect, or no server, whose client must not be asked for anything then.
-                let Some(new) = ports().filter(|_| !client.is_gone()) else {
+                let Some(new) = find().filter(|_| !client.is_gone()) else {
                     known = None;
                     continue;
                 };

@@ -7,10 +7,16 @@
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::{env, fs};
 
-/// Opens PipeWire's library, where PipeWire runs and no JACK server. Called before anything asks JACK.
+/// Opens PipeWire's library, where PipeWire runs and no JACK server. Called before anything asks JACK; acts once.
 pub fn prefer_pipewire() {
+    static LOOK: Once = Once::new();
+    LOOK.call_once(open);
+}
+
+fn open() {
     if !runs_pipewire() || runs_jack() {
         return;
     }
