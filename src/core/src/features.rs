@@ -7,7 +7,6 @@ use tacet_model::{N_BANDS, N_DF_BINS};
 use crate::engine::ChannelIn;
 use crate::erb::{BAND_STARTS, BAND_WIDTHS};
 use crate::frame::{SILENT_SPECTRUM, Spectrum};
-use crate::rules::bandwidth::mirror;
 use crate::rules::{Conditions, Known, Listener, Rescale, Rules};
 
 /// Starting level of the band means, in dB: first and last band, linear between (training's statistics).
@@ -242,10 +241,10 @@ impl StreamFeatures {
             if conditions.is_pause {
                 state.bound_below(lived);
             }
-            match conditions.edge_bin {
-                Some(edge_bin) => {
+            match conditions.band {
+                Some(band) => {
                     self.seen = *noisy;
-                    mirror(&mut self.seen, edge_bin);
+                    band.fill(&mut self.seen);
                     state.process_scaled(&self.seen, gain, out);
                 }
                 None => state.process_scaled(noisy, gain, out),

@@ -20,6 +20,7 @@ mod tests;
 
 use activity::Activity;
 use bandwidth::BandTracker;
+pub use bandwidth::NarrowBand;
 use level::{LevelRule, LevelTracker};
 use pause::{BEGINNING_HOPS, PauseTracker};
 
@@ -54,8 +55,8 @@ impl Default for Rules {
 pub struct Conditions {
     /// Feature gain in dB; 0 is exactly 1.
     pub gain_db: f32,
-    /// First empty bin of band-limited input.
-    pub edge_bin: Option<usize>,
+    /// Band of band-limited input.
+    pub band: Option<NarrowBand>,
     /// Whether this is a pause.
     pub is_pause: bool,
     /// Whether the sound lives.
@@ -141,7 +142,7 @@ impl Listener {
         let jump = self.known.level.follow(&self.known.activity, self.plan.len());
         self.plan[self.newest] = Conditions {
             gain_db: self.known.level.gain_db(),
-            edge_bin: self.known.band.edge_bin().filter(|_| rules.fills_band),
+            band: self.known.band.narrow_band().filter(|_| rules.fills_band),
             is_pause: rules.bounds_pauses && self.known.pause.is_pause(),
             is_active: self.known.activity.is_active(),
             is_loud: self.known.level.is_loud(),
@@ -155,8 +156,8 @@ impl Listener {
             self.reach_back(jump, old_db);
         }
         if rules.fills_band && self.known.band.is_first() {
-            let edge_bin = self.known.band.edge_bin();
-            self.plan.iter_mut().for_each(|hop| hop.edge_bin = edge_bin);
+            let band = self.known.band.narrow_band();
+            self.plan.iter_mut().for_each(|hop| hop.band = band);
         }
         if let LevelRule::Fixed(gain_db) = rules.level {
             self.plan[self.newest].gain_db = gain_db;

@@ -1,14 +1,17 @@
-//! Finds the band that a recording fills, and mirrors it into the empty one in the features.
+//! Finds the band that a recording fills, and fills the empty rest in the features.
 //!
 //! The network learned from full-band speech; what it makes of a telephone's empty upper half is no denoising. So the
-//! features of band-limited input are computed from a frame whose empty bins hold the image of the lower ones, as a
-//! converter without a filter would leave it, some decibels below. Mask and coefficients act on the true frame: nothing
-//! of the image is heard.
+//! features of band-limited input are computed from a frame whose empty bins hold images of the lower ones, as a converter
+//! without a filter would leave them, some decibels below. A telephone lacks the lowest bins too, where the network looks
+//! for a voice's first harmonics: there the frame gets the differences of the bins that it has, which for a voice are
+//! harmonics of the same pitch. Mask and coefficients act on the true frame: nothing of this is heard.
+
+use std::ops::Range;
 
 use tacet_model::N_BINS;
 
 use super::activity::SILENT_POWER;
-use crate::frame::Spectrum;
+use crate::frame::{Complex32, Spectrum};
 
 /// Bins of a group whose power is followed: 400 Hz.
 const GROUP_BINS: usize = 8;
@@ -19,28 +22,65 @@ const FIRST_GROUP: usize = 7;
 const LAST_GROUP: usize = 14;
 /// Groups between the last full one and the first empty one: the slope of a filter.
 const SLOPE_GROUPS: usize = 2;
-/// The image's gain: -15 dB.
-const IMAGE_GAIN: f32 = 0.178;
+/// Bins that a telephone lacks, 50 to 150 Hz, and those that it has for certain, 300 to 1000 Hz.
+const LOW_BINS: Range<usize> = 1..4;
+const VOICE_BINS: Range<usize> = 6..20;
+/// The edge where the lowest bins are empty too: whatever the slope of its filter, a telephone is sampled at 8 kHz.
+const TELEPHONE_EDGE_BIN: usize = 80;
+/// Highest edge that a telephone's filters may seem to have.
+const TELEPHONE_LAST_BIN: usize = 96;
+/// Gain of the first image, -12 dB, and of each further one relative to the one before, -6 dB.
+const IMAGE_GAIN: f32 = 0.251;
+const NEXT_IMAGE_GAIN: f32 = 0.501;
+/// First bin without an image: 18 kHz.
+const IMAGES_END_BIN: usize = 360;
+/// Bins that the differences fill, up to 300 Hz, those that they are made from, and their gain: -10 dB.
+const FILLED_BINS: Range<usize> = 0..7;
+const DIFFERING_BINS: Range<usize> = 6..60;
+const DIFFERENCE_GAIN: f32 = 0.316;
 /// Share of the newest hop in the followed power: a second.
 const AVERAGING: f32 = 0.01;
 /// Power of an empty group relative to the last full one: 35 dB less for a band to be found, 25 dB less for it to
 /// stay. A voice alone falls more slowly.
 const FOUND: f32 = 3e-4;
 const STAYS: f32 = 3e-3;
+/// The same for the lowest bins relative to a voice's: 18 dB less, 12 dB less.
+const LOW_FOUND: f32 = 0.016;
+const LOW_STAYS: f32 = 0.063;
 /// Hops with sound after which a band is believed.
 const FIRST_HOPS: u32 = 20;
+
+/// The band that the input fills, where that is not the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NarrowBand {
+    /// First empty bin.
+    pub edge_bin: usize,
+    /// Whether the bins below 300 Hz are empty too.
+    pub lacks_lows: bool,
+}
 
 /// Follows the band of one stream.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BandTracker {
     power: [f32; N_GROUPS],
+    /// Mean power of the lowest bins and of a voice's.
+    low_power: f32,
+    voice_power: f32,
     n_heard: u32,
     edge_group: Option<usize>,
+    lacks_lows: bool,
 }
 
 impl Default for BandTracker {
     fn default() -> Self {
-        Self { power: [0.0; N_GROUPS], n_heard: 0, edge_group: None }
+        Self {
+            power: [0.0; N_GROUPS],
+            low_power: 0.0,
+            voice_power: 0.0,
+            n_heard: 0,
+            edge_group: None,
+            lacks_lows: false,
+        }
     }
 }
 
@@ -48,7 +88,10 @@ impl BandTracker {
     /// Follows the next frame of every channel.
     pub fn follow(&mut self, noisy: &[Spectrum]) {
         let mut groups = [0.0f32; N_GROUPS];
+        let (mut low, mut voice) = (0.0, 0.0);
         for frame in noisy {
+            low += mean_power(frame, LOW_BINS);
+            voice += mean_power(frame, VOICE_BINS);
             for (group, bins) in groups.iter_mut().zip(frame.chunks_exact(GROUP_BINS)) {
                 *group += bins.iter().map(|bin| bin.norm_sqr()).sum::<f32>();
             }
@@ -61,11 +104,17 @@ impl BandTracker {
         for (mean, group) in self.power.iter_mut().zip(groups) {
             *mean += share * (group - *mean);
         }
+        self.low_power += share * (low - self.low_power);
+        self.voice_power += share * (voice - self.voice_power);
         self.n_heard = self.n_heard.saturating_add(1);
-        if self.n_heard < FIRST_HOPS || self.edge_group.is_some_and(|edge| self.is_edge(edge, STAYS)) {
+        if self.n_heard < FIRST_HOPS {
             return;
         }
-        self.edge_group = (FIRST_GROUP..=LAST_GROUP).find(|&edge| self.is_edge(edge, FOUND));
+        let least = self.voice_power * if self.lacks_lows { LOW_STAYS } else { LOW_FOUND };
+        self.lacks_lows = self.low_power < least;
+        if !self.edge_group.is_some_and(|edge| self.is_edge(edge, STAYS)) {
+            self.edge_group = (FIRST_GROUP..=LAST_GROUP).find(|&edge| self.is_edge(edge, FOUND));
+        }
     }
 
     /// Whether all that lies above the group and the slope after it is empty.
@@ -79,17 +128,64 @@ impl BandTracker {
         self.n_heard == FIRST_HOPS
     }
 
-    /// First empty bin, if the input is band-limited.
-    pub fn edge_bin(&self) -> Option<usize> {
-        // The slope belongs to neither: its middle.
-        self.edge_group.map(|edge| (edge + 1) * GROUP_BINS)
+    /// The band, if the input does not fill the whole.
+    pub fn narrow_band(&self) -> Option<NarrowBand> {
+        self.edge_group.map(|edge| {
+            // The slope belongs to neither: its middle.
+            let edge_bin = (edge + 1) * GROUP_BINS;
+            let is_telephone = self.lacks_lows && edge_bin <= TELEPHONE_LAST_BIN;
+            NarrowBand {
+                edge_bin: if is_telephone { TELEPHONE_EDGE_BIN } else { edge_bin },
+                lacks_lows: self.lacks_lows,
+            }
+        })
     }
 }
 
-/// Adds the image of what lies below `edge_bin` to what lies above.
-pub fn mirror(frame: &mut Spectrum, edge_bin: usize) {
-    let (full, empty) = frame.split_at_mut(edge_bin);
-    for (image, bin) in empty.iter_mut().zip(full.iter().rev()) {
-        *image += bin.conj() * IMAGE_GAIN;
+impl NarrowBand {
+    /// Adds to the empty bins of a frame what they are to look like.
+    pub fn fill(&self, frame: &mut Spectrum) {
+        // The images of what was there: the low bins are filled after.
+        self.add_images(frame);
+        if self.lacks_lows {
+            add_differences(frame);
+        }
     }
+
+    /// Reflects the full bins at the edge, these at twice the edge, and so on.
+    fn add_images(&self, frame: &mut Spectrum) {
+        let (full, empty) = frame.split_at_mut(self.edge_bin);
+        let mut gain = 1.0;
+        for (i, image) in empty[..IMAGES_END_BIN - self.edge_bin].chunks_mut(self.edge_bin).enumerate() {
+            gain *= if i == 0 { IMAGE_GAIN } else { NEXT_IMAGE_GAIN };
+            if i % 2 == 0 {
+                // Bin `edge + k` is the image of bin `edge - k`; there is none of the edge itself.
+                for (image, bin) in image[1..].iter_mut().zip(full.iter().rev()) {
+                    *image += bin.conj() * gain;
+                }
+            } else {
+                for (image, bin) in image.iter_mut().zip(full.iter()) {
+                    *image += bin * gain;
+                }
+            }
+        }
+    }
+}
+
+/// Adds to every low bin the products of the bins that differ by its frequency, at the level of these.
+fn add_differences(frame: &mut Spectrum) {
+    let source: [Complex32; DIFFERING_BINS.end - DIFFERING_BINS.start] =
+        std::array::from_fn(|i| frame[DIFFERING_BINS.start + i]);
+    let power: f32 = source.iter().map(|bin| bin.norm_sqr()).sum();
+    let gain = DIFFERENCE_GAIN / (power + SILENT_POWER).sqrt();
+    for (difference, bin) in FILLED_BINS.zip(&mut frame[FILLED_BINS]) {
+        let pairs = source[difference..].iter().zip(&source);
+        *bin += pairs.map(|(upper, lower)| upper * lower.conj()).sum::<Complex32>() * gain;
+    }
+}
+
+/// Mean power of some bins of a frame.
+fn mean_power(frame: &Spectrum, bins: Range<usize>) -> f32 {
+    let n_bins = bins.len() as f32;
+    frame[bins].iter().map(|bin| bin.norm_sqr()).sum::<f32>() / n_bins
 }

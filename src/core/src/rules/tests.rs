@@ -6,7 +6,7 @@ use tacet_model::HOP;
 use super::*;
 use crate::engine::ChannelIn;
 use crate::features::{FeatureState, StreamFeatures};
-use crate::frame::SILENT_SPECTRUM;
+use crate::frame::{Complex32, SILENT_SPECTRUM};
 use crate::stft::Analysis;
 
 type Hop = [f32; HOP];
@@ -101,11 +101,11 @@ proptest! {
     fn at_usual_levels_everything_is_bit_identical_to_the_official_runtime(level_db in -12.0f32..30.0, start in 0usize..100) {
         let hops = &voice(500, level_db, 60)[start..];
         let (conditions, features) = heard(hops, &Rules::default());
-        prop_assert!(conditions.iter().all(|c| c.gain_db == 0.0 && c.edge_bin.is_none() && !c.is_pause && c.update == StateUpdate::Advance));
+        prop_assert!(conditions.iter().all(|c| c.gain_db == 0.0 && c.band.is_none() && !c.is_pause && c.update == StateUpdate::Advance));
         prop_assert!(features == official(hops));
         let ahead = planned(hops, FILE_AHEAD_HOPS);
         prop_assert_eq!(ahead.len(), hops.len());
-        prop_assert!(ahead.iter().all(|c| c.gain_db == 0.0 && c.edge_bin.is_none() && !c.is_pause && c.update == StateUpdate::Advance));
+        prop_assert!(ahead.iter().all(|c| c.gain_db == 0.0 && c.band.is_none() && !c.is_pause && c.update == StateUpdate::Advance));
     }
 
     #[test]
@@ -190,18 +190,43 @@ fn an_empty_band_is_found_and_filled_and_a_full_one_is_not() {
     let mut low = LowPass::default();
     let telephone: Vec<Hop> = voice(300, 0.0, 60).iter().map(|hop| hop.map(|x| low.next(x))).collect();
     let ahead = planned(&telephone, FILE_AHEAD_HOPS);
-    let edge = ahead[0].edge_bin.expect("a band");
-    assert!((70..=110).contains(&edge), "{edge}");
-    assert!(ahead.iter().all(|c| c.edge_bin.is_some_and(|edge| (70..=110).contains(&edge))));
-    let n_changes = ahead.windows(2).filter(|pair| pair[0].edge_bin != pair[1].edge_bin).count();
+    let is_near = |c: &Conditions| c.band.is_some_and(|band| (70..=110).contains(&band.edge_bin));
+    assert!(ahead.iter().all(is_near), "{:?}", ahead[0].band);
+    let n_changes = ahead.windows(2).filter(|pair| pair[0].band != pair[1].band).count();
     assert!(n_changes <= 1, "{n_changes} changes");
     let live = heard(&telephone, &Rules::default()).0;
-    assert_eq!(live[0].edge_bin, None);
-    assert!(live[40..].iter().all(|c| c.edge_bin.is_some()));
+    assert_eq!(live[0].band, None);
+    assert!(live[40..].iter().all(is_near));
     // The image ends when the band opens for good.
     let mut opened = telephone;
     opened.extend(voice(400, 0.0, 60));
-    assert_eq!(heard(&opened, &Rules::default()).0.last().unwrap().edge_bin, None);
+    assert_eq!(heard(&opened, &Rules::default()).0.last().unwrap().band, None);
+}
+
+#[test]
+fn a_telephone_gets_lows_of_the_voices_pitch_and_a_recording_with_lows_gets_none() {
+    let mut low = LowPass::default();
+    let mut telephone: Vec<Hop> = voice(300, 0.0, 60).iter().map(|hop| hop.map(|x| low.next(x))).collect();
+    let is_telephone = |c: &Conditions| c.band.is_some_and(|band| band.lacks_lows && band.edge_bin == 80);
+    assert!(planned(&telephone, FILE_AHEAD_HOPS).iter().all(is_telephone));
+    let mut hum = 0.0f32;
+    for x in telephone.as_flattened_mut() {
+        hum = (hum + 100.0 / 48_000.0).fract();
+        *x += 0.02 * (hum * std::f32::consts::TAU).sin();
+    }
+    let planned = planned(&telephone, FILE_AHEAD_HOPS);
+    assert!(planned.iter().all(|c| c.band.is_some_and(|band| !band.lacks_lows)));
+    // Harmonics 12 to 20 of 200 Hz, every fourth bin, give the fundamental.
+    let mut frame = SILENT_SPECTRUM;
+    (12..=20).for_each(|harmonic| frame[4 * (harmonic - 9)] = Complex32::new(1.0, 0.0));
+    let full = frame;
+    NarrowBand { edge_bin: 80, lacks_lows: true }.fill(&mut frame);
+    assert!(frame[4].norm() > 0.5 && [1, 2, 3, 5, 6].iter().all(|&bin| frame[bin].norm() < 1e-6));
+    // The image of bin 44 at 80 + 36 and 160 + 44, 12 and 18 dB below; no bin that was full has changed.
+    assert!((frame[116].norm() - 0.251).abs() < 1e-3 && (frame[204].norm() - 0.126).abs() < 1e-3);
+    assert!(
+        frame[8..80] == full[8..80] && frame[80] == SILENT_SPECTRUM[0] && frame[360] == SILENT_SPECTRUM[0]
+    );
 }
 
 /// A low-pass at 4 kHz with 80 dB and more from 5 kHz on: a windowed sinc.

@@ -75,7 +75,7 @@ impl Metering {
     pub fn conditions(&mut self, conditions: &Conditions) {
         self.is_active = conditions.is_active;
         self.meters.feature_gain_db.store(conditions.gain_db, Relaxed);
-        self.meters.edge_bin.store(conditions.edge_bin.unwrap_or(0) as u32, Relaxed);
+        self.meters.edge_bin.store(conditions.band.map_or(0, |band| band.edge_bin) as u32, Relaxed);
     }
 
     /// Distance of slot B from slot A.
