@@ -13,6 +13,7 @@ import os
 import struct
 import subprocess
 import sys
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 SECONDS = 1.25
@@ -763,7 +764,7 @@ def kinds():
     ffmpeg(low, "no_edits16000.m4a", "-c:a", "aac", "-b:a", "32k", "-use_editlist", "0")
     case("no_edits16000.m4a", "mp4 AAC", "late", low, 1024, why=LONG)
     ffmpeg(stereo, "opus.caf", "-c:a", "libopus")
-    case("opus.caf", "caf Opus", "late", stereo, why="no word about the delay")
+    case("opus.caf", "caf Opus", "late", stereo, why="ffmpeg keeps the usual delay, which no word says")
     ffmpeg(stereo, "vbr_hole.mp3", "-c:a", "libmp3lame", "-q:a", "4")
     ffmpeg(stereo, "cbr_hole.mp3", "-c:a", "libmp3lame", "-b:a", "128k")
     ffmpeg(stereo, "x.dts", "-c:a", "dca", "-strict", "-2")
@@ -793,6 +794,142 @@ def kinds():
     first = list(pages(opus))[2]
     at = opus.find(bytes(first)) + len(first) - 700
     write("first_page.opus", opus[:at] + bytes(650) + opus[at + 650:], "ogg damage", "length", "-", frames, "")
+
+
+def element(name, content):
+    """An EBML element, its length in eight bytes."""
+    return bytes.fromhex(name) + (1 << 56 | len(content)).to_bytes(8, "big") + content
+
+
+def matroska(codec, rate, channels, bits, packets, packing=b"", per_cluster=8):
+    """A Matroska file of one track: (time in ms, bytes) each, so many in a cluster."""
+    number = lambda name, value: element(name, value.to_bytes((value.bit_length() + 7) // 8 or 1, "big"))
+    audio = element("b5", struct.pack(">d", rate)) + number("9f", channels) + (number("6264", bits) if bits else b"")
+    entry = number("d7", 1) + number("73c5", 1) + number("83", 2) + element("86", codec) + packing + element("e1", audio)
+    head = element("1a45dfa3", element("4282", b"matroska") + number("4287", 4) + number("4285", 2))
+    info = number("2ad7b1", 1000000) + element("4d80", b"by hand") + element("5741", b"by hand")
+    body = element("1549a966", info) + element("1654ae6b", element("ae", entry))
+    for at in range(0, len(packets), per_cluster):
+        part = packets[at : at + per_cluster]
+        blocks = [element("a3", b"\x81" + struct.pack(">h", ms - part[0][0]) + b"\x80" + packet) for ms, packet in part]
+        body += element("1f43b675", number("e7", part[0][0]) + b"".join(blocks))
+    return head + element("18538067", body)
+
+
+def caf_chunk(name, content):
+    return name + struct.pack(">q", len(content)) + content
+
+
+def rubbish():
+    """Kinds that once lost sound, came late, or claimed what was not so."""
+    stereo, samples = reference(48000, 2)
+    mono, low = reference(44100, 1)
+    frames, one, bits16 = len(samples) // 2, 1.01 / 2**23, 1.01 / 32768
+    run("flac", "--silent", "--force", "--blocksize", 1152, "-o", path("short_blocks.flac"), path(stereo))
+    case("short_blocks.flac", "flac FLAC", "equal", stereo, one)
+    for channels, name in [(1, mono), (2, stereo)]:
+        ffmpeg(name, f"ima4x{channels}.caf", "-c:a", "adpcm_ima_qt")
+        case(f"ima4x{channels}.caf", "caf ADPCM", "aligned", name, 63, why="whole packets")
+    ffmpeg(stereo, "packets.aac", "-c:a", "aac", "-b:a", "96k")
+    ffmpeg(stereo, "info.mp3", "-c:a", "libmp3lame", "-b:a", "96k", "-id3v2_version", "0")
+    flush()
+    flac, short = read("flac24.flac"), read("short_blocks.flac")
+    tag = b"TAG" + b"Title".ljust(125, b" ")
+    behind = {"text": b"written by hand\n" * 9, "mp3": read("lame48000x2.mp3"), "wav": read(stereo)[:9000], "ones": b"\xff" * 999,
+              "id3v2": b"ID3\3\0\0\0\0\0\x0a" + bytes(10)}
+    for name, content in behind.items():
+        write(f"behind_{name}.flac", flac + content, "flac tags", "equal", stereo, one, "no sound")
+    mark = short[short.find(b"\xff\xf8", 8000 + len(short) // 2) :][:2]
+    starts = [at for at in range(len(short) * 2 // 5, len(short)) if short[at : at + 3] == b"\xff\xf8\x3c" or short[at : at + 3] == b"\xff\xf8\x2c"]
+    at = next((at for at in starts if short[at : at + 2] == mark), len(short) // 2)
+    write("tag_between.flac", short[:at] + tag + short[at:], "flac damage", "length", "-", frames, "")
+    damaged = bytearray(short)
+    damaged[len(short) // 2] ^= 8
+    write("short_hole.flac", bytes(damaged), "flac damage", "length", "-", frames, "became silence")
+    nowhere = bytearray(short[: len(short) * 2 // 3])
+    nowhere[21] &= 0xF0
+    nowhere[22:26] = bytes(4)
+    write("cut_unknown.flac", bytes(nowhere), "flac damage", "part", "-", 0, "last frame is cut off")
+    # CAF: what its table says of both ends; ADPCM of QuickTime, in AIFF-C too.
+    adts, packets, at = read("packets.aac"), [], 0
+    while at < len(adts):
+        size = (adts[at + 3] & 3) << 11 | adts[at + 4] << 3 | adts[at + 5] >> 5
+        packets.append(adts[at + 7 : at + size])
+        at += size
+    config = b"\x05\x02\x11\x90"
+    decoder = b"\x04" + bytes([13 + len(config)]) + b"\x40\x15" + bytes(11) + config
+    cookie = b"\x03" + bytes([6 + len(decoder)]) + bytes(3) + decoder + b"\x06\x01\x02"
+    lengths = b"".join(bytes([len(packet) >> 7 | 128, len(packet) & 127]) for packet in packets)
+    table = struct.pack(">qqii", len(packets), frames, 1024, len(packets) * 1024 - 1024 - frames) + lengths
+    desc = struct.pack(">d4sIIIII", 48000.0, b"aac ", 2, 0, 1024, 2, 0)
+    content = b"caff\0\1\0\0" + caf_chunk(b"desc", desc) + caf_chunk(b"kuki", cookie) + caf_chunk(b"pakt", table)
+    write("primed_aac.caf", content + caf_chunk(b"data", bytes(4) + b"".join(packets)), "caf AAC", "aligned", stereo)
+    opus = bytearray(read("opus.caf"))
+    at = opus.find(b"pakt") + 12
+    n_packets = struct.unpack_from(">q", opus, at)[0]
+    struct.pack_into(">qii", opus, at + 8, frames, 312, n_packets * 960 - 312 - frames)
+    write("primed_opus.caf", bytes(opus), "caf Opus", "aligned", stereo, why="ffmpeg does not apply the table")
+    ima4 = read("ima4x1.caf")
+    at = ima4.find(b"data") + 16
+    packed = ima4[at : at + len(ima4) // 34 * 34 - at % 34]
+    packed = packed[: (len(low) + 63) // 64 * 34]
+    common = struct.pack(">hIh", 1, len(packed) // 34, 16) + struct.pack(">HQ", 0x3FFF + 15, 44100 << 48) + b"ima4\0\0"
+    body = b"AIFC" + b"COMM" + struct.pack(">I", len(common)) + common + b"SSND" + struct.pack(">III", len(packed) + 8, 0, 0) + packed
+    write("ima4.aifc", b"FORM" + struct.pack(">I", len(body)) + body, "aiff ADPCM", "aligned", mono, 63, why="whole packets")
+    for name, code, size in [("23ni", 32, 4), ("42ni", 24, 3)]:
+        common = struct.pack(">hIh", 1, len(low), code) + struct.pack(">HQ", 0x3FFF + 15, 44100 << 48) + name.encode() + b"\0\0"
+        data = pcm(low, 24, size)
+        body = b"AIFC" + b"COMM" + struct.pack(">I", len(common)) + common + b"SSND" + struct.pack(">III", len(data) + 8, 0, 0) + data
+        write(f"{name}.aifc", b"FORM" + struct.pack(">I", len(body)) + body, "aiff PCM", "equal", mono, one, why="ffmpeg refuses it")
+    # WAV.
+    plain, data = fmt(1, 1, 44100, 16), pcm(low, 16)
+    whole = riff(plain, data)
+    write("riff_twice.wav", whole + whole, "wav headers", "length", "-", 2 * len(low), "2 runs", why="ffmpeg reads the first")
+    write("riff_other.wav", whole + riff(fmt(1, 2, 44100, 16), data), "wav headers", "equal", mono, bits16, "another recording")
+    for size in [0xFFFFF000, 0xFFFF0000, len(data) + 8]:
+        write(f"size_{size:x}.wav", riff(plain, data, size=size, data_size=size), "wav headers", "equal", mono, bits16)
+    write("float16.wav", riff(fmt(3, 1, 44100, 16), data), "refused", "refused", notes="floating point of 16 bits")
+    mp3 = bytearray(read("mp3.wav"))
+    at = mp3.find(b"data") + 4
+    struct.pack_into("<I", mp3, at, (len(mp3) - at) // 2)
+    write("half_mp3.wav", bytes(mp3), "wav MP3", "late", stereo, why="its header states half")
+    # Matroska: packed packets, an encoder's header among them, damage.
+    bits = pcm(samples, 24)
+    pieces = [bits[at : at + 6 * 960] for at in range(0, len(bits), 6 * 960)]
+    packing = lambda more: element("6d80", element("6240", element("5034", more)))
+    packed = [(20 * index, zlib.compress(piece)) for index, piece in enumerate(pieces)]
+    write("zlib.mkv", matroska(b"A_PCM/INT/LIT", 48000, 2, 24, packed, packing(b"")), "mkv PCM", "equal", stereo, one)
+    bzip = packing(element("4254", b"\1"))
+    write("bzip.mkv", matroska(b"A_PCM/INT/LIT", 48000, 2, 24, packed, bzip), "refused", "refused", notes="bzip2")
+    mp3, at, mpeg = read("info.mp3"), 0, []
+    while at + 4 < len(mp3):
+        size = 144 * 96000 // 48000 + (mp3[at + 2] >> 1 & 1)
+        mpeg.append((24 * len(mpeg), mp3[at : at + size]))
+        at += size
+    write("info_mp3.mkv", matroska(b"A_MPEG/L3", 48000, 2, 0, mpeg), "mkv MP3", "aligned", stereo, why="ffmpeg plays the encoder's header")
+    stripped = [(ms, packet[2:]) for ms, packet in mpeg]
+    shared = packing(element("4254", b"\3") + element("4255", mpeg[0][1][:2]))
+    write("stripped.mkv", matroska(b"A_MPEG/L3", 48000, 2, 0, stripped, shared), "mkv MP3", "aligned", stereo, why="ffmpeg plays the encoder's header")
+    clusters = bytearray(matroska(b"A_PCM/INT/LIT", 48000, 2, 24, [(20 * index, piece) for index, piece in enumerate(pieces)]))
+    at = clusters.find(bytes.fromhex("1f43b675"), len(clusters) // 2) + 8000
+    clusters[at : at + 7000] = bytes(7000)
+    write("damaged_cluster.mkv", bytes(clusters), "mkv damage", "length", "-", frames, "became silence")
+    # FLAC that is damaged within other containers, Ogg.
+    for name in ["flac16.mkv", "flac16.oga"]:
+        content = bytearray(read(name))
+        content[len(content) // 2] ^= 4
+        write("flipped_" + name, bytes(content), "flac damage", "length", "-", frames, "became silence", why="ffmpeg plays damaged frames")
+    vorbis = read("vorbis2.ogg")
+    write("front.ogg", b"rubbish" * 30 + vorbis, "ogg Vorbis", "aligned", stereo, 0, "no sound")
+    oggs = [bytes(page) for page in pages(read("opus96kx2.opus"))]
+    write("page_twice.opus", b"".join(oggs[:3] + oggs[2:]), "ogg Opus", "aligned", stereo, why="ffmpeg plays it twice")
+    content = bytearray(b"".join(oggs))
+    content[len(content) // 2] ^= 64
+    write("flipped.opus", bytes(content), "ogg damage", "length", "-", frames, "damaged pages")
+    # MP4.
+    mp4 = read("aac.mp4")
+    write("text_behind.mp4", mp4 + b"hello there" * 50, "mp4 damage", "aligned", stereo)
+    write("joined.mp4", mp4 + mp4, "mp4 damage", "aligned", stereo, 0, "another MP4")
 
 
 def high_efficiency():
@@ -826,7 +963,7 @@ def decoded_by_ffmpeg():
         return list(pool.map(one, [case[0] for case in cases]))
 
 
-for make in (plain, headers, mpeg, aac, xiph, more_mpeg, more_xiph, kinds, high_efficiency, refused):
+for make in (plain, headers, mpeg, aac, xiph, more_mpeg, more_xiph, kinds, rubbish, high_efficiency, refused):
     make()
     flush()
 lines = ["\t".join((*line, str(n_ffmpeg))) + "\n" for line, n_ffmpeg in zip(cases, decoded_by_ffmpeg())]

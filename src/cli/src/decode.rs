@@ -26,6 +26,7 @@ mod edits;
 mod ends;
 mod esds;
 mod ffmpeg;
+mod flac;
 mod foreign;
 mod fragments;
 mod frame_decoder;
@@ -305,6 +306,7 @@ fn open_source(
             Announced::Bytes(bytes) if bytes > 0 => at.saturating_add(bytes),
             _ => u64::MAX,
         };
+        let end = if plain::ends_at(&mut input, end, layout.tail)? { end } else { u64::MAX };
         return match MpegSource::open(input, at, end, Some(layout.container), layout.metadata)? {
             Some(source) => Ok(Box::new(source)),
             None => return Err(refusal::damaged("holds no MPEG frame, although it says so")),
@@ -314,9 +316,10 @@ fn open_source(
     input.seek(start)?;
     let inner = input.peek(HEAD)?.to_vec();
     let is_mp4 =
-        matches!(inner.get(4..8), Some(b"ftyp" | b"moov" | b"mdat" | b"wide" | b"free" | b"skip" | b"pnot"));
+        inner.first_chunk::<8>().is_some_and(|&[.., a, b, c, d]| outline::is_first_box(&[a, b, c, d]));
     let is_matroska = inner.starts_with(&[0x1a, 0x45, 0xdf, 0xa3]);
-    if inner.starts_with(b"OggS") {
+    // Also behind rubbish.
+    if inner.starts_with(b"OggS") || inner.windows(6).any(|bytes| bytes == b"OggS\0\x02") {
         let metadata = Metadata::of_file(&file, extension);
         return Ok(Box::new(OggSource::open(again()?, metadata)?));
     }

@@ -32,7 +32,7 @@ const DEBIAN: [Packages; 8] = [
     // A screen reader reads the plugin's window.
     Packages { names: &["dbus-daemon", "at-spi2-core"], tests_only: true },
     // Write the recordings of every kind that the command line reads.
-    Packages { names: &["ffmpeg", "sox", "lame", "opus-tools", "vorbis-tools"], tests_only: true },
+    Packages { names: &["ffmpeg", "sox", "lame", "flac", "opus-tools", "vorbis-tools"], tests_only: true },
     // Workstations that load the plugin; a sound server for one of them, and hands.
     Packages { names: &["ardour", "qtractor", "jackd2", "xdotool"], tests_only: true },
     // Programs that load the LADSPA and LV2 plugins, and a sound server of the tests' own.

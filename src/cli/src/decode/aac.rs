@@ -9,6 +9,7 @@ use symphonia::core::formats::FormatReader;
 use syom::{AacError, Channel, DecodeOptions, Decoder, Frame};
 
 use super::asc::Config;
+use super::matroska::Packing;
 use super::refusal;
 use crate::decode::foreign::foreign;
 
@@ -179,13 +180,16 @@ pub fn find_sbr_in(
     reader: &mut dyn FormatReader,
     track_id: u32,
     params: &AudioCodecParameters,
+    packing: &Packing,
 ) -> Result<Option<Vec<u8>>> {
     /// Packets of all tracks.
     const MAX_LOOK: usize = 2_000;
     let mut packets = Vec::new();
     for _ in 0..MAX_LOOK {
         match foreign(|| reader.next_packet())? {
-            Ok(Some(packet)) if packet.track_id == track_id => packets.push(packet.data),
+            Ok(Some(packet)) if packet.track_id == track_id => {
+                packets.push(packing.unpacked(&packet.data).into_owned());
+            }
             Ok(Some(_)) => {}
             Ok(None) | Err(_) => break,
         }

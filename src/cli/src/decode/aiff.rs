@@ -6,6 +6,7 @@ use super::input::Input;
 use super::layout::{Announced, Codec, Layout, Tail};
 use super::metadata::Metadata;
 use super::pcm::Encoding;
+use super::plain::ima4;
 use super::refusal;
 use super::riff::{chunk_header, pass_padding};
 
@@ -135,7 +136,22 @@ impl Common {
         let int = Encoding::int(n_bits.div_ceil(8) as usize, n_bits);
         let (encoding, is_big_endian) = match &self.codec {
             b"NONE" | b"twos" | b"in24" | b"in32" | b"in16" => (int, true),
+            b"ima4" => {
+                let layout = plain(
+                    container,
+                    Encoding::int(1, 8),
+                    true,
+                    self.rate_hz,
+                    self.n_channels.into(),
+                    announced,
+                    Tail::Chunks { is_big_endian: true },
+                    metadata,
+                );
+                return Ok(in_packets(layout));
+            }
             b"sowt" => (int, false),
+            b"42ni" => (Encoding::int(3, 24), false),
+            b"23ni" => (Encoding::int(4, 32), false),
             b"raw " => (Encoding::Int { n_bytes: 1, n_bits: 8, is_unsigned: true }, true),
             b"fl32" | b"FL32" => (Encoding::F32, true),
             b"fl64" | b"FL64" => (Encoding::F64, true),
@@ -143,7 +159,6 @@ impl Common {
             b"ulaw" | b"ULAW" => (Encoding::MuLaw, true),
             other => {
                 let name = match other {
-                    b"ima4" => "IMA 4:1 ADPCM".to_owned(),
                     b"MAC3" | b"MAC6" => "MACE".to_owned(),
                     b"GSM " => "GSM 6.10".to_owned(),
                     b"G722" => "G.722".to_owned(),
@@ -191,6 +206,11 @@ fn plain(
         n_silent_before: 0,
         metadata,
     }
+}
+
+/// The layout of the same recording in packets of IMA ADPCM.
+fn in_packets(layout: Layout) -> Layout {
+    Layout { codec: Codec::AdpcmQuickTime, block_align: ima4::BYTES * layout.n_channels, ..layout }
 }
 
 /// Reads an AU up to the first byte of its data.
@@ -249,6 +269,7 @@ const MAX_CAF_PACKET_BYTES: u32 = 1 << 24;
 pub(crate) fn read_caf(input: &mut Input) -> Result<Option<Layout>> {
     input.skip(8)?;
     let mut description: Option<(Encoding, bool, u32, usize)> = None;
+    let mut is_in_packets = false;
     let mut metadata = Metadata::default();
     loop {
         let Some(header) = input.take::<12>()? else {
@@ -286,8 +307,10 @@ pub(crate) fn read_caf(input: &mut Input) -> Result<Option<Layout>> {
                     }
                     b"alaw" => Encoding::ALaw,
                     b"ulaw" => Encoding::MuLaw,
+                    b"ima4" if n_container == ima4::BYTES => Encoding::int(1, 8),
                     _ => return Ok(None),
                 };
+                is_in_packets = &bytes[8..12] == b"ima4";
                 description = Some((encoding, flags & 2 == 0, rate_hz, n_channels as usize));
             }
             b"data" => {
@@ -300,16 +323,9 @@ pub(crate) fn read_caf(input: &mut Input) -> Result<Option<Layout>> {
                     _ => Announced::Bytes(n_bytes.saturating_sub(4)),
                 };
                 let tail = Tail::Caf;
-                return Ok(Some(plain(
-                    "caf",
-                    encoding,
-                    is_big_endian,
-                    rate_hz,
-                    n_channels,
-                    announced,
-                    tail,
-                    metadata,
-                )));
+                let layout =
+                    plain("caf", encoding, is_big_endian, rate_hz, n_channels, announced, tail, metadata);
+                return Ok(Some(if is_in_packets { in_packets(layout) } else { layout }));
             }
             b"free" | b"chan" | b"ovvw" | b"peak" => {
                 input.skip(n_bytes)?;

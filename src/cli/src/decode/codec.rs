@@ -9,6 +9,7 @@ use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, Timestamp};
 
 use super::aac::{self, AacStream};
+use super::flac;
 use super::frames::allowed;
 use super::opus::{OpusStream, RATE_HZ as OPUS_RATE_HZ};
 use super::refusal;
@@ -112,6 +113,10 @@ impl PacketDecoder {
                 Ok((if is_good { Outcome::Decoded } else { Outcome::Damaged }, Some(rate_hz)))
             }
             Self::Symphonia(decoder) => {
+                // The decoder takes anything for sound.
+                if decoder.codec_params().codec == ids::CODEC_ID_FLAC && !flac::is_whole(data) {
+                    return Ok((Outcome::Damaged, None));
+                }
                 let is_layer_2 = decoder.codec_params().codec == ids::CODEC_ID_MP2;
                 let data = if is_layer_2 { allowed(data) } else { data.into() };
                 let packet = Packet::new(0, Timestamp::ZERO, Duration::new(n_samples), &*data);

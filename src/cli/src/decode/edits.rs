@@ -7,7 +7,7 @@
 use std::io::{Read, Seek, SeekFrom};
 
 use super::esds::Esds;
-use super::outline::{MAX_BOXES, outline, read_u32, read_u64};
+use super::outline::{MAX_BOXES, is_first_box, outline, read_u32, read_u64};
 use super::refusal;
 use super::sample_table::Tables;
 use symphonia::core::codecs::audio::AudioCodecId;
@@ -124,8 +124,7 @@ impl Movie {
         let mut head = [0; 8];
         file.seek(SeekFrom::Start(0)).ok()?;
         file.read_exact(&mut head).ok()?;
-        // QuickTime's oldest files have no box of their type.
-        if !matches!(&head[4..8], b"ftyp" | b"moov" | b"mdat" | b"wide" | b"free" | b"skip" | b"pnot") {
+        if !is_first_box(&[head[4], head[5], head[6], head[7]]) {
             return None;
         }
         let mut movie = Self::default();

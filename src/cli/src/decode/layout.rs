@@ -13,6 +13,8 @@ pub enum Codec {
     AdpcmMs,
     /// Blocks of IMA ADPCM.
     AdpcmIma,
+    /// Packets of QuickTime's IMA ADPCM.
+    AdpcmQuickTime,
     /// MPEG audio frames: layers 1, 2 and 3.
     Mpeg,
 }
@@ -22,7 +24,7 @@ impl Codec {
     pub fn depth(self) -> SourceDepth {
         match self {
             Self::Pcm(encoding) => encoding.depth(),
-            Self::AdpcmMs | Self::AdpcmIma | Self::Mpeg => SourceDepth::Lossy,
+            Self::AdpcmMs | Self::AdpcmIma | Self::AdpcmQuickTime | Self::Mpeg => SourceDepth::Lossy,
         }
     }
 }

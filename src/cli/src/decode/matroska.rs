@@ -3,9 +3,14 @@
 //!
 //! SeekPreRoll is about seeking, which nothing does here: every packet is decoded from the first.
 
+mod packing;
+pub mod resume;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
+
+pub use packing::Packing;
 
 /// More elements than any recording has: a limit for damaged files.
 const MAX_ELEMENTS: u64 = 100_000_000;
@@ -21,6 +26,8 @@ pub struct Trims {
     pub delay_ns: Option<u64>,
     /// Nanoseconds to drop at the end of a packet (below 0: at its start), by the packet's place in the track from 0.
     pub paddings_ns: HashMap<u64, i64>,
+    /// Packets of the track.
+    pub n_packets: u64,
 }
 
 impl Trims {
@@ -52,6 +59,14 @@ pub fn not_default(file: &File) -> Vec<u32> {
         let _ = walk.flags(&mut tracks);
     }
     tracks
+}
+
+/// Whether a file is one.
+pub fn is_matroska(file: &mut (impl Read + Seek)) -> bool {
+    let mut head = [0; 4];
+    file.seek(SeekFrom::Start(0)).is_ok()
+        && file.read_exact(&mut head).is_ok()
+        && head == [0x1a, 0x45, 0xdf, 0xa3]
 }
 
 /// A file's stated end, if that is behind its actual one: it is cut off. `None` for any other container.
@@ -118,7 +133,6 @@ impl<R: Read + Seek> Walk<R> {
 
     fn all(&mut self, track: u64, trims: &mut Trims) -> Option<()> {
         let mut entry = (0, None);
-        let mut n_packets = 0;
         // The packets of the last block, if it is one of the track's.
         let mut last = None;
         for _ in 0..MAX_ELEMENTS {
@@ -141,8 +155,8 @@ impl<R: Read + Seek> Walk<R> {
                     let n_frames = if flags & 6 == 0 { 1 } else { 1 + u64::from(self.bytes::<1>()?[0]) };
                     last = None;
                     if number == track {
-                        n_packets += n_frames;
-                        last = Some(n_packets - 1);
+                        trims.n_packets += n_frames;
+                        last = Some(trims.n_packets - 1);
                     }
                     let n_read = self.at - before;
                     self.skip(len?.checked_sub(n_read)?)?;
@@ -266,7 +280,7 @@ mod tests {
         assert_eq!(block[1].len(), 100);
         trims.apply(3, 48_000, &mut block);
         assert_eq!(block[1].len(), 52);
-        assert_eq!(read(&file(), 7), Trims::default());
+        assert_eq!((trims.n_packets, read(&file(), 7)), (5, Trims::default()));
     }
 
     #[test]

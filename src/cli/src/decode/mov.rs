@@ -11,7 +11,7 @@ use super::fragments;
 use super::input::Input;
 use super::metadata::Metadata;
 use super::options::Options;
-use super::outline::outline;
+use super::outline::{Outline, outline};
 use super::parts::{Part, open_end, part};
 use super::probe::probe;
 use super::refusal;
@@ -59,7 +59,9 @@ impl MovSource {
         let Some(description) = Description::read(&track.tables.stsd, track.timescale) else {
             return Ok(None);
         };
-        let is_fragmented = outline(&mut file).is_some_and(|outline| outline.is_fragmented);
+        let outline = outline(&mut file);
+        notes.extend(outline.and_then(Outline::note));
+        let is_fragmented = outline.is_some_and(|outline| outline.is_fragmented);
         let mut input =
             Input::file(file.try_clone().map_err(|error| explained("cannot be opened again", &error))?)?;
         let frame_bytes = description.frame_bytes();

@@ -14,7 +14,7 @@ use super::frames::{Family, Frames, Header};
 use super::input::Input;
 use super::metadata::Metadata;
 use super::runs::{Run, scan};
-use super::source::{Findings, Format, Source, SourceDepth};
+use super::source::{Findings, Format, Source, SourceDepth, words_on_foreign};
 use super::xing::EncoderInfo;
 use crate::resample::n_resampled;
 
@@ -280,7 +280,7 @@ impl MpegSource {
             words.join(", ")
         };
         Some(match (&known[..], &unknown[..]) {
-            ([], []) => format!("{n_foreign} bytes in it are no sound and were passed over"),
+            ([], []) => words_on_foreign(n_foreign),
             (known, []) => {
                 format!("{n_foreign} bytes in it are no sound: it has a hole at {}", places(known))
             }

@@ -16,7 +16,7 @@ use super::input::Input;
 use super::metadata::Metadata;
 use super::page::Page;
 use super::refusal;
-use super::source::{Findings, Format, Source};
+use super::source::{Findings, Format, Source, words_on_foreign};
 use crate::resample::n_resampled;
 use head::{Head, Kind};
 
@@ -77,6 +77,11 @@ pub struct OggSource {
     /// Samples that the last page, which is cut off, announces.
     n_missing: u64,
     n_foreign: u64,
+    /// Number, position and checksum of the last page.
+    last: Option<(u32, Option<u64>, u32)>,
+    /// Pages, and those of them whose checksum does not fit.
+    n_pages: u64,
+    n_damaged_pages: u64,
     metadata: Metadata,
 }
 
@@ -134,6 +139,9 @@ impl OggSource {
             n_gap_samples: 0,
             n_missing: 0,
             n_foreign: 0,
+            last: None,
+            n_pages: 0,
+            n_damaged_pages: 0,
             metadata,
         };
         // The first page names the speaker positions.
@@ -144,7 +152,7 @@ impl OggSource {
 
     /// Works through the next page; false at the end of the file.
     fn page(&mut self) -> Result<bool> {
-        let Some(page) = Page::read(&mut self.input, &mut self.n_foreign)? else {
+        let Some(mut page) = Page::read(&mut self.input, &mut self.n_foreign)? else {
             self.is_over = true;
             return Ok(false);
         };
@@ -156,7 +164,16 @@ impl OggSource {
             self.input.skip(page.n_bytes())?;
             return Ok(true);
         }
-        let packets = self.packets(&page)?;
+        // The same page again.
+        let key = (page.sequence, page.position, page.stated);
+        if self.last == Some(key) && page.stated != 0 {
+            self.input.skip(page.n_bytes())?;
+            return Ok(true);
+        }
+        self.last = Some(key);
+        let packets = self.packets(&mut page)?;
+        self.n_pages += 1;
+        self.n_damaged_pages += u64::from(!page.is_good() && !self.is_over);
         // Of a page that is cut off, its end is not there to be placed.
         let is_cut = self.is_over;
         self.decode_page(&page, packets, is_cut)?;
@@ -173,7 +190,7 @@ impl OggSource {
     }
 
     /// The packets that end in a page.
-    fn packets(&mut self, page: &Page) -> Result<Vec<Vec<u8>>> {
+    fn packets(&mut self, page: &mut Page) -> Result<Vec<Vec<u8>>> {
         let mut packets = Vec::new();
         if !page.is_continued || page.sequence != self.next_sequence {
             self.partial.clear();
@@ -182,9 +199,11 @@ impl OggSource {
         // The rest of a packet whose beginning is lost.
         let mut is_rest = page.is_continued && self.partial.is_empty();
         let mut piece = [0; 255];
-        for &n_bytes in &page.lacing {
+        for index in 0..page.lacing.len() {
+            let n_bytes = page.lacing[index];
             let piece = &mut piece[..usize::from(n_bytes)];
             let n_read = self.input.read(piece)?;
+            page.add(&piece[..n_read]);
             self.partial.extend_from_slice(&piece[..n_read]);
             if self.partial.len() > MAX_PACKET {
                 return Err(refusal::damaged(format!("has a packet of more than {MAX_PACKET} bytes")));
@@ -384,7 +403,15 @@ impl Source for OggSource {
             notes.push(format!("its number of channels changes on the way: all of it has {n_channels} now"));
         }
         if self.n_foreign > 0 {
-            notes.push(format!("{} bytes in it are no sound and were passed over", self.n_foreign));
+            notes.push(words_on_foreign(self.n_foreign));
+        }
+        // Some programs write no checksums at all.
+        if self.n_damaged_pages > 0 && self.n_damaged_pages < self.n_pages {
+            notes.push(format!(
+                "has damaged pages, by their checksums ({} of {}): what they hold was read as far as it goes, and may sound \
+                 wrong; copy it again if the original is whole",
+                self.n_damaged_pages, self.n_pages
+            ));
         }
         Findings {
             n_gap_samples: self.n_gap_samples,

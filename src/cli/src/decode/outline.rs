@@ -5,6 +5,17 @@ use std::io::{Read, Seek, SeekFrom};
 /// Boxes this deep and this many are read before a file is taken for malformed.
 pub const MAX_BOXES: usize = 10_000;
 
+/// Boxes that stand at the outside, of those that can be large.
+const KNOWN: [&[u8; 4]; 16] = [
+    b"ftyp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide", b"pnot", b"mfra", b"sidx", b"ssix",
+    b"styp", b"uuid", b"meta", b"udta", b"emsg",
+];
+
+/// Whether an MP4 can begin with this box; QuickTime's oldest files have none of their type.
+pub fn is_first_box(kind: &[u8; 4]) -> bool {
+    matches!(kind, b"ftyp" | b"moov" | b"mdat" | b"wide" | b"free" | b"skip" | b"pnot")
+}
+
 /// Contents of the outer boxes of an MP4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outline {
@@ -16,9 +27,17 @@ pub struct Outline {
     pub is_fragmented: bool,
     /// The end of the boxes, if something follows behind the index that is none.
     pub rubbish_at: Option<u64>,
+    /// Whether that is another file.
+    pub is_joined: bool,
 }
 
 impl Outline {
+    /// The note on another file that is joined.
+    pub fn note(self) -> Option<String> {
+        self.is_joined
+            .then(|| "is followed by another MP4, which was not read: split the two files first".to_owned())
+    }
+
     /// Whether its index is of all that there is.
     pub fn is_whole(self) -> bool {
         self.cut_end.is_none() && !self.is_fragmented
@@ -29,7 +48,8 @@ impl Outline {
 pub fn outline(file: &mut (impl Read + Seek)) -> Option<Outline> {
     let end = file.seek(SeekFrom::End(0)).ok()?;
     let mut at = 0;
-    let mut outline = Outline { cut_end: None, has_index: false, is_fragmented: false, rubbish_at: None };
+    let mut outline =
+        Outline { cut_end: None, has_index: false, is_fragmented: false, rubbish_at: None, is_joined: false };
     for _ in 0..MAX_BOXES {
         if at + 8 > end {
             break;
@@ -37,11 +57,14 @@ pub fn outline(file: &mut (impl Read + Seek)) -> Option<Outline> {
         file.seek(SeekFrom::Start(at)).ok()?;
         let mut size = u64::from(read_u32(file)?);
         let kind = read_u32(file)?.to_be_bytes();
-        if at == 0 && &kind != b"ftyp" {
+        if at == 0 && !is_first_box(&kind) {
             return None;
         }
+        // Behind the index: what is no box, one that nobody knows and that goes on behind the end, another file.
         let is_name = |byte: &u8| byte.is_ascii_graphic() || matches!(byte, b' ' | 0xa9);
-        if outline.has_index && !kind.iter().all(is_name) {
+        let is_box = kind.iter().all(is_name) && (size <= end - at || KNOWN.contains(&&kind));
+        outline.is_joined = outline.has_index && &kind == b"ftyp";
+        if outline.has_index && !is_box || outline.is_joined {
             outline.rubbish_at = Some(at);
             return Some(outline);
         }

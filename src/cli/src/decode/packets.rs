@@ -3,6 +3,8 @@
 //! On top of symphonia's readers: a choice of the track, edit lists, sound that starts after the picture, holes in the
 //! packets' times filled so that the rest stays in place.
 
+mod onward;
+mod packet_table;
 mod params;
 mod timing;
 
@@ -24,17 +26,19 @@ use super::codec::{Outcome, PacketDecoder};
 use super::conform::spread;
 use super::edits::{self, TrackEdits};
 use super::foreign::foreign;
-use super::matroska::{self, Trims};
+use super::matroska::{self, Packing, Trims};
 use super::metadata::Metadata;
 use super::options::Options;
-use super::outline::outline;
+use super::outline::{Outline, outline};
 use super::parts::{Part, Queued, open_end, part};
 use super::probe::probe;
 use super::source::{Findings, Format, Source, SourceDepth};
 use super::tracks::{choose, choose_described};
 use super::windows::{self, Window};
-use super::{aac, codec_id, opus, refusal};
+use super::{aac, codec_id, flac, opus, refusal};
 use crate::io_errors::explained;
+use packet_table::Valid;
+use params::First;
 
 /// The longest packet that silence stands in for, in samples: FLAC's largest block.
 const MAX_PATCH: u64 = 65_535;
@@ -42,8 +46,6 @@ const MAX_PATCH: u64 = 65_535;
 const MAX_LOOK: usize = 2_000;
 /// Samples per channel of a block of silence.
 const BLOCK: u64 = 4_096;
-/// Passes over the packets, for edits that go back.
-const MAX_REWINDS: u32 = 1_000;
 
 /// A container being read.
 pub struct PacketSource {
@@ -60,6 +62,10 @@ pub struct PacketSource {
     has_picture: bool,
     /// Samples that MPEG audio has at the start before any sound.
     usual_delay: u64,
+    /// Whether the first packet is an encoder's header, which makes no sound.
+    has_info: bool,
+    /// How the packets are packed.
+    packing: Packing,
     /// Time that the first packet stands for without making samples: Vorbis in MP4.
     unheard: i64,
     format: Format,
@@ -68,8 +74,8 @@ pub struct PacketSource {
     announced: Option<u64>,
     /// Packets that an MP4's index lists; 0: none does.
     n_listed: u64,
-    /// The joined files, the one that is read first, and where in the media it begins.
-    windows: VecDeque<Window>,
+    /// The parts of the joined files, of the one that is read first, and where in the media it begins.
+    windows: VecDeque<Vec<Window>>,
     window_at: u64,
     parts: VecDeque<Part>,
     /// Decoded samples that are left, and the position of the first in the media.
@@ -78,6 +84,7 @@ pub struct PacketSource {
     /// The end of the packets read so far, dropped ones included.
     media_end: u64,
     first_pts: Option<i64>,
+    last_pts: i64,
     n_rewinds: u32,
     n_handed_out: u64,
     n_packets: u64,
@@ -91,6 +98,8 @@ pub struct PacketSource {
     metadata: Metadata,
     /// Matroska's trims at both ends, exact to the sample.
     trims: Trims,
+    /// What a CAF's packet table says is sound.
+    valid: Option<Valid>,
 }
 
 impl PacketSource {
@@ -101,6 +110,7 @@ impl PacketSource {
     pub fn open(mut file: File, extension: Option<&str>, options: &Options) -> Result<Self> {
         file.seek(SeekFrom::Start(0))?;
         let track_edits = edits::read(&mut file);
+        let valid = packet_table::valid(&mut file);
         let outline = outline(&mut file);
         if outline.is_some_and(|outline| !outline.has_index) {
             bail!(
@@ -110,7 +120,7 @@ impl PacketSource {
         }
         // Before the reader begins: the two share a position.
         let not_default = matroska::not_default(&file);
-        let mut notes = Vec::new();
+        let mut notes: Vec<String> = outline.and_then(Outline::note).into_iter().collect();
         if outline.is_some_and(|outline| outline.is_fragmented && outline.cut_end.is_some()) {
             notes.push("is cut off: it ends within one of its fragments, whose rest is lost".to_owned());
         }
@@ -148,23 +158,32 @@ impl PacketSource {
             let name = said.map_or_else(|| refusal::mp4_codec([0; 4]), TrackEdits::codec_name);
             return Err(refusal::codec(container, &name));
         }
-        let mut usual_delay = 0;
+        let packing = if is_mkv { Packing::of(&file, track.id)? } else { Packing::Plain };
+        if is_mkv {
+            // The two share a position.
+            reader = probe(&file, extension, None)?;
+        }
+        let mut first = None;
         if matches!(params.codec, CODEC_ID_MP1 | CODEC_ID_MP2 | CODEC_ID_MP3) {
-            let first = params::first(&mut *reader, track.id, container)?;
-            params.for_codec(first.codec);
-            usual_delay = first.delay;
+            let found = params::first(&mut *reader, track.id, container, &packing)?;
+            params.for_codec(found.codec);
+            first = Some(found);
             reader = probe(&file, extension, None)?;
         }
         if params.codec == CODEC_ID_AAC && aac::may_hide_sbr(&params) {
-            if let Some(config) = aac::find_sbr_in(&mut *reader, track.id, &params)? {
+            if let Some(config) = aac::find_sbr_in(&mut *reader, track.id, &params, &packing)? {
                 params.with_extra_data(config.into());
             }
             reader = probe(&file, extension, None)?;
         }
-        let windows: VecDeque<Window> =
-            if is_flac { windows::flac(&mut file)?.into() } else { VecDeque::new() };
+        let mut windows: VecDeque<Vec<Window>> = VecDeque::new();
         if is_flac {
-            reader = probe(&file, extension, windows.front().copied())?;
+            for window in windows::flac(&mut file)? {
+                let contents = flac::contents(&mut file, window)?;
+                notes.extend(contents.notes());
+                windows.push_back(contents.pieces);
+            }
+            reader = probe(&file, extension, windows.front().map(Vec::as_slice))?;
         }
         let is_other = |track: &Track| !matches!(track.codec_params, Some(CodecParameters::Audio(_)));
         let has_picture =
@@ -173,6 +192,14 @@ impl PacketSource {
             .map_err(|error| codec_id::named(error, Some(&params), &file, container, options))?;
         let depth = decoder.depth();
         let trims = if is_mkv { matroska::read(&file, track.id) } else { Trims::default() };
+        // In Matroska an encoder's header is a packet like any other; beside a picture it keeps its place in time.
+        let has_info = is_mkv && !has_picture && first.as_ref().is_some_and(|first| first.info.is_some());
+        let valid = match &first {
+            Some(first) if has_info => first.valid(trims.n_packets),
+            _ => valid,
+        };
+        let is_delay_known = |first: &First| first.info.is_none() || has_info;
+        let usual_delay = first.filter(is_delay_known).map_or(0, |first| first.delay);
         if is_mkv {
             // The two share a position.
             reader = probe(&file, extension, None)?;
@@ -195,6 +222,8 @@ impl PacketSource {
             time_base: track.time_base,
             has_times: is_mkv || is_flac,
             usual_delay,
+            has_info,
+            packing,
             unheard: 0,
             has_picture,
             is_length_exact: is_mp4 && outline.is_some_and(|outline| outline.is_whole()),
@@ -207,6 +236,7 @@ impl PacketSource {
             queue_at: 0,
             media_end: 0,
             first_pts: None,
+            last_pts: 0,
             n_rewinds: 0,
             n_handed_out: 0,
             n_packets: 0,
@@ -218,6 +248,7 @@ impl PacketSource {
             notes,
             metadata,
             trims,
+            valid,
         };
         let picture_starts = if is_mkv { this.fill_to_first()? } else { None };
         this.settle_format()?;
@@ -276,7 +307,7 @@ impl PacketSource {
                 Ok(None) => return Ok(false),
                 // A file cut off in the middle of a packet: its last whole packet was the end.
                 Err(SymphoniaError::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => {
-                    if !self.next_window()? {
+                    if !self.next_window()? && !self.resume()? {
                         return Ok(false);
                     }
                 }
@@ -285,6 +316,9 @@ impl PacketSource {
                 }
                 // The packets behind it cannot be found again.
                 Err(SymphoniaError::DecodeError(_)) if self.n_packets > 0 => {
+                    if self.resume()? {
+                        continue;
+                    }
                     self.notes.push(
                         "is damaged: what is behind the damage was not found; ffmpeg may find more"
                             .to_owned(),
@@ -298,10 +332,15 @@ impl PacketSource {
             }
         };
         self.n_packets += 1;
+        if self.n_packets == 1 && self.has_info {
+            return Ok(true);
+        }
         let pts = packet.pts.get();
+        self.last_pts = pts;
+        let data = self.packing.unpacked(&packet.data);
         let first_pts = *self.first_pts.get_or_insert(pts);
         let mut block = Vec::new();
-        let (outcome, rate_hz) = self.decoder.decode(&packet.data, packet.block_dur().get(), &mut block)?;
+        let (outcome, rate_hz) = self.decoder.decode(&data, packet.block_dur().get(), &mut block)?;
         if let Some(rate_hz) = rate_hz.filter(|_| !block.is_empty() && !block[0].is_empty()) {
             self.check_unchanged(rate_hz, block.len())?;
         }
@@ -311,7 +350,7 @@ impl PacketSource {
         if outcome == Outcome::Damaged {
             self.n_damaged_packets += 1;
             let n = match self.params.codec {
-                CODEC_ID_OPUS => opus::duration(&packet.data),
+                CODEC_ID_OPUS => opus::duration(&data),
                 _ => self.in_samples(packet.block_dur().get() as i64).unwrap_or(0),
             };
             // Before the first good packet nothing is known that could stand in its place.
@@ -335,26 +374,6 @@ impl PacketSource {
         Ok(true)
     }
 
-    /// Goes on with the file that is joined behind this one; false if there is none.
-    fn next_window(&mut self) -> Result<bool> {
-        self.windows.pop_front();
-        let Some(window) = self.windows.front().copied() else { return Ok(false) };
-        self.reader = probe(&self.file, self.hint.as_deref(), Some(window))?;
-        let track = choose(&*self.reader, &Options::default(), &[], &[], &mut Vec::new())?.clone();
-        let Some(CodecParameters::Audio(params)) = &track.codec_params else {
-            return Err(refusal::refused("is joined to a file without sound;".to_owned()));
-        };
-        self.announced = match (self.announced, track.num_frames) {
-            (Some(before), Some(n)) => Some(before + n),
-            _ => None,
-        };
-        self.decoder = PacketDecoder::new(params, self.reader.format_info().short_name)?;
-        self.params = params.clone();
-        (self.track_id, self.time_base) = (track.id, track.time_base);
-        (self.window_at, self.first_pts) = (self.media_end, None);
-        Ok(true)
-    }
-
     fn check_unchanged(&mut self, rate_hz: u32, n_channels: usize) -> Result<()> {
         let format = &mut self.format;
         if format.rate_hz == 0 {
@@ -366,22 +385,6 @@ impl PacketSource {
                 format.rate_hz, format.n_channels
             )));
         }
-        Ok(())
-    }
-
-    /// Begins again at the start of the media, for an edit that goes back.
-    fn rewind(&mut self) -> Result<()> {
-        self.n_rewinds += 1;
-        if self.n_rewinds > MAX_REWINDS {
-            return Err(refusal::damaged(format!(
-                "has an edit list that goes back more than {MAX_REWINDS} times"
-            )));
-        }
-        self.reader = probe(&self.file, self.hint.as_deref(), None)?;
-        self.decoder = PacketDecoder::new(&self.params, self.reader.format_info().short_name)?;
-        self.n_packets = 0;
-        self.queue.clear();
-        (self.queue_at, self.media_end) = (0, 0);
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 //! behind it are never taken for sound.
 
 mod behind;
+pub(super) mod ima4;
 mod unit;
 
 use std::collections::VecDeque;
@@ -12,25 +13,22 @@ use std::collections::VecDeque;
 use anyhow::{Result, bail};
 
 use super::input::Input;
-use super::layout::{Announced, Codec, Layout, Tail};
+use super::layout::{Announced, Codec, Layout};
 use super::metadata::Metadata;
-use super::riff::{chunk_header, number, pass_padding};
 use super::source::{Findings, Format, Source};
-use behind::{begins_chunk, is_name, is_tag};
+pub use behind::ends_at;
 use unit::Unit;
 
 /// Samples per channel of a block, about: a live pipe waits for one to fill, 21 ms at 48 kHz.
 const BLOCK: usize = 1024;
 /// Bytes of a block at most, whatever the channels.
 const MAX_BYTES: usize = 1 << 20;
-/// Bytes behind the data that tell what follows: padding and a chunk's header.
-const LOOK: usize = 32;
 /// More than this is missing from no recording, in seconds: ten days. Its header is wrong.
 const MAX_MISSING_S: u64 = 864_000;
+/// A length of 32 bits from here on that is not there is a placeholder, rounded down.
+const MIN_PLACEHOLDER: u64 = 0xffff_0000;
 /// Silence between runs of samples that is longer than this, in seconds, makes no sense: a day.
 const MAX_SILENCE_S: u64 = 86_400;
-/// The longest chunk that is believed to follow the data of a pipe.
-const MAX_PIPED_CHUNK: u64 = 1 << 30;
 
 /// A file or pipe of plain samples.
 pub struct PlainSource {
@@ -61,6 +59,8 @@ pub struct PlainSource {
     run_bytes: u64,
     /// Whether the data went on behind their stated length.
     is_longer: bool,
+    /// Whether a recording of another format is joined, which is not read.
+    is_followed: bool,
     bytes: Vec<u8>,
 }
 
@@ -83,6 +83,7 @@ impl PlainSource {
             Codec::Pcm(encoding) => encoding.name(layout.is_big_endian),
             Codec::AdpcmMs => "adpcm_ms".to_owned(),
             Codec::AdpcmIma => "adpcm_ima_wav".to_owned(),
+            Codec::AdpcmQuickTime => "adpcm_ima_qt".to_owned(),
             Codec::Mpeg => bail!("MPEG audio has a reader of its own"),
         };
         let format = Format {
@@ -116,6 +117,7 @@ impl PlainSource {
             is_silence_absurd: false,
             run_bytes: left.unwrap_or(0),
             is_longer: false,
+            is_followed: false,
             bytes: Vec::new(),
         };
         this.n_silent = this.believed(this.layout.n_silent_before);
@@ -146,87 +148,6 @@ impl PlainSource {
         Ok(this)
     }
 
-    /// Reads what follows the data of a file, ahead of them.
-    fn look_behind(&mut self) -> Result<()> {
-        let (Some(left), Some(rest)) = (self.left, self.input.left()) else { return Ok(()) };
-        if left >= rest {
-            return Ok(());
-        }
-        self.input.seek(self.data_at + left)?;
-        if self.is_more_data(left)? {
-            self.left = None;
-            self.is_longer = true;
-        } else {
-            self.read_tail()?;
-        }
-        self.has_tail = true;
-        self.input.seek(self.data_at)?;
-        Ok(())
-    }
-
-    /// Whether what follows the stated data (of `n_bytes`), where the input stands, is further data.
-    fn is_more_data(&mut self, n_bytes: u64) -> Result<bool> {
-        let tail = self.layout.tail;
-        let left = self.input.left();
-        // Chunks begin at even positions, in Wave64 at multiples of 8: behind zeros.
-        let n_padding = match tail {
-            Tail::Wave64 => n_bytes.next_multiple_of(8) - n_bytes,
-            Tail::Chunks { .. } => n_bytes % 2,
-            Tail::Caf | Tail::Nothing => 0,
-        } as usize;
-        let head = self.input.peek(LOOK)?;
-        if head.is_empty() || is_tag(head) || begins_chunk(head, tail, left) {
-            return Ok(false);
-        }
-        let (padding, behind) = head.split_at(n_padding.min(head.len()));
-        let is_padded = padding.iter().all(|&byte| byte == 0) && n_padding > 0;
-        if is_padded && (behind.is_empty() || begins_chunk(behind, tail, left)) {
-            self.input.skip(n_padding as u64)?;
-            return Ok(false);
-        }
-        // Less than a sample is no sound.
-        Ok(head.len() as u64 >= self.unit_bytes().min(LOOK as u64))
-    }
-
-    /// Reads the chunks behind the data.
-    fn read_tail(&mut self) -> Result<()> {
-        let Tail::Chunks { is_big_endian } = self.layout.tail else { return Ok(()) };
-        if self.layout.container.starts_with("aiff") {
-            return Ok(());
-        }
-        while !is_tag(self.input.peek(LOOK)?)
-            && let Some((name, len)) = chunk_header(&mut self.input, is_big_endian)?
-        {
-            if !is_name(&name) {
-                break;
-            }
-            if &name == b"slnt" && len == 4 {
-                let n_samples = number(&mut self.input, is_big_endian)?;
-                let n_samples = self.believed(n_samples);
-                self.runs.push_back(Piece::Silence(n_samples));
-                if self.input.left().is_none() {
-                    (self.run_bytes, self.has_tail) = (0, false);
-                    return Ok(());
-                }
-                continue;
-            }
-            if &name == b"data" && len > 0 {
-                self.n_runs += 1;
-                let Some(rest) = self.input.left() else {
-                    (self.left, self.run_bytes, self.has_tail) = (Some(len.into()), len.into(), false);
-                    return Ok(());
-                };
-                self.runs.push_back(Piece::Data(self.input.at(), u64::from(len).min(rest)));
-                self.input.skip(len.into())?;
-                pass_padding(&mut self.input, len.into())?;
-                continue;
-            }
-            self.layout.metadata.read_chunk(&mut self.input, name, len.into())?;
-            pass_padding(&mut self.input, len.into())?;
-        }
-        Ok(())
-    }
-
     fn unit_bytes(&self) -> u64 {
         self.layout.block_align as u64
     }
@@ -235,6 +156,7 @@ impl PlainSource {
         match &self.decoder {
             Unit::Plain => 1,
             Unit::Block { n_samples, .. } => *n_samples as u64,
+            Unit::QuickTime(_) => ima4::SAMPLES as u64,
         }
     }
 
@@ -277,11 +199,12 @@ impl PlainSource {
 
     /// Data that ended before their stated length.
     fn note_missing(&mut self, left: u64) {
-        // Lengths that count the header in, or all of the file but its first 8 bytes: nothing is missing.
-        let is_file_size = left == self.data_at || left + 8 == self.data_at;
+        // Lengths that count the header in, that of the chunk, or all of the file but its first 8 bytes: nothing is missing.
+        let is_file_size = left == self.data_at || left + 8 == self.data_at || left == 8;
+        let is_placeholder = (MIN_PLACEHOLDER..=u32::MAX.into()).contains(&self.run_bytes);
         let n_missing = (left / self.unit_bytes()).saturating_mul(self.unit_samples());
         self.is_absurd = n_missing / u64::from(self.format.rate_hz) > MAX_MISSING_S;
-        if !is_file_size && !self.is_absurd {
+        if !is_file_size && !is_placeholder && !self.is_absurd {
             self.n_missing = n_missing;
         }
     }
@@ -311,7 +234,7 @@ impl Source for PlainSource {
         let unit = self.layout.block_align;
         let n_units = match self.decoder {
             Unit::Plain => BLOCK.min(MAX_BYTES / unit).max(1),
-            Unit::Block { .. } => 1,
+            Unit::Block { .. } | Unit::QuickTime(_) => 1,
         };
         let n_wanted = (n_units * unit) as u64;
         let n_wanted = self.left.map_or(n_wanted, |left| n_wanted.min(left / unit as u64 * unit as u64));
@@ -375,6 +298,12 @@ impl Source for PlainSource {
         }
         if self.n_runs > 1 {
             notes.push(format!("holds {} runs of samples (data chunks): they were joined", self.n_runs));
+        }
+        if self.is_followed {
+            notes.push(
+                "is followed by another recording of another format, which was not read: split the two first"
+                    .to_owned(),
+            );
         }
         Findings { n_missing: self.n_missing, notes, ..Findings::default() }
     }

@@ -17,17 +17,21 @@ use super::{matroska, refusal};
 use crate::decode::foreign::foreign;
 use crate::io_errors::explained;
 
-/// Opens a file, or a window of it, from its start.
+/// Opens a file, or parts of it, from its start.
 ///
 /// # Errors
 /// It cannot be read, or symphonia does not know it.
-pub fn probe(file: &File, extension: Option<&str>, window: Option<Window>) -> Result<Box<dyn FormatReader>> {
+pub fn probe(
+    file: &File,
+    extension: Option<&str>,
+    windows: Option<&[Window]>,
+) -> Result<Box<dyn FormatReader>> {
     let file = file.try_clone().map_err(|error| explained("cannot be opened again", &error))?;
     let mut hint = Hint::new();
     if let Some(extension) = extension {
         hint.with_extension(extension);
     }
-    let source = CutFile::new(file, window).map_err(|error| explained("cannot be measured", &error))?;
+    let source = CutFile::new(file, windows).map_err(|error| explained("cannot be measured", &error))?;
     let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
     foreign(|| get_probe().probe(&hint, stream, FormatOptions::default(), MetadataOptions::default()))?
         .map_err(|error| explain_probe(&error))
@@ -39,22 +43,20 @@ struct CutFile {
     part: Part,
     /// Stated end of the boxes, if the file ends before.
     cut_end: Option<u64>,
-    /// Whether it is a Matroska that is cut off, whose index at its end is not to be looked for.
+    /// Whether it is a Matroska that is cut off or read in parts, whose index at its end is not to be looked for.
     is_cut_matroska: bool,
 }
 
 impl CutFile {
-    fn new(mut file: File, window: Option<Window>) -> io::Result<Self> {
-        let outline = if window.is_none() { outline(&mut file) } else { None };
+    fn new(mut file: File, windows: Option<&[Window]>) -> io::Result<Self> {
+        let outline = if windows.is_none() { outline(&mut file) } else { None };
         let cut_end = outline.and_then(|outline| outline.cut_end);
-        let boxes = outline.and_then(|outline| outline.rubbish_at).map(|end| Window { start: 0, end });
-        let is_cut_matroska = window.is_none() && matroska::cut_end(&mut file).is_some();
+        let boxes_end = outline.and_then(|outline| outline.rubbish_at);
+        let is_cut_matroska =
+            matroska::cut_end(&mut file).is_some() || windows.is_some() && matroska::is_matroska(&mut file);
         let end = file.seek(SeekFrom::End(0))?;
-        Ok(Self {
-            part: Part::new(file, window.or(boxes).unwrap_or(Window { start: 0, end }))?,
-            cut_end,
-            is_cut_matroska,
-        })
+        let whole = [Window { start: 0, end: boxes_end.unwrap_or(end) }];
+        Ok(Self { part: Part::new(file, windows.unwrap_or(&whole))?, cut_end, is_cut_matroska })
     }
 }
 

@@ -76,7 +76,7 @@ pub fn wave_codec(code: u16) -> String {
         0x0160..=0x0163 => "Windows Media Audio",
         0x028f => "G.722",
         0x0270 => "ATRAC3",
-        0x674f..=0x6751 | 0x676f..=0x6771 => "Ogg Vorbis",
+        0x566f | 0x674f..=0x6751 | 0x676f..=0x6771 => "Ogg Vorbis",
         0x704f => "Opus",
         0xa109 => "Speex",
         0xf1ac => "FLAC",

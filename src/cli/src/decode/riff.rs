@@ -98,13 +98,7 @@ fn read_riff(input: &mut Input, head: &[u8]) -> Result<Layout> {
                 let layout = fmt.layout(container, is_big_endian, announced, tail, metadata)?;
                 return Ok(Layout { n_stated, n_silent_before, ..layout });
             }
-            b"fmt " => {
-                let mut bytes = vec![0; len.min(MAX_FMT) as usize];
-                let n_read = input.read(&mut bytes)?;
-                bytes.truncate(n_read);
-                input.skip(u64::from(len) - bytes.len() as u64)?;
-                fmt = Some(Fmt::read(&bytes, is_big_endian)?);
-            }
+            b"fmt " => fmt = Some(read_fmt(input, len.into(), is_big_endian)?),
             b"ds64" if len >= 24 => {
                 let Some(bytes) = input.take::<24>()? else { return Err(no_data()) };
                 long_data = Some(u64::from_le_bytes([8, 9, 10, 11, 12, 13, 14, 15].map(|i| bytes[i])));
@@ -142,6 +136,24 @@ pub(crate) fn pass_padding(input: &mut Input, len: u64) -> Result<()> {
     Ok(())
 }
 
+/// Whether a description (fmt chunk of `len` bytes, where the input stands) is of the same samples as `layout`; it is passed.
+pub(crate) fn is_fmt_of(input: &mut Input, len: u32, is_big_endian: bool, layout: &Layout) -> Result<bool> {
+    let fmt = read_fmt(input, len.into(), is_big_endian)?;
+    let other =
+        fmt.layout(layout.container, is_big_endian, layout.announced, layout.tail, Metadata::default())?;
+    let key = |layout: &Layout| (layout.codec, layout.rate_hz, layout.n_channels, layout.block_align);
+    Ok(key(&other) == key(layout))
+}
+
+/// Reads a `fmt ` chunk of `len` bytes, and passes it.
+fn read_fmt(input: &mut Input, len: u64, is_big_endian: bool) -> Result<Fmt> {
+    let mut bytes = vec![0; len.min(MAX_FMT.into()) as usize];
+    let n_read = input.read(&mut bytes)?;
+    bytes.truncate(n_read);
+    input.skip(len - bytes.len() as u64)?;
+    Fmt::read(&bytes, is_big_endian)
+}
+
 /// The length of the data, unless it is a placeholder of a writer into a pipe: ffmpeg's 0xFFFFFFFF, sox's 0x7FFFF000
 /// (plus or minus its header), arecord's 0x80000000, others' 0x7FFFFFFF.
 fn announced(len: u32) -> Announced {
@@ -166,13 +178,7 @@ fn read_wave64(input: &mut Input) -> Result<Layout> {
                 let announced = if is_open { Announced::Open } else { Announced::Bytes(content) };
                 return fmt.layout("w64", false, announced, Tail::Wave64, metadata);
             }
-            b"fmt " => {
-                let mut bytes = vec![0; content.min(MAX_FMT.into()) as usize];
-                let n_read = input.read(&mut bytes)?;
-                bytes.truncate(n_read);
-                input.skip(content - bytes.len() as u64)?;
-                fmt = Some(Fmt::read(&bytes, false)?);
-            }
+            b"fmt " => fmt = Some(read_fmt(input, content, false)?),
             // Broadcast metadata lie in chunks of the same names.
             _ => metadata.read_chunk(input, name, content)?,
         }
@@ -247,8 +253,14 @@ impl Fmt {
         let n_channels = usize::from(self.n_channels);
         let codec = match self.code {
             1 => Codec::Pcm(self.int()?),
-            3 if self.container_bytes() == 8 => Codec::Pcm(Encoding::F64),
-            3 => Codec::Pcm(Encoding::F32),
+            3 => match self.container_bytes() {
+                8 => Codec::Pcm(Encoding::F64),
+                4 | 0 => Codec::Pcm(Encoding::F32),
+                n_bytes => {
+                    let name = format!("floating point of {} bits", 8 * n_bytes);
+                    return Err(refusal::codec(container, &name));
+                }
+            },
             6 => Codec::Pcm(Encoding::ALaw),
             7 => Codec::Pcm(Encoding::MuLaw),
             2 => Codec::AdpcmMs,

@@ -44,6 +44,14 @@ pub(crate) struct Findings {
     pub(crate) notes: Vec<String>,
 }
 
+/// The note on bytes that belong to no frame or page.
+pub(crate) fn words_on_foreign(n_bytes: u64) -> String {
+    match n_bytes {
+        1 => "1 byte in it is no sound and was passed over".to_owned(),
+        n => format!("{n} bytes in it are no sound and were passed over"),
+    }
+}
+
 /// A container being decoded.
 pub(crate) trait Source: Send {
     fn format(&self) -> &Format;

@@ -93,34 +93,56 @@ fn without_tags(file: &mut (impl Read + Seek), start: u64, mut end: u64) -> io::
     Ok(end)
 }
 
-/// A part of a file, as if it were the whole.
+/// Parts of a file, as if they were the whole.
 pub struct Part {
     file: File,
-    window: Window,
+    /// Where each part ends in the whole, and where it begins in the file.
+    pieces: Vec<(u64, u64)>,
     at: u64,
 }
 
 impl Part {
-    /// The part of `file` within `window`.
+    /// The parts of `file` within `windows`, one behind the other.
     ///
     /// # Errors
     /// Errors of the file.
-    pub fn new(mut file: File, window: Window) -> io::Result<Self> {
-        file.seek(SeekFrom::Start(window.start))?;
-        Ok(Self { file, window, at: 0 })
+    pub fn new(file: File, windows: &[Window]) -> io::Result<Self> {
+        let mut end = 0;
+        let pieces = windows
+            .iter()
+            .map(|window| {
+                end += window.end.saturating_sub(window.start);
+                (end, window.start)
+            })
+            .collect();
+        let mut this = Self { file, pieces, at: 0 };
+        this.seek(SeekFrom::Start(0))?;
+        Ok(this)
     }
 
     /// Its length in bytes.
     pub fn len(&self) -> u64 {
-        self.window.end.saturating_sub(self.window.start)
+        self.pieces.last().map_or(0, |&(end, _)| end)
+    }
+
+    /// The place in the file of the next byte, and how many follow it in its part.
+    fn place(&self) -> Option<(u64, u64)> {
+        let index = self.pieces.partition_point(|&(end, _)| end <= self.at);
+        let &(end, start) = self.pieces.get(index)?;
+        let before = index.checked_sub(1).map_or(0, |before| self.pieces[before].0);
+        Some((start + (self.at - before), end - self.at))
     }
 }
 
 impl Read for Part {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = buffer.len().min(usize::try_from(self.len().saturating_sub(self.at)).unwrap_or(usize::MAX));
+        let Some((_, n_left)) = self.place() else { return Ok(0) };
+        let n = buffer.len().min(usize::try_from(n_left).unwrap_or(usize::MAX));
         let n_read = self.file.read(&mut buffer[..n])?;
         self.at += n_read as u64;
+        if n_read as u64 == n_left {
+            self.seek(SeekFrom::Current(0))?;
+        }
         Ok(n_read)
     }
 }
@@ -133,7 +155,9 @@ impl Seek for Part {
             SeekFrom::Current(offset) => self.at.checked_add_signed(offset),
         };
         self.at = to.ok_or(io::ErrorKind::InvalidInput)?;
-        self.file.seek(SeekFrom::Start(self.window.start.saturating_add(self.at)))?;
+        if let Some((place, _)) = self.place() {
+            self.file.seek(SeekFrom::Start(place))?;
+        }
         Ok(self.at)
     }
 }
@@ -169,7 +193,7 @@ mod tests {
     fn a_part_is_like_a_file() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"0123456789").unwrap();
-        let mut part = Part::new(file, Window { start: 2, end: 6 }).unwrap();
+        let mut part = Part::new(file.try_clone().unwrap(), &[Window { start: 2, end: 6 }]).unwrap();
         let mut text = String::new();
         part.read_to_string(&mut text).unwrap();
         assert_eq!((text.as_str(), part.len()), ("2345", 4));
@@ -178,5 +202,16 @@ mod tests {
         part.read_to_string(&mut text).unwrap();
         assert_eq!(text, "5");
         assert!(part.seek(SeekFrom::Current(-9)).is_err());
+        let windows = [(0, 2), (4, 5), (5, 5), (8, 10)].map(|(start, end)| Window { start, end });
+        let mut parts = Part::new(file, &windows).unwrap();
+        text.clear();
+        parts.read_to_string(&mut text).unwrap();
+        assert_eq!((text.as_str(), parts.len()), ("01489", 5));
+        parts.seek(SeekFrom::Start(2)).unwrap();
+        text.clear();
+        parts.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "489");
+        assert_eq!(parts.seek(SeekFrom::End(3)).unwrap(), 8);
+        assert_eq!(parts.read(&mut [0; 4]).unwrap(), 0);
     }
 }

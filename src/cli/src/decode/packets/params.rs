@@ -7,10 +7,12 @@ use symphonia::core::codecs::audio::well_known::{
 use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters};
 use symphonia::core::formats::FormatReader;
 
+use super::packet_table::Valid;
 use crate::decode::edits::TrackEdits;
 use crate::decode::foreign::foreign;
 use crate::decode::frames::{Family, Header, is_wide_mono};
-use crate::decode::xing::{EncoderInfo, usual_delay};
+use crate::decode::matroska::Packing;
+use crate::decode::xing::{EncoderInfo, USUAL_DELAY, usual_delay};
 use crate::decode::{opus, refusal};
 
 /// A track's description, corrected by what `said` found in an MP4's boxes; `delay` in samples, of Opus.
@@ -36,7 +38,7 @@ pub fn settled(
             Some(head) => head.to_vec(),
             None => {
                 let n_channels = params.channels.as_ref().map_or(1, |channels| channels.count());
-                opus::plain_head(n_channels, delay.unwrap_or(0))
+                opus::plain_head(n_channels, delay.unwrap_or(opus::USUAL_DELAY))
             }
         };
         params.with_extra_data(head.into());
@@ -48,36 +50,61 @@ pub fn settled(
 pub struct First {
     /// The layer.
     pub codec: AudioCodecId,
+    /// Samples of a packet.
+    n_packet: u64,
     /// Samples at the start that no container has to state: see [`usual_delay`].
     pub delay: u64,
+    /// The encoder's own header, if the first packet is one.
+    pub info: Option<EncoderInfo>,
+}
+
+impl First {
+    /// What of a track of `n_packets` is sound, if the encoder's header counts them and states its delay; without that
+    /// header's own packet.
+    pub fn valid(&self, n_packets: u64) -> Option<Valid> {
+        let info = self.info?;
+        let (start, padding) = info.trim?;
+        let n_all = info.n_frames.filter(|n| n + 1 == n_packets)? * self.n_packet;
+        let n_samples = n_all.checked_sub(start + padding)?;
+        Some(Valid { start, n_samples })
+    }
 }
 
 /// Looks at the first packet of a track of MPEG audio.
 ///
 /// # Errors
 /// Its packets break the reader, or are of a kind that is not decoded.
-pub fn first(reader: &mut dyn FormatReader, track_id: u32, container: &str) -> Result<First> {
+pub fn first(
+    reader: &mut dyn FormatReader,
+    track_id: u32,
+    container: &str,
+    packing: &Packing,
+) -> Result<First> {
     /// Packets of all tracks.
     const MAX_LOOK: usize = 2_000;
     for _ in 0..MAX_LOOK {
         match foreign(|| reader.next_packet())? {
             Ok(Some(packet)) if packet.track_id == track_id => {
-                if is_wide_mono(&packet.data) {
+                let data = packing.unpacked(&packet.data);
+                if is_wide_mono(&data) {
                     return Err(refusal::codec(container, refusal::WIDE_MONO));
                 }
-                let Some(header) = Header::read(&packet.data) else { break };
+                let Some(header) = Header::read(&data) else { break };
                 let codec = match header.family {
                     Family::Layer(1) => CODEC_ID_MP1,
                     Family::Layer(2) => CODEC_ID_MP2,
                     _ => CODEC_ID_MP3,
                 };
-                let is_info = EncoderInfo::read(&header, &packet.data).is_some();
-                let delay = if is_info { 0 } else { usual_delay(&header, &packet.data) };
-                return Ok(First { codec, delay });
+                let info = EncoderInfo::read(&header, &data);
+                let delay = match info {
+                    Some(info) => info.trim.map_or(USUAL_DELAY, |(start, _)| start),
+                    None => usual_delay(&header, &data),
+                };
+                return Ok(First { codec, n_packet: header.n_samples, delay, info });
             }
             Ok(Some(_)) => {}
             Ok(None) | Err(_) => break,
         }
     }
-    Ok(First { codec: CODEC_ID_MP3, delay: 0 })
+    Ok(First { codec: CODEC_ID_MP3, n_packet: 0, delay: 0, info: None })
 }

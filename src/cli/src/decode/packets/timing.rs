@@ -28,6 +28,7 @@ impl PacketSource {
         let rate = f64::from(self.format.rate_hz);
         let start_s = seconds(self.first_pts.unwrap_or(0));
         let skip = match &self.decoder {
+            _ if let Some(valid) = self.valid => valid.start,
             PacketDecoder::Opus(stream) => stream.pre_skip,
             _ if let Some(delay_ns) = self.trims.delay_ns => Trims::in_samples(delay_ns, self.format.rate_hz),
             decoder => {
@@ -41,7 +42,7 @@ impl PacketSource {
         if (0.001..MAX_GAP_S).contains(&lead) {
             parts.push_back(Part::Silence((lead * rate).round() as u64));
         }
-        parts.push_back(Part::Media { start: skip, left: None });
+        parts.push_back(Part::Media { start: skip, left: self.valid.map(|valid| valid.n_samples) });
         parts
     }
 
@@ -125,12 +126,22 @@ impl PacketSource {
         u64::try_from(scaled).ok()
     }
 
+    /// A time of the track in nanoseconds.
+    pub(super) fn in_ns(&self, time: i64) -> Option<u64> {
+        let base = self.time_base?;
+        let scaled =
+            i128::from(time) * i128::from(base.numer.get()) * 1_000_000_000 / i128::from(base.denom.get());
+        u64::try_from(scaled).ok()
+    }
+
     /// Silence where the packets' times leave a hole.
     pub(super) fn fill_gap(&mut self, time: i64) {
         let Some(at) = self.in_samples(time).filter(|_| self.has_times) else { return };
         let gap = at.saturating_add(self.window_at).saturating_sub(self.media_end);
         let gap_s = gap as f64 / f64::from(self.format.rate_hz);
-        if !(MIN_GAP_S..MAX_GAP_S).contains(&gap_s) {
+        // FLAC counts in samples.
+        let min_gap_s = if self.windows.is_empty() { MIN_GAP_S } else { 0.0 };
+        if gap == 0 || !(min_gap_s..MAX_GAP_S).contains(&gap_s) {
             return;
         }
         self.n_gap_samples += gap;

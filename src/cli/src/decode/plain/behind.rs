@@ -1,7 +1,16 @@
 //! Chunks and tags behind the samples of a file, told from further samples.
 
-use super::MAX_PIPED_CHUNK;
+use anyhow::Result;
+
+use super::{Piece, PlainSource};
+use crate::decode::input::Input;
 use crate::decode::layout::Tail;
+use crate::decode::riff::{chunk_header, is_fmt_of, number, pass_padding};
+
+/// Bytes behind the data that tell what follows: padding and a chunk's header.
+const LOOK: usize = 32;
+/// The longest chunk that is believed to follow the data of a pipe.
+const MAX_PIPED_CHUNK: u64 = 1 << 30;
 
 /// Whether four bytes can be a chunk's name: letters, digits, spaces and a few signs.
 pub fn is_name(name: &[u8]) -> bool {
@@ -11,9 +20,10 @@ pub fn is_name(name: &[u8]) -> bool {
 /// Whether a chunk begins here, before `left` bytes of a file.
 pub fn begins_chunk(head: &[u8], tail: Tail, left: Option<u64>) -> bool {
     /// Chunks that follow data in the wild: believed even if the file ends within them.
-    const KNOWN: [&[u8; 4]; 22] = [
+    const KNOWN: [&[u8; 4]; 23] = [
         b"LIST", b"bext", b"iXML", b"cue ", b"id3 ", b"ID3 ", b"smpl", b"inst", b"fact", b"PEAK", b"JUNK",
         b"junk", b"PAD ", b"FLLR", b"afsp", b"umid", b"levl", b"axml", b"chna", b"acid", b"_PMX", b"cart",
+        b"RIFF",
     ];
     let Some(name) = head.get(..4) else { return false };
     let number = |range: std::ops::Range<usize>, is_big_endian: bool| -> Option<u64> {
@@ -40,4 +50,118 @@ pub fn is_tag(head: &[u8]) -> bool {
     head.starts_with(b"ID3") && head.get(3).is_some_and(|&version| version < 5)
         || head.starts_with(b"APETAGEX")
         || head.starts_with(b"TAG") && head.get(3).is_some_and(|byte| !byte.is_ascii_control())
+}
+
+/// Whether data that are stated to end at a position of a file do: it ends there or before, or chunks or tags follow.
+///
+/// # Errors
+/// Errors of the file.
+pub fn ends_at(input: &mut Input, end: u64, tail: Tail) -> Result<bool> {
+    if input.len().is_none_or(|len| end >= len) {
+        return Ok(true);
+    }
+    input.seek(end)?;
+    let left = input.left();
+    let head = input.peek(LOOK)?;
+    let padded = head.strip_prefix(&[0]).unwrap_or(head);
+    let is_end =
+        padded.is_empty() || is_tag(head) || [head, padded].iter().any(|head| begins_chunk(head, tail, left));
+    Ok(is_end)
+}
+
+impl PlainSource {
+    /// Reads what follows the data of a file, ahead of them.
+    pub(super) fn look_behind(&mut self) -> Result<()> {
+        let (Some(left), Some(rest)) = (self.left, self.input.left()) else { return Ok(()) };
+        if left >= rest {
+            return Ok(());
+        }
+        self.input.seek(self.data_at + left)?;
+        if self.is_more_data(left)? {
+            self.left = None;
+            self.is_longer = true;
+        } else {
+            self.read_tail()?;
+        }
+        self.has_tail = true;
+        self.input.seek(self.data_at)?;
+        Ok(())
+    }
+
+    /// Whether what follows the stated data (of `n_bytes`), where the input stands, is further data.
+    pub(super) fn is_more_data(&mut self, n_bytes: u64) -> Result<bool> {
+        let tail = self.layout.tail;
+        let left = self.input.left();
+        // Chunks begin at even positions, in Wave64 at multiples of 8: behind zeros.
+        let n_padding = match tail {
+            Tail::Wave64 => n_bytes.next_multiple_of(8) - n_bytes,
+            Tail::Chunks { .. } => n_bytes % 2,
+            Tail::Caf | Tail::Nothing => 0,
+        } as usize;
+        let head = self.input.peek(LOOK)?;
+        if head.is_empty() || is_tag(head) || begins_chunk(head, tail, left) {
+            return Ok(false);
+        }
+        let (padding, behind) = head.split_at(n_padding.min(head.len()));
+        let is_padded = padding.iter().all(|&byte| byte == 0) && n_padding > 0;
+        if is_padded && (behind.is_empty() || begins_chunk(behind, tail, left)) {
+            self.input.skip(n_padding as u64)?;
+            return Ok(false);
+        }
+        // Less than a sample is no sound.
+        Ok(head.len() as u64 >= self.unit_bytes().min(LOOK as u64))
+    }
+
+    /// Reads the chunks behind the data.
+    pub(super) fn read_tail(&mut self) -> Result<()> {
+        let Tail::Chunks { is_big_endian } = self.layout.tail else { return Ok(()) };
+        if self.layout.container.starts_with("aiff") {
+            return Ok(());
+        }
+        while !is_tag(self.input.peek(LOOK)?)
+            && let Some((name, len)) = chunk_header(&mut self.input, is_big_endian)?
+        {
+            if !is_name(&name) {
+                break;
+            }
+            if &name == b"slnt" && len == 4 {
+                let n_samples = number(&mut self.input, is_big_endian)?;
+                let n_samples = self.believed(n_samples);
+                self.runs.push_back(Piece::Silence(n_samples));
+                if self.input.left().is_none() {
+                    (self.run_bytes, self.has_tail) = (0, false);
+                    return Ok(());
+                }
+                continue;
+            }
+            // Another file that is joined.
+            if &name == b"RIFF" && self.input.peek(4)? == b"WAVE" {
+                self.input.skip(4)?;
+                continue;
+            }
+            if &name == b"fmt " {
+                let is_same = is_fmt_of(&mut self.input, len, is_big_endian, &self.layout);
+                self.is_followed = !is_same.unwrap_or(false);
+                if self.is_followed {
+                    break;
+                }
+                pass_padding(&mut self.input, len.into())?;
+                continue;
+            }
+            if &name == b"data" && len > 0 {
+                self.n_runs += 1;
+                let Some(rest) = self.input.left() else {
+                    (self.left, self.run_bytes, self.has_tail) = (Some(len.into()), len.into(), false);
+                    return Ok(());
+                };
+                self.runs.push_back(Piece::Data(self.input.at(), u64::from(len).min(rest)));
+                self.input.skip(len.into())?;
+                pass_padding(&mut self.input, len.into())?;
+                continue;
+            }
+            self.layout.metadata.read_chunk(&mut self.input, name, len.into())?;
+            pass_padding(&mut self.input, len.into())?;
+        }
+        Ok(())
+    }
 }

@@ -7,6 +7,7 @@ use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDe
 use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, Timestamp};
 
+use super::ima4;
 use crate::decode::foreign::foreign;
 use crate::decode::layout::{Codec, Layout};
 use crate::decode::refusal;
@@ -22,6 +23,8 @@ pub enum Unit {
         /// Samples per channel of a block.
         n_samples: usize,
     },
+    /// A packet of QuickTime's ADPCM of every channel.
+    QuickTime(Vec<ima4::Channel>),
 }
 
 impl Unit {
@@ -35,6 +38,7 @@ impl Unit {
         let (id, n_head, n_first) = match layout.codec {
             Codec::AdpcmMs => (CODEC_ID_ADPCM_MS, 7 * n_channels, 2),
             Codec::AdpcmIma => (CODEC_ID_ADPCM_IMA_WAV, 4 * n_channels, 1),
+            Codec::AdpcmQuickTime => return Ok(Self::QuickTime(vec![ima4::Channel::default(); n_channels])),
             _ => return Ok(Self::Plain),
         };
         if !(1..=2).contains(&n_channels) || block <= n_head {
@@ -64,6 +68,13 @@ impl Unit {
         match (self, layout.codec) {
             (Self::Plain, Codec::Pcm(encoding)) => encoding.decode(bytes, layout.is_big_endian, block),
             (Self::Plain, _) => {}
+            (Self::QuickTime(channels), _) => {
+                let packets = bytes.chunks(ima4::BYTES);
+                for ((channel, samples), packet) in channels.iter_mut().zip(&mut *block).zip(packets) {
+                    samples.clear();
+                    channel.decode(packet, samples);
+                }
+            }
             (Self::Block { decoder, n_samples }, _) => {
                 let packet = Packet::new(0, Timestamp::ZERO, Duration::new(*n_samples as u64), bytes);
                 let decoded =
