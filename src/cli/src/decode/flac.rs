@@ -32,7 +32,7 @@ const MAX_BLOCKS: usize = 10_000;
 /// Bytes that are read at a time.
 const CHUNK: usize = 1 << 16;
 
-/// What a FLAC file consists of.
+/// Contents of a FLAC file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Contents {
     /// Its description, and its whole frames, where they lie one behind the other.

@@ -16,7 +16,7 @@ use super::{refusal, xiph};
 
 /// Opus always runs at this rate.
 pub const RATE_HZ: u32 = 48_000;
-/// What libopus adds at the start, in samples, unless it is asked for less: 6.5 ms.
+/// Samples that libopus adds at the start, unless it is asked for less: 6.5 ms.
 pub const USUAL_DELAY: u32 = 312;
 /// The longest packet, in samples: 120 ms.
 const MAX_PACKET: usize = 5760;

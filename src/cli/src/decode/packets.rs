@@ -98,7 +98,7 @@ pub struct PacketSource {
     metadata: Metadata,
     /// Matroska's trims at both ends, exact to the sample.
     trims: Trims,
-    /// What a CAF's packet table says is sound.
+    /// The part that a CAF's packet table, or an encoder's header, says is sound.
     valid: Option<Valid>,
 }
 

@@ -136,7 +136,7 @@ pub(crate) fn pass_padding(input: &mut Input, len: u64) -> Result<()> {
     Ok(())
 }
 
-/// Whether a description (fmt chunk of `len` bytes, where the input stands) is of the same samples as `layout`; it is passed.
+/// Whether the description where the input stands (a fmt chunk of `len` bytes) is of the same samples as `layout`.
 pub(crate) fn is_fmt_of(input: &mut Input, len: u32, is_big_endian: bool, layout: &Layout) -> Result<bool> {
     let fmt = read_fmt(input, len.into(), is_big_endian)?;
     let other =

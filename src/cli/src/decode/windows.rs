@@ -96,7 +96,7 @@ fn without_tags(file: &mut (impl Read + Seek), start: u64, mut end: u64) -> io::
 /// Parts of a file, as if they were the whole.
 pub struct Part {
     file: File,
-    /// Where each part ends in the whole, and where it begins in the file.
+    /// The end of each part in the whole, and its start in the file.
     pieces: Vec<(u64, u64)>,
     at: u64,
 }
@@ -125,6 +125,13 @@ impl Part {
         self.pieces.last().map_or(0, |&(end, _)| end)
     }
 
+    fn go_to_place(&mut self) -> io::Result<()> {
+        if let Some((place, _)) = self.place() {
+            self.file.seek(SeekFrom::Start(place))?;
+        }
+        Ok(())
+    }
+
     /// The place in the file of the next byte, and how many follow it in its part.
     fn place(&self) -> Option<(u64, u64)> {
         let index = self.pieces.partition_point(|&(end, _)| end <= self.at);
@@ -141,7 +148,7 @@ impl Read for Part {
         let n_read = self.file.read(&mut buffer[..n])?;
         self.at += n_read as u64;
         if n_read as u64 == n_left {
-            self.seek(SeekFrom::Current(0))?;
+            self.go_to_place()?;
         }
         Ok(n_read)
     }
@@ -155,9 +162,7 @@ impl Seek for Part {
             SeekFrom::Current(offset) => self.at.checked_add_signed(offset),
         };
         self.at = to.ok_or(io::ErrorKind::InvalidInput)?;
-        if let Some((place, _)) = self.place() {
-            self.file.seek(SeekFrom::Start(place))?;
-        }
+        self.go_to_place()?;
         Ok(self.at)
     }
 }

@@ -118,7 +118,7 @@ mod tests {
         [id, &[0x80 | content.len() as u8], content].concat()
     }
 
-    /// What two tracks have, of which the second is packed as `encoding` says.
+    /// Packings of two tracks, of which the second is packed as `encoding` says.
     fn packings(encoding: &[u8]) -> [Option<Packing>; 2] {
         let entry = |number: u8, more: &[u8]| {
             element(&[0xae], &[element(&[0xd7], &[number]), more.to_vec()].concat())

@@ -1,4 +1,4 @@
-//! Where a damaged Matroska file goes on: its clusters can be found without what is before them.
+//! The place behind damage from which a Matroska file is read on: its clusters can be found without what is before them.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};

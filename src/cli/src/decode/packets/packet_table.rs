@@ -14,7 +14,8 @@ pub struct Valid {
     pub n_samples: u64,
 }
 
-/// What the table says is sound, if that is what its packets hold; `None` where nothing was added, or is not stated.
+/// The part that the table says is sound, if it adds up to what the packets hold; `None` where nothing was added, or is
+/// not stated.
 pub fn valid(file: &mut (impl Read + Seek)) -> Option<Valid> {
     file.seek(SeekFrom::Start(0)).ok()?;
     if &bytes::<4>(file)? != b"caff" {

@@ -59,8 +59,8 @@ pub struct First {
 }
 
 impl First {
-    /// What of a track of `n_packets` is sound, if the encoder's header counts them and states its delay; without that
-    /// header's own packet.
+    /// The part that is sound of a track of `n_packets`, if the encoder's header counts them and states its delay;
+    /// without that header's own packet.
     pub fn valid(&self, n_packets: u64) -> Option<Valid> {
         let info = self.info?;
         let (start, padding) = info.trim?;
