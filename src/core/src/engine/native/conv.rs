@@ -73,16 +73,23 @@ impl InputConv {
         out: &mut [f32],
     ) {
         let n_freqs = frame.len() / self.n_channels;
-        let mut values = patches.chunks_exact_mut(KERNEL_F);
-        for f in 0..n_freqs {
-            for channel in 0..self.n_channels {
-                let old = history.chunks_exact(frame.len());
-                for plane in old.chain(std::iter::once(frame)) {
-                    let line = &plane[channel * n_freqs..(channel + 1) * n_freqs];
-                    let patch = values.next().expect("one patch line per frequency, channel and frame");
-                    patch[0] = if f > 0 { line[f - 1] } else { 0.0 };
-                    patch[1] = line[f];
-                    patch[2] = if f + 1 < n_freqs { line[f + 1] } else { 0.0 };
+        let n_values = self.n_channels * Self::TAPS;
+        for channel in 0..self.n_channels {
+            let old = history.chunks_exact(frame.len());
+            for (t, plane) in old.chain(std::iter::once(frame)).enumerate() {
+                let line = &plane[channel * n_freqs..(channel + 1) * n_freqs];
+                let start = channel * Self::TAPS + t * KERNEL_F;
+                let mut patches =
+                    patches.chunks_exact_mut(n_values).map(|patch| &mut patch[start..start + KERNEL_F]);
+                // The lowest and the highest frequency have a neighbour of zero.
+                if let ([first, second, ..], Some(patch)) = (line, patches.next()) {
+                    patch.copy_from_slice(&[0.0, *first, *second]);
+                }
+                for (values, patch) in line.array_windows::<KERNEL_F>().zip(&mut patches) {
+                    patch.copy_from_slice(values);
+                }
+                if let ([.., before, last], Some(patch)) = (line, patches.next()) {
+                    patch.copy_from_slice(&[*before, *last, 0.0]);
                 }
             }
         }
@@ -97,7 +104,6 @@ const MAX_TAPS: usize = MAX_KERNEL_T * KERNEL_F;
 /// A depthwise convolution over time and frequency, then a pointwise one, rectified.
 pub struct Separable {
     taps: Vec<f32>,
-    kernel_t: usize,
     stride: usize,
     pointwise: Matrix,
 }
@@ -114,7 +120,6 @@ impl Separable {
     ) -> Self {
         Self {
             taps: taps(depthwise, kernel_t * KERNEL_F),
-            kernel_t,
             stride,
             pointwise: Matrix::new(pointwise, bias, Precision::F32, memory),
         }
@@ -147,23 +152,21 @@ impl Kernel for Depthwise<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Separable { kernel_t, stride, taps, .. } = self.conv;
+        let Separable { stride, taps, .. } = self.conv;
         let n_freqs = self.frame.len() / N_CONV;
         let taps = taps.as_chunks::<N_CONV>().0;
-        let n_taps = kernel_t * KERNEL_F;
         let zero = [0.0; N_CONV];
+        let mut terms = [(&zero, &zero); MAX_TAPS];
         for (f_out, out) in self.out.as_chunks_mut::<N_CONV>().0.iter_mut().enumerate() {
             // Taps and the inputs they meet, oldest frame first, without those in the padding of one frequency on both sides.
-            let mut terms = [(&zero, &zero); MAX_TAPS];
+            let first = f_out * stride;
+            let (from, to) = (usize::from(first == 0), KERNEL_F.min(n_freqs + 1 - first));
             let mut n_terms = 0;
-            for (i, tap) in taps[..n_taps].iter().enumerate() {
-                let (t, f) = (i / KERNEL_F, f_out * stride + i % KERNEL_F);
-                let plane = match t + 1 == *kernel_t {
-                    true => self.frame,
-                    false => &self.history[t * self.frame.len()..(t + 1) * self.frame.len()],
-                };
-                if f >= 1 && f <= n_freqs {
-                    terms[n_terms] = (tap, &plane.as_chunks::<N_CONV>().0[f - 1]);
+            let planes = self.history.chunks_exact(self.frame.len()).chain(std::iter::once(self.frame));
+            for (taps, plane) in taps.as_chunks::<KERNEL_F>().0.iter().zip(planes) {
+                let plane = &plane.as_chunks::<N_CONV>().0[(first + from) - 1..];
+                for (tap, x) in taps[from..to].iter().zip(plane) {
+                    terms[n_terms] = (tap, x);
                     n_terms += 1;
                 }
             }

@@ -10,7 +10,8 @@ pub fn exp<S: Simd>(s: S, x: S::F) -> S::F {
     let x = s.max(s.min(x, s.splat(88.0)), s.splat(-87.0));
     // Adding and subtracting 1.5 * 2^23 rounds to the nearest integer.
     let round = s.splat(12_582_912.0);
-    let n = s.sub(s.mul_add(x, s.splat(std::f32::consts::LOG2_E), round), round);
+    let rounded = s.mul_add(x, s.splat(std::f32::consts::LOG2_E), round);
+    let n = s.sub(rounded, round);
     let r = s.mul_add(n, s.splat(-0.693_359_4), x);
     let r = s.mul_add(n, s.splat(2.121_944_4e-4), r);
     let p = s.splat(1.0 / 720.0);
@@ -20,7 +21,8 @@ pub fn exp<S: Simd>(s: S, x: S::F) -> S::F {
     let p = s.mul_add(p, r, s.splat(0.5));
     let p = s.mul_add(p, r, s.splat(1.0));
     let p = s.mul_add(p, r, s.splat(1.0));
-    s.mul(p, s.exp2i(n))
+    // `p` lies between 0.7 and 1.42: no exponent overflows.
+    s.add_exponent(p, rounded)
 }
 
 /// `1 / (1 + e^-x)`, absolute error below 2e-7.

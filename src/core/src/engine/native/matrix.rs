@@ -307,17 +307,18 @@ impl Product<'_> {
             }
             for_rows!(R, |r| {
                 let y = &mut self.y[(row + r) * n_out + output..][..V * S::N];
-                for_vectors!(V, |v| {
-                    let mut value = sum[r][v];
-                    if let Weights::I16(_, scales) = weights {
-                        let scales = s.load(&scales[output..output + V * S::N][v * S::N..]);
-                        value = s.mul_add(value, scales, s.load(&bias[v * S::N..]));
-                    }
-                    if self.relu {
-                        value = s.max(value, s.splat(0.0));
-                    }
-                    s.store(value, &mut y[v * S::N..]);
-                });
+                // Asked once a row: each question is an instruction or two for every vector otherwise.
+                if let Weights::I16(_, scales) = weights {
+                    let scales = &scales[output..output + V * S::N];
+                    for_vectors!(V, |v| {
+                        let (scale, bias) = (s.load(&scales[v * S::N..]), s.load(&bias[v * S::N..]));
+                        sum[r][v] = s.mul_add(sum[r][v], scale, bias);
+                    });
+                }
+                if self.relu {
+                    for_vectors!(V, |v| { sum[r][v] = s.max(sum[r][v], s.splat(0.0)) });
+                }
+                for_vectors!(V, |v| { s.store(sum[r][v], &mut y[v * S::N..]) });
             });
         }
         R

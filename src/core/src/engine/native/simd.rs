@@ -62,8 +62,9 @@ pub trait Simd: Copy {
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
     /// The smaller of each pair.
     fn min(self, a: Self::F, b: Self::F) -> Self::F;
-    /// `2^n` for integers `n` in -126..=127.
-    fn exp2i(self, n: Self::F) -> Self::F;
+    /// `2^n a`, where `b` is `n + 1.5 * 2^23` and neither `a` nor the product is zero, subnormal or infinite: the lowest bits of
+    /// `b` are added to the exponent of `a`.
+    fn add_exponent(self, a: Self::F, b: Self::F) -> Self::F;
     /// Asks for the cache line at `src[at]`, which may lie beyond the end.
     fn prefetch<T>(self, src: &[T], at: usize);
 }
@@ -200,8 +201,8 @@ impl Simd for Scalar {
         std::array::from_fn(|i| if a[i] < b[i] { a[i] } else { b[i] })
     }
     #[inline(always)]
-    fn exp2i(self, n: [f32; 4]) -> [f32; 4] {
-        n.map(|n| f32::from_bits(((n as i32 + 127) << 23) as u32))
+    fn add_exponent(self, a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+        std::array::from_fn(|i| f32::from_bits(a[i].to_bits().wrapping_add(b[i].to_bits() << 23)))
     }
     #[inline(always)]
     fn prefetch<T>(self, _: &[T], _: usize) {}
@@ -245,9 +246,9 @@ mod tests {
             check("max", s.max(va, vb), &|i| a[i].max(b[i]));
             check("min", s.min(va, vb), &|i| a[i].min(b[i]));
             check("i16", s.load_i16(&shorts), &|i| shorts[i].into());
-            check("exp2i", s.exp2i(s.load(&[-3.0, 0.0, 5.0, -20.0].repeat(4))), &|i| {
-                [0.125, 1.0, 32.0, 2f32.powi(-20)][i % 4]
-            });
+            let exponents = [-3.0, 0.0, 5.0, -20.0];
+            let vn = s.add(s.load(&exponents.repeat(4)), s.splat(12_582_912.0));
+            check("add_exponent", s.add_exponent(vb, vn), &|i| b[i] * 2f32.powf(exponents[i % 4]));
             s.prefetch(&a, 1000);
         }
     }

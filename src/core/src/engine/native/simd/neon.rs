@@ -78,11 +78,11 @@ impl Simd for Neon {
         unsafe { vst1q_f32(dst[..4].as_mut_ptr(), v) }
     }
     #[inline(always)]
-    fn exp2i(self, n: float32x4_t) -> float32x4_t {
+    fn add_exponent(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
         // SAFETY: values only; the token proves the feature.
         unsafe {
-            let n = vaddq_s32(vcvtnq_s32_f32(n), vdupq_n_s32(127));
-            vreinterpretq_f32_s32(vshlq_n_s32::<23>(n))
+            let n = vshlq_n_s32::<23>(vreinterpretq_s32_f32(b));
+            vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(a), n))
         }
     }
     #[inline(always)]

@@ -107,11 +107,11 @@ impl Simd for Avx2 {
         unsafe { _mm256_storeu_ps(dst[..8].as_mut_ptr(), v) }
     }
     #[inline(always)]
-    fn exp2i(self, n: __m256) -> __m256 {
+    fn add_exponent(self, a: __m256, b: __m256) -> __m256 {
         // SAFETY: values only; the token proves AVX2.
         unsafe {
-            let n = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
-            _mm256_castsi256_ps(_mm256_slli_epi32::<23>(n))
+            let n = _mm256_slli_epi32::<23>(_mm256_castps_si256(b));
+            _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), n))
         }
     }
     #[inline(always)]
@@ -155,11 +155,11 @@ impl Simd for Avx512 {
         unsafe { _mm512_storeu_ps(dst[..16].as_mut_ptr(), v) }
     }
     #[inline(always)]
-    fn exp2i(self, n: __m512) -> __m512 {
+    fn add_exponent(self, a: __m512, b: __m512) -> __m512 {
         // SAFETY: values only; the token proves AVX-512 F.
         unsafe {
-            let n = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
-            _mm512_castsi512_ps(_mm512_slli_epi32::<23>(n))
+            let n = _mm512_slli_epi32::<23>(_mm512_castps_si512(b));
+            _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a), n))
         }
     }
     #[inline(always)]
