@@ -11,7 +11,7 @@ use flate2::Crc;
 use safetensors::{Dtype, SafeTensors, View};
 
 use crate::config::read_ini;
-use crate::{Config, Layout, Model, ModelError, Tensor};
+use crate::{Config, Layout, Model, ModelError, Tensor, rounding};
 
 /// Offset of the JSON header: after its length, 8 bytes.
 pub(crate) const HEADER_OFFSET: usize = 8;
@@ -133,12 +133,10 @@ fn is_large_matrix(tensor: &Tensor) -> bool {
 fn rounded(tensor: &Tensor) -> (Stored, Stored) {
     let n_columns = tensor.shape.last().copied().unwrap_or(1).max(1);
     let rows = || tensor.data.chunks_exact(n_columns);
-    let largest =
-        |row: &[f32]| row.iter().fold(f32::MIN_POSITIVE, |largest, weight| largest.max(weight.abs()));
-    let scales: Vec<f32> = rows().map(|row| largest(row) / f32::from(i16::MAX)).collect();
+    let scales: Vec<f32> = rows().map(rounding::row_scale).collect();
     let integers = rows()
         .zip(&scales)
-        .flat_map(|(row, scale)| row.iter().map(move |weight| (weight / scale).round() as i16));
+        .flat_map(|(row, scale)| row.iter().map(move |weight| rounding::rounded(*weight, *scale)));
     let bytes = integers.flat_map(i16::to_le_bytes).collect();
     let integers = Stored { dtype: Dtype::I16, shape: tensor.shape.clone(), bytes };
     (integers, Stored::floats(vec![scales.len()], &scales))

@@ -13,6 +13,7 @@
 //! - `archive`: the members of the tar.gz, with bounded memory.
 //! - `onnx`: a graph's weights by canonical name.
 //! - `container`: the safetensors file.
+//! - `rounding`: weights in 16 bits.
 //! - `model`: the pieces together.
 //! - `error`: everything that can be wrong, with the next step.
 
@@ -24,6 +25,7 @@ mod kind;
 mod layout;
 mod model;
 mod onnx;
+pub mod rounding;
 mod spec;
 #[cfg(test)]
 mod testing;

@@ -33,6 +33,7 @@ mod memory;
 #[cfg(target_os = "linux")]
 mod microphone;
 mod parameters;
+mod played;
 pub mod restart;
 mod watch;
 

@@ -21,6 +21,7 @@ use tacet::plugin::shared::Shared;
 use tacet::processor::Processor;
 
 use super::choice::jack::Ports;
+use super::played::Played;
 
 /// Processors on their way to the audio thread, or back: one at a time, but a host may restart twice.
 const N_ON_THE_WAY: usize = 4;
@@ -74,12 +75,6 @@ impl NotificationHandler for Listener {
     }
 }
 
-/// A processor with the parameters that it follows.
-struct Played {
-    processor: Processor,
-    shared: Arc<Shared>,
-}
-
 /// Plays on the server's thread.
 struct Player {
     inputs: Vec<Port<AudioIn>>,
@@ -103,20 +98,17 @@ impl ProcessHandler for Player {
         for (input, output) in self.inputs.iter().zip(&mut self.outputs) {
             output.as_mut_slice(scope).copy_from_slice(input.as_slice(scope));
         }
-        let Some(Played { processor, shared }) = self.played.as_deref_mut() else {
+        let Some(played) = self.played.as_deref_mut() else {
             self.outputs.iter_mut().for_each(|output| output.as_mut_slice(scope).fill(0.0));
             return Control::Continue;
         };
-        shared.n_blocks.fetch_add(1, Relaxed);
-        let controls = shared.controls();
+        played.shared.n_blocks.fetch_add(1, Relaxed);
         let is_offline = self.counts.is_freewheeling.load(Relaxed);
         match self.outputs.as_mut_slice() {
-            [mono] => processor.process(&mut [mono.as_mut_slice(scope)], &controls, is_offline),
-            [left, right] => processor.process(
-                &mut [left.as_mut_slice(scope), right.as_mut_slice(scope)],
-                &controls,
-                is_offline,
-            ),
+            [mono] => played.process(&mut [mono.as_mut_slice(scope)], is_offline),
+            [left, right] => {
+                played.process(&mut [left.as_mut_slice(scope), right.as_mut_slice(scope)], is_offline);
+            }
             _ => {}
         }
         Control::Continue

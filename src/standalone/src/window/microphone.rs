@@ -28,6 +28,8 @@ use tacet_mic::settings::Settings;
 use tacet_mic::sound::{Sound, with_block};
 use tacet_mic::{Direction, Options, run_with};
 
+use super::played::Played;
+
 /// Between two looks at the parameters on both sides.
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long the end of the streams is waited for.
@@ -57,16 +59,9 @@ pub fn end() {
 /// Whether the microphone has ended.
 static IS_OVER: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
 
-/// The plugin's processor between the streams.
-struct Played {
-    processor: Processor,
-    shared: Arc<Shared>,
-}
-
 impl Sound for Played {
     fn process(&mut self, channels: &mut [Vec<f32>], n_samples: usize, _: &Settings) {
-        let controls = self.shared.controls();
-        with_block(channels, n_samples, |block| self.processor.process(block, &controls, false));
+        with_block(channels, n_samples, |block| self.process(block, false));
     }
 
     fn reset(&mut self) {

@@ -6,6 +6,8 @@
 
 use std::sync::atomic::{Ordering, compiler_fence};
 
+use tacet_model::rounding;
+
 use super::memory::{Aligned, Number, WeightMemory};
 use super::simd::{Kernel, Simd, SimdLevel, run};
 use super::tile::{for_lanes, for_rows, for_vectors};
@@ -75,11 +77,8 @@ impl Matrix {
         let weights = match precision {
             Precision::F32 => Weights::F32(pack(weights, n_in, memory, |_, w| w)),
             Precision::I16 => {
-                let scales: Vec<f32> =
-                    weights.chunks_exact(n_in).map(|row| largest(row) / f32::from(i16::MAX)).collect();
-                // To the nearest: `round` is a call on processors that may lack the instruction.
-                let nearest = |v: f32| (v + 0.5_f32.copysign(v)) as i32 as i16;
-                Weights::I16(pack(weights, n_in, memory, |row, w| nearest(w / scales[row])), scales)
+                let scales: Vec<f32> = weights.chunks_exact(n_in).map(rounding::row_scale).collect();
+                Weights::I16(pack(weights, n_in, memory, |row, w| rounding::rounded(w, scales[row])), scales)
             }
         };
         Self { weights, bias: bias.to_vec(), n_in, n_out }
@@ -132,16 +131,6 @@ impl Matrix {
         let expanded = expanded.map(Vec::as_mut_slice);
         run(level, Product { matrix: self, x, y, relu, expanded });
     }
-}
-
-/// The largest absolute value, or the smallest positive number if all are 0; in lanes, which compilers vectorise.
-fn largest(row: &[f32]) -> f32 {
-    let (lines, rest) = row.as_chunks::<16>();
-    let mut lanes = [f32::MIN_POSITIVE; 16];
-    for line in lines {
-        lanes = std::array::from_fn(|i| lanes[i].max(line[i].abs()));
-    }
-    lanes.iter().chain(rest).fold(0.0, |m, w| m.max(w.abs()))
 }
 
 /// Row-major weights in panels, in another format, from a weight's row and its value.
