@@ -213,9 +213,9 @@ impl Plugin for Tacet {
     }
 
     fn setup_logger() -> Option<bool> {
-        // A plugin does not write to its host's terminal; the panel says what there is to say. The standalone's terminal is the
-        // user's.
-        if window::audio::has_host() { None } else { Some(false) }
+        // A plugin does not write to its host's terminal; the panel says what there is to say. The standalone has a logger of its
+        // own: the framework's would be in the plugin as well, unused.
+        Some(false)
     }
 }
 

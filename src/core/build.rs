@@ -26,27 +26,27 @@ fn embed() -> Result<(), Box<dyn Error>> {
     let package =
         PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("CARGO_MANIFEST_DIR is not set: run cargo")?);
     let model_dir = model_dir(&out_dir, &package);
-    let weights = match env::var_os("TACET_MODEL") {
-        Some(named) => convert(&package.join(named), &out_dir)?,
+    let model = match env::var_os("TACET_MODEL") {
+        Some(path) => named(&package.join(path))?,
         None => fetched(&model_dir)?,
     };
+    // Compressed: hosts map it at every scan, and users fetch it.
+    let weights = out_dir.join("weights.safetensors");
+    fs::write(&weights, model.to_compressed_safetensors()?)
+        .map_err(|error| format!("{}: {error}", weights.display()))?;
     println!("cargo::rustc-env=TACET_WEIGHTS={}", weights.display());
     println!("cargo::rustc-env=TACET_MODEL_DIR={}", model_dir.display());
     Ok(())
 }
 
-/// Checks the model that `TACET_MODEL` names and stores it converted in the build's own directory.
-fn convert(named: &Path, out_dir: &Path) -> Result<PathBuf, Box<dyn Error>> {
+/// The model that `TACET_MODEL` names.
+fn named(named: &Path) -> Result<Model, Box<dyn Error>> {
     println!("cargo::rerun-if-changed={}", named.display());
-    let model = Model::from_file(named).map_err(|error| format!("TACET_MODEL: {error}"))?;
-    let converted = out_dir.join("named.safetensors");
-    fs::write(&converted, model.to_safetensors()?)
-        .map_err(|error| format!("{}: {error}", converted.display()))?;
-    Ok(converted)
+    Ok(Model::from_file(named).map_err(|error| format!("TACET_MODEL: {error}"))?)
 }
 
-/// Checks the converted official model.
-fn fetched(model_dir: &Path) -> Result<PathBuf, Box<dyn Error>> {
+/// The converted official model.
+fn fetched(model_dir: &Path) -> Result<Model, Box<dyn Error>> {
     let weights = model_dir.join(ModelKind::DeepFilterNet3.safetensors_file());
     // A path that does not exist makes cargo run this script again next time, which is what a repair needs.
     println!("cargo::rerun-if-changed={}", weights.display());
@@ -57,8 +57,7 @@ fn fetched(model_dir: &Path) -> Result<PathBuf, Box<dyn Error>> {
         )
         .into());
     }
-    Model::from_file(&weights)?;
-    Ok(weights)
+    Ok(Model::from_file(&weights)?)
 }
 
 /// `model/` of the target directory: above `OUT_DIR`, whatever `CARGO_TARGET_DIR`, the configuration or `--target` made

@@ -4,9 +4,11 @@
 //! red is a missed deadline or clipping. Text has three greys: value, label, hint. Every text colour has a contrast of at
 //! least 4.5:1 (WCAG 2.2, AA) on every surface it is drawn on; a test computes it.
 
-use std::sync::Arc;
+use std::io::Read as _;
+use std::sync::{Arc, OnceLock};
 
 use egui::{Color32, CornerRadius, FontData, FontDefinitions, FontFamily, Stroke, vec2};
+use flate2::read::ZlibDecoder;
 use serde::{Deserialize, Serialize};
 
 /// The variant of the colours.
@@ -156,11 +158,22 @@ pub fn install(ctx: &egui::Context, appearance: Appearance) {
 /// Inter alone, in its variable form: it has every sign the panel writes, and all weights in one file.
 pub fn install_fonts(ctx: &egui::Context) {
     let mut fonts = FontDefinitions::empty();
-    fonts.font_data.insert("Inter".into(), Arc::new(FontData::from_static(ttf_inter::REGULAR)));
+    fonts.font_data.insert("Inter".into(), Arc::new(FontData::from_static(typeface())));
     for family in [FontFamily::Proportional, FontFamily::Monospace] {
         fonts.families.insert(family, vec!["Inter".into()]);
     }
     ctx.set_fonts(fonts);
+}
+
+/// Inter, decompressed by the first window of the process: 0.8 MB.
+fn typeface() -> &'static [u8] {
+    static INTER: OnceLock<Vec<u8>> = OnceLock::new();
+    INTER.get_or_init(|| {
+        let mut inter = Vec::new();
+        let mut compressed = ZlibDecoder::new(&include_bytes!(concat!(env!("OUT_DIR"), "/inter.zlib"))[..]);
+        compressed.read_to_end(&mut inter).expect("the build script wrote it");
+        inter
+    })
 }
 
 fn style_with(style: &mut egui::Style, theme: &Theme) {

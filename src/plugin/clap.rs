@@ -68,7 +68,6 @@ pub(in crate::plugin) fn descriptor(variant: Variant) -> &'static clap_plugin_de
 }
 
 unsafe extern "C" fn init(_plugin_path: *const c_char) -> bool {
-    nice_plug::wrapper::setup_logger::<Tacet>();
     true
 }
 

@@ -1,17 +1,20 @@
 //! The converted model: a safetensors file whose metadata holds the configuration and a checksum per tensor.
 //!
-//! Weights are stored exactly, or the large matrices as 16-bit integers with a scale per row, in half the space. Read,
-//! they are floats again.
+//! Weights are stored exactly, as they are or compressed, or the large matrices as 16-bit integers with a scale per row, in half
+//! the space. Read, they are floats again.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use configparser::ini::Ini;
 use flate2::Crc;
+use safetensors::tensor::{Metadata, TensorInfo};
 use safetensors::{Dtype, SafeTensors, View};
 
 use crate::config::read_ini;
-use crate::{Config, Layout, Model, ModelError, Tensor, rounding};
+use crate::{Config, Layout, Model, ModelError, Tensor, compressed, rounding};
 
 /// Offset of the JSON header: after its length, 8 bytes.
 pub(crate) const HEADER_OFFSET: usize = 8;
@@ -30,14 +33,18 @@ const TEXT_CRC: &str = "metadata = ";
 
 /// Follows the name of a matrix in that of its scales.
 const SCALES_SUFFIX: &str = ".scales";
-/// Matrices of at least so many values are stored as 16-bit integers, where that is wanted.
-const MIN_ROUNDED: usize = 512;
+/// Tensors of at least so many values are stored in less space, where that is wanted.
+const MIN_SMALLER: usize = 512;
+/// Threads that read tensors: the largest ten are alike, and more threads take longer to start than they save.
+const MAX_READERS: usize = 4;
 
 /// How the large matrices are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Storage {
     /// As they are.
     Exact,
+    /// Without loss in five sixths of the space, which takes a moment longer to read.
+    Compressed,
     /// As 16-bit integers with a scale per row: the largest weight of a row is exact, the others are off by at most 1/65534
     /// of it.
     Rounded,
@@ -46,13 +53,19 @@ pub enum Storage {
 pub(crate) fn write(model: &Model, storage: Storage) -> Result<Vec<u8>, ModelError> {
     let mut tensors = Vec::new();
     for (name, tensor) in model.tensors() {
-        if storage == Storage::Rounded && is_large_matrix(tensor) {
-            let (integers, scales) = rounded(tensor);
-            tensors.push((name.to_owned(), integers));
-            tensors.push((format!("{name}{SCALES_SUFFIX}"), scales));
-        } else {
-            tensors.push((name.to_owned(), Stored::floats(tensor.shape.clone(), &tensor.data)));
-        }
+        let stored = match storage {
+            Storage::Rounded if is_large_matrix(tensor) => {
+                let (integers, scales) = rounded(tensor);
+                tensors.push((format!("{name}{SCALES_SUFFIX}"), scales));
+                integers
+            }
+            Storage::Compressed if tensor.data.len() >= MIN_SMALLER => {
+                let bytes = compressed::compress(&tensor.data).map_err(|error| damaged(error.to_string()))?;
+                Stored { dtype: Dtype::U8, shape: vec![bytes.len()], bytes }
+            }
+            _ => Stored::floats(tensor.shape.clone(), &tensor.data),
+        };
+        tensors.push((name.to_owned(), stored));
     }
     let mut text = model.config.to_ini();
     text += &format!("\n[{SOURCE_SECTION}]\n{SHA256_KEY} = {}\n\n[{CRC_SECTION}]\n", model.source_sha256());
@@ -79,43 +92,104 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Model, ModelError> {
         ini.get(SOURCE_SECTION, SHA256_KEY).ok_or_else(|| damaged("its source is unknown".into()))?;
 
     let layout = Layout::new(&config);
-    let mut tensors = BTreeMap::new();
+    let file = File { header: &header, data, ini: &ini };
     let is_rounded = |name: &str| header.info(name).is_some_and(|info| info.dtype == Dtype::I16);
-    for name in header.offset_keys() {
-        if name.strip_suffix(SCALES_SUFFIX).is_some_and(is_rounded) {
-            continue;
-        }
-        let (Some(info), Some(expected)) = (header.info(&name), layout.shape(&name)) else {
+    let is_scales = |name: &String| name.strip_suffix(SCALES_SUFFIX).is_some_and(is_rounded);
+    let names = header.offset_keys().into_iter().filter(|name| !is_scales(name));
+    // Before anything is copied, so that a wrong header never allocates.
+    let wanted: Vec<Wanted<'_>> = names.map(|name| file.check(name, &layout)).collect::<Result<_, _>>()?;
+    let tensors: Result<BTreeMap<_, _>, _> = file.read(&wanted).into_iter().collect();
+    Model::new(config, source_sha256, tensors?)
+}
+
+/// A tensor of the file whose header is right.
+struct Wanted<'a> {
+    name: String,
+    info: &'a TensorInfo,
+    /// Of the values.
+    shape: Vec<usize>,
+}
+
+/// A file whose header has been read.
+struct File<'a> {
+    header: &'a Metadata,
+    /// Behind the header; the tensors tile it.
+    data: &'a [u8],
+    ini: &'a Ini,
+}
+
+type Named = Result<(String, Tensor), ModelError>;
+
+impl<'a> File<'a> {
+    fn check(&self, name: String, layout: &Layout) -> Result<Wanted<'a>, ModelError> {
+        let (Some(info), Some(expected)) = (self.header.info(&name), layout.shape(&name)) else {
             return Err(ModelError::UnknownTensor { tensor: name });
         };
-        if !matches!(info.dtype, Dtype::F32 | Dtype::I16) {
-            return Err(damaged(format!("tensor {name} is of type {:?}, not F32 or I16", info.dtype)));
+        match info.dtype {
+            Dtype::F32 | Dtype::I16 if info.shape == expected => {}
+            Dtype::U8 => {}
+            Dtype::F32 | Dtype::I16 => {
+                let (expected, found) = (expected.to_vec(), info.shape.clone());
+                return Err(ModelError::Shape { tensor: name, expected, found });
+            }
+            other => return Err(damaged(format!("tensor {name} is of type {other:?}, not F32, I16 or U8"))),
         }
-        // Before the copy, so that a wrong header never allocates.
-        if info.shape != expected {
-            return Err(ModelError::Shape {
-                tensor: name,
-                expected: expected.to_vec(),
-                found: info.shape.clone(),
-            });
-        }
-        let stored = &data[info.data_offsets.0..info.data_offsets.1];
-        check_crc(&ini, &name, stored)?;
-        let values = if info.dtype == Dtype::F32 {
-            floats(stored)
-        } else {
-            let scales = format!("{name}{SCALES_SUFFIX}");
-            let n_rows = info.shape.iter().rev().skip(1).product::<usize>();
-            let found =
-                header.info(&scales).filter(|info| info.dtype == Dtype::F32 && info.shape == [n_rows]);
-            let found = found.ok_or_else(|| damaged(format!("tensor {name} has no scales")))?;
-            let scales_stored = &data[found.data_offsets.0..found.data_offsets.1];
-            check_crc(&ini, &scales, scales_stored)?;
-            unrounded(stored, &floats(scales_stored))
-        };
-        tensors.insert(name, Tensor { shape: info.shape.clone(), data: values });
+        Ok(Wanted { name, info, shape: expected.to_vec() })
     }
-    Model::new(config, source_sha256, tensors)
+
+    /// The tensors, read by several threads where there are several processors.
+    fn read(&self, wanted: &[Wanted<'_>]) -> Vec<Named> {
+        let n_taken = AtomicUsize::new(0);
+        let take = || {
+            let mut read = Vec::new();
+            loop {
+                let index = n_taken.fetch_add(1, Ordering::Relaxed);
+                let Some(wanted) = wanted.get(index) else { break read };
+                read.push((index, self.tensor(wanted)));
+            }
+        };
+        let n_helpers = thread::available_parallelism().map_or(1, usize::from).min(MAX_READERS) - 1;
+        let mut read = thread::scope(|scope| {
+            // Where no thread can be started, those that are there do its part.
+            let start = |_| thread::Builder::new().spawn_scoped(scope, take).ok();
+            let helpers: Vec<_> = (0..n_helpers).filter_map(start).collect();
+            let mut read = take();
+            for helper in helpers {
+                match helper.join() {
+                    Ok(more) => read.extend(more),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            read
+        });
+        // Of several errors, always the same one is reported.
+        read.sort_unstable_by_key(|(index, _)| *index);
+        read.into_iter().map(|(_, tensor)| tensor).collect()
+    }
+
+    fn stored(&self, name: &str, info: &TensorInfo) -> Result<&'a [u8], ModelError> {
+        let stored = &self.data[info.data_offsets.0..info.data_offsets.1];
+        check_crc(self.ini, name, stored)?;
+        Ok(stored)
+    }
+
+    fn tensor(&self, Wanted { name, info, shape }: &Wanted<'_>) -> Named {
+        let stored = self.stored(name, info)?;
+        let data = match info.dtype {
+            Dtype::U8 => compressed::decompress(stored, shape.iter().product())
+                .ok_or_else(|| damaged(format!("tensor {name} does not hold what its name says")))?,
+            Dtype::I16 => {
+                let scales = format!("{name}{SCALES_SUFFIX}");
+                let n_rows = shape.iter().rev().skip(1).product::<usize>();
+                let is_right = |info: &&TensorInfo| info.dtype == Dtype::F32 && info.shape == [n_rows];
+                let found = self.header.info(&scales).filter(is_right);
+                let found = found.ok_or_else(|| damaged(format!("tensor {name} has no scales")))?;
+                unrounded(stored, &floats(self.stored(&scales, found)?))
+            }
+            _ => floats(stored),
+        };
+        Ok((name.clone(), Tensor { shape: shape.clone(), data }))
+    }
 }
 
 /// Little-endian floats. Trailing bytes that make no whole float are ignored; callers have checked the length.
@@ -126,7 +200,7 @@ pub(crate) fn floats(bytes: &[u8]) -> Vec<f32> {
 
 /// Whether a tensor is one of those that hold nearly all of a model's weights: the recurrent layers' matrices.
 fn is_large_matrix(tensor: &Tensor) -> bool {
-    tensor.shape.len() == 2 && tensor.shape.iter().all(|&n| n >= 8) && tensor.data.len() >= MIN_ROUNDED
+    tensor.shape.len() == 2 && tensor.shape.iter().all(|&n| n >= 8) && tensor.data.len() >= MIN_SMALLER
 }
 
 /// A matrix as integers, and the scales of its rows.
@@ -255,6 +329,15 @@ mod tests {
         }
         assert!(n_saved > 0, "the small model has a matrix that is large enough");
         assert!(rounded.len().abs_diff(exact.len() - n_saved) < 4096);
+    }
+
+    #[test]
+    fn compressed_weights_take_less_space_and_come_back_bit_identical() {
+        let model = small_model();
+        let (exact, compressed) =
+            (model.to_safetensors().unwrap(), model.to_compressed_safetensors().unwrap());
+        assert!(compressed.len() < exact.len(), "{} {}", compressed.len(), exact.len());
+        assert_eq!(Model::from_safetensors(&compressed).unwrap(), model);
     }
 
     #[test]

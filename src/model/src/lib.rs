@@ -13,11 +13,12 @@
 //! - `archive`: the members of the tar.gz, with bounded memory.
 //! - `onnx`: a graph's weights by canonical name.
 //! - `container`: the safetensors file.
-//! - `rounding`: weights in 16 bits.
+//! - `rounding`, `compressed`: its weights in less space.
 //! - `model`: the pieces together.
 //! - `error`: everything that can be wrong, with the next step.
 
 mod archive;
+mod compressed;
 mod config;
 mod container;
 mod error;

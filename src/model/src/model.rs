@@ -101,6 +101,15 @@ impl Model {
         container::write(self, Storage::Exact)
     }
 
+    /// As [`to_safetensors`](Self::to_safetensors), compressed: the same weights in less space, which take a moment longer to
+    /// read.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn to_compressed_safetensors(&self) -> Result<Vec<u8>, ModelError> {
+        container::write(self, Storage::Compressed)
+    }
+
     /// As [`to_safetensors`](Self::to_safetensors), with the large matrices rounded to 16 bits: half the space. Output of
     /// DeepFilterNet3_ll differs by -86 dB.
     ///

@@ -130,30 +130,24 @@ pub extern "system" fn GetPluginFactory() -> *mut c_void {
         .map_or(std::ptr::null_mut(), |factory| factory.into_raw().cast())
 }
 
-/// The library is opened.
-fn open() -> bool {
-    nice_plug::wrapper::setup_logger::<Tacet>();
-    true
-}
-
-/// Defines a function that VST3 names.
+/// Defines a function that VST3 names: a host calls it when it opens or closes the library, where there is nothing to do.
 macro_rules! export {
-    ($system:meta, $abi:literal, $name:ident($($argument:ty)?), $body:expr) => {
+    ($system:meta, $abi:literal, $name:ident($($argument:ty)?)) => {
         #[cfg($system)]
         #[allow(non_snake_case)]
         #[unsafe(no_mangle)]
         extern $abi fn $name($(_: $argument)?) -> bool {
-            $body
+            true
         }
     };
 }
 
-export!(all(unix, not(target_os = "macos")), "C", ModuleEntry(*mut c_void), open());
-export!(all(unix, not(target_os = "macos")), "C", ModuleExit(), true);
-export!(target_os = "macos", "C", bundleEntry(*mut c_void), open());
-export!(target_os = "macos", "C", bundleExit(), true);
-export!(windows, "system", InitDll(), open());
-export!(windows, "system", ExitDll(), true);
+export!(all(unix, not(target_os = "macos")), "C", ModuleEntry(*mut c_void));
+export!(all(unix, not(target_os = "macos")), "C", ModuleExit());
+export!(target_os = "macos", "C", bundleEntry(*mut c_void));
+export!(target_os = "macos", "C", bundleExit());
+export!(windows, "system", InitDll());
+export!(windows, "system", ExitDll());
 
 #[cfg(test)]
 mod tests {
@@ -165,7 +159,7 @@ mod tests {
         let expected = [*b"TacetSpeechDenoi", *b"TacetVoice+Remov"];
         // The first three numbers of a Windows identifier are little-endian: four, two and two bytes.
         #[cfg(windows)]
-        let expected = [*b"ecaTStepechDenoi", *b"ecaToVtice+Remov"];
+        let expected = [*b"ecaTStepechDenoi", *b"ecaTVtioce+Remov"];
         let ids = Variant::ALL.map(|variant| class_id(variant).map(|byte| byte as u8));
         assert_eq!(ids, expected);
     }

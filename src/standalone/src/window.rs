@@ -121,6 +121,14 @@ fn scale(text: &str) -> Result<f64, String> {
     between(text, MIN_SCALE, MAX_SCALE).map(f64::from)
 }
 
+/// Writes the framework's messages to the terminal from now on. The plugin in a host writes none.
+fn log_to_terminal() {
+    let log = tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::INFO);
+    let log = log.with_target(false).without_time().with_ansi(false).with_writer(std::io::stderr);
+    // It fails where there is one already, which then has the messages.
+    let _ = log.try_init();
+}
+
 /// Lists devices, or opens the window and processes until it is closed or Ctrl-C is pressed.
 ///
 /// # Errors
@@ -135,6 +143,7 @@ pub fn run(options: &Options) -> Result<()> {
         return Ok(());
     }
     end_on_interrupt()?;
+    log_to_terminal();
     #[cfg(target_os = "linux")]
     if let Some(handover) = &options.microphone {
         return microphone::run(handover, options.scale);
