@@ -1,6 +1,6 @@
 //! Data passed between stages: one hop's spectrum and the parts of it that cross to an engine.
 
-pub use realfft::num_complex::Complex32;
+pub use rustfft::num_complex::Complex32;
 use tacet_model::{N_BANDS, N_BINS, N_DF_BINS};
 
 /// One channel's frame: 481 bins, scaled by 1/960 (see [`crate::stft`]).

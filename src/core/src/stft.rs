@@ -4,14 +4,15 @@
 //! (1/960), so spectra match the scale the network was trained on. Analysis and synthesis together are a pure delay
 //! of 480 samples with unity gain.
 
+mod transform;
+
 use std::f64::consts::FRAC_PI_2;
-use std::sync::Arc;
 
-use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
-use tacet_model::{HOP, N_BINS, N_FFT};
+use tacet_model::{HOP, N_FFT};
 
-use crate::frame::{Complex32, SILENT_SPECTRUM, Spectrum};
+use crate::frame::{SILENT_SPECTRUM, Spectrum};
 use crate::samples::finite;
+use transform::Transform;
 
 /// Delay of analysis followed by synthesis, in samples at 48 kHz.
 pub(crate) const OVERLAP_DELAY_SAMPLES: usize = N_FFT - HOP;
@@ -36,12 +37,11 @@ fn window() -> [f32; N_FFT] {
 
 /// Samples in, spectra out.
 pub struct Analysis {
-    fft: Arc<dyn RealToComplex<f32>>,
+    transform: Transform,
     window: [f32; N_FFT],
     /// The previous hop, unwindowed.
     memory: [f32; HOP],
     buffer: [f32; N_FFT],
-    scratch: Box<[Complex32]>,
 }
 
 impl Default for Analysis {
@@ -53,9 +53,7 @@ impl Default for Analysis {
 impl Analysis {
     /// Plans the transform; all state zero.
     pub fn new() -> Self {
-        let fft = RealFftPlanner::new().plan_fft_forward(N_FFT);
-        let scratch = fft.make_scratch_vec().into();
-        Self { fft, window: window(), memory: [0.0; HOP], buffer: [0.0; N_FFT], scratch }
+        Self { transform: Transform::forward(), window: window(), memory: [0.0; HOP], buffer: [0.0; N_FFT] }
     }
 
     /// Forgets the previous hop.
@@ -75,8 +73,7 @@ impl Analysis {
             *n = x * wn;
             *m = x;
         }
-        let done = self.fft.process_with_scratch(&mut self.buffer, out, &mut self.scratch);
-        debug_assert!(done.is_ok(), "lengths are fixed: {done:?}");
+        self.transform.samples_to_bins(&self.buffer, out);
         const SCALE: f32 = 2.0 * HOP as f32 / (N_FFT * N_FFT) as f32;
         for bin in out {
             *bin *= SCALE;
@@ -86,13 +83,12 @@ impl Analysis {
 
 /// Spectra in, samples out by overlap-add.
 pub struct Synthesis {
-    fft: Arc<dyn ComplexToReal<f32>>,
+    transform: Transform,
     window: [f32; N_FFT],
     /// The second half of the previous window.
     memory: [f32; HOP],
     spectrum: Spectrum,
     buffer: [f32; N_FFT],
-    scratch: Box<[Complex32]>,
 }
 
 impl Default for Synthesis {
@@ -104,15 +100,12 @@ impl Default for Synthesis {
 impl Synthesis {
     /// Plans the transform; all state zero.
     pub fn new() -> Self {
-        let fft = RealFftPlanner::new().plan_fft_inverse(N_FFT);
-        let scratch = fft.make_scratch_vec().into();
         Self {
-            fft,
+            transform: Transform::inverse(),
             window: window(),
             memory: [0.0; HOP],
             spectrum: SILENT_SPECTRUM,
             buffer: [0.0; N_FFT],
-            scratch,
         }
     }
 
@@ -125,10 +118,7 @@ impl Synthesis {
     /// filter makes them non-zero, a real signal cannot hold them.
     pub fn process(&mut self, spectrum: &Spectrum, out: &mut [f32; HOP]) {
         self.spectrum = *spectrum;
-        self.spectrum[0].im = 0.0;
-        self.spectrum[N_BINS - 1].im = 0.0;
-        let done = self.fft.process_with_scratch(&mut self.spectrum, &mut self.buffer, &mut self.scratch);
-        debug_assert!(done.is_ok(), "lengths are fixed: {done:?}");
+        self.transform.bins_to_samples(&mut self.spectrum, &mut self.buffer);
         let (first, second) = self.buffer.split_at(HOP);
         let (w_first, w_second) = self.window.split_at(HOP);
         for (((o, m), (a, b)), (wa, wb)) in out
@@ -146,6 +136,7 @@ impl Synthesis {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::Complex32;
 
     #[test]
     fn window_matches_the_official_values() {
