@@ -1,5 +1,5 @@
-//! The output is the same at every level that rounds a multiply-add once, on every processor and operating system; and so it is
-//! at the plain level, which rounds it twice.
+//! The output is the same at every level that rounds a multiply-add once, on every processor and operating system; and so
+//! it is at the plain level, which rounds it twice.
 //!
 //! The output of one machine is committed here as a number; every machine must arrive at it.
 

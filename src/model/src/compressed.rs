@@ -1,5 +1,5 @@
-//! Floats without loss in five sixths of the space: of each value, sign and all but one bit of the exponent are one byte, and
-//! these bytes are alike. The other three are noise in trained weights, which no method makes smaller.
+//! Floats without loss in five sixths of the space: of each value, sign and all but one bit of the exponent are one byte,
+//! and these bytes are alike. The other three are noise in trained weights, which no method makes smaller.
 //!
 //! Stored are the three lower bytes of all values, in order, then the highest ones as a zlib stream.
 

@@ -1,7 +1,7 @@
 //! The converted model: a safetensors file whose metadata holds the configuration and a checksum per tensor.
 //!
-//! Weights are stored exactly, as they are or compressed, or the large matrices as 16-bit integers with a scale per row, in half
-//! the space. Read, they are floats again.
+//! Weights are stored exactly, as they are or compressed, or the large matrices as 16-bit integers with a scale per row,
+//! in half the space. Read, they are floats again.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};

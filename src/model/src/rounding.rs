@@ -1,7 +1,7 @@
 //! Weights as 16-bit integers with one scale per row of a matrix: half the space, in a file and in memory. Finer than IEEE
 //! halves, which spend five of their bits on an exponent.
 
-/// What the integers of a row of weights are multiplied with; never 0. In lanes, which compilers vectorise.
+/// Scale of a row of weights: its integers times this are the weights. Never 0. In lanes, which compilers vectorise.
 pub fn row_scale(row: &[f32]) -> f32 {
     let (lines, rest) = row.as_chunks::<16>();
     let mut lanes = [f32::MIN_POSITIVE; 16];

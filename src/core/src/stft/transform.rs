@@ -1,7 +1,7 @@
 //! The Fourier transform of a frame's real samples and its inverse. Real-time safe after `new`.
 //!
-//! realfft does the same, faster, with kernels that it chooses by instruction set, and each set of kernels rounds in another order.
-//! Here every processor has the same plan in plain arithmetic, so that output is bit-identical on all of them.
+//! realfft does the same, faster, with kernels that it chooses by instruction set, and each set of kernels rounds in
+//! another order. Here every processor has the same plan in plain arithmetic, so that output is bit-identical on all.
 
 use std::f64::consts::TAU;
 use std::sync::Arc;

@@ -62,8 +62,8 @@ pub trait Simd: Copy {
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
     /// The smaller of each pair.
     fn min(self, a: Self::F, b: Self::F) -> Self::F;
-    /// `2^n a`, where `b` is `n + 1.5 * 2^23` and neither `a` nor the product is zero, subnormal or infinite: the lowest bits of
-    /// `b` are added to the exponent of `a`.
+    /// `2^n a`, where `b` is `n + 1.5 * 2^23` and neither `a` nor the product is zero, subnormal or infinite: the lowest
+    /// bits of `b` are added to the exponent of `a`.
     fn add_exponent(self, a: Self::F, b: Self::F) -> Self::F;
     /// Asks for the cache line at `src[at]`, which may lie beyond the end.
     fn prefetch<T>(self, src: &[T], at: usize);
