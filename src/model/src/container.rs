@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use configparser::ini::Ini;
-use flate2::Crc;
+use crc32fast::hash as crc32;
 use safetensors::tensor::{Metadata, TensorInfo};
 use safetensors::{Dtype, SafeTensors, View};
 
@@ -246,12 +246,6 @@ fn check_crc(ini: &Ini, name: &str, stored: &[u8]) -> Result<(), ModelError> {
     } else {
         Err(ModelError::Checksum { tensor: name.into(), expected, found })
     }
-}
-
-fn crc32(bytes: &[u8]) -> u32 {
-    let mut crc = Crc::new();
-    crc.update(bytes);
-    crc.sum()
 }
 
 fn damaged(reason: String) -> ModelError {
