@@ -1,8 +1,12 @@
 //! Effect of the rules around the network on recorded speech: after a pause it is as without the pause, and quiet speech
 //! becomes what loud speech does.
 
+#[path = "support/agreement.rs"]
+mod agreement;
+
 use std::sync::{Arc, OnceLock};
 
+use agreement::agreement_db;
 use tacet_realtime::denoiser::{Denoiser, Settings};
 use tacet_realtime::engine::native::{NativeEngine, NativeModel, NativeSequence};
 use tacet_realtime::model::HOP;
@@ -68,14 +72,6 @@ fn denoised(input: &[f32], settings: Settings, is_file: bool) -> Vec<f32> {
         denoiser.delay_samples()
     };
     output[delay..].to_vec()
-}
-
-/// Agreement in dB.
-fn agreement_db(found: &[f32], expected: &[f32]) -> f64 {
-    let power = |x: f64| x * x;
-    let energy: f64 = expected.iter().map(|&x| power(x.into())).sum();
-    let error: f64 = found.iter().zip(expected).map(|(a, b)| power(f64::from(a - b))).sum();
-    10.0 * (energy / error.max(f64::MIN_POSITIVE)).log10()
 }
 
 /// The first two seconds after a pause against the same without it.

@@ -2,6 +2,10 @@
 //! so and pass; `TACET_REQUIRE_TORCH=1` makes that a failure. GPUs are required by `TACET_REQUIRE_CUDA=1` and
 //! `TACET_REQUIRE_MPS=1`.
 
+#[path = "support/agreement.rs"]
+mod agreement;
+
+use agreement::agreement_db;
 use tacet_realtime::denoiser::{Denoiser, Settings};
 use tacet_realtime::engine::native::{NativeEngine, NativeModel};
 use tacet_realtime::engine::torch::{
@@ -104,13 +108,6 @@ fn sequence(engine: TorchEngine, n_channels: usize, method: DfMethod, settings: 
 
 fn native() -> NativeEngine {
     NativeEngine::new(NativeModel::new(&model()).unwrap())
-}
-
-fn agreement_db(found: &[f32], expected: &[f32]) -> f64 {
-    let square = |value: f32| f64::from(value).powi(2);
-    let energy: f64 = expected.iter().map(|&value| square(value)).sum();
-    let difference: f64 = found.iter().zip(expected).map(|(a, b)| square(a - b)).sum();
-    10.0 * (energy / difference.max(f64::MIN_POSITIVE)).log10()
 }
 
 /// All stages always, and thresholds between which the noise's local SNR moves, so that every stage occurs.

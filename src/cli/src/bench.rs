@@ -97,7 +97,7 @@ pub fn run(args: &Args) -> Result<bool> {
     if let Some(path) = &args.plot {
         super::refuse_other_format("--plot", path, &["png", "svg"])?;
     }
-    let model = model::find(model::choice(args.model.as_deref()).as_deref())?;
+    let model = model::find(args.model.as_deref())?;
     let facts = Facts::gather();
     let assessed = device::list(&facts, None);
     let mut report = Report {

@@ -30,7 +30,7 @@ use tacet_realtime::rules::Rules;
 use tacet_realtime::rules::level::LevelRule;
 
 use super::decode;
-use super::model::{self, LoadedModel};
+use super::model::LoadedModel;
 use super::options::one_of;
 use super::output::{self, Output};
 use super::panics::{Panicked, caught};
@@ -268,7 +268,7 @@ pub fn run(args: &Args) -> Result<bool> {
     let start = Instant::now();
     let tasks = plan::plan(args)?;
     output::clean_up_when_interrupted()?;
-    let model = LoadedModel::load(model::choice(args.model.as_deref()).as_deref())?;
+    let model = LoadedModel::load(args.model.as_deref())?;
     let settings = args.settings();
     let mut engines = Engines::open(args, &model)?;
     let n_jobs = engines.share_out(args.jobs, args.threads, tasks.len());

@@ -32,13 +32,14 @@ impl LoadedModel {
         &self.model
     }
 
-    /// Loads the named model, `None` being the embedded one.
+    /// Loads the model that the option names, else that of `TACET_MODEL`, else the embedded one.
     ///
     /// # Errors
     /// The name means nothing, the low-latency model is not installed, or the file is no model; with the next step.
-    pub fn load(choice: Option<&str>) -> Result<Self> {
-        let model = find(choice)?;
-        let name = match (model.official(), choice) {
+    pub fn load(option: Option<&str>) -> Result<Self> {
+        let choice = choice(option);
+        let model = by_name(choice.as_deref())?;
+        let name = match (model.official(), choice.as_deref()) {
             (Some(kind), _) => kind.id(),
             (None, Some(choice)) => choice,
             (None, None) => "embedded",
@@ -49,21 +50,24 @@ impl LoadedModel {
     }
 }
 
-/// The model that the option names, else that of `TACET_MODEL`.
-pub fn choice(option: Option<&str>) -> Option<String> {
-    option.map(str::to_owned).or_else(|| std::env::var("TACET_MODEL").ok()).filter(|name| !name.is_empty())
-}
-
-/// The named model, `None` being the embedded one.
+/// The model that the option names, else that of `TACET_MODEL`, else the embedded one.
 ///
 /// # Errors
 /// As [`LoadedModel::load`].
-pub fn find(choice: Option<&str>) -> Result<Model> {
+pub fn find(option: Option<&str>) -> Result<Model> {
+    by_name(choice(option).as_deref())
+}
+
+fn by_name(choice: Option<&str>) -> Result<Model> {
     let Some(name) = choice else { return Ok(weights::embedded()?) };
     match ModelKind::ALL.into_iter().find(|kind| kind.id().eq_ignore_ascii_case(name)) {
         Some(kind) => published(kind),
         None => from_path(name),
     }
+}
+
+fn choice(option: Option<&str>) -> Option<String> {
+    option.map(str::to_owned).or_else(|| std::env::var("TACET_MODEL").ok()).filter(|name| !name.is_empty())
 }
 
 /// A published model by name: the embedded one, an installed one, or what `cargo xtask setup` fetched beside this build.

@@ -1,9 +1,13 @@
 //! Lanes, batches and sequences of the real model on the CPU: a lane's result depends on nothing but its own inputs, and
 //! whole sequences give what steps give.
 
+#[path = "../../../tests/support/agreement.rs"]
+mod agreement;
+
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use agreement::agreement_db;
 use tacet_model::Model;
 use tacet_torch::sequence::{Bounds, Sequence};
 use tacet_torch::streams::Streams;
@@ -91,12 +95,9 @@ fn valid(out: &[f32], [min_db, max_erb_db, max_df_db]: [f32; 3]) -> Vec<f32> {
     out.chunks(N_OUTPUT).flat_map(part).collect()
 }
 
-fn agreement_db(found: &[f32], expected: &[f32]) -> f64 {
+fn stages_agree_db(found: &[f32], expected: &[f32]) -> f64 {
     assert_eq!(found.len(), expected.len(), "other stages were taken");
-    let square = |value: f32| f64::from(value).powi(2);
-    let energy: f64 = expected.iter().map(|&value| square(value)).sum();
-    let difference: f64 = found.iter().zip(expected).map(|(a, b)| square(a - b)).sum();
-    10.0 * (energy / difference.max(f64::MIN_POSITIVE)).log10()
+    agreement_db(found, expected)
 }
 
 /// Thresholds between which this lane's local SNR moves, so that every stage occurs.
@@ -131,7 +132,7 @@ fn a_lane_does_not_notice_the_others() {
         }
     }
     for (found, expected) in found.iter().zip(&expected) {
-        let db = agreement_db(&valid(found, bounds), &valid(expected, bounds));
+        let db = stages_agree_db(&valid(found, bounds), &valid(expected, bounds));
         assert!(db > AGREEMENT_DB, "{db:.0} dB");
     }
 }
@@ -230,7 +231,7 @@ fn sequences_give_what_steps_give() {
                 let bounds = Bounds { min_db, max_erb_db, max_df_db };
                 sequence.push(&updates[hops], bounds, input, &mut found[out]).unwrap();
             }
-            let db = agreement_db(&valid(&found, bounds), &valid(&expected, bounds));
+            let db = stages_agree_db(&valid(&found, bounds), &valid(&expected, bounds));
             assert!(db > AGREEMENT_DB, "method {method}: {db:.0} dB");
         }
     }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, FormatReader};
 use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
-use symphonia::core::meta::{MetadataOptions, RawValue, StandardTag, Tag};
+use symphonia::core::meta::{MetadataOptions, RawTag, RawValue, StandardTag, Tag};
 
 use super::input::Input;
 use crate::decode::foreign::foreign;
@@ -141,39 +141,105 @@ fn named(tag: &Tag) -> Option<(String, String)> {
         RawValue::Float(value) => value.to_string(),
         _ => String::new(),
     };
-    let name = match tag.std.as_ref()? {
-        S::TrackTitle(_) => "TITLE",
-        S::Artist(_) | S::Author(_) => "ARTIST",
-        S::Album(_) => "ALBUM",
-        S::AlbumArtist(_) => "ALBUMARTIST",
-        S::Comment(_) => "COMMENT",
-        S::Description(_) => "DESCRIPTION",
-        S::Composer(_) => "COMPOSER",
-        S::Performer(_) => "PERFORMER",
-        S::Genre(_) => "GENRE",
-        S::Copyright(_) => "COPYRIGHT",
-        S::License(_) => "LICENSE",
-        S::Language(_) => "LANGUAGE",
-        S::Lyrics(_) => "LYRICS",
-        S::EncodedBy(_) => "ENCODED-BY",
-        S::IdentIsrc(_) => "ISRC",
-        S::Label(_) => "ORGANIZATION",
-        S::RecordingLocation(_) => "LOCATION",
-        S::TrackNumber(number) => return Some(("TRACKNUMBER".to_owned(), number.to_string())),
-        S::TrackTotal(number) => return Some(("TRACKTOTAL".to_owned(), number.to_string())),
-        S::DiscNumber(number) => return Some(("DISCNUMBER".to_owned(), number.to_string())),
-        S::RecordingDate(_) | S::ReleaseDate(_) => "DATE",
-        S::RecordingYear(year) | S::ReleaseYear(year) => return Some(("DATE".to_owned(), year.to_string())),
-        _ => return None,
+    let name = match &tag.std {
+        None => own_name(&tag.raw)?,
+        Some(standard) => match standard {
+            S::TrackTitle(_) => "TITLE",
+            S::Artist(_) | S::Author(_) => "ARTIST",
+            S::Album(_) => "ALBUM",
+            S::AlbumArtist(_) => "ALBUMARTIST",
+            S::Comment(_) => "COMMENT",
+            S::Description(_) => "DESCRIPTION",
+            S::Composer(_) => "COMPOSER",
+            S::Performer(_) => "PERFORMER",
+            S::Genre(_) => "GENRE",
+            S::Copyright(_) => "COPYRIGHT",
+            S::License(_) => "LICENSE",
+            S::Language(_) => "LANGUAGE",
+            S::Lyrics(_) => "LYRICS",
+            S::EncodedBy(_) => "ENCODED-BY",
+            S::IdentIsrc(_) => "ISRC",
+            S::Label(_) => "ORGANIZATION",
+            S::RecordingLocation(_) => "LOCATION",
+            S::TrackNumber(number) => return Some(("TRACKNUMBER".to_owned(), number.to_string())),
+            S::TrackTotal(number) => return Some(("TRACKTOTAL".to_owned(), number.to_string())),
+            S::DiscNumber(number) => return Some(("DISCNUMBER".to_owned(), number.to_string())),
+            S::RecordingDate(_) | S::ReleaseDate(_) => "DATE",
+            S::RecordingYear(year) | S::ReleaseYear(year) => {
+                return Some(("DATE".to_owned(), year.to_string()));
+            }
+            // The encoding, and the level of what was denoised.
+            S::Encoder(_) | S::EncoderSettings(_) | S::EncodingDate(_) => return None,
+            S::ReplayGainAlbumGain(_) | S::ReplayGainAlbumPeak(_) | S::ReplayGainAlbumRange(_) => {
+                return None;
+            }
+            S::ReplayGainTrackGain(_) | S::ReplayGainTrackPeak(_) | S::ReplayGainTrackRange(_) => {
+                return None;
+            }
+            S::ReplayGainReferenceLoudness(_) => return None,
+            S::Mp3GainAlbumMinMax(_) | S::Mp3GainMinMax(_) | S::Mp3GainUndo(_) => return None,
+            _ => return own_name(&tag.raw).filter(|_| !text.is_empty()).map(|name| (name, text)),
+        }
+        .to_owned(),
     };
-    (!text.is_empty()).then(|| (name.to_owned(), text))
+    (!text.is_empty()).then_some((name, text))
+}
+
+/// The name that a file's own author or program gave a tag, as Vorbis comments have it; `None` for those about bytes.
+fn own_name(raw: &RawTag) -> Option<String> {
+    /// Tags that muxers write about what they write.
+    const ABOUT_BYTES: [&str; 17] = [
+        "ENCODER",
+        "ENCODER_OPTIONS",
+        "VENDOR",
+        "DURATION",
+        "BPS",
+        "NUMBER_OF_FRAMES",
+        "NUMBER_OF_BYTES",
+        "MAJOR_BRAND",
+        "MINOR_VERSION",
+        "COMPATIBLE_BRANDS",
+        "HANDLER_NAME",
+        "VENDOR_ID",
+        "ITUNSMPB",
+        "ITUNNORM",
+        "TLEN",
+        "TFLT",
+        "WAVEFORMATEXTENSIBLE_CHANNEL_MASK",
+    ];
+    let described = raw.sub_fields.iter().flatten().find(|field| &*field.field == "DESCRIPTION");
+    let name = match (&*raw.key, described.map(|field| &field.value)) {
+        // Named by its description.
+        ("TXXX", Some(RawValue::String(name))) => name,
+        // iTunes: "----:com.apple.iTunes:NAME". Matroska: "album@NAME".
+        (key, _) => key.rsplit([':', '@']).next().unwrap_or(key),
+    };
+    let name = name.trim().to_ascii_uppercase();
+    let is_name = !name.is_empty() && name.bytes().all(|byte| (0x20..0x7e).contains(&byte) && byte != b'=');
+    let is_about_bytes = ABOUT_BYTES.contains(&&*name) || name.starts_with("_STATISTICS");
+    (is_name && !is_about_bytes).then_some(name)
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;
 
+    use symphonia::core::meta::RawTagSubField;
+
     use super::*;
+
+    #[test]
+    fn tags_without_a_common_name_keep_their_own() {
+        let name = |raw: RawTag| own_name(&raw).unwrap_or_default();
+        let described = RawTagSubField::new("DESCRIPTION", "comment");
+        let user = RawTag::new_with_sub_fields("TXXX", "said", vec![described].into_boxed_slice());
+        assert_eq!(name(user), "COMMENT");
+        assert_eq!(name(RawTag::new("----:com.apple.iTunes:Interviewer", "I")), "INTERVIEWER");
+        assert_eq!(name(RawTag::new("Scene", "12")), "SCENE");
+        for key in ["ENCODER", "duration", "album@BPS", "movie@_STATISTICS_TAGS", "a=b", ""] {
+            assert_eq!(name(RawTag::new(key, "x")), "", "{key}");
+        }
+    }
 
     #[test]
     fn chunks_about_the_recording_are_kept_and_those_about_the_bytes_not() {
