@@ -44,15 +44,28 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     ]))?;
 
     if options.conditions {
-        for script in ["conditions", "presets"] {
-            shell::run(
-                venv.python()
-                    .arg(workspace.root.join("tests/quality").join(script).with_extension("py"))
-                    .arg("--tacet")
-                    .arg(workspace.target.join("release/tacet"))
-                    .arg("--out")
-                    .arg(workspace.target.join(script)),
-            )?;
+        shell::run(shell::cargo().current_dir(&workspace.root).args([
+            "build",
+            "--locked",
+            "--release",
+            "--package",
+            "tacet-core",
+            "--example",
+            "live",
+        ]))?;
+        let live = workspace.target.join("release/examples/live");
+        for (script, live) in [("conditions", Some(live)), ("presets", None)] {
+            let mut python = venv.python();
+            python
+                .arg(workspace.root.join("tests/quality").join(script).with_extension("py"))
+                .arg("--tacet")
+                .arg(workspace.target.join("release/tacet"))
+                .arg("--out")
+                .arg(workspace.target.join(script));
+            if let Some(live) = live {
+                python.arg("--live").arg(live);
+            }
+            shell::run(&mut python)?;
         }
         return Ok(());
     }

@@ -71,8 +71,10 @@ const FIRST_CHANGE: f32 = 0.7;
 /// Hops of living sound before a later decision, and how much they must have changed in all.
 const LATER_HOPS: usize = 100;
 const LATER_CHANGE: f32 = 100.0;
-/// Of this change they must have risen so much: a sound that ends only falls.
-const LATER_RISE: f32 = 40.0;
+/// So many of them must have risen by so much each: a sound that ends only falls, and a breath or a noise that begins rises
+/// once, where speech does with every syllable.
+const LATER_RISEN_HOPS: usize = 34;
+const RISEN: f32 = 0.5;
 /// Hops at a usual level after which a gain is taken back.
 const USUAL_HOPS: usize = 80;
 /// Hops in which a loud sound's end fades from what is followed.
@@ -122,8 +124,8 @@ struct Lasting {
     n_hops: usize,
     /// Sum of the changes of the living hops.
     change: f32,
-    /// The same of their rises.
-    rise: f32,
+    /// How many of these rose.
+    n_risen: usize,
 }
 
 impl Default for LevelTracker {
@@ -184,8 +186,8 @@ impl LevelTracker {
         if self.usual.n_lived >= USUAL_HOPS {
             return self.jump(0.0, self.usual.n_hops);
         }
-        let Lasting { n_lived, change, rise, .. } = self.quiet;
-        if n_lived >= LATER_HOPS && change >= LATER_CHANGE && rise >= LATER_RISE {
+        let Lasting { n_lived, change, n_risen, .. } = self.quiet;
+        if n_lived >= LATER_HOPS && change >= LATER_CHANGE && n_risen >= LATER_RISEN_HOPS {
             return self.jump(needed_db(loudest_dbfs), self.quiet.n_hops);
         }
         None
@@ -241,7 +243,7 @@ impl Lasting {
     fn add(&mut self, activity: &Activity) {
         self.n_lived += 1;
         self.change += activity.change();
-        self.rise += activity.rise();
+        self.n_risen += usize::from(activity.rise() >= RISEN);
     }
 }
 
