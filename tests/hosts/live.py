@@ -85,7 +85,12 @@ class Server:
             time.sleep(3)
         finally:
             meter.send_signal(signal.SIGINT)
-            printed = meter.communicate(timeout=10)[0]
+            try:
+                printed = meter.communicate(timeout=10)[0]
+            except subprocess.TimeoutExpired:
+                # It can wait for the server when it is asked to end; what it has measured is printed.
+                meter.kill()
+                printed = meter.communicate()[0]
         found = re.findall(r"^\s*(\d+\.\d+) frames", printed, re.MULTILINE)
         return round(float(found[-1])) if found else fail(f"no delay was measured: {printed[-400:]}")
 

@@ -328,7 +328,7 @@ mod tests {
         file.set_len(MAX_PLUGIN_BYTES - 1).unwrap();
         check_size(&binary).unwrap();
         file.set_len(MAX_PLUGIN_BYTES).unwrap();
-        assert!(check_size(&binary).unwrap_err().to_string().contains("limit of 22.0 MB"));
+        assert!(check_size(&binary).unwrap_err().to_string().contains("limit of 19.5 MB"));
     }
 
     #[test]
