@@ -9,7 +9,7 @@ use crate::support::*;
 #[test]
 fn ten_minutes_stream_in_little_memory() {
     const LIMIT_KB: u64 = 150_000;
-    if is_emulated() {
+    if emulator::is_emulated() {
         return;
     }
     let folder = Folder::new();
@@ -59,7 +59,7 @@ fn ten_minutes_stream_in_little_memory() {
 fn the_program_needs_the_c_library_only() {
     const ALLOWED: [&str; 8] =
         ["linux-vdso", "ld-linux", "libc.so", "libm.so", "libgcc_s", "libpthread", "libdl", "librt"];
-    if is_emulated() {
+    if emulator::is_emulated() {
         return;
     }
     let listed = std::process::Command::new("ldd").arg(env!("CARGO_BIN_EXE_tacet")).output().expect("ldd");

@@ -5,35 +5,15 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
+#[path = "../support/emulator.rs"]
+pub mod emulator;
+
 /// Thresholds that call every frame clean: the network listens and changes nothing, the delays remain.
 pub const OFF: [&str; 2] = ["--max-erb-db", "-100"];
 
-/// Words before the binary where this processor does not run it: an emulator and its options.
-const EMULATOR: &str = "TACET_EMULATOR";
-
-/// Whether an emulator runs the binary: memory and libraries are then the emulator's.
-#[cfg(target_os = "linux")]
-pub fn is_emulated() -> bool {
-    let is_emulated = std::env::var_os(EMULATOR).is_some();
-    if is_emulated {
-        eprintln!("skipped: it is run by an emulator");
-    }
-    is_emulated
-}
-
 /// A command that runs the binary, without any files of this user's.
 pub fn tacet() -> Command {
-    let binary = env!("CARGO_BIN_EXE_tacet");
-    let emulator = std::env::var(EMULATOR).unwrap_or_default();
-    let mut words = emulator.split_whitespace();
-    let mut command = match words.next() {
-        Some(program) => {
-            let mut command = Command::new(program);
-            command.args(words).arg(binary);
-            command
-        }
-        None => Command::new(binary),
-    };
+    let mut command = emulator::command(env!("CARGO_BIN_EXE_tacet"));
     command.env_remove("TACET_MODEL");
     command.env("TACET_DATA_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("no files"));
     command

@@ -11,12 +11,14 @@
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Instant;
 
 use tacet_clap_host::{PluginFile, library_under_test};
 
 mod calls;
+#[path = "../support/emulator.rs"]
+mod emulator;
 
 use calls::Session;
 
@@ -41,7 +43,7 @@ fn random_call_sequences_do_no_harm() {
         .map(|i| {
             let range = n * i / n_processes..n * (i + 1) / n_processes;
             let note = dir.path().join(i.to_string());
-            let child = Command::new(std::env::current_exe().unwrap())
+            let child = emulator::command(std::env::current_exe().unwrap())
                 .args(["--exact", "random_call_sequences_do_no_harm", "--nocapture"])
                 .env(VARIABLE, format!("{}..{}", range.start, range.end))
                 .env(NOTE_VARIABLE, &note)
