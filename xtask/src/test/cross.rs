@@ -35,8 +35,8 @@ const HOST_SEQUENCES: &str = "200";
 const PROPERTY_INPUTS: &str = "8";
 
 const ARM64_PACKAGES: [&str; 2] = ["qemu-user", "gcc"];
-/// Runs a program for arm64, with Debian's libraries for it.
-const QEMU: &str = "qemu-aarch64 -L /usr/aarch64-linux-gnu";
+/// Runs a program for arm64, with Debian's libraries for it; found without a `PATH`, too.
+const QEMU: &str = "/usr/bin/qemu-aarch64 -L /usr/aarch64-linux-gnu";
 
 const WINDOWS_PACKAGES: [&str; 4] = ["wine64", "wine", "xvfb", "xauth"];
 /// Debian's wine without the part for 32-bit programs.

@@ -404,9 +404,11 @@ fn twenty_instances_share_one_worker_and_its_steps() {
         assert!(error(out, &input, rig.latency(), 1.0, rig.latency()..24_000) < 1e-6);
         assert_eq!(rig.late(), 0);
     }
-    // 1000 hops in far fewer steps.
-    assert!(native.largest_batch.load(Ordering::Relaxed) > 5);
-    assert!(native.n_steps() < 500, "{}", native.n_steps());
+    // 1000 hops in far fewer steps; an emulator's hops come one by one.
+    if std::env::var_os("TACET_EMULATOR").is_none() {
+        assert!(native.largest_batch.load(Ordering::Relaxed) > 5);
+        assert!(native.n_steps() < 500, "{}", native.n_steps());
+    }
     drop(rigs);
     assert!(services.reports(Device::Native).is_empty(), "the worker ends with its last stream");
 }
