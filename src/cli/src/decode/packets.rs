@@ -158,8 +158,10 @@ impl PacketSource {
             let name = said.map_or_else(|| refusal::mp4_codec([0; 4]), TrackEdits::codec_name);
             return Err(refusal::codec(container, &name));
         }
-        let packing = if is_mkv { Packing::of(&file, track.id)? } else { Packing::Plain };
+        let (mut packing, mut trims) = (Packing::Plain, Trims::default());
         if is_mkv {
+            packing = Packing::of(&file, track.id)?;
+            trims = matroska::read(&file, track.id);
             // The two share a position.
             reader = probe(&file, extension, None)?;
         }
@@ -191,7 +193,6 @@ impl PacketSource {
         let decoder = PacketDecoder::new(&params, container)
             .map_err(|error| codec_id::named(error, Some(&params), &file, container, options))?;
         let depth = decoder.depth();
-        let trims = if is_mkv { matroska::read(&file, track.id) } else { Trims::default() };
         // In Matroska an encoder's header is a packet like any other; beside a picture it keeps its place in time.
         let has_info = is_mkv && !has_picture && first.as_ref().is_some_and(|first| first.info.is_some());
         let valid = match &first {
@@ -200,10 +201,6 @@ impl PacketSource {
         };
         let is_delay_known = |first: &First| first.info.is_none() || has_info;
         let usual_delay = first.filter(is_delay_known).map_or(0, |first| first.delay);
-        if is_mkv {
-            // The two share a position.
-            reader = probe(&file, extension, None)?;
-        }
         let mut this = Self {
             format: Format {
                 name: format!("{container}, {}", decoder.name()),
