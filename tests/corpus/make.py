@@ -932,6 +932,42 @@ def rubbish():
     write("joined.mp4", mp4 + mp4, "mp4 damage", "aligned", stereo, 0, "another MP4")
 
 
+def recorders():
+    """Takes of recorders and programs that could not go back to the header, Ogg that lost pages, QuickTime without a type."""
+    mono, low = reference(44100, 1)
+    stereo, _ = reference(48000, 2)
+    bits16 = 1.01 / 32768
+    plain, data = fmt(1, 1, 44100, 16), pcm(low, 16)
+    name = chunk(b"LIST", b"INFOISFT\x0e\0\0\0Lavf58.29.100\0")
+    field = chunk(b"bext", b"take".ljust(602, b"\0")) + chunk(b"iXML", b"<BWFXML/>" * 800)
+    for tail, behind in [("list", name), ("field", field + name), ("odd", chunk(b"iXML", b"<BWF/>1", pad=False))]:
+        for size, notes in [(0xFFFFFFFF, "quiet"), (0x7FFFF000, "quiet"), (0, "states no length")]:
+            content = riff(plain, data, size=size, data_size=size, behind=behind)
+            write(f"open_{size:x}_{tail}.wav", content, "wav headers", "equal", mono, bits16, notes,
+                  why="ffmpeg plays the chunks behind")
+    ds64 = chunk(b"ds64", bytes(28))
+    never = riff(plain, data, 0xFFFFFFFF, 0xFFFFFFFF, before=ds64 + field[:610], behind=field, magic=b"RF64")
+    write("never_written_tail.rf64.wav", never, "wav headers", "equal", mono, bits16, why="ffmpeg plays the chunks behind")
+    crashed = riff(plain, data, 0, 0, before=chunk(b"JUNK", bytes(28)) + field)
+    write("crashed_field.wav", crashed, "wav headers", "equal", mono, bits16, "states no length")
+    for codec, words in {"opus": ["-c:a", "libopus"], "ogg": ["-c:a", "libvorbis"], "oga": ["-c:a", "flac", "-f", "ogg"]}.items():
+        ffmpeg(stereo, f"short_pages.{codec}", *words, "-page_duration", "200000")
+    ffmpeg(stereo, "typed.mov", "-c:a", "aac")
+    ffmpeg(stereo, "typed_fast.mov", "-c:a", "alac", "-movflags", "+faststart")
+    flush()
+    for codec in ["opus", "ogg", "oga"]:
+        oggs = [bytes(page) for page in pages(read(f"short_pages.{codec}"))]
+        write(f"no_first_page.{codec}", b"".join(oggs[:2] + oggs[3:]), "ogg damage", "part", notes="first pages of sound are missing")
+        write(f"no_last_page.{codec}", b"".join(oggs[:-1]), "ogg damage", "part", notes="has no last page")
+    for source in ["typed.mov", "typed_fast.mov"]:
+        content = read(source)
+        length = struct.unpack(">I", content[:4])[0]
+        for kind in [b"free", b"skip", b"wide"]:
+            more = (1.01 / 2**15,) if "fast" in source else ()
+            write(f"{kind.decode()}_{source}", struct.pack(">I", length) + kind + content[8:], "mov without a type",
+                  "equal" if more else "aligned", stereo, *more)
+
+
 def high_efficiency():
     """HE-AAC, which no encoder of Debian makes: the test puts ADTS there before it runs this."""
     for source in ["he1.aac", "he2.aac", "he_ps.aac"]:
@@ -963,7 +999,7 @@ def decoded_by_ffmpeg():
         return list(pool.map(one, [case[0] for case in cases]))
 
 
-for make in (plain, headers, mpeg, aac, xiph, more_mpeg, more_xiph, kinds, rubbish, high_efficiency, refused):
+for make in (plain, headers, mpeg, aac, xiph, more_mpeg, more_xiph, kinds, rubbish, recorders, high_efficiency, refused):
     make()
     flush()
 lines = ["\t".join((*line, str(n_ffmpeg))) + "\n" for line, n_ffmpeg in zip(cases, decoded_by_ffmpeg())]

@@ -318,7 +318,7 @@ impl Frames {
             return Ok(if is_tag { 128 } else { 0 });
         }
         if head.starts_with(b"LYRICSBEGIN") {
-            let bytes = self.input.peek(super::input::MAX_PEEK)?;
+            let bytes = self.input.peek(super::input::BUFFER)?;
             let end = bytes.windows(9).position(|end| matches!(end, b"LYRICS200" | b"LYRICSEND"));
             return Ok(end.map_or(11, |end| end as u64 + 9));
         }

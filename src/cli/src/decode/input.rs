@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read, Seek as _, SeekFrom};
 
 /// The largest look ahead, in bytes.
-pub(crate) const MAX_PEEK: usize = 1 << 16;
+pub(crate) const MAX_PEEK: usize = 1 << 20;
+/// Bytes that are read of a file at a time.
+pub(crate) const BUFFER: usize = 1 << 16;
 
 /// A source of bytes at a known position.
 pub struct Input {
@@ -28,7 +30,7 @@ impl Input {
     pub fn file(mut file: File) -> io::Result<Self> {
         let len = file.seek(SeekFrom::End(0))?;
         file.seek(SeekFrom::Start(0))?;
-        let reader = BufReader::with_capacity(MAX_PEEK, file);
+        let reader = BufReader::with_capacity(BUFFER, file);
         Ok(Self { kind: Kind::File(reader), ahead: Vec::new(), at: 0, len: Some(len) })
     }
 
@@ -116,6 +118,12 @@ impl Input {
         Ok(n_skipped)
     }
 
+    /// Hands the bytes that were read last back: they are the next.
+    pub fn put_back(&mut self, bytes: &[u8]) {
+        self.ahead.splice(..0, bytes.iter().copied());
+        self.at -= bytes.len() as u64;
+    }
+
     /// Goes to a position in a file.
     ///
     /// # Errors
@@ -173,6 +181,9 @@ mod tests {
             assert_eq!(input.peek(3).unwrap(), &bytes[..3]);
             assert_eq!(input.take::<5>().unwrap().unwrap(), bytes[..5]);
             assert_eq!(input.peek(9).unwrap(), &bytes[5..14]);
+            assert_eq!(input.peek(2).unwrap(), &bytes[5..7]);
+            input.put_back(&bytes[1..5]);
+            assert_eq!((input.at(), input.take::<4>().unwrap()), (1, bytes[1..5].first_chunk().copied()));
             assert_eq!(input.skip(70_000).unwrap(), 70_000);
             assert_eq!(input.at(), 70_005);
             let mut rest = vec![0; 50_000];

@@ -74,6 +74,10 @@ pub struct OggSource {
     ready: VecDeque<Piece>,
     is_over: bool,
     n_gap_samples: u64,
+    /// Whether pages are missing in front of the one that is read.
+    is_behind_hole: bool,
+    /// Seconds of its stream in front of the sound, whose first pages are missing.
+    begins_s: Option<f64>,
     /// Samples that the last page, which is cut off, announces.
     n_missing: u64,
     n_foreign: u64,
@@ -137,6 +141,8 @@ impl OggSource {
             ready: VecDeque::new(),
             is_over: false,
             n_gap_samples: 0,
+            is_behind_hole: false,
+            begins_s: None,
             n_missing: 0,
             n_foreign: 0,
             last: None,
@@ -195,6 +201,7 @@ impl OggSource {
         if !page.is_continued || page.sequence != self.next_sequence {
             self.partial.clear();
         }
+        self.is_behind_hole = self.n_packets > 0 && page.sequence != self.next_sequence;
         self.next_sequence = page.sequence.wrapping_add(1);
         // The rest of a packet whose beginning is lost.
         let mut is_rest = page.is_continued && self.partial.is_empty();
@@ -326,6 +333,10 @@ impl OggSource {
                 self.n_gap_samples += n_resampled(gap, link.head.rate_hz, self.format.rate_hz);
                 return gap;
             }
+            let ahead_s = ahead as f64 / f64::from(link.head.rate_hz);
+            if self.is_behind_hole && ahead_s > MIN_GAP_S {
+                self.begins_s = self.begins_s.or(Some(ahead_s));
+            }
             // A piece of a longer stream starts later: its own start is its start. A single page is trimmed at its end.
             self.offset = Some(if page.is_last && ahead < 0 { 0 } else { ahead });
             if page.is_last && ahead < 0 {
@@ -404,6 +415,18 @@ impl Source for OggSource {
         }
         if self.n_foreign > 0 {
             notes.push(words_on_foreign(self.n_foreign));
+        }
+        if let Some(begins_s) = self.begins_s {
+            notes.push(format!(
+                "its first pages of sound are missing: it begins {begins_s:.2} s into its stream; copy it again if the \
+                 original is whole"
+            ));
+        }
+        let is_ended = self.links.last().is_none_or(|link| link.is_ended);
+        if self.is_over && !is_ended && self.n_missing == 0 {
+            notes.push(
+                "has no last page: it may be cut off; copy it again if the original is longer".to_owned(),
+            );
         }
         // Some programs write no checksums at all.
         if self.n_damaged_pages > 0 && self.n_damaged_pages < self.n_pages {

@@ -21,6 +21,8 @@ pub fn is_first_box(kind: &[u8; 4]) -> bool {
 pub struct Outline {
     /// Stated end of the last box, if that is behind the end of the file.
     pub cut_end: Option<u64>,
+    /// Whether it states its type.
+    pub has_type: bool,
     /// Whether there is an index.
     pub has_index: bool,
     /// Whether the index is in pieces.
@@ -48,8 +50,14 @@ impl Outline {
 pub fn outline(file: &mut (impl Read + Seek)) -> Option<Outline> {
     let end = file.seek(SeekFrom::End(0)).ok()?;
     let mut at = 0;
-    let mut outline =
-        Outline { cut_end: None, has_index: false, is_fragmented: false, rubbish_at: None, is_joined: false };
+    let mut outline = Outline {
+        cut_end: None,
+        has_type: false,
+        has_index: false,
+        is_fragmented: false,
+        rubbish_at: None,
+        is_joined: false,
+    };
     for _ in 0..MAX_BOXES {
         if at + 8 > end {
             break;
@@ -68,6 +76,7 @@ pub fn outline(file: &mut (impl Read + Seek)) -> Option<Outline> {
             outline.rubbish_at = Some(at);
             return Some(outline);
         }
+        outline.has_type |= &kind == b"ftyp";
         outline.has_index |= matches!(&kind, b"moov" | b"moof");
         outline.is_fragmented |= &kind == b"moof";
         match size {

@@ -240,6 +240,7 @@ impl Source for PlainSource {
         let n_wanted = self.left.map_or(n_wanted, |left| n_wanted.min(left / unit as u64 * unit as u64));
         self.bytes.resize(n_wanted as usize, 0);
         let n_read = self.input.read(&mut self.bytes)?;
+        let is_open = self.left.is_none() && self.input.len().is_none();
         if (n_read as u64) < n_wanted {
             if let Some(left) = self.left {
                 self.note_missing(left - n_read as u64);
@@ -249,9 +250,11 @@ impl Source for PlainSource {
         } else {
             self.left = self.left.map(|left| left - n_wanted);
         }
-        let n_read = n_read / unit * unit;
+        let n_data = if is_open { self.n_before_chunks(n_read)? } else { n_read };
+        let n_read = n_data / unit * unit;
         if n_read == 0 {
-            return Ok(false);
+            // Chunks begin here, or it is the end.
+            return self.read(block);
         }
         block.resize_with(self.layout.n_channels, Vec::new);
         self.decoder.decode(&self.layout, &self.bytes[..n_read], block)?;
@@ -409,6 +412,24 @@ mod tests {
     fn chunks_on_either_side_are_kept() {
         let (_, _, _, metadata) = read(&wav(2_000, b"bext\x02\0\0\0abLIST\x04\0\0\0INFO"));
         assert_eq!(metadata.chunks, [(*b"bext", b"ab".to_vec()), (*b"LIST", b"INFO".to_vec())]);
+    }
+
+    #[test]
+    fn chunks_behind_data_of_no_stated_length_are_no_sound() {
+        let list = b"LIST\x05\0\0\0INFO!\0";
+        let text = [&b"iXML\x88\x13\0\0"[..], &[b'x'; 5_000]].concat();
+        for announced in [u32::MAX, 0x7fff_f000, 0, 500] {
+            for (tail, n_chunks) in
+                [(&list[..], 1), (&list[..13], 1), (&text[..], 1), (&[list, &text[..]].concat(), 2)]
+            {
+                let (n_samples, n_missing, _, metadata) = read(&wav(announced, tail));
+                assert_eq!((n_samples, n_missing, metadata.chunks.len()), (1000, 0, n_chunks), "{announced}");
+            }
+            // Not to the end, of a name that nobody knows, at an odd place: samples.
+            for tail in [&b"LIST\x04\0\0\0INFO12345678"[..], b"xyzw\x02\0\0\0ab", b".LIST\x05\0\0\0INFO!"] {
+                assert_eq!(read(&wav(announced, tail)).0, 1000 + tail.len() / 2, "{announced}");
+            }
+        }
     }
 
     #[test]

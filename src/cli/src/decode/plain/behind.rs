@@ -3,12 +3,14 @@
 use anyhow::Result;
 
 use super::{Piece, PlainSource};
-use crate::decode::input::Input;
+use crate::decode::input::{Input, MAX_PEEK};
 use crate::decode::layout::Tail;
 use crate::decode::riff::{chunk_header, is_fmt_of, number, pass_padding};
 
 /// Bytes behind the data that tell what follows: padding and a chunk's header.
 const LOOK: usize = 32;
+/// The longest chunks that are looked for behind data of unknown length, in bytes, all of them together.
+const MAX_TAIL: usize = MAX_PEEK;
 /// The longest chunk that is believed to follow the data of a pipe.
 const MAX_PIPED_CHUNK: u64 = 1 << 30;
 
@@ -17,14 +19,15 @@ pub fn is_name(name: &[u8]) -> bool {
     name.len() == 4 && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b" _-.()".contains(byte))
 }
 
+/// Chunks that follow data in the wild: believed even if the file ends within them.
+const KNOWN: [&[u8; 4]; 23] = [
+    b"LIST", b"bext", b"iXML", b"cue ", b"id3 ", b"ID3 ", b"smpl", b"inst", b"fact", b"PEAK", b"JUNK",
+    b"junk", b"PAD ", b"FLLR", b"afsp", b"umid", b"levl", b"axml", b"chna", b"acid", b"_PMX", b"cart",
+    b"RIFF",
+];
+
 /// Whether a chunk begins here, before `left` bytes of a file.
 pub fn begins_chunk(head: &[u8], tail: Tail, left: Option<u64>) -> bool {
-    /// Chunks that follow data in the wild: believed even if the file ends within them.
-    const KNOWN: [&[u8; 4]; 23] = [
-        b"LIST", b"bext", b"iXML", b"cue ", b"id3 ", b"ID3 ", b"smpl", b"inst", b"fact", b"PEAK", b"JUNK",
-        b"junk", b"PAD ", b"FLLR", b"afsp", b"umid", b"levl", b"axml", b"chna", b"acid", b"_PMX", b"cart",
-        b"RIFF",
-    ];
     let Some(name) = head.get(..4) else { return false };
     let number = |range: std::ops::Range<usize>, is_big_endian: bool| -> Option<u64> {
         let bytes = head.get(range)?.iter();
@@ -69,13 +72,97 @@ pub fn ends_at(input: &mut Input, end: u64, tail: Tail) -> Result<bool> {
     Ok(is_end)
 }
 
+/// Whether `bytes`, which go on to the end, are chunks and nothing else, the first of them one that follows data.
+fn are_chunks(bytes: &[u8], is_big_endian: bool) -> bool {
+    if known_len(bytes, is_big_endian).is_none() {
+        return false;
+    }
+    let mut rest = bytes;
+    while let Some((name, len)) = header(rest, is_big_endian) {
+        let content = &rest[8..];
+        if !is_name(name) || len > content.len() {
+            return false;
+        }
+        // Some writers leave the byte out that makes an odd length even.
+        rest = content.get(len + len % 2..).unwrap_or_default();
+    }
+    rest.is_empty()
+}
+
+/// The name and the length of the chunk that begins here.
+fn header(bytes: &[u8], is_big_endian: bool) -> Option<(&[u8], usize)> {
+    let (name, rest) = bytes.split_at_checked(4)?;
+    let len = *rest.first_chunk()?;
+    Some((name, if is_big_endian { u32::from_be_bytes(len) } else { u32::from_le_bytes(len) } as usize))
+}
+
+/// The length of the chunk that begins here, if it is one that follows data and is not too long to be looked for.
+fn known_len(bytes: &[u8], is_big_endian: bool) -> Option<usize> {
+    let (name, len) = header(bytes, is_big_endian)?;
+    (len <= MAX_TAIL && KNOWN.iter().any(|known| name == *known)).then_some(len)
+}
+
+/// The first place in `bytes`, before `n_starts`, from which chunks go on to their end; `is_odd` says whether the first
+/// byte lies at an odd place of the data.
+fn first_chunk(bytes: &[u8], n_starts: usize, is_odd: bool, is_big_endian: bool) -> Option<usize> {
+    (usize::from(is_odd)..n_starts.min(bytes.len()))
+        .step_by(2)
+        .find(|&at| are_chunks(&bytes[at..], is_big_endian))
+}
+
 impl PlainSource {
     /// Reads what follows the data of a file, ahead of them.
     pub(super) fn look_behind(&mut self) -> Result<()> {
-        let (Some(left), Some(rest)) = (self.left, self.input.left()) else { return Ok(()) };
-        if left >= rest {
-            return Ok(());
+        let Some(rest) = self.input.left() else { return Ok(()) };
+        self.look_behind_stated(rest)?;
+        if self.left.is_none() {
+            self.look_behind_open(rest)?;
         }
+        Ok(())
+    }
+
+    /// Chunks at the end of a file whose data have no length: they are no sound.
+    fn look_behind_open(&mut self, rest: u64) -> Result<()> {
+        let Tail::Chunks { is_big_endian } = self.layout.tail else { return Ok(()) };
+        let from = rest.saturating_sub(MAX_TAIL as u64);
+        self.input.seek(self.data_at + from)?;
+        let bytes = self.input.peek(MAX_TAIL)?;
+        if let Some(at) = first_chunk(bytes, bytes.len(), from % 2 == 1, is_big_endian) {
+            self.input.skip(at as u64)?;
+            self.left = Some(from + at as u64);
+            self.has_tail = true;
+            self.read_tail()?;
+        }
+        self.input.seek(self.data_at)?;
+        Ok(())
+    }
+
+    /// The same of a pipe, of which `n_read` bytes were just read: how many of them are data.
+    pub(super) fn n_before_chunks(&mut self, n_read: usize) -> Result<usize> {
+        let Tail::Chunks { is_big_endian } = self.layout.tail else { return Ok(n_read) };
+        let is_odd = (self.input.at() - n_read as u64 - self.data_at) % 2 == 1;
+        // A name and a length can lie across the end of what was read.
+        let mut held = [&self.bytes[..n_read], self.input.peek(8)?].concat();
+        let known = |at: &usize| known_len(&held[*at..], is_big_endian).is_some();
+        let Some(first) = (usize::from(is_odd)..n_read).step_by(2).find(known) else { return Ok(n_read) };
+        held.truncate(n_read);
+        held.drain(..first);
+        // Only a pipe that may end within reach is waited for.
+        let ahead = self.input.peek(MAX_TAIL)?;
+        if ahead.len() == MAX_TAIL {
+            return Ok(n_read);
+        }
+        held.extend_from_slice(ahead);
+        let Some(at) = first_chunk(&held, n_read - first, false, is_big_endian) else { return Ok(n_read) };
+        let n_data = first + at;
+        self.input.put_back(&self.bytes[n_data..n_read]);
+        (self.left, self.has_tail) = (Some(0), true);
+        self.read_tail()?;
+        Ok(n_data)
+    }
+
+    fn look_behind_stated(&mut self, rest: u64) -> Result<()> {
+        let Some(left) = self.left.filter(|&left| left < rest) else { return Ok(()) };
         self.input.seek(self.data_at + left)?;
         if self.is_more_data(left)? {
             self.left = None;
