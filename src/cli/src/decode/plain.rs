@@ -197,10 +197,13 @@ impl PlainSource {
         if is_absurd { 0 } else { n_samples }
     }
 
-    /// Data that ended before their stated length.
-    fn note_missing(&mut self, left: u64) {
-        // Lengths that count the header in, that of the chunk, or all of the file but its first 8 bytes: nothing is missing.
-        let is_file_size = left == self.data_at || left + 8 == self.data_at || left == 8;
+    /// Data that ended `left` bytes before their stated length, with `n_tail` bytes of chunks behind them.
+    fn note_missing(&mut self, left: u64, n_tail: u64) {
+        // Lengths that count the header in, that of the chunk, all of the file but its first 8 bytes, or the chunks behind:
+        // nothing is missing.
+        let is_counted_in = |left: u64| left == self.data_at || left + 8 == self.data_at || left == 8;
+        let is_file_size = is_counted_in(left)
+            || left.checked_sub(n_tail).is_some_and(|left| left == 0 || is_counted_in(left));
         let is_placeholder = (MIN_PLACEHOLDER..=u32::MAX.into()).contains(&self.run_bytes);
         let n_missing = (left / self.unit_bytes()).saturating_mul(self.unit_samples());
         self.is_absurd = n_missing / u64::from(self.format.rate_hz) > MAX_MISSING_S;
@@ -240,17 +243,18 @@ impl Source for PlainSource {
         let n_wanted = self.left.map_or(n_wanted, |left| n_wanted.min(left / unit as u64 * unit as u64));
         self.bytes.resize(n_wanted as usize, 0);
         let n_read = self.input.read(&mut self.bytes)?;
-        let is_open = self.left.is_none() && self.input.len().is_none();
-        if (n_read as u64) < n_wanted {
+        let n_data = if self.input.len().is_none() { self.n_before_chunks(n_read)? } else { n_read };
+        if n_data < n_read {
+            // Their length was wrong.
+        } else if (n_read as u64) < n_wanted {
             if let Some(left) = self.left {
-                self.note_missing(left - n_read as u64);
+                self.note_missing(left - n_read as u64, 0);
             }
             self.left = Some(0);
             self.has_tail = true;
         } else {
             self.left = self.left.map(|left| left - n_wanted);
         }
-        let n_data = if is_open { self.n_before_chunks(n_read)? } else { n_read };
         let n_read = n_data / unit * unit;
         if n_read == 0 {
             // Chunks begin here, or it is the end.
@@ -373,8 +377,13 @@ mod tests {
             // The file's own length, and that less 8.
             (2_044, b"", (1000, 0, 0)),
             (2_036, b"", (1000, 0, 0)),
-            // Cut off.
+            // The same, where chunks follow, and the length of the data with them.
+            (2_056, list, (1000, 0, 0)),
+            (2_048, list, (1000, 0, 0)),
+            (2_012, list, (1000, 0, 0)),
+            // Cut off, in front of chunks too.
             (6_000, b"", (1000, 2_000, 0)),
+            (6_000, list, (1000, 2_000, 0)),
         ] {
             let (n_samples, n_missing, notes, _) = read(&wav(announced, tail));
             assert_eq!((n_samples, n_missing, notes.len()), expected, "{announced} {tail:?} {notes:?}");

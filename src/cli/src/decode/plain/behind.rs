@@ -115,13 +115,13 @@ impl PlainSource {
     pub(super) fn look_behind(&mut self) -> Result<()> {
         let Some(rest) = self.input.left() else { return Ok(()) };
         self.look_behind_stated(rest)?;
-        if self.left.is_none() {
+        if self.left.is_none_or(|left| left >= rest) {
             self.look_behind_open(rest)?;
         }
         Ok(())
     }
 
-    /// Chunks at the end of a file whose data have no length: they are no sound.
+    /// Chunks at the end of a file whose data have no length, or one that is too long: they are no sound.
     fn look_behind_open(&mut self, rest: u64) -> Result<()> {
         let Tail::Chunks { is_big_endian } = self.layout.tail else { return Ok(()) };
         let from = rest.saturating_sub(MAX_TAIL as u64);
@@ -129,7 +129,11 @@ impl PlainSource {
         let bytes = self.input.peek(MAX_TAIL)?;
         if let Some(at) = first_chunk(bytes, bytes.len(), from % 2 == 1, is_big_endian) {
             self.input.skip(at as u64)?;
-            self.left = Some(from + at as u64);
+            let n_data = from + at as u64;
+            if let Some(left) = self.left {
+                self.note_missing(left - n_data, rest - n_data);
+            }
+            self.left = Some(n_data);
             self.has_tail = true;
             self.read_tail()?;
         }
@@ -155,6 +159,9 @@ impl PlainSource {
         held.extend_from_slice(ahead);
         let Some(at) = first_chunk(&held, n_read - first, false, is_big_endian) else { return Ok(n_read) };
         let n_data = first + at;
+        if let Some(left) = self.left {
+            self.note_missing(left - n_data as u64, (held.len() - at) as u64);
+        }
         self.input.put_back(&self.bytes[n_data..n_read]);
         (self.left, self.has_tail) = (Some(0), true);
         self.read_tail()?;
