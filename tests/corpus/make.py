@@ -935,7 +935,8 @@ def rubbish():
 def recorders():
     """Takes of recorders and programs that could not go back to the header, Ogg that lost pages, QuickTime without a type."""
     mono, low = reference(44100, 1)
-    stereo, _ = reference(48000, 2)
+    stereo, samples = reference(48000, 2)
+    frames = len(samples) // 2
     bits16 = 1.01 / 32768
     plain, data = fmt(1, 1, 44100, 16), pcm(low, 16)
     name = chunk(b"LIST", b"INFOISFT\x0e\0\0\0Lavf58.29.100\0")
@@ -945,6 +946,10 @@ def recorders():
             content = riff(plain, data, size=size, data_size=size, behind=behind)
             write(f"open_{size:x}_{tail}.wav", content, "wav headers", "equal", mono, bits16, notes,
                   why="ffmpeg plays the chunks behind")
+    whole = len(riff(plain, data, behind=field))
+    for size in [whole, whole - 8, whole - 44]:
+        content = riff(plain, data, data_size=size, behind=field)
+        write(f"size_all_{whole - size}.wav", content, "wav headers", "equal", mono, bits16, why="ffmpeg plays the chunks behind")
     ds64 = chunk(b"ds64", bytes(28))
     never = riff(plain, data, 0xFFFFFFFF, 0xFFFFFFFF, before=ds64 + field[:610], behind=field, magic=b"RF64")
     write("never_written_tail.rf64.wav", never, "wav headers", "equal", mono, bits16, why="ffmpeg plays the chunks behind")
@@ -959,6 +964,13 @@ def recorders():
         oggs = [bytes(page) for page in pages(read(f"short_pages.{codec}"))]
         write(f"no_first_page.{codec}", b"".join(oggs[:2] + oggs[3:]), "ogg damage", "part", notes="first pages of sound are missing")
         write(f"no_last_page.{codec}", b"".join(oggs[:-1]), "ogg damage", "part", notes="has no last page")
+    # Packets that a recorder dropped: the times of those behind them go on.
+    dropped = ["-c", "copy", "-bsf:a", "noise=drop=between(n\\,20\\,39)"]
+    for name, source, words in [("hole.mp4", "aac.mp4", []), ("hole_opus.mp4", "opus.mkv", ["-strict", "-2"]), ("hole.m4a", "typed_fast.mov", ["-bsf:a", "noise=drop=between(n\\,4\\,6)"]),
+                                ("hole_fragments.mp4", "aac.mp4", ["-movflags", "frag_keyframe+empty_moov", "-frag_duration", "300000"])]:
+        ffmpeg(source, name, *dropped, *words)
+        case(name, "mp4 damage", "length", "-", -frames, "became silence")
+    flush()
     for source in ["typed.mov", "typed_fast.mov"]:
         content = read(source)
         length = struct.unpack(">I", content[:4])[0]

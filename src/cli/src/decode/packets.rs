@@ -56,7 +56,7 @@ pub struct PacketSource {
     params: AudioCodecParameters,
     track_id: u32,
     time_base: Option<TimeBase>,
-    /// Whether the packets' times tell of holes.
+    /// Whether the packets' times are their own; an MP4's are sums of durations.
     has_times: bool,
     /// Whether there are other tracks than of sound.
     has_picture: bool,
@@ -85,6 +85,8 @@ pub struct PacketSource {
     media_end: u64,
     first_pts: Option<i64>,
     last_pts: i64,
+    /// Samples that the last packet made.
+    n_last: u64,
     n_rewinds: u32,
     n_handed_out: u64,
     n_packets: u64,
@@ -234,6 +236,7 @@ impl PacketSource {
             media_end: 0,
             first_pts: None,
             last_pts: 0,
+            n_last: 0,
             n_rewinds: 0,
             n_handed_out: 0,
             n_packets: 0,
@@ -333,6 +336,7 @@ impl PacketSource {
             return Ok(true);
         }
         let pts = packet.pts.get();
+        let step = pts - if self.first_pts.is_some() { self.last_pts } else { pts };
         self.last_pts = pts;
         let data = self.packing.unpacked(&packet.data);
         let first_pts = *self.first_pts.get_or_insert(pts);
@@ -342,7 +346,7 @@ impl PacketSource {
             self.check_unchanged(rate_hz, block.len())?;
         }
         if self.format.rate_hz > 0 {
-            self.fill_gap(pts - first_pts);
+            self.fill_gap(pts - first_pts, step);
         }
         if outcome == Outcome::Damaged {
             self.n_damaged_packets += 1;
@@ -359,6 +363,7 @@ impl PacketSource {
         }
         self.trims.apply(self.n_packets - 1, self.format.rate_hz, &mut block);
         let n_samples = block.first().map_or(0, Vec::len);
+        self.n_last = n_samples as u64;
         if n_samples == 0 && self.n_packets == 1 && self.params.codec == CODEC_ID_VORBIS && !self.has_times {
             self.unheard = packet.block_dur().get() as i64;
         }

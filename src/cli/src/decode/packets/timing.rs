@@ -134,9 +134,17 @@ impl PacketSource {
         u64::try_from(scaled).ok()
     }
 
-    /// Silence where the packets' times leave a hole.
-    pub(super) fn fill_gap(&mut self, time: i64) {
-        let Some(at) = self.in_samples(time).filter(|_| self.has_times) else { return };
+    /// Silence where the packets' times, which are `step` behind the one before, leave a hole.
+    pub(super) fn fill_gap(&mut self, time: i64, step: i64) {
+        let Some(at) = self.in_samples(time) else { return };
+        // In a sum of durations, which are sometimes wrong in all packets alike, a hole is one that is long.
+        if !self.has_times {
+            let n_step = self.in_samples(step).unwrap_or(0);
+            let n_more = n_step.saturating_sub(self.n_last) as f64;
+            if self.n_last == 0 || n_more < MIN_GAP_S * f64::from(self.format.rate_hz) {
+                return;
+            }
+        }
         let gap = at.saturating_add(self.window_at).saturating_sub(self.media_end);
         let gap_s = gap as f64 / f64::from(self.format.rate_hz);
         // FLAC counts in samples.
