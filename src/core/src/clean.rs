@@ -7,13 +7,22 @@
 //!
 //! The SNR is that of the hops of which the network keeps most against the median of the others. Two things make it
 //! smaller: loud hops among the others, which are keys or doors rather than the network's mistakes, and what is removed
-//! from the hops that are kept, as noise may come with the words alone. One rule per stream, on the thread that enhances;
-//! real-time safe.
+//! from the hops that are kept, as noise may come with the words alone. [Bands](BandsDue) that stand out of the noise are
+//! let through farther. One rule per stream, on the thread that enhances; real-time safe.
 
-use crate::dry::Powers;
+use std::ops::Range;
+
+use tacet_model::N_BINS;
+
+use crate::dry::{Due, Powers};
+use crate::frame::Spectrum;
 use crate::samples::decibels;
 
+mod bands;
 mod levels;
+
+use bands::BandNoise;
+pub use bands::BandsDue;
 
 use levels::Levels;
 
@@ -40,6 +49,11 @@ const AVERAGING: f32 = 0.002;
 /// Hops of speech and of others before anything is believed.
 const FIRST_SPEECH_HOPS: u32 = 60;
 const FIRST_OTHER_HOPS: u32 = 10;
+/// The highest bins of a recording at 16 kHz, 4.8 to 8 kHz, and those that are empty then: from 8.4 kHz on.
+const TOP_BINS: Range<usize> = 96..160;
+const EMPTY_BINS: Range<usize> = 168..N_BINS;
+/// Ratio of their powers below which they are: -40 dB.
+const EMPTY: f32 = 1e-4;
 /// Power of a frame that is silent: below -110 dBFS.
 const SILENT_POWER: f32 = 1e-11;
 
@@ -49,9 +63,10 @@ pub struct CleanRule {
     /// Powers of speech kept and of speech removed.
     kept: Mean,
     taken: Mean,
-    /// Input power of the other hops.
+    /// Input power of the other hops, and their noise by bands.
     others: Levels,
-    due: f32,
+    noise: BandNoise,
+    due: Due,
 }
 
 /// A running mean.
@@ -62,9 +77,33 @@ struct Mean {
 }
 
 impl Mean {
-    fn add(&mut self, value: f32) {
+    /// Adds a value, whose share among very many is `averaging`.
+    fn add(&mut self, value: f32, averaging: f32) {
         self.n_heard = self.n_heard.saturating_add(1);
-        self.value += AVERAGING.max(1.0 / self.n_heard as f32) * (value - self.value);
+        self.value += averaging.max(1.0 / self.n_heard as f32) * (value - self.value);
+    }
+}
+
+/// A recording's SNR in dB, estimated in three ways.
+#[derive(Clone, Copy, Debug)]
+struct Estimates {
+    /// Against the median of the hops that are no speech.
+    median_db: f32,
+    /// Against the loud ones among them.
+    loud_db: f32,
+    /// By what the network takes from speech.
+    believed_db: f32,
+}
+
+impl Estimates {
+    /// The SNR as far as it is believed.
+    fn snr_db(&self) -> f32 {
+        self.heard_db().min(self.believed_db).min(HIGHEST_DB)
+    }
+
+    /// The SNR by what is heard between words.
+    fn heard_db(&self) -> f32 {
+        self.median_db.min(self.loud_db)
     }
 }
 
@@ -74,13 +113,13 @@ impl CleanRule {
         *self = Self::default();
     }
 
-    /// Share of the input that is due, 0..=0.92, as far as the stream is known.
-    pub fn due(&self) -> f32 {
-        self.due
+    /// The input that is due, as far as the stream is known.
+    pub fn due(&self) -> &Due {
+        &self.due
     }
 
-    /// Follows one hop: the powers of its input and of what the network made of it.
-    pub fn follow(&mut self, powers: &Powers) {
+    /// Follows one hop: its noisy frames, one per channel, and the powers of these and of what the network made of them.
+    pub fn follow(&mut self, frames: &[Spectrum], powers: &Powers) {
         let Powers { noisy, kept, taken } = *powers;
         if !(kept + taken).is_finite() {
             return;
@@ -91,27 +130,44 @@ impl CleanRule {
             return;
         }
         self.others.forget();
-        if !is_silent && kept > taken {
-            self.kept.add(kept);
-            self.taken.add(taken);
+        let is_speech = !is_silent && kept > taken;
+        let noise = if is_speech { 0.0 } else { noisy + missing(frames) };
+        if is_speech {
+            self.kept.add(kept, AVERAGING);
+            self.taken.add(taken, AVERAGING);
         } else {
-            self.others.add(noisy);
+            self.others.add(noise);
+        }
+        let median_db = self.others.exceeded_by(0.5 * self.others.weight());
+        if !is_speech {
+            self.noise.hear(frames, noise, median_db);
         }
         if self.kept.n_heard >= FIRST_SPEECH_HOPS && self.others.n_heard() >= FIRST_OTHER_HOPS {
-            self.due = share_at(self.snr_db());
+            let estimates = self.estimates(median_db);
+            self.due = Due { share: share_at(estimates.snr_db()), bands: self.noise.due(&estimates) };
         }
     }
 
-    /// SNR of what was heard, as far as it is believed, in dB.
-    fn snr_db(&self) -> f32 {
+    fn estimates(&self, median_db: f32) -> Estimates {
         let (kept_db, taken_db) = (decibels(self.kept.value), decibels(self.taken.value));
-        let others = &self.others;
-        let n_loud = (LOUD_SHARE * others.weight()).max(LOUD_SHARE_OF_ALL * others.weight_of_all());
-        let median = kept_db - others.exceeded_by(0.5 * others.weight());
-        let loud = kept_db - others.exceeded_by(n_loud) + LOUD_DB;
-        let believed = RATIO_SNR_DB + SNR_PER_RATIO * (kept_db - taken_db - RATIO_DB);
-        median.min(loud).min(believed).min(HIGHEST_DB)
+        let n_loud = (LOUD_SHARE * self.others.weight()).max(LOUD_SHARE_OF_ALL * self.others.weight_of_all());
+        Estimates {
+            median_db: kept_db - median_db,
+            loud_db: kept_db - self.others.exceeded_by(n_loud) + LOUD_DB,
+            believed_db: RATIO_SNR_DB + SNR_PER_RATIO * (kept_db - taken_db - RATIO_DB),
+        }
     }
+}
+
+/// Power of the noise that a recording at 16 kHz lacks: as much per bin as there is below 8 kHz. Without it, the same noise
+/// would be judged to be less.
+fn missing(frames: &[Spectrum]) -> f32 {
+    let power = |bins: Range<usize>| -> f32 {
+        frames.iter().flat_map(|frame| &frame[bins.clone()]).map(|bin| bin.norm_sqr()).sum()
+    };
+    let top = power(TOP_BINS);
+    let n_missing = (N_BINS - TOP_BINS.end) as f32;
+    if power(EMPTY_BINS) < EMPTY * top { top * n_missing / TOP_BINS.len() as f32 } else { 0.0 }
 }
 
 /// The share for an SNR in dB.

@@ -1,12 +1,17 @@
 //! The share of the input that rules let through.
 //!
 //! A share is an attenuation limit: `enhanced + (noisy - enhanced) share`. The rules for clean and for whispered input say
-//! how much is due, and the larger holds. Live, it is let through at once; for recordings a [`DryAhead`] knows it two
-//! seconds before. One per stream, on the thread that enhances; real-time safe.
+//! how much is due, of everything and of single bands, and the largest holds. Live, it is let through at once; for
+//! recordings a [`DryAhead`] knows it two seconds before. One per stream, on the thread that enhances; real-time safe.
 
+use tacet_model::N_BANDS;
+
+use crate::clean::BandsDue;
+use crate::erb::{BAND_STARTS, BAND_WIDTHS};
 use crate::frame::Spectrum;
 
 mod ahead;
+mod ahead_bands;
 
 pub use ahead::DryAhead;
 
@@ -14,11 +19,56 @@ pub use ahead::DryAhead;
 const RISE: f32 = 0.01;
 const FALL: f32 = 0.02;
 
+/// The input that is due. It may jump; what is let through glides.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Due {
+    /// Share of everything, 0..=1.
+    pub share: f32,
+    /// Bands that are let through farther.
+    pub bands: BandsDue,
+}
+
+/// Shares on their way to what is due.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Glide {
+    share: f32,
+    kept_bands: f32,
+    all_bands: f32,
+}
+
+impl Glide {
+    /// Shares that have arrived.
+    fn at(due: &Due) -> Self {
+        Self { share: due.share, kept_bands: due.bands.kept, all_bands: due.bands.all }
+    }
+
+    /// The shares of the next hop.
+    fn next(self, due: &Due) -> Self {
+        let glide = |share: f32, due: f32| share + (due - share).clamp(-FALL, RISE);
+        Self {
+            share: glide(self.share, due.share),
+            kept_bands: glide(self.kept_bands, due.bands.kept),
+            all_bands: glide(self.all_bands, due.bands.all),
+        }
+    }
+
+    /// Whether bands differ.
+    fn has_bands(&self) -> bool {
+        self.kept_bands > 0.0 || self.all_bands > 0.0
+    }
+
+    /// Share of each band of a hop: noisy frames and what the network made of them, one per channel.
+    fn of_bands(&self, due: &Due, noisy: &[Spectrum], enhanced: &[Spectrum]) -> [f32; N_BANDS] {
+        let shares = due.bands.shares(self.kept_bands, self.all_bands, noisy, enhanced);
+        shares.map(|share| share.max(self.share))
+    }
+}
+
 /// Follows what is due, and lets it through.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DryShare {
-    due: f32,
-    share: f32,
+    due: Due,
+    shares: Glide,
     is_deferred: bool,
 }
 
@@ -34,27 +84,36 @@ impl DryShare {
         self.is_deferred = is_deferred;
     }
 
-    /// The share that is due, 0..=1. It may jump; the one that is [applied](Self::apply) glides.
-    pub fn due(&self) -> f32 {
-        self.due
+    /// The input that is due.
+    pub fn due(&self) -> &Due {
+        &self.due
     }
 
-    /// Share of the last hop, 0..=1.
+    /// Share of everything in the last hop, 0..=1.
     pub fn share(&self) -> f32 {
-        self.share
+        self.shares.share
     }
 
     /// Lets through of the noisy frames what is due, one frame per channel; nothing at all is bit-identical.
-    pub fn apply(&mut self, due: f32, noisy: &[Spectrum], enhanced: &mut [Spectrum]) {
-        self.due = due;
+    pub fn apply(&mut self, due: &Due, noisy: &[Spectrum], enhanced: &mut [Spectrum]) {
+        self.due = *due;
         if self.is_deferred {
             return;
         }
-        self.share = glide(self.share, due);
-        if self.share > 0.0 {
-            for (noisy, enhanced) in noisy.iter().zip(enhanced) {
-                for (n, y) in noisy.iter().zip(enhanced) {
-                    *y += (n - *y) * self.share;
+        self.shares = self.shares.next(due);
+        if !self.shares.has_bands() && self.shares.share == 0.0 {
+            return;
+        }
+        let shares = if self.shares.has_bands() {
+            self.shares.of_bands(due, noisy, enhanced)
+        } else {
+            [self.shares.share; N_BANDS]
+        };
+        for (noisy, enhanced) in noisy.iter().zip(enhanced) {
+            for ((&share, &start), &width) in shares.iter().zip(&BAND_STARTS).zip(&BAND_WIDTHS) {
+                let bins = start..start + width;
+                for (n, y) in noisy[bins.clone()].iter().zip(&mut enhanced[bins]) {
+                    *y += (n - *y) * share;
                 }
             }
         }
@@ -64,15 +123,10 @@ impl DryShare {
 /// Facts known of a hop beside its samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Noted {
-    /// Share of the input that is due, as far as the recording was known then, 0..=1.
-    pub dry_due: f32,
+    /// The input that is due, as far as the recording was known then.
+    pub dry: Due,
     /// Whether the input lived (`rules::activity`) when the hop was put in. Only heard where a rule asks for it.
     pub is_active: bool,
-}
-
-/// The share of the next hop on the way to what is due.
-fn glide(share: f32, due: f32) -> f32 {
-    share + (due - share).clamp(-FALL, RISE)
 }
 
 /// Powers of one hop over all channels and bins.

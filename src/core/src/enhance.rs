@@ -6,7 +6,7 @@ use std::f32::consts::FRAC_PI_2;
 use tacet_model::{N_BINS, N_DF_BINS};
 
 use crate::clean::CleanRule;
-use crate::dry::{DryShare, Powers};
+use crate::dry::{DryShare, Due, Powers};
 use crate::engine::{ChannelOut, Stage};
 use crate::erb;
 use crate::frame::{Mask, SILENT_SPECTRUM, Spectrum};
@@ -149,21 +149,19 @@ pub fn enhance(
 
 /// Lets through as much of the input as the rules for clean and for whispered input ask for.
 fn keep_input(shaping: &Shaping, noisy: &[Spectrum], memory: &mut Memory, out: &mut [Spectrum]) {
-    if !shaping.keeps_clean && !shaping.keeps_whisper {
-        memory.dry.apply(0.0, noisy, out);
-        return;
+    let mut due = Due::default();
+    if shaping.keeps_clean || shaping.keeps_whisper {
+        let powers = Powers::of(noisy, out);
+        if shaping.keeps_clean {
+            memory.clean.follow(noisy, &powers);
+            due = *memory.clean.due();
+        }
+        if shaping.keeps_whisper {
+            memory.whisper.follow(noisy, &powers);
+            due.share = due.share.max(memory.whisper.due());
+        }
     }
-    let powers = Powers::of(noisy, out);
-    let mut due = 0.0f32;
-    if shaping.keeps_clean {
-        memory.clean.follow(&powers);
-        due = memory.clean.due();
-    }
-    if shaping.keeps_whisper {
-        memory.whisper.follow(noisy, &powers);
-        due = due.max(memory.whisper.due());
-    }
-    memory.dry.apply(due, noisy, out);
+    memory.dry.apply(&due, noisy, out);
 }
 
 /// One mask for all channels, or none where every channel keeps its own.

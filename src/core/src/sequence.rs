@@ -18,7 +18,7 @@ use tacet_model::HOP;
 pub use pool::Pool;
 
 use crate::denoiser::Settings;
-use crate::dry::Noted;
+use crate::dry::{Due, Noted};
 use crate::engine::EngineError;
 use crate::engine::sequence::{Hops, Pass, SequenceEngine};
 use crate::frame::{SILENT_SPECTRUM, Spectrum};
@@ -39,8 +39,8 @@ struct Chunk<W> {
     noisy: Box<[Spectrum]>,
     /// `[hop]`: found with the lookahead.
     conditions: Box<[Conditions]>,
-    /// `[hop]`: share of the input that would be let through.
-    dues: Box<[f32]>,
+    /// `[hop]`: input that would be let through.
+    dues: Box<[Due]>,
     defers_dry: bool,
     /// Hops that are written, and of these as many as are read again.
     n_hops: usize,
@@ -110,7 +110,7 @@ impl<W: Send + 'static> Sequence<W> {
                 samples: vec![0.0; chunk_hops * n_channels * HOP].into(),
                 noisy: vec![SILENT_SPECTRUM; chunk_hops * n_channels].into(),
                 conditions: vec![Conditions::default(); chunk_hops].into(),
-                dues: vec![0.0; chunk_hops].into(),
+                dues: vec![Due::default(); chunk_hops].into(),
                 defers_dry: false,
                 n_hops: 0,
                 n_read: 0,
@@ -249,7 +249,7 @@ impl<W: Send + 'static> Sequence<W> {
             output.as_mut().copy_from_slice(samples);
         }
         let is_active = chunk.conditions[chunk.n_read].is_active;
-        self.noted = Noted { dry_due: chunk.dues[chunk.n_read], is_active };
+        self.noted = Noted { dry: chunk.dues[chunk.n_read], is_active };
         chunk.n_read += 1;
         if chunk.n_read == chunk.n_hops {
             self.free.extend(self.done.pop_front());
@@ -338,7 +338,7 @@ fn passes<E: SequenceEngine>(engine: E) -> Vec<Work<Box<Chunk<E::Work>>>> {
         for (((answers, stage), (noisy, samples)), due) in answers.zip(frames).zip(dues) {
             synthesiser.noisy().copy_from_slice(noisy);
             synthesiser.process(&settings.shaping, *stage, answers, samples.as_chunks_mut::<HOP>().0);
-            *due = synthesiser.dry_mut().due();
+            *due = *synthesiser.dry_mut().due();
         }
         Ok(())
     }));

@@ -2,7 +2,8 @@
 
 use tacet_model::HOP;
 
-use super::{Noted, glide};
+use super::ahead_bands::AheadBands;
+use super::{Due, Glide, Noted};
 
 /// Lookahead for recordings, in hops: two seconds.
 const AHEAD_HOPS: usize = 200;
@@ -17,9 +18,10 @@ pub struct DryAhead {
     /// The place of the next hop.
     at: usize,
     n_waiting: usize,
-    due: f32,
-    /// Share at the end of the last hop put out; none before the first.
-    share: Option<f32>,
+    due: Due,
+    /// Shares at the end of the last hop put out; none before the first.
+    shares: Option<Glide>,
+    bands: AheadBands,
     has_ended: bool,
 }
 
@@ -32,8 +34,9 @@ impl DryAhead {
             notes: vec![Noted::default(); AHEAD_HOPS + 1].into(),
             at: 0,
             n_waiting: 0,
-            due: 0.0,
-            share: None,
+            due: Due::default(),
+            shares: None,
+            bands: AheadBands::new(n_channels),
             has_ended: false,
         }
     }
@@ -52,7 +55,7 @@ impl DryAhead {
         self.notes[self.at] = noted;
         self.at = (self.at + 1) % (AHEAD_HOPS + 1);
         self.n_waiting += 1;
-        self.due = noted.dry_due;
+        self.due = noted.dry;
     }
 
     /// Nothing comes any more that the recording could be judged by: all hops that wait are ready, and those that follow at
@@ -81,15 +84,28 @@ impl DryAhead {
             channel.copy_from_slice(samples);
         }
         self.n_waiting -= 1;
-        let from = self.share.unwrap_or(self.due);
-        let to = glide(from, self.due);
-        self.share = Some(to);
-        if from > 0.0 || to > 0.0 {
-            for (before, after) in before.iter().zip(after) {
+        let from = self.shares.unwrap_or(Glide::at(&self.due));
+        let to = from.next(&self.due);
+        self.shares = Some(to);
+        let next = (oldest + 1) % (AHEAD_HOPS + 1);
+        if self.n_waiting == 0 {
+            self.place(next).fill(0.0);
+        }
+        let len = 2 * self.n_channels * HOP;
+        let samples = |hop: usize| {
+            let channels = self.samples[hop * len..(hop + 1) * len].as_chunks().0;
+            channels.split_at(self.n_channels)
+        };
+        let added = self.bands.process(samples(oldest), samples(next), &to, &self.due);
+        if from.share > 0.0 || to.share > 0.0 {
+            for (before, after) in before.iter().zip(&mut *after) {
                 for (i, (x, y)) in before.iter().zip(after).enumerate() {
-                    *y += (x - *y) * (from + (to - from) * (i as f32 / HOP as f32));
+                    *y += (x - *y) * (from.share + (to.share - from.share) * (i as f32 / HOP as f32));
                 }
             }
+        }
+        for (added, after) in added.into_iter().flatten().zip(after) {
+            after.iter_mut().zip(added).for_each(|(y, added)| *y += added);
         }
         Some(self.notes[oldest])
     }
