@@ -3,8 +3,12 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
+use console::Console;
+
+#[path = "support/console.rs"]
+mod console;
 #[path = "support/executable.rs"]
 mod executable;
 
@@ -24,24 +28,63 @@ fn its_text_and_its_errors_arrive_where_it_was_started() {
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("--wrong"));
 }
 
-#[test]
-fn it_begins_without_complaints_and_says_how_it_does() {
-    let data = tempfile::tempdir().expect("a folder");
+/// Starts the program without a window and waits for its first status line.
+fn start(data: &Path) -> (Child, String) {
     let mut live = Command::new(PROGRAM)
         .args(["--headless", "--backend", "dummy", "--latency", "lowest"])
-        .env("TACET_DATA_DIR", data.path())
+        .env("TACET_DATA_DIR", data)
+        .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .expect("run tacet-live");
     let mut lines = BufReader::new(live.stdout.take().expect("piped")).lines();
     let line = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("latency")));
-    let _ = live.kill();
+    let Some(line) = line else {
+        let _ = live.kill();
+        panic!("no status line; {}", errors(&mut live));
+    };
+    // It goes on writing.
+    std::thread::spawn(move || lines.for_each(drop));
+    (live, line.expect("text"))
+}
+
+/// Errors of a program that has ended.
+fn errors(live: &mut Child) -> String {
     let _ = live.wait();
     let mut said = String::new();
-    let mut errors = live.stderr.take().expect("piped");
-    errors.read_to_string(&mut said).expect("text");
-    let line = line.unwrap_or_else(|| panic!("no status line; {said}")).expect("text");
+    live.stderr.take().expect("piped").read_to_string(&mut said).expect("text");
+    said
+}
+
+#[test]
+fn it_begins_without_complaints_and_says_how_it_does() {
+    let data = tempfile::tempdir().expect("a folder");
+    let (mut live, line) = start(data.path());
+    let _ = live.kill();
+    let said = errors(&mut live);
     assert!(line.contains("latency 40.0"), "{line}");
     assert!(!said.to_lowercase().contains("signal"), "{said}");
+}
+
+#[test]
+fn ctrl_c_ends_it() {
+    console::run_in(Console::Own, "ctrl_c_ends_it", || {
+        let data = tempfile::tempdir().expect("a folder");
+        let (mut live, _) = start(data.path());
+        console::interrupt();
+        assert_eq!(console::end_of(&mut live).code(), Some(0), "{}", errors(&mut live));
+    });
+}
+
+/// As the desktop starts it, which has no console to join.
+#[test]
+fn a_double_click_opens_no_console() {
+    console::run_in(Console::None, "a_double_click_opens_no_console", || {
+        let data = tempfile::tempdir().expect("a folder");
+        let (mut live, _) = start(data.path());
+        let has_console = console::has_console(&live);
+        let _ = live.kill();
+        assert!(!has_console, "{}", errors(&mut live));
+    });
 }

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::process::Stdio;
-use std::time::Duration;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::support::*;
 
@@ -129,39 +130,46 @@ fn a_live_input_is_handed_on_while_it_lasts() {
     assert!([half, rest].concat() == whole.stdout, "the same as from a file");
 }
 
+/// Starts a run and has half of `output` written, the second file of `folder`: its input stays open, and it cannot end by
+/// itself.
+pub fn begin(folder: &Folder, output: &Path) -> Child {
+    let mut child = tacet()
+        .args(["denoise", "-", "-o"])
+        .arg(output)
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let source = Folder::new();
+    write_wav(&source.path("in.wav"), spec(48_000, 1, 16), &[babble(48_000, 1)]);
+    let bytes = fs::read(source.path("in.wav")).unwrap();
+    let stdin = child.stdin.as_mut().unwrap();
+    stdin.write_all(&bytes[..60_000]).unwrap();
+    stdin.flush().unwrap();
+    let start = Instant::now();
+    while folder.names().len() < 2 {
+        assert!(start.elapsed() < HANG, "never began: {:?}", folder.names());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child
+}
+
 /// Ctrl-C and termination while a file is half written: no trace of it, an older output untouched.
 #[cfg(unix)]
 #[test]
 fn an_interrupted_run_leaves_nothing() {
-    use std::time::Instant;
     for signal in ["INT", "TERM", "HUP"] {
         let folder = Folder::new();
         let output = folder.path("out.wav");
         fs::write(&output, "an older output").unwrap();
-        let mut child = tacet()
-            .args(["denoise", "-", "-o"])
-            .arg(&output)
-            .stdin(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        // Half a file: the pipe stays open, so the run cannot end by itself.
-        let source = Folder::new();
-        write_wav(&source.path("in.wav"), spec(48_000, 1, 16), &[babble(48_000, 1)]);
-        let bytes = fs::read(source.path("in.wav")).unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(&bytes[..60_000]).unwrap();
-        stdin.flush().unwrap();
-        let start = Instant::now();
-        while folder.names().len() < 2 {
-            assert!(start.elapsed() < HANG, "never began: {:?}", folder.names());
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let mut child = begin(&folder, &output);
+        let stdin = child.stdin.take();
         let killed = std::process::Command::new("kill")
             .args([&format!("-{signal}"), &child.id().to_string()])
             .status();
         assert!(killed.unwrap().success());
         assert_eq!(child.wait().unwrap().code(), Some(130), "{signal}");
+        drop(stdin);
         assert_eq!(folder.names(), ["out.wav"], "{signal}");
         assert_eq!(fs::read(&output).unwrap(), b"an older output");
     }

@@ -2,8 +2,13 @@
 
 use std::path::Path;
 
+use console::Console;
+
+use crate::streams::begin;
 use crate::support::*;
 
+#[path = "../support/console.rs"]
+mod console;
 #[path = "../support/executable.rs"]
 mod executable;
 
@@ -33,4 +38,34 @@ fn paths_are_said_as_they_were_typed() {
         let said = stderr(&result) + &String::from_utf8_lossy(&result.stdout);
         assert!(!said.contains(r"\\?\"), "{said}");
     }
+}
+
+/// Ctrl-C while a file is half written: no trace of it, an older output untouched.
+#[test]
+fn ctrl_c_leaves_nothing() {
+    console::run_in(Console::Own, "windows::ctrl_c_leaves_nothing", || {
+        let folder = Folder::new();
+        let output = folder.path("out.wav");
+        std::fs::write(&output, "an older output").expect("an older output");
+        let mut child = begin(&folder, &output);
+        console::interrupt();
+        assert_eq!(console::end_of(&mut child).code(), Some(130));
+        assert_eq!(folder.names(), ["out.wav"]);
+        assert_eq!(std::fs::read(&output).expect("still there"), b"an older output");
+    });
+}
+
+/// The counterpart of `tacet-live`, which must get none: `tests/terminal.rs`.
+#[test]
+fn started_without_a_console_it_gets_one() {
+    console::run_in(Console::None, "windows::started_without_a_console_it_gets_one", || {
+        let folder = Folder::new();
+        let output = folder.path("out.wav");
+        std::fs::write(&output, "an older output").expect("an older output");
+        let mut child = begin(&folder, &output);
+        let has_console = console::has_console(&child);
+        let _ = child.kill();
+        console::end_of(&mut child);
+        assert!(has_console);
+    });
 }

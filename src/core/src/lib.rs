@@ -10,6 +10,9 @@ pub mod clean;
 pub mod denoiser;
 pub mod denormals;
 pub mod dry;
+#[cfg(test)]
+#[path = "../../../tests/support/emulator.rs"]
+mod emulator;
 pub mod engine;
 pub mod enhance;
 pub mod erb;

@@ -104,7 +104,7 @@ pub fn windows(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
     // All are run, also if the first fails.
     let results = [ENGINE, WINDOWS_PRODUCTS, INSTALL].map(|words| {
         let mut tests = tests(workspace, &cross, words);
-        tests.envs(variables).env("TACET_HOST_SEQUENCES", HOST_SEQUENCES);
+        tests.envs(variables);
         tests.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", format!("xvfb-run -a {WINE}"));
         tests.env("TACET_BUNDLES", bundle::directory(workspace, Some(WINDOWS)));
         if words == INSTALL {
@@ -130,6 +130,7 @@ fn tests(workspace: &Workspace, cross: &Cross, words: &str) -> Command {
     cross.prepare(&mut cargo);
     // No file of this user's is read or written.
     cargo.env("TACET_DATA_DIR", cross.dir.join("no files"));
-    cargo.args(["--", "--nocapture"]).env("PROPTEST_CASES", PROPERTY_INPUTS);
+    cargo.args(["--", "--nocapture"]);
+    cargo.env("PROPTEST_CASES", PROPERTY_INPUTS).env("TACET_HOST_SEQUENCES", HOST_SEQUENCES);
     cargo
 }

@@ -108,7 +108,7 @@ fn sequenced<W: Send + 'static>(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(16))]
+    #![proptest_config(ProptestConfig::with_cases(crate::emulator::bounded(16, 4)))]
     #[test]
     fn threads_and_flushes_do_not_matter(
         n_channels in 1usize..4,

@@ -15,6 +15,8 @@ use crate::inference::signal::WorkSignal;
 use crate::inference::slot_manager::{SlotManager, SlotState};
 
 mod costs;
+#[path = "../../../../tests/support/emulator.rs"]
+mod emulator;
 mod faults;
 mod joins;
 
@@ -405,7 +407,7 @@ fn twenty_instances_share_one_worker_and_its_steps() {
         assert_eq!(rig.late(), 0);
     }
     // 1000 hops in far fewer steps; an emulator's hops come one by one.
-    if std::env::var_os("TACET_EMULATOR").is_none() {
+    if !emulator::is_emulated() {
         assert!(native.largest_batch.load(Ordering::Relaxed) > 5);
         assert!(native.n_steps() < 500, "{}", native.n_steps());
     }

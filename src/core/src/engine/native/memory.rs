@@ -145,8 +145,8 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn a_block_of_a_models_size_asks_for_huge_pages() {
-        if std::env::var_os("TACET_EMULATOR").is_some() {
-            eprintln!("skipped: an emulator does not describe mappings");
+        // It does not describe mappings.
+        if crate::emulator::is_emulated() {
             return;
         }
         let memory = WeightMemory::for_bytes(3 * HUGE_PAGE);

@@ -198,7 +198,7 @@ fn hidden_states_are_held_and_restarted() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(crate::emulator::bounded(24, 6)))]
     #[test]
     fn any_partition_gives_the_bits_of_the_steps(
         n_channels in 1usize..5,
