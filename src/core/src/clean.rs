@@ -7,8 +7,8 @@
 //!
 //! The SNR is that of the hops of which the network keeps most against the median of the others. Two things make it
 //! smaller: loud hops among the others, which are keys or doors rather than the network's mistakes, and what is removed
-//! from the hops that are kept, as noise may come with the words alone. [Bands](BandsDue) that stand out of the noise are
-//! let through farther. One rule per stream, on the thread that enhances; real-time safe.
+//! from the hops that are kept, as noise may come with the words alone. [Bands](crate::dry::BandsDue) that stand out of
+//! the noise are let through farther. One rule per stream, on the thread that enhances; real-time safe.
 
 use std::ops::Range;
 
@@ -22,7 +22,6 @@ mod bands;
 mod levels;
 
 use bands::BandNoise;
-pub use bands::BandsDue;
 
 use levels::Levels;
 

@@ -6,14 +6,15 @@
 
 use tacet_model::N_BANDS;
 
-use crate::clean::BandsDue;
 use crate::erb::{BAND_STARTS, BAND_WIDTHS};
-use crate::frame::Spectrum;
+use crate::frame::{Mask, Spectrum};
 
 mod ahead;
 mod ahead_bands;
+mod bands;
 
 pub use ahead::DryAhead;
+pub use bands::BandsDue;
 
 /// Most by which the share moves in a hop.
 const RISE: f32 = 0.01;
@@ -58,7 +59,7 @@ impl Glide {
     }
 
     /// Share of each band of a hop: noisy frames and what the network made of them, one per channel.
-    fn of_bands(&self, due: &Due, noisy: &[Spectrum], enhanced: &[Spectrum]) -> [f32; N_BANDS] {
+    fn of_bands(&self, due: &Due, noisy: &[Spectrum], enhanced: &[Spectrum]) -> Mask {
         let shares = due.bands.shares(self.kept_bands, self.all_bands, noisy, enhanced);
         shares.map(|share| share.max(self.share))
     }
@@ -127,6 +128,11 @@ pub struct Noted {
     pub dry: Due,
     /// Whether the input lived (`rules::activity`) when the hop was put in. Only heard where a rule asks for it.
     pub is_active: bool,
+}
+
+/// 0 at `from` and beyond, 1 at `to` and beyond, linear between.
+pub(crate) fn ramp(value: f32, from: f32, to: f32) -> f32 {
+    ((value - from) / (to - from)).clamp(0.0, 1.0)
 }
 
 /// Powers of one hop over all channels and bins.

@@ -11,7 +11,7 @@
 //! thirty kinds of noise, alone and with speech (docs/quality.md), and are ramps, so that the limit moves smoothly. One
 //! rule per stream, on the thread that enhances; real-time safe.
 
-use crate::dry::Powers;
+use crate::dry::{Powers, ramp};
 use crate::frame::Spectrum;
 
 mod sound;
@@ -131,9 +131,4 @@ impl WhisperRule {
             * ramp(removed.traits.flatness_db, -1.7, -1.9);
         ramp(removed_whisper.max(kept_whisper), 0.4, 0.8)
     }
-}
-
-/// 0 at `from` and beyond, 1 at `to` and beyond, linear between.
-fn ramp(value: f32, from: f32, to: f32) -> f32 {
-    ((value - from) / (to - from)).clamp(0.0, 1.0)
 }

@@ -3,16 +3,14 @@
 use tacet_model::HOP;
 
 use super::{Due, Glide};
-use crate::erb::{BAND_STARTS, BAND_WIDTHS};
+use crate::erb;
 use crate::frame::{SILENT_SPECTRUM, Spectrum};
-use crate::halves::{Analyses, Syntheses};
+use crate::stft::{Analysis, Synthesis};
 
 /// The part of the input that bands are let through by, beyond the share of everything: transforms that run only where
 /// there is any.
 pub(super) struct AheadBands {
-    before: Analyses,
-    after: Analyses,
-    syntheses: Syntheses,
+    channels: Box<[Channel]>,
     noisy: Box<[Spectrum]>,
     enhanced: Box<[Spectrum]>,
     /// `[channel]`, the last hop made.
@@ -21,12 +19,19 @@ pub(super) struct AheadBands {
     is_running: bool,
 }
 
+/// A channel's transforms.
+struct Channel {
+    before: Analysis,
+    after: Analysis,
+    synthesis: Synthesis,
+}
+
 impl AheadBands {
     pub fn new(n_channels: usize) -> Self {
+        let channel =
+            |_| Channel { before: Analysis::new(), after: Analysis::new(), synthesis: Synthesis::new() };
         Self {
-            before: Analyses::new(n_channels),
-            after: Analyses::new(n_channels),
-            syntheses: Syntheses::new(n_channels),
+            channels: (0..n_channels).map(channel).collect(),
             noisy: vec![SILENT_SPECTRUM; n_channels].into(),
             enhanced: vec![SILENT_SPECTRUM; n_channels].into(),
             added: vec![[0.0; HOP]; n_channels].into(),
@@ -34,12 +39,12 @@ impl AheadBands {
         }
     }
 
-    /// Samples to add to a hop, a slice per channel; none where there are none. A hop is its input and its output, by channel; its
-    /// frame reaches into the next hop.
+    /// Samples to add to a hop, a slice per channel; none where there are none. A hop is its input and its output, by channel;
+    /// its frame reaches into the next hop.
     pub fn process(
         &mut self,
-        (before, after): (&[[f32; HOP]], &[[f32; HOP]]),
-        (next_before, next_after): (&[[f32; HOP]], &[[f32; HOP]]),
+        hop: (&[[f32; HOP]], &[[f32; HOP]]),
+        next: (&[[f32; HOP]], &[[f32; HOP]]),
         shares: &Glide,
         due: &Due,
     ) -> Option<&[[f32; HOP]]> {
@@ -47,23 +52,30 @@ impl AheadBands {
             return None;
         }
         if !self.is_running {
-            self.syntheses.reset();
-            self.before.process(before, &mut self.noisy);
-            self.after.process(after, &mut self.enhanced);
+            self.channels.iter_mut().for_each(|channel| channel.synthesis.reset());
+            self.analyse(hop);
         }
         self.is_running = shares.has_bands();
-        self.before.process(next_before, &mut self.noisy);
-        self.after.process(next_after, &mut self.enhanced);
-        let of_bands = shares.of_bands(due, &self.noisy, &self.enhanced);
-        for (noisy, enhanced) in self.noisy.iter_mut().zip(&self.enhanced) {
-            for ((&share, &start), &width) in of_bands.iter().zip(&BAND_STARTS).zip(&BAND_WIDTHS) {
-                let bins = start..start + width;
-                for (n, y) in noisy[bins.clone()].iter_mut().zip(&enhanced[bins]) {
-                    *n = (*n - y) * (share - shares.share);
-                }
-            }
+        self.analyse(next);
+        let beyond = shares.of_bands(due, &self.noisy, &self.enhanced).map(|share| share - shares.share);
+        let frames = self.noisy.iter_mut().zip(&self.enhanced);
+        for ((channel, (noisy, enhanced)), added) in self.channels.iter_mut().zip(frames).zip(&mut self.added)
+        {
+            noisy.iter_mut().zip(enhanced).for_each(|(n, y)| *n -= y);
+            erb::apply_mask(&beyond, noisy);
+            channel.synthesis.process(noisy, added);
         }
-        self.syntheses.process(&self.noisy, &mut self.added);
         Some(&self.added)
+    }
+
+    fn analyse(&mut self, (before, after): (&[[f32; HOP]], &[[f32; HOP]])) {
+        let frames = self.noisy.iter_mut().zip(self.enhanced.iter_mut());
+        let samples = before.iter().zip(after);
+        for ((channel, (before, after)), (noisy, enhanced)) in
+            self.channels.iter_mut().zip(samples).zip(frames)
+        {
+            channel.before.process(before, noisy);
+            channel.after.process(after, enhanced);
+        }
     }
 }
