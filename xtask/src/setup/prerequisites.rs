@@ -42,6 +42,7 @@ const DEBIAN: [Packages; 8] = [
             "lilv-utils",
             "jalv",
             "lv2-dev",
+            "sordi",
             "ffmpeg",
             "sox",
             "dbus-daemon",
