@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::*;
@@ -24,6 +24,48 @@ fn standard_input_and_output_give_the_same_bytes() {
     assert!(piped.stdout == fs::read(&output).unwrap());
 }
 
+/// The output of a run whose input and output are pipes.
+fn through_pipes(bytes: Vec<u8>) -> Output {
+    let mut child = tacet()
+        .args(["denoise", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let writer = std::thread::spawn(move || stdin.write_all(&bytes));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    output
+}
+
+/// A length that is too small for what follows would end the sound where the next program believes it: the header of a pipe
+/// is passed on to none, and a file gets the right one at its end.
+#[test]
+fn a_wrong_length_is_not_handed_on() {
+    let folder = Folder::new();
+    let (input, output) = (folder.path("in.wav"), folder.path("out.wav"));
+    write_wav(&input, spec(48_000, 1, 16), &[babble(20_000, 1)]);
+    let mut bytes = fs::read(&input).unwrap();
+    bytes[40..44].copy_from_slice(&10_000_u32.to_le_bytes());
+    fs::write(&input, &bytes).unwrap();
+    let piped = through_pipes(bytes);
+    assert!(stderr(&piped).contains("all of it was read"), "{}", stderr(&piped));
+    assert_eq!((piped.stdout.len(), &piped.stdout[40..44]), (44 + 2 * 20_000, &[0xff; 4][..]));
+    let whole = || fs::File::open(&input).unwrap();
+    let from_file = tacet().args(["denoise", "-"]).stdin(whole()).output().unwrap();
+    assert_eq!(from_file.stdout[40..44], 40_000_u32.to_le_bytes());
+    for (is_new, n_bytes) in [(true, 44 + 2 * 20_000), (false, 100 + 44 + 2 * 20_000)] {
+        fs::write(&output, if is_new { &b""[..] } else { &[7; 100] }).unwrap();
+        let file = fs::File::options().append(!is_new).write(true).open(&output).unwrap();
+        let result = tacet().args(["denoise", "-"]).stdin(whole()).stdout(file).output().unwrap();
+        assert_eq!(result.status.code(), Some(0), "{}", stderr(&result));
+        assert_eq!(fs::metadata(&output).unwrap().len(), n_bytes);
+    }
+}
+
 /// ffmpeg and sox write 0xFFFFFFFF where they do not know the length; so do we, and all three can be chained.
 #[test]
 fn a_stream_of_unknown_length_is_read_and_written() {
@@ -33,9 +75,7 @@ fn a_stream_of_unknown_length_is_read_and_written() {
     let mut bytes = fs::read(&input).unwrap();
     bytes[4..8].fill(0xff);
     bytes[40..44].fill(0xff);
-    fs::write(&input, bytes).unwrap();
-    let piped = tacet().args(["denoise", "-"]).stdin(fs::File::open(&input).unwrap()).output().unwrap();
-    assert_eq!(piped.status.code(), Some(0), "{}", stderr(&piped));
+    let piped = through_pipes(bytes);
     assert!(!stderr(&piped).contains("warning"), "{}", stderr(&piped));
     assert_eq!(piped.stdout.len(), 44 + 2 * 20_000);
     assert_eq!(piped.stdout[40..44], [0xff; 4]);
@@ -127,7 +167,8 @@ fn a_live_input_is_handed_on_while_it_lasts() {
     stdout.read_to_end(&mut rest).unwrap();
     assert!(child.wait().unwrap().success());
     let whole = tacet().args(["denoise", "-"]).stdin(fs::File::open(&input).unwrap()).output().unwrap();
-    assert!([half, rest].concat() == whole.stdout, "the same as from a file");
+    // All but the length.
+    assert!([half, rest].concat()[44..] == whole.stdout[44..], "the same as from a file");
 }
 
 /// Starts a run and has half of `output` written, the second file of `folder`: its input stays open, and it cannot end by

@@ -67,6 +67,7 @@ use anyhow::{Context as _, Result, bail};
 use tacet_realtime::samples::make_finite;
 
 use super::io_errors::explained;
+use super::standard;
 use convert::Refused;
 use ffmpeg::FfmpegSource;
 use headers::plain_layout;
@@ -157,7 +158,9 @@ impl Decoder {
     /// # Errors
     /// As [`Decoder::open`].
     pub fn open_stdin(options: &Options) -> Result<Self> {
-        Self::open_pipe(Box::new(io::stdin()), options)
+        let Some(file) = standard::input() else { return Self::open_pipe(Box::new(io::stdin()), options) };
+        let input = Refused::new(None, options);
+        Self::open_file(file, None, options, input.clone()).map_err(|error| refusal::named(error, &input))
     }
 
     fn open_pipe(pipe: Box<dyn Read + Send + Sync>, options: &Options) -> Result<Self> {
@@ -225,9 +228,10 @@ impl Decoder {
         self.source.format()
     }
 
-    /// Samples per channel that will come, where the source is exact about it.
+    /// Samples per channel that will come, where the source is exact about it. The header of a pipe is a claim that only
+    /// its end bears out.
     pub fn exact_length(&self) -> Option<u64> {
-        self.source.exact_length()
+        self.source.exact_length().filter(|_| self.n_bytes > 0)
     }
 
     /// Damage so far; complete after the last block.

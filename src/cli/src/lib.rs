@@ -37,6 +37,7 @@ mod resample;
 mod score;
 pub mod scores;
 mod spectrogram;
+mod standard;
 mod torch;
 
 use std::path::Path;

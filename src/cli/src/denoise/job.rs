@@ -26,6 +26,7 @@ use crate::panics::{Panicked, caught};
 use crate::pipeline::{HopProcessor, Observer, Pipeline, Sink};
 use crate::progress::{FileProgress, Progress};
 use crate::spectrogram::Spectrogram;
+use crate::standard;
 
 /// Blocks that are decoded ahead.
 const BLOCKS_AHEAD: usize = 8;
@@ -74,9 +75,8 @@ pub fn run(task: &Task, context: &Context<'_>) -> Result<Done> {
     let (n_over, output, note) = match (task.is_flac, &task.output) {
         (true, place) => write_flac(&mut flow, place, &spec, &progress)?,
         (false, Place::Standard) => {
-            let stdout = BufWriter::with_capacity(PIPE_BYTES, io::stdout().lock());
-            let (n_over, note, _) =
-                stream_wav(&mut flow, stdout, spec, &progress).context("cannot write to standard output")?;
+            let (n_over, note) =
+                write_standard(&mut flow, spec, &progress).context("cannot write to standard output")?;
             (n_over, None, note)
         }
         (false, Place::File(path)) => write_wav(&mut flow, path, spec, &progress)?,
@@ -105,17 +105,41 @@ fn write_wav(flow: &mut Flow<'_>, path: &Path, spec: Spec, progress: &FileProgre
         let (n_over, note, output) = stream_wav(flow, output, spec, progress)?;
         return Ok((n_over, Some(output), note));
     }
+    let (note, writer) = seekable_wav(flow, output, spec, progress)?;
+    let n_over = writer.n_over();
+    let output = writer.finish().with_context(|| path.display().to_string())?;
+    Ok((n_over, Some(output), note))
+}
+
+/// To standard output: samples beyond full scale, and what could not be kept.
+fn write_standard(flow: &mut Flow<'_>, spec: Spec, progress: &FileProgress) -> Result<(u64, Option<String>)> {
+    let Some(file) = standard::output() else {
+        let stdout = BufWriter::with_capacity(PIPE_BYTES, io::stdout().lock());
+        let (n_over, note, _) = stream_wav(flow, stdout, spec, progress)?;
+        return Ok((n_over, note));
+    };
+    let (note, writer) = seekable_wav(flow, BufWriter::new(file), spec, progress)?;
+    let n_over = writer.n_over();
+    writer.finish()?;
+    Ok((n_over, note))
+}
+
+/// To where the header can be completed.
+fn seekable_wav<W: Write + Seek>(
+    flow: &mut Flow<'_>,
+    sink: W,
+    spec: Spec,
+    progress: &FileProgress,
+) -> Result<(Option<String>, WavWriter<W>)> {
     let before = tags::for_wav(flow.decoder.metadata());
     let n_before = before.content.len();
-    let mut writer = WavWriter::seekable(output, spec, flow.decoder.format().n_samples, before.content)?;
+    let mut writer = WavWriter::seekable(sink, spec, flow.decoder.format().n_samples, before.content)?;
     flow.run(&mut writer, progress)?;
     // The rest of a pipe's tags is known at its end.
     let mut all = tags::for_wav(flow.decoder.metadata());
     let note = all.note();
     writer.set_behind(all.content.split_off(n_before));
-    let n_over = writer.n_over();
-    let output = writer.finish().with_context(|| path.display().to_string())?;
-    Ok((n_over, Some(output), note))
+    Ok((note, writer))
 }
 
 /// To where there is no way back.
