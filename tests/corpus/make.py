@@ -522,7 +522,8 @@ def refused():
     for name, words, word in [("g722.wav", ["-ar", "16000", "-c:a", "g722"], "G.722"), ("wma.wma", ["-c:a", "wmav2"], "Windows Media"),
                               ("ac3.mkv", ["-c:a", "ac3"], "AC-3"), ("x.wv", ["-c:a", "wavpack"], "WavPack"),
                               ("x.ac3", ["-c:a", "ac3"], "AC-3"), ("x.tta", ["-c:a", "tta"], "True Audio"),
-                              ("dts.mka", ["-c:a", "dca", "-strict", "-2"], "DTS"), ("ima.mov", ["-c:a", "adpcm_ima_qt"], "IMA ADPCM"),
+                              ("dts.mka", ["-c:a", "dca", "-strict", "-2"], "DTS"), ("gsm.mov", ["-c:a", "libgsm", "-ar", "8000", "-ac", "1"], "GSM"),
+                              ("gsm.caf", ["-c:a", "libgsm", "-ar", "8000", "-ac", "1"], "GSM"), ("g722.mkv", ["-c:a", "g722", "-ar", "16000", "-ac", "1"], "G.722"),
                               ("x.ts", ["-c:a", "aac", "-f", "mpegts"], "transport stream")]:
         source = full if name != "g722.wav" else ref
         ffmpeg(source, name, *(words if name != "g722.wav" else ["-ar", "16000", "-ac", "1", "-c:a", "g722"]))
@@ -750,9 +751,7 @@ def kinds():
         many, _ = reference(48000, channels)
         ffmpeg(many, f"vorbis{channels}.mp4", "-c:a", "libvorbis")
         case(f"vorbis{channels}.mp4", "mp4 Vorbis", "aligned", many)
-    ffmpeg(stereo, "mp2.mov", "-c:a", "mp2", "-b:a", "192k")
-    case("mp2.mov", "refused", "refused", notes="MP2")
-    for kind in ["mp4", "mkv"]:
+    for kind in ["mov", "mp4", "mkv"]:
         ffmpeg(stereo, f"mp2.{kind}", "-c:a", "mp2", "-b:a", "192k")
         case(f"mp2.{kind}", f"{kind} MP2", "late", stereo, why="says nothing of its delay")
     ffmpeg(stereo, "mp2_56.mp2", "-c:a", "mp2", "-b:a", "56k")
@@ -980,6 +979,183 @@ def recorders():
                   "equal" if more else "aligned", stereo, *more)
 
 
+def patched(data, kind, edit, start=0, end=None, within=(b"moof", b"traf")):
+    """An MP4 whose boxes of a kind are edited: `edit` is given the bytes, a box's start and end, and the track it is for."""
+    data, track = bytearray(data), 0
+    def walk(start, end):
+        nonlocal track
+        for name, at, behind in list(boxes(data, start, end)):
+            if name == b"tfhd":
+                track = struct.unpack_from(">I", data, at + 12)[0]
+            if name == kind:
+                edit(data, at, behind, track)
+            if name in within:
+                walk(at + 8, behind)
+    walk(start, end or len(data))
+    return bytes(data)
+
+
+def later(data, shifts):
+    """A fragmented MP4 whose tracks' times are shifted by so many units."""
+    def edit(data, at, _end, track):
+        wide = data[at + 8]
+        time = struct.unpack_from(">Q" if wide else ">I", data, at + 12)[0] + shifts.get(track, 0)
+        struct.pack_into(">Q" if wide else ">I", data, at + 12, time)
+    return patched(data, b"tfdt", edit)
+
+
+def timed():
+    """MP4 in fragments: when its tracks begin, holes between fragments, lengths that were never written; tables in odd orders."""
+    stereo, samples = reference(48000, 2)
+    frames = len(samples) // 2
+    picture = ["-f", "lavfi", "-i", "color=size=32x32:rate=25:duration=2"]
+    flags = ["-movflags", "frag_keyframe+empty_moov+default_base_moof", "-frag_duration", "200000"]
+    for name, words in {"pieces_video.mp4": ["-c:a", "aac", "-c:v", "mpeg4", "-g", "5", "-video_track_timescale", "12800"],
+                        "pieces_video.mov": ["-c:a", "pcm_s16le", "-c:v", "mpeg4", "-g", "5", "-video_track_timescale", "12800"]}.items():
+        run("ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-bitexact", *picture, "-i", path(stereo), "-map", "0:v", "-map", "1:a", *words, *flags, path(name))
+    ffmpeg(stereo, "pieces.m4a", "-c:a", "aac", *flags)
+    for codec, words in {"opus": ["-c:a", "libopus"], "flac": ["-c:a", "flac", "-sample_fmt", "s16", "-strict", "-2"], "alac": ["-c:a", "alac", "-sample_fmt", "s16p"]}.items():
+        run("ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-bitexact", *picture, "-i", path(stereo), "-map", "0:v", "-map", "1:a", "-c:v", "mpeg4", *words,
+            path(f"video_{codec}.mp4"))
+    ffmpeg(stereo, "pieces.mov", "-c:a", "pcm_s24le", *flags)
+    flush()
+    day, late = 86400, 24000
+    for source in ["pieces_video.mp4", "pieces_video.mov"]:
+        content = read(source)
+        stem, kind = source.split(".")
+        for name, shifts, lead in [("late", (0, late), late), ("early", (6400, 0), 0), ("day", (12800 * day, 48000 * day + late), late)]:
+            write(f"{name}_{stem}.{kind}", later(content, {1: shifts[0], 2: shifts[1]}), "mp4 in time", "length", "-", -(frames + lead),
+                  why="by the times of fragments, of which ffmpeg's decoder tells nothing")
+    whole = read("pieces.m4a")
+    write("day.m4a", later(whole, {1: 48000 * day}), "mp4 in time", "length", "-", -frames, why="the fragments of a stream that has run for a day")
+    moofs = [(start, end) for name, start, end in boxes(whole, 0, len(whole)) if name == b"moof"]
+    write("segment.m4s", whole[moofs[1][0] :], "refused", "refused", notes="init.mp4")
+    lost = whole[: moofs[2][0]] + whole[moofs[3][0] :]
+    write("lost_fragment.m4a", lost, "mp4 in time", "length", "-", -frames, "became silence")
+    for source, expect, why in [("pieces.m4a", "late", "no edit list"), ("pieces.mov", "equal", "")]:
+        for size in [0, 0xFFFFFFFF]:
+            for name, first in [("first", True), ("all", False)]:
+                done = []
+                def edit(data, at, _end, _track):
+                    if not (first and done):
+                        done.append(at)
+                        struct.pack_into(">I", data, at, size)
+                content = patched(read(source), b"mdat", edit)
+                tolerance = 1.01 / 2**23 if expect == "equal" else 0
+                write(f"open_{name}_{size:x}.{source}", content, "mp4 in time", expect, stereo, tolerance,
+                      why=why or "ffmpeg reads no further")
+    # Chunks that lie in another order than they are played in; the compact table of sizes.
+    content = read("aac.mp4")
+    sizes = box_of(content, b"stsz")
+    n_packets = struct.unpack_from(">I", sizes, 8)[0]
+    lengths = struct.unpack_from(f">{n_packets}I", sizes, 12)
+    data_at = struct.unpack_from(">I", box_of(content, b"stco"), 8)[0]
+    half = n_packets // 2
+    cut = data_at + sum(lengths[:half])
+    end = data_at + sum(lengths)
+    swapped = content[:data_at] + content[cut:end] + content[data_at:cut] + content[end:]
+    swapped = replaced(swapped, b"stsc", b"stsc", struct.pack(">8I", 0, 2, 1, half, 1, 2, n_packets - half, 1))
+    swapped = replaced(swapped, b"stco", b"stco", struct.pack(">4I", 0, 2, data_at + end - cut, data_at))
+    write("swapped_chunks.mp4", swapped, "mp4 tables", "aligned", stereo)
+    wide = replaced(swapped, b"stco", b"co64", struct.pack(">2I2Q", 0, 2, data_at + end - cut, data_at))
+    write("co64.mp4", wide, "mp4 tables", "aligned", stereo)
+    compact = struct.pack(">3I", 0, 16, n_packets) + struct.pack(f">{n_packets}H", *lengths)
+    write("stz2.mp4", replaced(content, b"stsz", b"stz2", compact), "mp4 tables", "aligned", stereo)
+    # A picture of two descriptions, as editors that cut without encoding leave it.
+    for name, expect in [("video.mp4", "aligned"), ("video_opus.mp4", "aligned"), ("video_flac.mp4", "equal"), ("video_alac.mp4", "equal")]:
+        content = read(name)
+        entry = box_of(content, b"stsd")
+        twice = replaced(content, b"stsd", b"stsd", struct.pack(">2I", 0, 2) + 2 * entry[8:], track=0)
+        write("two_descriptions_" + name, twice, "mp4 tables", expect, stereo, 1.01 / 2**15 if expect == "equal" else 0)
+
+
+INDEX = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
+
+
+def box_of(data, kind):
+    """The content of the first box of a kind within an index."""
+    found = []
+    patched(data, kind, lambda data, at, end, _track: found.append(bytes(data[at + 8 : end])), within=INDEX)
+    return found[0]
+
+
+def replaced(data, kind, name, content, track=-1):
+    """An MP4 with another box in the place of one of a kind within the index of a track; what lies behind it moves."""
+    out, parents = bytearray(data), []
+    start, end = 0, len(data)
+    for parent in (*INDEX, kind):
+        _, start, end = [box for box in boxes(data, start + 8 if parents else 0, end) if box[0] == parent][track if parent == b"trak" else -1]
+        parents.append((start, end))
+    out[start:end] = struct.pack(">I", len(content) + 8) + name + content
+    for at, behind in parents[:-1]:
+        struct.pack_into(">I", out, at, behind - at + len(content) + 8 - (end - start))
+    return bytes(out)
+
+
+def packed():
+    """A WAV's kinds of samples in the packets of other containers; recordings of browsers; boxes and tags in front."""
+    stereo, samples = reference(48000, 2)
+    frames = len(samples) // 2
+    for codec in ["pcm_u8", "pcm_s16be", "pcm_s32le", "pcm_f64le", "pcm_alaw", "pcm_mulaw"]:
+        ffmpeg(stereo, f"packed_{codec}.mkv", "-c:a", codec)
+        case(f"packed_{codec}.mkv", "mkv PCM", "equal", stereo, tolerance_of(codec))
+    for codec in ["adpcm_ima_wav", "adpcm_ms", "adpcm_ima_qt"]:
+        for kind in ["mkv", "mov"] if codec != "adpcm_ima_qt" else ["mov"]:
+            ffmpeg(stereo, f"packed_{codec}.{kind}", "-c:a", codec)
+            case(f"packed_{codec}.{kind}", f"{kind} ADPCM", "aligned", stereo, 2100, why="whole blocks")
+    flush()
+    # QuickTime counts the samples of such a codec one by one.
+    content = read("packed_adpcm_ima_qt.mov")
+    n_packets = struct.unpack_from(">I", box_of(content, b"stsz"), 8)[0]
+    entry = bytearray(box_of(content, b"stsd"))
+    struct.pack_into(">4I", entry, 44, 64, 34, 68, 2)
+    counted = replaced(content, b"stsd", b"stsd", bytes(entry))
+    for kind, words in {b"stsz": [0, 1, 64 * n_packets], b"stsc": [0, 1, 1, 64 * n_packets, 1], b"stts": [0, 1, 64 * n_packets, 1]}.items():
+        counted = replaced(counted, kind, kind, struct.pack(f">{len(words)}I", *words))
+    write("counted.mov", counted, "mov ADPCM", "aligned", stereo, 63, why="whole packets")
+    for source, expect in [("pcm_s16le.mov", "equal"), ("aac.mp4", "aligned")]:
+        for kind in [b"uuid", b"free", b"wide", b"junk", b"prfl", b"PICT"]:
+            more = struct.pack(">I", 32) + kind + bytes(24)
+            moved = patched(read(source), b"stco", lambda data, at, _end, _track: [
+                struct.pack_into(">I", data, place, struct.unpack_from(">I", data, place)[0] + len(more))
+                for place in range(at + 16, at + 16 + 4 * struct.unpack_from(">I", data, at + 12)[0], 4)], within=INDEX)
+            write(f"{kind.decode()}_in_front_{source}", more + moved, "mov boxes in front", expect, stereo,
+                  1.01 / 2**15 if expect == "equal" else 0)
+    tag = b"ID3\3\0\0\0\0\1\0" + bytes(128)
+    write("id3_twice.flac", tag + tag + read("flac24.flac"), "flac tags", "equal", stereo, 1.01 / 2**23)
+    # A browser's recording: no lengths, no index, clusters of a second; of the last, nothing whole is there.
+    head, _, *packets = packets_of(read("opus96kx2.opus"))
+    number = lambda name, value: element(name, value.to_bytes((value.bit_length() + 7) // 8 or 1, "big"))
+    entry = number("d7", 1) + number("73c5", 1) + number("83", 2) + element("86", b"A_OPUS") + element("63a2", head)
+    entry += element("e1", element("b5", struct.pack(">f", 48000)) + number("9f", 2))
+    body = element("1a45dfa3", element("4282", b"webm") + number("4287", 4) + number("4285", 2)) + bytes.fromhex("1853806701") + b"\xff" * 7
+    body += element("1549a966", number("2ad7b1", 1000000) + element("4d80", b"by hand") + element("5741", b"by hand"))
+    body += element("1654ae6b", element("ae", entry))
+    starts = []
+    for at in range(0, len(packets), 10):
+        starts.append(len(body))
+        body += bytes.fromhex("1f43b67501") + b"\xff" * 7 + number("e7", 20 * at)
+        blocks = [element("a3", b"\x81" + struct.pack(">h", 20 * index) + b"\x80" + packet) for index, packet in enumerate(packets[at : at + 10])]
+        body += b"".join(blocks)
+    total = 960 * len(packets) - 312
+    write("browser.webm", body, "webm Opus", "length", "-", total)
+    write("browser_cut.webm", body[: starts[-1] + 60], "mkv damage", "length", "-", 960 * 10 * (len(starts) - 1) - 312, "within a packet")
+
+
+def packets_of(data):
+    """The packets of an Ogg of one stream."""
+    found, packet = [], b""
+    for page in pages(data):
+        at = 27 + page[26]
+        for length in page[27:at]:
+            packet += bytes(page[at : at + length])
+            at += length
+            if length < 255:
+                found.append(packet)
+                packet = b""
+    return found
+
+
 def high_efficiency():
     """HE-AAC, which no encoder of Debian makes: the test puts ADTS there before it runs this."""
     for source in ["he1.aac", "he2.aac", "he_ps.aac"]:
@@ -1011,7 +1187,7 @@ def decoded_by_ffmpeg():
         return list(pool.map(one, [case[0] for case in cases]))
 
 
-for make in (plain, headers, mpeg, aac, xiph, more_mpeg, more_xiph, kinds, rubbish, recorders, high_efficiency, refused):
+for make in (plain, headers, mpeg, aac, xiph, more_mpeg, more_xiph, kinds, rubbish, recorders, timed, packed, high_efficiency, refused):
     make()
     flush()
 lines = ["\t".join((*line, str(n_ffmpeg))) + "\n" for line, n_ffmpeg in zip(cases, decoded_by_ffmpeg())]

@@ -18,6 +18,7 @@
 mod aac;
 mod aiff;
 mod asc;
+mod blocks;
 mod codec;
 mod codec_id;
 mod conform;
@@ -34,14 +35,17 @@ mod frames;
 mod headers;
 mod input;
 mod layout;
+mod listed;
 mod matroska;
 pub mod metadata;
+mod moof;
 mod mov;
 mod mpeg;
 mod ogg;
 mod options;
 mod opus;
 mod outline;
+mod packet_list;
 mod packets;
 mod page;
 mod parts;
@@ -52,6 +56,7 @@ mod refusal;
 mod riff;
 mod runs;
 mod sample_table;
+mod slide;
 mod source;
 mod tracks;
 mod vorbis;
@@ -296,9 +301,12 @@ fn open_source(
     // Shares its position with `file`: of the two, the one made last is read.
     let again = || Input::file(file.try_clone()?).context("cannot be rewound");
     let head = input.peek(HEAD)?.to_vec();
-    // A tag in front does not decide the format; the bytes behind it do.
-    let start = tag_len(&head).min(input.len().unwrap_or(0));
-    input.seek(start)?;
+    // Tags in front do not decide the format; the bytes behind them do.
+    let mut start = 0;
+    while let n @ 1.. = tag_len(input.peek(10)?).min(input.left().unwrap_or(0)) {
+        start += n;
+        input.seek(start)?;
+    }
     if let Some(layout) = plain_layout(input)? {
         let at = input.at();
         let mut input = again()?;

@@ -9,6 +9,7 @@ use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, Timestamp};
 
 use super::aac::{self, AacStream};
+use super::blocks::BlockStream;
 use super::flac;
 use super::frames::allowed;
 use super::opus::{OpusStream, RATE_HZ as OPUS_RATE_HZ};
@@ -36,6 +37,8 @@ pub enum PacketDecoder {
     Opus(Box<OpusStream>),
     /// Vorbis of more than two channels.
     Vorbis(Box<VorbisStream>),
+    /// Samples or blocks as in a WAV.
+    Blocks(Box<BlockStream>),
 }
 
 impl PacketDecoder {
@@ -58,6 +61,9 @@ impl PacketDecoder {
                 return Ok(Self::Vorbis(Box::new(VorbisStream::new(headers)?)));
             }
         }
+        if let Some(stream) = BlockStream::new(params, container)? {
+            return Ok(Self::Blocks(Box::new(stream)));
+        }
         foreign(|| {
             symphonia::default::get_codecs().make_audio_decoder(params, &AudioDecoderOptions::default())
         })?
@@ -75,6 +81,7 @@ impl PacketDecoder {
             Self::Aac(_) => "aac",
             Self::Opus(_) => "opus",
             Self::Vorbis(_) => "vorbis",
+            Self::Blocks(stream) => stream.name(),
         }
     }
 
@@ -83,6 +90,7 @@ impl PacketDecoder {
         match self {
             Self::Symphonia(decoder) => source_depth(decoder.codec_params()),
             Self::Aac(_) | Self::Opus(_) | Self::Vorbis(_) => SourceDepth::Lossy,
+            Self::Blocks(stream) => stream.depth(),
         }
     }
 
@@ -111,6 +119,10 @@ impl PacketDecoder {
                 let is_good = stream.decode(data, block)?;
                 let rate_hz = stream.rate_hz();
                 Ok((if is_good { Outcome::Decoded } else { Outcome::Damaged }, Some(rate_hz)))
+            }
+            Self::Blocks(stream) => {
+                let is_good = stream.decode(data, block)?;
+                Ok((if is_good { Outcome::Decoded } else { Outcome::Damaged }, Some(stream.rate_hz())))
             }
             Self::Symphonia(decoder) => {
                 // The decoder takes anything for sound.
@@ -151,6 +163,7 @@ impl PacketDecoder {
             Self::Aac(stream) => stream.shape().and_then(|shape| shape.channel_mask),
             Self::Opus(stream) => stream.channel_mask(),
             Self::Vorbis(stream) => stream.channel_mask(),
+            Self::Blocks(stream) => stream.channel_mask(),
         }
     }
 }

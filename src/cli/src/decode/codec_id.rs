@@ -6,6 +6,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use anyhow::Error;
 use symphonia::core::codecs::audio::AudioCodecParameters;
 
+use super::blocks::CODEC_ID_WAVE;
 use super::codec::codec_name;
 use super::options::Options;
 use super::refusal;
@@ -32,9 +33,19 @@ pub fn named(
     container: &str,
     options: &Options,
 ) -> Error {
-    let is_known = params.is_some_and(|params| codec_name(params) != refusal::UNKNOWN);
+    let is_known =
+        params.is_some_and(|params| params.codec == CODEC_ID_WAVE || codec_name(params) != refusal::UNKNOWN);
     let codec = if is_known || options.track.is_some() { None } else { of_file(file) };
     codec.map_or(error, |codec| refusal::codec(container, &codec))
+}
+
+/// The name of the codec of a CAF that symphonia does not open for the sake of it.
+pub fn of_unread_caf(mut file: &File) -> Option<String> {
+    let mut head = [0; 48];
+    file.seek(SeekFrom::Start(0)).ok()?;
+    file.read_exact(&mut head).ok()?;
+    let is_read = |code: &[u8]| matches!(code, b"lpcm" | b"aac " | b"alac" | b"opus" | b"ulaw" | b"alaw");
+    of_caf(&head).filter(|_| !is_read(&head[28..32]) && !head[28..].starts_with(b".mp"))
 }
 
 fn of_caf(head: &[u8]) -> Option<String> {
@@ -45,6 +56,11 @@ fn of_caf(head: &[u8]) -> Option<String> {
         b"ima4" => "IMA ADPCM of QuickTime".into(),
         b"QDM2" => "QDesign".into(),
         b"ilbc" => "iLBC".into(),
+        b"agsm" => "GSM".into(),
+        b"aach" | b"aacp" => "HE-AAC".into(),
+        b"aacl" | b"aace" | b"aacf" => "AAC-LD or AAC-ELD".into(),
+        b"ac-3" => "AC-3".into(),
+        b"ec-3" => "E-AC-3".into(),
         b".mp1" | b".mp2" | b".mp3" => "MPEG audio".into(),
         code => format!("the codec \"{}\"", code.escape_ascii()),
     })
@@ -63,6 +79,8 @@ fn of_matroska(head: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     #[test]
@@ -73,6 +91,15 @@ mod tests {
         assert_eq!(of(b"flac").unwrap(), "FLAC");
         assert_eq!(of(b"wxyz").unwrap(), "the codec \"wxyz\"");
         assert_eq!(of(b"wx"), None);
+        let unread = |code: &[u8]| {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&[&caf, code, &[0; 40]].concat()).unwrap();
+            of_unread_caf(&file)
+        };
+        assert_eq!(
+            (unread(b"agsm").unwrap(), unread(b"lpcm"), unread(b".mp3")),
+            ("GSM".to_owned(), None, None)
+        );
 
         let matroska = |id: &[u8]| {
             let element = [&[CODEC_ID, 0x80 + id.len() as u8][..], id].concat();

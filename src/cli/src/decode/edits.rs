@@ -30,6 +30,16 @@ pub enum Edit {
     },
 }
 
+impl Edit {
+    /// Its length; 0 if it goes to the end.
+    pub fn length(&self) -> u64 {
+        match *self {
+            Self::Gap(length) => length,
+            Self::Media { length, .. } => length.unwrap_or(0),
+        }
+    }
+}
+
 /// The presented part of one track, in units of its own timescale.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrackEdits {
@@ -45,6 +55,8 @@ pub struct TrackEdits {
     pub is_sound: bool,
     /// Packets that the index lists.
     pub n_packets: u64,
+    /// The length of all of them.
+    pub duration: u64,
     /// ALAC's own description in a QuickTime track, where symphonia does not look for it.
     pub alac: Option<Vec<u8>>,
     /// The codec's name in the file.
@@ -153,8 +165,8 @@ impl Movie {
                 1 => (size, header) = (read_u64(file)?, 16),
                 _ => {}
             }
-            // Cut off in the samples, behind an index that is whole.
-            if &kind == b"mdat" && size > end - at {
+            // Cut off in the samples, behind an index that is whole; fragments have no tables.
+            if &kind == b"mdat" && size > end - at || &kind == b"moof" && !self.tracks.is_empty() {
                 return Some(());
             }
             if size < header || size > end - at {
@@ -188,12 +200,19 @@ impl Movie {
                 }
                 b"udta" | b"meta" => self.has_tags = true,
                 b"stsc" => self.tracks.last_mut()?.tables.stsc = Some(place),
-                b"stsz" => self.tracks.last_mut()?.tables.stsz = Some(place),
+                b"stsz" | b"stz2" => self.tracks.last_mut()?.tables.stsz = Some((place, &kind == b"stz2")),
+                b"ctts" => {
+                    // Version, entries, the first one's count and offset.
+                    let words = [(); 4].map(|()| read_u32(file).unwrap_or(0));
+                    self.tracks.last_mut()?.tables.first_offset =
+                        if words[1] > 0 { words[3] as i32 } else { 0 };
+                }
                 b"stco" | b"co64" => self.tracks.last_mut()?.tables.chunks = Some((place, &kind == b"co64")),
                 b"stts" => {
                     let times = read_time_to_sample(file, (at + size).saturating_sub(content + 8) / 8)?;
                     let track = self.tracks.last_mut()?;
                     (track.n_packets, track.duration) = times;
+                    track.tables.stts = Some(place);
                 }
                 // Within the media; QuickTime has another one for how the data are found.
                 b"hdlr" => {
@@ -274,6 +293,7 @@ impl TrackBoxes {
             edits,
             is_sound: self.is_sound,
             n_packets,
+            duration: self.duration,
             pcm,
             alac,
             codec,

@@ -13,6 +13,7 @@ use symphonia::core::units::{Duration, Timestamp};
 
 use super::foreign::foreign;
 use super::refusal;
+use super::slide::slide;
 use super::source::words_on_foreign;
 use super::windows::Window;
 
@@ -148,23 +149,13 @@ fn starts(file: &mut (impl Read + Seek), window: Window, info: &[u8; INFO]) -> i
     file.seek(SeekFrom::Start(window.start))?;
     let mut file = file.take(window.end.saturating_sub(window.start));
     let mut starts = Vec::new();
-    let mut buffer = vec![0; CHUNK + MAX_HEADER];
-    let (mut n_kept, mut at) = (0, window.start);
-    loop {
-        let n_read = file.read(&mut buffer[n_kept..])?;
-        let n_held = n_kept + n_read;
-        // The last bytes are looked at with those that follow.
-        let n_done = if n_read == 0 { n_held } else { n_held.saturating_sub(MAX_HEADER) };
-        let held = &buffer[..n_held];
-        let begins = |offset: &usize| held[*offset] == 0xff && is_header(&held[*offset..], info);
-        starts.extend((0..n_done).filter(begins).map(|offset| at + offset as u64));
-        if n_read == 0 {
-            return Ok(starts);
+    slide(&mut file, window.start, MAX_HEADER, |at, held| -> Option<()> {
+        if held[0] == 0xff && is_header(held, info) {
+            starts.push(at);
         }
-        at += n_done as u64;
-        buffer.copy_within(n_done..n_held, 0);
-        n_kept = n_held - n_done;
-    }
+        None
+    })?;
+    Ok(starts)
 }
 
 /// Whether a frame of the file that `info` describes begins here: its mark, what it says of itself, and its checksum.

@@ -20,6 +20,17 @@ pub enum Codec {
 }
 
 impl Codec {
+    /// The name that ffmpeg and most lists have for it.
+    pub fn name(self, is_big_endian: bool) -> String {
+        match self {
+            Self::Pcm(encoding) => encoding.name(is_big_endian),
+            Self::AdpcmMs => "adpcm_ms".to_owned(),
+            Self::AdpcmIma => "adpcm_ima_wav".to_owned(),
+            Self::AdpcmQuickTime => "adpcm_ima_qt".to_owned(),
+            Self::Mpeg => "mpeg".to_owned(),
+        }
+    }
+
     /// The depth that the output's depth follows.
     pub fn depth(self) -> SourceDepth {
         match self {

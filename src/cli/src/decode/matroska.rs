@@ -3,6 +3,7 @@
 //!
 //! SeekPreRoll is about seeking, which nothing does here: every packet is decoded from the first.
 
+pub mod described;
 mod packing;
 pub mod resume;
 
@@ -28,6 +29,8 @@ pub struct Trims {
     pub paddings_ns: HashMap<u64, i64>,
     /// Packets of the track.
     pub n_packets: u64,
+    /// Whether the file ends within an element.
+    pub is_cut: bool,
 }
 
 impl Trims {
@@ -175,6 +178,7 @@ impl<R: Read + Seek> Walk<R> {
             if entry.0 == track && entry.1.is_some() {
                 trims.delay_ns = entry.1;
             }
+            trims.is_cut = self.at > self.end;
         }
         Some(())
     }
@@ -275,6 +279,7 @@ mod tests {
         assert_eq!(trims.delay_ns, Some(6_500_000));
         assert_eq!(trims.paddings_ns, HashMap::from([(3, 1_000_000), (4, -1)]));
         assert_eq!(Trims::in_samples(6_500_000, 48_000), 312);
+        assert!(!trims.is_cut && read(&file()[..file().len() - 5], 2).is_cut);
         let mut block = vec![vec![0.0; 100]; 2];
         trims.apply(2, 48_000, &mut block);
         assert_eq!(block[1].len(), 100);

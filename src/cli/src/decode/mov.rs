@@ -12,7 +12,8 @@ use super::input::Input;
 use super::metadata::Metadata;
 use super::options::Options;
 use super::outline::{Outline, outline};
-use super::parts::{Part, open_end, part};
+use super::packet_list::PacketList;
+use super::parts::{Part, Start, open_end, part};
 use super::probe::probe;
 use super::refusal;
 use super::sample_table::{Description, Run, runs};
@@ -66,10 +67,15 @@ impl MovSource {
             Input::file(file.try_clone().map_err(|error| explained("cannot be opened again", &error))?)?;
         let frame_bytes = description.frame_bytes();
         let mut runs = runs(&mut input, &track.tables, frame_bytes)?;
+        let mut firsts = None;
         if is_fragmented {
             let n_before = runs.last().map_or(0, |run| run.start.saturating_add(run.n_frames));
-            runs.extend(fragments::runs(&mut input, track.track_id, frame_bytes, n_before)?);
+            let list = PacketList::new(input.len().unwrap_or(0));
+            let found = fragments::read(&mut file, track.track_id, list);
+            runs.extend(found.list.runs(frame_bytes, n_before));
+            firsts = Some(found.starts);
         }
+        let start = Start::new(&tracks, track, firsts.as_deref(), description.rate_hz);
         if runs.is_empty() {
             return Ok(None);
         }
@@ -82,7 +88,7 @@ impl MovSource {
         }
         // The two share a position.
         let input = Input::file(file)?;
-        let this = Self::new(input, track, description, runs, is_fragmented, metadata, notes);
+        let this = Self::new(input, track, description, runs, (is_fragmented, start), metadata, notes);
         Ok(Some(this))
     }
 
@@ -91,7 +97,7 @@ impl MovSource {
         track: &TrackEdits,
         description: Description,
         runs: Vec<Run>,
-        is_fragmented: bool,
+        (is_fragmented, start): (bool, Start),
         metadata: Metadata,
         notes: Vec<String>,
     ) -> Self {
@@ -105,10 +111,11 @@ impl MovSource {
             end.is_some_and(|end| end <= n_bytes)
         };
         let whole = Part::Media { start: 0, left: None };
-        let mut parts: Vec<Part> = match &track.edits[..] {
-            [] => vec![whole],
+        let mut parts: VecDeque<Part> = match &track.edits[..] {
+            [] => [whole].into(),
             edits => edits.iter().map(|edit| part(*edit, track.timescale, rate_hz)).collect(),
         };
+        start.apply(&mut parts);
         if is_fragmented {
             open_end(parts.iter_mut());
         }

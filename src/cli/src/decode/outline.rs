@@ -2,8 +2,12 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
+use super::moof::{OuterBox, packets_end};
+
 /// Boxes this deep and this many are read before a file is taken for malformed.
 pub const MAX_BOXES: usize = 10_000;
+/// More outer boxes than any recording has: a day in fragments of a fifth of a second.
+const MAX_OUTER: usize = 1_000_000;
 
 /// Boxes that stand at the outside, of those that can be large.
 const KNOWN: [&[u8; 4]; 16] = [
@@ -13,7 +17,8 @@ const KNOWN: [&[u8; 4]; 16] = [
 
 /// Whether an MP4 can begin with this box; QuickTime's oldest files have none of their type.
 pub fn is_first_box(kind: &[u8; 4]) -> bool {
-    matches!(kind, b"ftyp" | b"moov" | b"mdat" | b"wide" | b"free" | b"skip" | b"pnot")
+    let name = b"ftyp moov mdat wide free skip pnot uuid junk prfl PICT";
+    name.split(|&byte| byte == b' ').any(|name| name == kind)
 }
 
 /// Contents of the outer boxes of an MP4.
@@ -48,6 +53,11 @@ impl Outline {
 
 /// Looks over an MP4's outer boxes; `None` for anything else.
 pub fn outline(file: &mut (impl Read + Seek)) -> Option<Outline> {
+    walk(file, |_, _| {})
+}
+
+/// The same, with a visit to each box, cut off at the end of the file.
+pub fn walk<F: Read + Seek>(file: &mut F, mut visit: impl FnMut(&mut F, OuterBox)) -> Option<Outline> {
     let end = file.seek(SeekFrom::End(0)).ok()?;
     let mut at = 0;
     let mut outline = Outline {
@@ -58,7 +68,8 @@ pub fn outline(file: &mut (impl Read + Seek)) -> Option<Outline> {
         rubbish_at: None,
         is_joined: false,
     };
-    for _ in 0..MAX_BOXES {
+    let (mut movie, mut moof) = (None, None);
+    for _ in 0..MAX_OUTER {
         if at + 8 > end {
             break;
         }
@@ -79,12 +90,28 @@ pub fn outline(file: &mut (impl Read + Seek)) -> Option<Outline> {
         outline.has_type |= &kind == b"ftyp";
         outline.has_index |= matches!(&kind, b"moov" | b"moof");
         outline.is_fragmented |= &kind == b"moof";
+        let is_open = size == 0;
+        let mut n_header = 8;
         match size {
             0 => size = end - at,
-            1 => size = read_u64(file)?,
+            1 => (size, n_header) = (read_u64(file)?, 16),
             _ => {}
         }
-        at = at.checked_add(size).filter(|_| size >= 8)?;
+        let mut next = at.checked_add(size).filter(|_| size >= n_header)?;
+        // Samples whose length was never written: the fragment in front of them says where they end.
+        if let (b"mdat", Some(movie), Some(moof)) = (&kind, movie, moof)
+            && (is_open || next > end)
+        {
+            next = Some(packets_end(file, movie, moof)).filter(|&end| end > at + n_header).unwrap_or(next);
+        }
+        let outer = OuterBox { kind, start: at, content: at + n_header, end: next.min(end) };
+        match &kind {
+            b"moov" => movie = Some(outer),
+            b"moof" => moof = Some(outer),
+            _ => {}
+        }
+        visit(file, outer);
+        at = next;
     }
     // Nobody seeks further than that.
     outline.cut_end = Some(at).filter(|&at| at > end && at < 1 << 62);

@@ -4,6 +4,7 @@
 //! packets' times filled so that the rest stays in place.
 
 mod onward;
+mod output;
 mod packet_table;
 mod params;
 mod timing;
@@ -26,13 +27,14 @@ use super::codec::{Outcome, PacketDecoder};
 use super::conform::spread;
 use super::edits::{self, TrackEdits};
 use super::foreign::foreign;
+use super::listed::{Listed, again, without_packets};
 use super::matroska::{self, Packing, Trims};
 use super::metadata::Metadata;
 use super::options::Options;
 use super::outline::{Outline, outline};
-use super::parts::{Part, Queued, open_end, part};
+use super::parts::{Part, Queued, Start, open_end, part};
 use super::probe::probe;
-use super::source::{Findings, Format, Source, SourceDepth};
+use super::source::{Format, SourceDepth};
 use super::tracks::{choose, choose_described};
 use super::windows::{self, Window};
 use super::{aac, codec_id, flac, opus, refusal};
@@ -44,8 +46,6 @@ use params::First;
 const MAX_PATCH: u64 = 65_535;
 /// Packets to look at for the start of the picture, and for the first of sound.
 const MAX_LOOK: usize = 2_000;
-/// Samples per channel of a block of silence.
-const BLOCK: u64 = 4_096;
 
 /// A container being read.
 pub struct PacketSource {
@@ -88,6 +88,8 @@ pub struct PacketSource {
     /// Samples that the last packet made.
     n_last: u64,
     n_rewinds: u32,
+    /// The cluster of a Matroska from which it was read on behind damage.
+    resumed_at: u64,
     n_handed_out: u64,
     n_packets: u64,
     n_damaged_packets: u64,
@@ -102,6 +104,8 @@ pub struct PacketSource {
     trims: Trims,
     /// The part that a CAF's packet table, or an encoder's header, says is sound.
     valid: Option<Valid>,
+    /// The packets of an MP4.
+    listed: Option<Listed>,
 }
 
 impl PacketSource {
@@ -120,32 +124,48 @@ impl PacketSource {
                  can make one with the help of a whole recording of the same device"
             );
         }
+        let is_fragmented = outline.is_some_and(|outline| outline.is_fragmented);
         // Before the reader begins: the two share a position.
         let not_default = matroska::not_default(&file);
         let mut notes: Vec<String> = outline.and_then(Outline::note).into_iter().collect();
-        if outline.is_some_and(|outline| outline.is_fragmented && outline.cut_end.is_some()) {
+        if is_fragmented && outline.is_some_and(|outline| outline.cut_end.is_some()) {
             notes.push("is cut off: it ends within one of its fragments, whose rest is lost".to_owned());
         }
-        if let Some(stated) = matroska::cut_end(&mut file) {
+        let cut_end = matroska::cut_end(&mut file);
+        if let Some(stated) = cut_end {
             let there = file.seek(SeekFrom::End(0))?;
             notes.push(format!("is cut off: {there} of the {stated} bytes that it announces are there"));
         }
         file.seek(SeekFrom::Start(0))?;
-        let mut reader = probe(&file, extension, None)?;
+        let described = choose_described(&track_edits, options, &mut notes)?;
+        let mut metadata = Metadata::default();
+        let mut reader = match probe(&file, extension, None) {
+            Ok(reader) => reader,
+            Err(error) => {
+                let track = described.filter(|track| track.n_packets > 0 || is_fragmented);
+                let Some(track) = track.and_then(params::described) else {
+                    let codec = codec_id::of_unread_caf(&file);
+                    return Err(codec.map_or(error, |codec| refusal::codec("caf", &codec)));
+                };
+                if described.is_some_and(|track| track.has_tags) {
+                    metadata.lost.push("the tags of the file".to_owned());
+                }
+                without_packets(&file, track)?
+            }
+        };
         let container = reader.format_info().short_name;
         let format_id = reader.format_info().format;
         let is_mp4 = format_id == formats::FORMAT_ID_ISOMP4;
         let is_mkv = format_id == formats::FORMAT_ID_MKV;
         let is_flac = format_id == formats::FORMAT_ID_FLAC;
-        let mut metadata = Metadata::default();
         foreign(|| metadata.read_tags(&mut *reader))?;
-        let described = choose_described(&track_edits, options, &mut notes)?;
         let named = |error| codec_id::named(error, None, &file, container, options);
         let track = match described {
             Some(described) => {
                 let track = reader.tracks().iter().find(|track| track.id == described.track_id).cloned();
                 let is_read = matches!(&track, Some(track) if matches!(track.codec_params, Some(CodecParameters::Audio(_))));
-                track.filter(|_| is_read).ok_or_else(|| refusal::codec(container, &described.codec_name()))?
+                let track = track.filter(|_| is_read).or_else(|| params::described(described));
+                track.ok_or_else(|| refusal::codec(container, &described.codec_name()))?
             }
             None => choose(&*reader, options, &names(&track_edits), &not_default, &mut notes)
                 .map_err(named)?
@@ -160,34 +180,47 @@ impl PacketSource {
             let name = said.map_or_else(|| refusal::mp4_codec([0; 4]), TrackEdits::codec_name);
             return Err(refusal::codec(container, &name));
         }
+        let listed = match said.filter(|_| is_mp4) {
+            Some(said) => Listed::read(&file, said, &track, is_fragmented)?,
+            None => None,
+        };
+        let again = |windows: Option<&[Window]>| again(&file, extension, windows, listed.as_ref());
+        if listed.is_some() {
+            reader = again(None)?;
+        }
         let (mut packing, mut trims) = (Packing::Plain, Trims::default());
         if is_mkv {
             packing = Packing::of(&file, track.id)?;
             trims = matroska::read(&file, track.id);
+            if trims.is_cut && cut_end.is_none() {
+                notes.push(
+                    "is cut off: it ends within a packet; copy it again if the original is longer".to_owned(),
+                );
+            }
             // The two share a position.
-            reader = probe(&file, extension, None)?;
+            reader = again(None)?;
         }
         let mut first = None;
         if matches!(params.codec, CODEC_ID_MP1 | CODEC_ID_MP2 | CODEC_ID_MP3) {
             let found = params::first(&mut *reader, track.id, container, &packing)?;
             params.for_codec(found.codec);
             first = Some(found);
-            reader = probe(&file, extension, None)?;
+            reader = again(None)?;
         }
         if params.codec == CODEC_ID_AAC && aac::may_hide_sbr(&params) {
             if let Some(config) = aac::find_sbr_in(&mut *reader, track.id, &params, &packing)? {
                 params.with_extra_data(config.into());
             }
-            reader = probe(&file, extension, None)?;
+            reader = again(None)?;
         }
         let mut windows: VecDeque<Vec<Window>> = VecDeque::new();
         if is_flac {
-            for window in windows::flac(&mut file)? {
-                let contents = flac::contents(&mut file, window)?;
+            for window in windows::flac(&mut &file)? {
+                let contents = flac::contents(&mut &file, window)?;
                 notes.extend(contents.notes());
                 windows.push_back(contents.pieces);
             }
-            reader = probe(&file, extension, windows.front().map(Vec::as_slice))?;
+            reader = again(windows.front().map(Vec::as_slice))?;
         }
         let is_other = |track: &Track| !matches!(track.codec_params, Some(CodecParameters::Audio(_)));
         let has_picture =
@@ -212,7 +245,6 @@ impl PacketSource {
                 depth,
                 n_samples: None,
             },
-            file,
             hint: extension.map(str::to_owned),
             reader,
             decoder,
@@ -238,6 +270,7 @@ impl PacketSource {
             last_pts: 0,
             n_last: 0,
             n_rewinds: 0,
+            resumed_at: 0,
             n_handed_out: 0,
             n_packets: 0,
             n_damaged_packets: 0,
@@ -249,18 +282,26 @@ impl PacketSource {
             metadata,
             trims,
             valid,
+            listed,
+            file,
         };
         let picture_starts = if is_mkv { this.fill_to_first()? } else { None };
         this.settle_format()?;
         let rate_hz = this.format.rate_hz;
-        let edits = track_edits.into_iter().find(|edits| edits.track_id == track.id);
+        let edits = track_edits.iter().find(|edits| edits.track_id == track.id);
+        let firsts = this.listed.as_ref().and_then(|listed| listed.firsts.as_deref());
+        let start = edits.map_or_else(Start::default, |own| Start::new(&track_edits, own, firsts, rate_hz));
         this.parts = match edits {
             Some(track) if !track.edits.is_empty() => {
                 track.edits.iter().map(|edit| part(*edit, track.timescale, rate_hz)).collect()
             }
-            _ => this.plain_parts(picture_starts),
+            _ => this.plain_parts(picture_starts, start.first > 0),
         };
-        if outline.is_some_and(|outline| outline.is_fragmented) {
+        if let Some(own) = edits {
+            let first = if own.edits.is_empty() { 0 } else { start.first };
+            Start { first, ..start }.apply(&mut this.parts);
+        }
+        if is_fragmented {
             open_end(this.parts.iter_mut());
         }
         this.n_lead = this.parts.front().map_or(0, |part| if let Part::Silence(n) = part { *n } else { 0 });
@@ -389,106 +430,9 @@ impl PacketSource {
         }
         Ok(())
     }
-
-    /// The next block of the media from `start`, at most `left`; `None` at its end.
-    fn media(&mut self, start: u64, left: Option<u64>) -> Result<Option<Vec<Vec<f32>>>> {
-        if start < self.queue_at {
-            self.rewind()?;
-        }
-        loop {
-            let Some(queued) = self.queue.front() else {
-                if self.fill()? {
-                    continue;
-                }
-                return Ok(None);
-            };
-            let n_samples = queued.n_samples();
-            let skip = start.saturating_sub(self.queue_at);
-            if skip >= n_samples {
-                self.queue_at += n_samples;
-                self.queue.pop_front();
-                continue;
-            }
-            let n = left.unwrap_or(u64::MAX).min(n_samples - skip);
-            let (n, part) = match queued {
-                Queued::Block(block) => {
-                    let (from, to) = (skip as usize, (skip + n) as usize);
-                    (n, block.iter().map(|channel| channel[from..to].to_vec()).collect())
-                }
-                Queued::Silence(_) => {
-                    let n = n.min(BLOCK);
-                    (n, vec![vec![0.0; n as usize]; self.format.n_channels])
-                }
-            };
-            if skip + n == n_samples {
-                self.queue_at += n_samples;
-                self.queue.pop_front();
-            }
-            return Ok(Some(part));
-        }
-    }
 }
 
 /// The codecs of an MP4's audio tracks, for people.
 fn names(tracks: &[TrackEdits]) -> Vec<String> {
     tracks.iter().filter(|track| track.is_sound).map(TrackEdits::codec_name).collect()
-}
-
-impl Source for PacketSource {
-    fn format(&self) -> &Format {
-        &self.format
-    }
-
-    fn exact_length(&self) -> Option<u64> {
-        self.format.n_samples.filter(|_| self.is_length_exact)
-    }
-
-    fn read(&mut self, block: &mut Vec<Vec<f32>>) -> Result<bool> {
-        while let Some(part) = self.parts.front().copied() {
-            match part {
-                Part::Silence(0) | Part::Media { left: Some(0), .. } => {
-                    self.parts.pop_front();
-                }
-                Part::Silence(n) => {
-                    let n_now = n.min(BLOCK);
-                    *block = vec![vec![0.0; n_now as usize]; self.format.n_channels];
-                    self.parts[0] = Part::Silence(n - n_now);
-                    self.n_handed_out += n_now;
-                    return Ok(true);
-                }
-                Part::Media { start, left } => {
-                    let Some(next) = self.media(start, left)? else {
-                        self.parts.pop_front();
-                        self.is_over = true;
-                        continue;
-                    };
-                    let n = next[0].len() as u64;
-                    *block = next;
-                    self.parts[0] = Part::Media { start: start + n, left: left.map(|left| left - n) };
-                    self.n_handed_out += n;
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(false)
-    }
-
-    fn findings(&self) -> Findings {
-        // Times are claims as well: where every packet that is listed came, nothing is missing.
-        let is_short = self.n_listed == 0 || self.n_packets < self.n_listed;
-        Findings {
-            n_missing: self.announced.filter(|_| is_short).unwrap_or(0).saturating_sub(self.n_handed_out),
-            n_damaged_samples: self.n_damaged_samples,
-            n_gap_samples: self.n_gap_samples,
-            notes: self.notes.clone(),
-        }
-    }
-
-    fn lead_samples(&self) -> u64 {
-        self.n_lead
-    }
-
-    fn metadata(&self) -> &Metadata {
-        &self.metadata
-    }
 }

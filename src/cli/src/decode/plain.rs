@@ -6,7 +6,7 @@
 
 mod behind;
 pub(super) mod ima4;
-mod unit;
+pub(super) mod unit;
 
 use std::collections::VecDeque;
 
@@ -79,15 +79,11 @@ impl PlainSource {
     /// The input cannot be read, or its blocks make no sense.
     pub fn new(input: Input, layout: Layout) -> Result<Self> {
         let decoder = Unit::new(&layout)?;
-        let codec = match layout.codec {
-            Codec::Pcm(encoding) => encoding.name(layout.is_big_endian),
-            Codec::AdpcmMs => "adpcm_ms".to_owned(),
-            Codec::AdpcmIma => "adpcm_ima_wav".to_owned(),
-            Codec::AdpcmQuickTime => "adpcm_ima_qt".to_owned(),
-            Codec::Mpeg => bail!("MPEG audio has a reader of its own"),
-        };
+        if layout.codec == Codec::Mpeg {
+            bail!("MPEG audio has a reader of its own");
+        }
         let format = Format {
-            name: format!("{}, {codec}", layout.container),
+            name: format!("{}, {}", layout.container, layout.codec.name(layout.is_big_endian)),
             rate_hz: layout.rate_hz,
             n_channels: layout.n_channels,
             channel_mask: layout.channel_mask,
@@ -181,8 +177,12 @@ impl PlainSource {
         if self.layout.announced == Announced::Open {
             return Ok(false);
         }
+        // The rest of a sample, behind which the data end as stated.
+        let mut rest = vec![0; self.left.unwrap_or(0) as usize];
+        let n_rest = self.input.read(&mut rest)?;
         self.is_longer = self.is_more_data(self.run_bytes)?;
         if self.is_longer {
+            self.input.put_back(&rest[..n_rest]);
             self.left = None;
             return Ok(true);
         }
@@ -374,6 +374,8 @@ mod tests {
             // Never written, or written before the end.
             (0, b"", (1000, 0, 1)),
             (500, b"", (1000, 0, 1)),
+            // Within the last sample.
+            (1_999, b"", (999, 0, 0)),
             // The file's own length, and that less 8.
             (2_044, b"", (1000, 0, 0)),
             (2_036, b"", (1000, 0, 0)),

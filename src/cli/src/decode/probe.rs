@@ -12,6 +12,7 @@ use symphonia::core::meta::MetadataOptions;
 use symphonia::default::formats::IsoMp4Reader;
 use symphonia::default::get_probe;
 
+use super::matroska::described::DescribedReader;
 use super::outline::outline;
 use super::windows::{Part, Window};
 use super::{matroska, refusal};
@@ -35,6 +36,7 @@ pub fn probe(
     if let Some(extension) = extension {
         hint.with_extension(extension);
     }
+    let described = matroska::described::tracks(&file);
     let source = CutFile::new(file, windows).map_err(|error| explained("cannot be measured", &error))?;
     let lacks_type = !source.behind.is_empty();
     let mut stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
@@ -50,6 +52,7 @@ pub fn probe(
         };
     }
     foreign(|| get_probe().probe(&hint, stream, FormatOptions::default(), MetadataOptions::default()))?
+        .map(|reader| DescribedReader::of(reader, described))
         .map_err(|error| explain_probe(&error))
 }
 

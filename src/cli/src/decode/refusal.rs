@@ -93,11 +93,9 @@ pub fn mp4_codec(code: [u8; 4]) -> String {
         b"ec-3" => "E-AC-3",
         b"ac-4" => "AC-4",
         b"dtsc" | b"dtse" | b"dtsh" | b"dtsl" => "DTS",
-        b"ima4" => "IMA ADPCM of QuickTime",
         b"MAC3" | b"MAC6" => "MACE",
         b"Qclp" | b"QDMC" | b"QDM2" => "QDesign or QCELP",
         b"agsm" => "GSM",
-        b".mp1" | b".mp2" => "MP2",
         b"samr" => "AMR speech",
         b"sawb" => "AMR-WB speech",
         b"mha1" | b"mhm1" => "MPEG-H",
@@ -159,6 +157,12 @@ pub fn unknown(head: &[u8]) -> Error {
         let what = "is an MP3 of a free bit rate, which Tacet does not read;".to_owned();
         return Refusal { what, program: Program::Lame, input: None }.into();
     }
+    if let Some(b"styp" | b"moof" | b"sidx") = head.get(4..8) {
+        return anyhow::anyhow!(
+            "is a piece of a stream in MP4 without the stream's beginning, which describes it: join the two first \
+             (cat init.mp4 PIECES > whole.mp4)"
+        );
+    }
     match container(head) {
         Some(name) => refused(format!("is {name}, which Tacet does not read;")),
         None => refused(format!("is no audio that Tacet reads ({SUPPORTED}); if a player opens it,")),
@@ -174,6 +178,7 @@ mod tests {
     fn known_containers_are_named() {
         assert!(unknown(b"RIFF\0\0\0\0AVI LIST").to_string().contains("AVI video"));
         assert!(unknown(b"hello").to_string().contains("no audio"));
+        assert!(unknown(b"\0\0\0\x18styp").to_string().contains("init.mp4"));
         let free = named(unknown(&[0xff, 0xfb, 0x04, 0, 0]), &Refused::new(None, &Options::default()));
         assert!(free.to_string().contains("lame --decode"));
         assert_eq!(container(b""), None);

@@ -145,6 +145,19 @@ pub(crate) fn is_fmt_of(input: &mut Input, len: u32, is_big_endian: bool, layout
     Ok(key(&other) == key(layout))
 }
 
+/// The layout of samples in packets of another container, which a `fmt ` chunk's content describes.
+///
+/// # Errors
+/// It makes no sense, or is of a codec that is not supported.
+pub(crate) fn described(fmt: &[u8], container: &'static str) -> Result<Layout> {
+    let fmt = Fmt::read(fmt, false)?;
+    let layout = fmt.layout(container, false, Announced::Open, Tail::Nothing, Metadata::default())?;
+    if layout.codec == Codec::Mpeg {
+        return Err(refusal::codec(container, "MPEG audio"));
+    }
+    Ok(layout)
+}
+
 /// Reads a `fmt ` chunk of `len` bytes, and passes it.
 fn read_fmt(input: &mut Input, len: u64, is_big_endian: bool) -> Result<Fmt> {
     let mut bytes = vec![0; len.min(MAX_FMT.into()) as usize];

@@ -17,8 +17,12 @@ pub struct Tables {
     pub stsd: Vec<u8>,
     /// Samples in a chunk.
     pub stsc: Option<Place>,
-    /// Bytes of a sample.
-    pub stsz: Option<Place>,
+    /// Bytes of a sample, and whether that is the compact box (`stz2`).
+    pub stsz: Option<(Place, bool)>,
+    /// Durations of samples.
+    pub stts: Option<Place>,
+    /// How much later than its decoding the first sample is presented, in units of the track.
+    pub first_offset: i32,
     /// The offsets of the chunks, and whether they have 64 bits.
     pub chunks: Option<(Place, bool)>,
 }
@@ -50,13 +54,7 @@ impl Description {
         }
         let code = entry.get(4..8)?;
         let is_wide = short(entry, 16)? == 2;
-        let (n_channels, bits, rate_hz) = if is_wide {
-            let rate_hz = f64::from_be_bytes(*entry.get(40..)?.first_chunk()?);
-            (long(entry, 48)?, long(entry, 56)?, rate_hz.round() as u32)
-        } else {
-            (short(entry, 24)?.into(), short(entry, 26)?.into(), long(entry, 32)? >> 16)
-        };
-        let n_channels = usize::from(u16::try_from(n_channels).ok().filter(|&n| n > 0)?);
+        let (n_channels, bits, rate_hz) = shape(stsd, timescale)?;
         let (encoding, is_big_endian) = match code {
             b"lpcm" if is_wide => linear(entry, n_channels, bits)?,
             b"ipcm" | b"fpcm" => {
@@ -74,7 +72,6 @@ impl Description {
                 quicktime(code, bits, behind(entry, *b"enda").is_some_and(|enda| enda.starts_with(&[0, 1])))?
             }
         };
-        let rate_hz = Some(rate_hz).filter(|&rate_hz| rate_hz > 0).unwrap_or(timescale);
         let channel_mask = behind(entry, *b"chan").and_then(|layout| mask(layout, n_channels));
         (rate_hz > 0).then_some(Self { encoding, is_big_endian, rate_hz, n_channels, channel_mask })
     }
@@ -83,6 +80,27 @@ impl Description {
     pub fn frame_bytes(&self) -> u64 {
         (self.encoding.n_bytes() * self.n_channels) as u64
     }
+}
+
+/// Channels, bits and sample rate in a description of sound; the rate of media of `timescale`, if it states none.
+pub fn shape(stsd: &[u8], timescale: u32) -> Option<(usize, u32, u32)> {
+    let entry = stsd.get(8..)?;
+    let (n_channels, bits, rate_hz) = if short(entry, 16)? == 2 {
+        let rate_hz = f64::from_be_bytes(*entry.get(40..)?.first_chunk()?);
+        (long(entry, 48)?, long(entry, 56)?, rate_hz.round() as u32)
+    } else {
+        (short(entry, 24)?.into(), short(entry, 26)?.into(), long(entry, 32)? >> 16)
+    };
+    let n_channels = usize::from(u16::try_from(n_channels).ok().filter(|&n| n > 0)?);
+    Some((n_channels, bits, if rate_hz > 0 { rate_hz } else { timescale }))
+}
+
+/// Samples and bytes of a packet of a codec whose samples are counted one by one, as QuickTime does: of a description of
+/// version 1.
+pub fn packet_of(stsd: &[u8]) -> Option<(u32, u32)> {
+    let entry = stsd.get(8..)?;
+    let (n_samples, n_bytes) = (long(entry, 36)?, long(entry, 44)?);
+    (short(entry, 16)? == 1 && n_samples > 1 && n_bytes > 0).then_some((n_samples, n_bytes))
 }
 
 /// The formats that are named one by one; whether the samples are big-endian comes with them.
@@ -165,15 +183,12 @@ pub struct Run {
     pub n_frames: u64,
 }
 
-/// The samples of a track, where its tables say; none where they make no sense. Their memory is bounded by the tables' own
-/// bytes.
+/// The chunks of a track: where each begins, and how many samples it has.
 ///
 /// # Errors
 /// Errors of the input.
-pub fn runs(input: &mut Input, tables: &Tables, frame_bytes: u64) -> io::Result<Vec<Run>> {
-    let (Some(stsc), Some(stsz), Some((chunks, is_wide))) = (tables.stsc, tables.stsz, tables.chunks) else {
-        return Ok(Vec::new());
-    };
+pub fn chunks(input: &mut Input, tables: &Tables) -> io::Result<Vec<(u64, u32)>> {
+    let (Some(stsc), Some((chunks, is_wide))) = (tables.stsc, tables.chunks) else { return Ok(Vec::new()) };
     input.seek(stsc.0)?;
     let n_entries = header(input, stsc.1, 12)?;
     let mut entries = Vec::new();
@@ -184,31 +199,127 @@ pub fn runs(input: &mut Input, tables: &Tables, frame_bytes: u64) -> io::Result<
     input.seek(chunks.0)?;
     let n_bytes = if is_wide { 8 } else { 4 };
     let n_chunks = header(input, chunks.1, n_bytes)?;
-    let mut offsets = Vec::new();
-    for _ in 0..n_chunks {
+    let mut found = Vec::new();
+    let mut entry = 0;
+    for number in 1..=n_chunks {
         let offset = if is_wide {
             input.take()?.map(u64::from_be_bytes)
         } else {
             input.take()?.map(|bytes| u32::from_be_bytes(bytes).into())
         };
         let Some(offset) = offset else { break };
-        offsets.push(offset);
-    }
-    input.seek(stsz.0)?;
-    let Some(sizes) = input.take::<12>()? else { return Ok(Vec::new()) };
-    let (size, n_samples) =
-        (u64::from(long(&sizes, 4).unwrap_or(0)), u64::from(long(&sizes, 8).unwrap_or(0)));
-    // Most writers' sample is one of all channels; some state one byte, or that of one channel.
-    let per_sample = if size > 0 && size % frame_bytes == 0 { size / frame_bytes } else { 1 };
-    let mut samples_left = if size == 0 { n_samples.min(stsz.1.saturating_sub(12) / 4) } else { n_samples };
-    let (mut runs, mut start, mut entry): (Vec<Run>, u64, usize) = (Vec::new(), 0, 0);
-    for (index, &at) in offsets.iter().enumerate() {
-        while entries.get(entry + 1).is_some_and(|&(first, _)| u64::from(first) <= index as u64 + 1) {
+        while entries.get(entry + 1).is_some_and(|&(first, _)| u64::from(first) <= number) {
             entry += 1;
         }
-        let in_chunk = entries.get(entry).map_or(0, |&(_, n)| u64::from(n)).min(samples_left);
+        found.push((offset, entries.get(entry).map_or(0, |&(_, n)| n)));
+    }
+    Ok(found)
+}
+
+/// The bytes of a track's samples.
+pub enum Sizes {
+    /// So many of one size.
+    Same(usize, u32),
+    /// Each of its own.
+    Own(Vec<u32>),
+}
+
+impl Sizes {
+    /// The bytes of a sample, by its number from 0.
+    pub fn get(&self, number: usize) -> Option<u32> {
+        match self {
+            Self::Same(n, size) => (number < *n).then_some(*size),
+            Self::Own(sizes) => sizes.get(number).copied(),
+        }
+    }
+}
+
+/// The bytes of a track's samples (`stsz`, `stz2`).
+///
+/// # Errors
+/// Errors of the input.
+pub fn sizes(input: &mut Input, tables: &Tables) -> io::Result<Sizes> {
+    let none = Sizes::Own(Vec::new());
+    let Some(((at, n_bytes), is_compact)) = tables.stsz else { return Ok(none) };
+    input.seek(at)?;
+    let Some(head) = input.take::<12>()? else { return Ok(none) };
+    let (size, n_samples) = (long(&head, 4).unwrap_or(0), long(&head, 8).unwrap_or(0) as usize);
+    if !is_compact && size > 0 {
+        return Ok(Sizes::Same(n_samples, size));
+    }
+    let n_bits = if is_compact { usize::from(head[7]) } else { 32 };
+    if !matches!(n_bits, 4 | 8 | 16 | 32) {
+        return Ok(none);
+    }
+    let n_samples = n_samples.min(n_bytes.saturating_sub(12) as usize * 8 / n_bits);
+    let mut sizes = Vec::new();
+    for _ in 0..n_samples.div_ceil(4) {
+        // Four at a time, which fill whole bytes.
+        let mut bytes = [0; 16];
+        let bytes = &mut bytes[..n_bits / 2];
+        let n_read = input.read(bytes)?;
+        let of_bits = |number: usize| -> Option<u32> {
+            if n_bits == 4 {
+                let byte = bytes[..n_read].get(number / 2)?;
+                return Some(u32::from(if number.is_multiple_of(2) { byte >> 4 } else { byte & 15 }));
+            }
+            let own = bytes[..n_read].chunks_exact(n_bits / 8).nth(number)?;
+            Some(own.iter().fold(0, |size, &byte| size << 8 | u32::from(byte)))
+        };
+        sizes.extend((0..4).map_while(of_bits));
+        if n_read < n_bits / 2 {
+            break;
+        }
+    }
+    sizes.truncate(n_samples);
+    Ok(Sizes::Own(sizes))
+}
+
+/// Numbers of samples and the duration of each (`stts`).
+///
+/// # Errors
+/// Errors of the input.
+pub fn time_to_sample(input: &mut Input, tables: &Tables) -> io::Result<Vec<(u32, u32)>> {
+    let Some((at, n_bytes)) = tables.stts else { return Ok(Vec::new()) };
+    input.seek(at)?;
+    let n_entries = header(input, n_bytes, 8)?;
+    let mut entries = Vec::new();
+    for _ in 0..n_entries {
+        let Some(entry) = input.take::<8>()? else { break };
+        entries.push((long(&entry, 0).unwrap_or(0), long(&entry, 4).unwrap_or(0)));
+    }
+    Ok(entries)
+}
+
+/// The samples of a track of PCM, where its tables say; none where they make no sense. Their memory is bounded by the
+/// tables' own bytes.
+///
+/// # Errors
+/// Errors of the input.
+pub fn runs(input: &mut Input, tables: &Tables, frame_bytes: u64) -> io::Result<Vec<Run>> {
+    let chunks = chunks(input, tables)?;
+    let sizes = sizes(input, tables)?;
+    // Most writers' sample is one of all channels; some state one byte, or that of one channel.
+    let per_sample = match sizes {
+        Sizes::Same(_, size) if u64::from(size) % frame_bytes == 0 => u64::from(size) / frame_bytes,
+        _ => 1,
+    };
+    let mut samples_left = match &sizes {
+        Sizes::Same(n, _) => *n,
+        Sizes::Own(sizes) => sizes.len(),
+    };
+    let (mut runs, mut start, mut number): (Vec<Run>, u64, usize) = (Vec::new(), 0, 0);
+    for (at, n_samples) in chunks {
+        let in_chunk = (n_samples as usize).min(samples_left);
         samples_left -= in_chunk;
-        let n_frames = if size == 0 { sum(input, in_chunk)? / frame_bytes } else { in_chunk * per_sample };
+        let n_frames = match &sizes {
+            Sizes::Same(..) => in_chunk as u64 * per_sample,
+            Sizes::Own(sizes) => {
+                let own = &sizes[number..number + in_chunk];
+                own.iter().map(|&size| u64::from(size)).sum::<u64>() / frame_bytes
+            }
+        };
+        number += in_chunk;
         if n_frames == 0 {
             continue;
         }
@@ -223,16 +334,6 @@ pub fn runs(input: &mut Input, tables: &Tables, frame_bytes: u64) -> io::Result<
     Ok(runs)
 }
 
-/// The sum of the next `n` sizes.
-fn sum(input: &mut Input, n: u64) -> io::Result<u64> {
-    let mut sum = 0;
-    for _ in 0..n {
-        let Some(size) = input.take()? else { break };
-        sum += u64::from(u32::from_be_bytes(size));
-    }
-    Ok(sum)
-}
-
 /// Passes version and flags: the entries, as many as fit into the box.
 fn header(input: &mut Input, len: u64, n_bytes: u64) -> io::Result<u64> {
     let head = input.take::<8>()?;
@@ -244,6 +345,13 @@ fn header(input: &mut Input, len: u64, n_bytes: u64) -> io::Result<u64> {
 fn behind(bytes: &[u8], name: [u8; 4]) -> Option<&[u8]> {
     let at = bytes.windows(4).skip(36).position(|window| window == name)?;
     bytes.get(36 + at + 4..)
+}
+
+/// The content of a box within a description of samples; its name can stand elsewhere, too.
+pub fn inner_box(stsd: &[u8], name: [u8; 4]) -> Option<&[u8]> {
+    let names = (44..stsd.len()).filter(|&at| stsd[at..].starts_with(&name));
+    let content = |at: usize| stsd.get(at + 4..(at - 4).checked_add(long(stsd, at - 4)? as usize)?);
+    names.filter_map(content).next()
 }
 
 fn long(bytes: &[u8], at: usize) -> Option<u32> {
@@ -301,6 +409,33 @@ mod tests {
     }
 
     #[test]
+    fn a_box_is_told_from_its_name_elsewhere() {
+        let boxes = b"\0\0\0\x0cfrmams\0\x02\0\0\0\x0ams\0\x02ab";
+        let stsd = stsd(b"ms\0\x02", 16, boxes);
+        assert_eq!(inner_box(&stsd, *b"ms\0\x02"), Some(&b"ab"[..]));
+        assert_eq!(inner_box(&stsd[..stsd.len() - 1], *b"ms\0\x02"), None);
+        assert_eq!(inner_box(&stsd[..9], *b"frma"), None);
+    }
+
+    /// Sizes of 4, 8 and 16 bits.
+    #[test]
+    fn compact_sizes_are_read() {
+        let read = |n_bits: u8, n_samples: u8, bytes: &[u8]| {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&[&[0, 0, 0, 0, 0, 0, 0, n_bits, 0, 0, 0, n_samples], bytes].concat()).unwrap();
+            let tables = Tables { stsz: Some(((0, 12 + bytes.len() as u64), true)), ..Tables::default() };
+            let sizes = sizes(&mut Input::file(file).unwrap(), &tables).unwrap();
+            (0..).map_while(|number| sizes.get(number)).collect::<Vec<_>>()
+        };
+        assert_eq!(read(4, 5, &[0x12, 0x34, 0x50]), [1, 2, 3, 4, 5]);
+        assert_eq!(read(8, 5, &[9, 8, 7, 6, 5]), [9, 8, 7, 6, 5]);
+        assert_eq!(read(16, 2, &[1, 0, 0, 7]), [256, 7]);
+        // More than there are, and a width that is none.
+        assert_eq!(read(16, 99, &[1, 0, 0, 7]), [256, 7]);
+        assert!(read(5, 2, &[1, 0]).is_empty());
+    }
+
+    #[test]
     fn chunks_become_runs() {
         let words = |words: &[u32]| -> Vec<u8> { words.iter().flat_map(|word| word.to_be_bytes()).collect() };
         let stsc = words(&[0, 2, 1, 10, 1, 3, 4, 1]);
@@ -311,10 +446,10 @@ mod tests {
         let mut input = Input::file(file).unwrap();
         let (a, b) = (stsc.len() as u64, stsz.len() as u64);
         let tables = Tables {
-            stsd: Vec::new(),
             stsc: Some((0, a)),
-            stsz: Some((a, b)),
+            stsz: Some(((a, b), false)),
             chunks: Some(((a + b, stco.len() as u64), false)),
+            ..Tables::default()
         };
         let run = |start, at, n_frames| Run { start, at, n_frames };
         // The first two lie one behind the other; the last is cut to what is counted.

@@ -4,6 +4,8 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
+use super::slide::slide;
+
 /// A part of a file, from its first byte to the one behind its last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
@@ -18,6 +20,9 @@ const MAX_WINDOWS: usize = 10_000;
 /// Beginning of a FLAC file: its mark, and a description of 34 bytes, which may be its only block.
 const STARTS: [&[u8; 8]; 2] = [b"fLaC\0\0\0\x22", b"fLaC\x80\0\0\x22"];
 
+/// Bytes that tell a FLAC file, or a tag in front of one, whose header they are.
+const MARK: usize = 10;
+
 /// The FLAC files in a file, one behind the other; at least one.
 ///
 /// # Errors
@@ -28,32 +33,17 @@ pub fn flac(file: &mut (impl Read + Seek)) -> io::Result<Vec<Window>> {
     let mut starts = Vec::new();
     // Starts and ends of ID3v2 tags.
     let mut tags: Vec<(u64, u64)> = Vec::new();
-    let mut buffer = vec![0; 1 << 16];
-    // The last bytes are kept, as a mark may begin in them.
-    let (mut n_kept, mut at) = (0, 0);
-    loop {
-        let n_read = file.read(&mut buffer[n_kept..])?;
-        let n_held = n_kept + n_read;
-        if n_read == 0 || starts.len() >= MAX_WINDOWS {
-            break;
-        }
-        let held = &buffer[..n_held];
+    slide(file, 0, MARK, |here, held| {
         // One byte in a hundred is looked at further.
-        let begins = held.iter().enumerate().filter(|(_, byte)| matches!(byte, b'f' | b'I'));
-        for (offset, _) in begins {
-            let Some(window) = held[offset..].first_chunk::<10>() else { break };
-            let here = at + offset as u64;
-            if STARTS.iter().any(|start| window.starts_with(*start)) {
-                starts.push(here);
-            } else if window.starts_with(b"ID3") && tags.len() < MAX_WINDOWS {
-                let len = window[6..].iter().fold(0, |len, byte| len << 7 | u64::from(byte & 0x7f));
-                tags.push((here, here + 10 + len));
-            }
+        let window = held.first_chunk::<MARK>().filter(|_| matches!(held[0], b'f' | b'I'))?;
+        if STARTS.iter().any(|start| window.starts_with(*start)) {
+            starts.push(here);
+        } else if window.starts_with(b"ID3") && tags.len() < MAX_WINDOWS {
+            let len = window[6..].iter().fold(0, |len, byte| len << 7 | u64::from(byte & 0x7f));
+            tags.push((here, here + MARK as u64 + len));
         }
-        n_kept = n_held.min(9);
-        at += (n_held - n_kept) as u64;
-        buffer.copy_within(n_held - n_kept..n_held, 0);
-    }
+        (starts.len() >= MAX_WINDOWS).then_some(())
+    })?;
     if let Some(first) = starts.first_mut() {
         // With the tags in front of it.
         *first = 0;

@@ -1,52 +1,38 @@
 //! The place behind damage from which a Matroska file is read on: its clusters can be found without what is before them.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, Seek as _, SeekFrom};
 
+use crate::decode::slide::slide;
 use crate::decode::windows::Window;
 
-/// Bytes that are read at a time, and those of a cluster's beginning: its name, its length, a checksum, its time.
-const CHUNK: usize = 1 << 20;
+/// Bytes of a cluster's beginning: its name, its length, a checksum, its time.
 const BEGINNING: usize = 32;
 /// Nanoseconds of a cluster's unit, unless the file states it.
 const USUAL_SCALE_NS: u64 = 1_000_000;
 
-/// The parts of the file without what is between its description and the first cluster that begins behind `time_ns`, in
-/// nanoseconds; `None` if there is none.
+/// The parts of the file without what is between its description and the first cluster that begins behind the byte `after`
+/// and at a time behind `time_ns`, in nanoseconds; `None` if there is none.
 ///
 /// # Errors
 /// Errors of the file.
-pub fn behind(mut file: &File, time_ns: u64) -> io::Result<Option<Vec<Window>>> {
+pub fn behind(mut file: &File, after: u64, time_ns: u64) -> io::Result<Option<[Window; 2]>> {
     let end = file.seek(SeekFrom::End(0))?;
     file.seek(SeekFrom::Start(0))?;
-    let mut buffer = vec![0; CHUNK];
-    let (mut n_kept, mut at) = (0, 0);
     let (mut first, mut scale_ns) = (None, USUAL_SCALE_NS);
-    loop {
-        let n_read = file.read(&mut buffer[n_kept..])?;
-        let n_held = n_kept + n_read;
-        let n_done = if n_read == 0 { n_held } else { n_held.saturating_sub(BEGINNING) };
-        let held = &buffer[..n_held];
-        let candidates = (0..n_done).filter(|&offset| matches!(held[offset], 0x1f | 0x2a));
-        for offset in candidates {
-            let bytes = &held[offset..n_held.min(offset + BEGINNING)];
-            if let Some(scale) = scale(bytes).filter(|_| first.is_none()) {
-                scale_ns = scale;
-            }
-            let Some(time) = cluster_time(bytes) else { continue };
-            let start = at + offset as u64;
-            let head = *first.get_or_insert(start);
-            if time.saturating_mul(scale_ns) > time_ns {
-                return Ok(Some(vec![Window { start: 0, end: head }, Window { start, end }]));
-            }
+    slide(&mut file, 0, BEGINNING, |start, held| {
+        if !matches!(held[0], 0x1f | 0x2a) {
+            return None;
         }
-        if n_read == 0 {
-            return Ok(None);
+        let bytes = &held[..held.len().min(BEGINNING)];
+        if let Some(scale) = scale(bytes).filter(|_| first.is_none()) {
+            scale_ns = scale;
         }
-        at += n_done as u64;
-        buffer.copy_within(n_done..n_held, 0);
-        n_kept = n_held - n_done;
-    }
+        let time = cluster_time(bytes)?;
+        let head = *first.get_or_insert(start);
+        let is_behind = start > after && time.saturating_mul(scale_ns) > time_ns;
+        is_behind.then_some([Window { start: 0, end: head }, Window { start, end }])
+    })
 }
 
 /// The time of the cluster that begins here.
@@ -101,13 +87,15 @@ mod tests {
         .concat();
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&bytes).unwrap();
-        let found = |ms: u64| behind(&file, ms * 1_000_000).unwrap();
+        let found = |ms: u64| behind(&file, 0, ms * 1_000_000).unwrap();
         let parts =
-            |start: u64| Some(vec![Window { start: 0, end: 18 }, Window { start, end: bytes.len() as u64 }]);
+            |start: u64| Some([Window { start: 0, end: 18 }, Window { start, end: bytes.len() as u64 }]);
         // Of 2 ms each.
         assert_eq!(found(0), parts(18 + 15 + 50));
         assert_eq!(found(19), parts(18 + 15 + 50));
         assert_eq!(found(20), parts(18 + 15 + 50 + 15 + 55));
         assert_eq!(found(512), None);
+        // One that was tried in vain is not tried again.
+        assert_eq!(behind(&file, 18 + 15 + 50, 0).unwrap(), parts(18 + 15 + 50 + 15 + 55));
     }
 }

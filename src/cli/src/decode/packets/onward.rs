@@ -6,6 +6,7 @@ use symphonia::core::formats::well_known::FORMAT_ID_MKV;
 
 use super::PacketSource;
 use crate::decode::codec::PacketDecoder;
+use crate::decode::listed::again;
 use crate::decode::options::Options;
 use crate::decode::probe::probe;
 use crate::decode::tracks::choose;
@@ -19,7 +20,10 @@ impl PacketSource {
     pub(super) fn resume(&mut self) -> Result<bool> {
         let is_mkv = self.reader.format_info().format == FORMAT_ID_MKV;
         let Some(time_ns) = self.in_ns(self.last_pts).filter(|_| is_mkv) else { return Ok(false) };
-        let Some(windows) = matroska::resume::behind(&self.file, time_ns)? else { return Ok(false) };
+        let Some(windows) = matroska::resume::behind(&self.file, self.resumed_at, time_ns)? else {
+            return Ok(false);
+        };
+        self.resumed_at = windows[1].start;
         self.reader = probe(&self.file, self.hint.as_deref(), Some(&windows))?;
         Ok(true)
     }
@@ -52,7 +56,7 @@ impl PacketSource {
                 "has an edit list that goes back more than {MAX_REWINDS} times"
             )));
         }
-        self.reader = probe(&self.file, self.hint.as_deref(), None)?;
+        self.reader = again(&self.file, self.hint.as_deref(), None, self.listed.as_ref())?;
         self.decoder = PacketDecoder::new(&self.params, self.reader.format_info().short_name)?;
         self.n_packets = 0;
         self.queue.clear();

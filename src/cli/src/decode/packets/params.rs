@@ -1,17 +1,25 @@
 //! Parameters for a track's decoder that symphonia's readers leave out or take for something else.
 
+use std::num::NonZero;
+
 use anyhow::Result;
+use symphonia::core::audio::Channels;
+use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::well_known::{
-    CODEC_ID_ALAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_OPUS, CODEC_ID_VORBIS,
+    CODEC_ID_AAC, CODEC_ID_ADPCM_IMA_QT, CODEC_ID_ALAC, CODEC_ID_FLAC, CODEC_ID_MP1, CODEC_ID_MP2,
+    CODEC_ID_MP3, CODEC_ID_OPUS, CODEC_ID_VORBIS,
 };
 use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters};
-use symphonia::core::formats::FormatReader;
+use symphonia::core::formats::{FormatReader, Track};
+use symphonia::core::units::{Duration, TimeBase};
 
 use super::packet_table::Valid;
+use crate::decode::blocks::CODEC_ID_WAVE;
 use crate::decode::edits::TrackEdits;
 use crate::decode::foreign::foreign;
 use crate::decode::frames::{Family, Header, is_wide_mono};
 use crate::decode::matroska::Packing;
+use crate::decode::sample_table::{inner_box, shape};
 use crate::decode::xing::{EncoderInfo, USUAL_DELAY, usual_delay};
 use crate::decode::{opus, refusal};
 
@@ -44,6 +52,49 @@ pub fn settled(
         params.with_extra_data(head.into());
     }
     params
+}
+
+/// A track as it describes itself, where symphonia refuses the file for the sake of another one, or of its tables; `None`
+/// if its codec is none of those that need no more than this.
+pub fn described(said: &TrackEdits) -> Option<Track> {
+    let inner = |name: &[u8; 4]| inner_box(&said.tables.stsd, *name);
+    let mut params = AudioCodecParameters::new();
+    let (codec, extra) = match &said.codec {
+        b"mp4a" => {
+            let esds = said.esds.as_ref()?;
+            match esds.object_type {
+                0x40 | 0x66..=0x68 => (CODEC_ID_AAC, esds.specific.clone()),
+                0x69 | 0x6b => (CODEC_ID_MP3, Vec::new()),
+                _ => (CODEC_ID_VORBIS, esds.vorbis_headers()?),
+            }
+        }
+        b".mp1" | b".mp2" | b".mp3" | [b'm', b's', 0, 0x50 | 0x55] => (CODEC_ID_MP3, Vec::new()),
+        code @ [b'm', b's', 0, _] => (CODEC_ID_WAVE, inner(code)?.to_vec()),
+        b"ima4" => {
+            let (n_channels, _, rate_hz) = shape(&said.tables.stsd, said.timescale)?;
+            params
+                .with_channels(Channels::Discrete(u16::try_from(n_channels).ok()?))
+                .with_sample_rate(rate_hz);
+            (CODEC_ID_ADPCM_IMA_QT, Vec::new())
+        }
+        b"alac" => (CODEC_ID_ALAC, inner(b"alac")?.get(4..)?.to_vec()),
+        b"Opus" => (CODEC_ID_OPUS, [b"OpusHead", inner(b"dOps")?].concat()),
+        b"fLaC" => {
+            let info: &[u8; 34] = inner(b"dfLa")?.get(8..)?.first_chunk()?;
+            let n_bits = (info[12] & 1) << 4 | info[13] >> 4;
+            params.with_bits_per_sample(u32::from(n_bits) + 1);
+            (CODEC_ID_FLAC, info.to_vec())
+        }
+        _ => return None,
+    };
+    params.for_codec(codec);
+    if !extra.is_empty() {
+        params.with_extra_data(extra.into());
+    }
+    let mut track = Track::new(said.track_id);
+    track.with_codec_params(CodecParameters::Audio(params)).with_duration(Duration::new(said.duration));
+    track.with_time_base(TimeBase::from_recip(NonZero::new(said.timescale)?));
+    Some(track)
 }
 
 /// Facts by the first packet of a track of MPEG audio: MP4 has one number for all three layers.

@@ -19,8 +19,9 @@ const MIN_GAP_S: f64 = 0.05;
 const MAX_GAP_S: f64 = 3_600.0;
 
 impl PacketSource {
-    /// Everything from the start, without what the encoder was late by, behind what the picture is early by.
-    pub(super) fn plain_parts(&self, picture_starts: Option<f64>) -> VecDeque<Part> {
+    /// Everything from the start, without what the encoder was late by, behind what the picture is early by. What begins in
+    /// the middle of a stream has nothing of the encoder's in front.
+    pub(super) fn plain_parts(&self, picture_starts: Option<f64>, is_middle: bool) -> VecDeque<Part> {
         let seconds = |pts: i64| {
             self.time_base
                 .map_or(0.0, |base| pts as f64 * f64::from(base.numer.get()) / f64::from(base.denom.get()))
@@ -28,6 +29,7 @@ impl PacketSource {
         let rate = f64::from(self.format.rate_hz);
         let start_s = seconds(self.first_pts.unwrap_or(0));
         let skip = match &self.decoder {
+            _ if is_middle && !self.has_picture => 0,
             _ if let Some(valid) = self.valid => valid.start,
             PacketDecoder::Opus(stream) => stream.pre_skip,
             _ if let Some(delay_ns) = self.trims.delay_ns => Trims::in_samples(delay_ns, self.format.rate_hz),

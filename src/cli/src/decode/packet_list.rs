@@ -1,0 +1,222 @@
+//! Packets of an MP4's track, each with its own time, as its tables list them.
+//!
+//! symphonia 0.6 adds up the durations of packets and passes over the times of fragments (`tfdt`), takes a later chunk for
+//! one that lies further behind, and looks for a packet's time from the first packet on.
+
+use std::io;
+
+use super::input::Input;
+use super::sample_table::{Run, Tables, chunks, packet_of, sizes, time_to_sample};
+
+/// Values that stay from a packet on, by its number.
+type Steps<T> = Vec<(u32, T)>;
+
+/// A track's packets, in their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PacketList {
+    /// Their number.
+    pub n_packets: u32,
+    /// Places of packets that do not follow the one before.
+    places: Steps<u64>,
+    sizes: Steps<u32>,
+    durations: Steps<u32>,
+    /// Times of packets that do not begin where the one before ends.
+    times: Steps<u64>,
+    /// Place and time behind the last packet.
+    end: u64,
+    time: u64,
+    /// Bytes that may still be listed: tables that point at the same bytes again and again are cut off there.
+    left: u64,
+}
+
+impl PacketList {
+    /// None, of a file of `n_bytes`.
+    pub fn new(n_bytes: u64) -> Self {
+        Self { left: n_bytes, ..Self::default() }
+    }
+
+    /// The packets that the tables of a track list.
+    ///
+    /// # Errors
+    /// Errors of the input.
+    pub fn of_tables(input: &mut Input, tables: &Tables) -> io::Result<Self> {
+        let mut list = Self::new(input.len().unwrap_or(0));
+        let chunks = chunks(input, tables)?;
+        let durations = time_to_sample(input, tables)?;
+        // Samples one by one, as QuickTime counts them, of packets of one size.
+        if let (&[(_, 1)], Some((n_samples, n_bytes))) = (&durations[..], packet_of(&tables.stsd)) {
+            for (at, n) in chunks {
+                if !list.push(at, n / n_samples, n_bytes, n_samples) {
+                    break;
+                }
+            }
+            return Ok(list);
+        }
+        let mut durations = durations.into_iter();
+        let (mut n_alike, mut duration) = (0, 0);
+        let sizes = sizes(input, tables)?;
+        let mut number = 0;
+        for (at, n_packets) in chunks {
+            let mut at = at;
+            for _ in 0..n_packets {
+                let Some(size) = sizes.get(number) else { return Ok(list) };
+                number += 1;
+                while n_alike == 0 {
+                    let Some(next) = durations.next() else { break };
+                    (n_alike, duration) = next;
+                }
+                n_alike = n_alike.saturating_sub(1);
+                if !list.push(at, 1, size, duration) {
+                    return Ok(list);
+                }
+                at = at.saturating_add(size.into());
+            }
+        }
+        Ok(list)
+    }
+
+    /// Sets the time of the next packet.
+    pub fn set_time(&mut self, time: u64) {
+        if time != self.time {
+            self.times.push((self.n_packets, time));
+            self.time = time;
+        }
+    }
+
+    /// Adds packets that lie one behind the other, as many as the file can hold; false if it cannot hold all.
+    pub fn push(&mut self, at: u64, n: u32, size: u32, duration: u32) -> bool {
+        let n_held = if size == 0 { u64::from(n) } else { self.left.div_ceil(size.into()).min(n.into()) };
+        let n_held = (n_held as u32).min(u32::MAX - self.n_packets);
+        if n_held == 0 {
+            return n == 0;
+        }
+        let n_bytes = u64::from(n_held) * u64::from(size);
+        self.left = self.left.saturating_sub(n_bytes);
+        let number = self.n_packets;
+        if at != self.end || number == 0 {
+            self.places.push((number, at));
+        }
+        for (steps, value) in [(&mut self.sizes, size), (&mut self.durations, duration)] {
+            if steps.last().is_none_or(|&(_, last)| last != value) {
+                steps.push((number, value));
+            }
+        }
+        self.n_packets += n_held;
+        self.end = at.saturating_add(n_bytes);
+        self.time = self.time.saturating_add(u64::from(n_held) * u64::from(duration));
+        n_held == n
+    }
+
+    /// The same as runs of samples of `frame_bytes`, behind `start` others.
+    pub fn runs(&self, frame_bytes: u64, mut start: u64) -> Vec<Run> {
+        let mut runs = Vec::new();
+        let ends = self.places.iter().skip(1).map(|&(number, _)| number).chain([self.n_packets]);
+        let mut sizes = self.sizes.iter().peekable();
+        let mut size = 0;
+        for (&(first, at), end) in self.places.iter().zip(ends) {
+            let (mut number, mut n_bytes) = (first, 0);
+            while number < end {
+                while let Some(&(_, next)) = sizes.next_if(|&&(from, _)| from <= number) {
+                    size = u64::from(next);
+                }
+                let until = sizes.peek().map_or(end, |&&(from, _)| from.min(end));
+                n_bytes += u64::from(until - number) * size;
+                number = until;
+            }
+            let n_frames = n_bytes / frame_bytes;
+            if n_frames > 0 {
+                runs.push(Run { start, at, n_frames });
+                start += n_frames;
+            }
+        }
+        runs
+    }
+}
+
+/// A packet's place in the file, and its time and duration in units of its track.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Its first byte.
+    pub at: u64,
+    /// Its bytes.
+    pub size: u32,
+    /// Its time.
+    pub time: u64,
+    /// Its duration.
+    pub duration: u32,
+}
+
+/// A place in a list, and those in its steps.
+#[derive(Default)]
+pub struct Cursor {
+    number: u32,
+    steps: [usize; 4],
+    next: Place,
+}
+
+impl Cursor {
+    /// The next packet.
+    pub fn next(&mut self, list: &PacketList) -> Option<Place> {
+        if self.number >= list.n_packets {
+            return None;
+        }
+        let [places, sizes, durations, times] = &mut self.steps;
+        let number = self.number;
+        step(&list.places, places, number, &mut self.next.at);
+        step(&list.sizes, sizes, number, &mut self.next.size);
+        step(&list.durations, durations, number, &mut self.next.duration);
+        step(&list.times, times, number, &mut self.next.time);
+        let place = self.next;
+        self.next.at = place.at.saturating_add(place.size.into());
+        self.next.time = place.time.saturating_add(place.duration.into());
+        self.number += 1;
+        Some(place)
+    }
+}
+
+/// Takes the values over that stand for the packet `number`, of which the last holds.
+fn step<T: Copy>(steps: &Steps<T>, index: &mut usize, number: u32, value: &mut T) {
+    while let Some(&(_, next)) = steps.get(*index).filter(|(from, _)| *from <= number) {
+        *value = next;
+        *index += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(list: &PacketList) -> Vec<(u64, u32, u64, u32)> {
+        let mut cursor = Cursor::default();
+        let next = || cursor.next(list).map(|place| (place.at, place.size, place.time, place.duration));
+        std::iter::from_fn(next).collect()
+    }
+
+    #[test]
+    fn packets_come_in_their_order() {
+        let mut list = PacketList::new(1_000);
+        assert!(list.push(100, 2, 10, 5) && list.push(120, 1, 10, 6));
+        list.set_time(16);
+        assert!(list.push(130, 1, 7, 6));
+        list.set_time(90);
+        // Further in front.
+        assert!(list.push(50, 1, 7, 6));
+        let expected = [(100, 10, 0, 5), (110, 10, 5, 5), (120, 10, 10, 6), (130, 7, 16, 6), (50, 7, 90, 6)];
+        assert_eq!((places(&list), list.n_packets), (expected.to_vec(), 5));
+        let run = |start, at, n_frames| Run { start, at, n_frames };
+        assert_eq!(list.runs(2, 9), [run(9, 100, 18), run(27, 50, 3)]);
+        assert_eq!(PacketList::new(9).runs(2, 0), []);
+    }
+
+    #[test]
+    fn no_more_bytes_are_listed_than_a_file_has() {
+        let mut list = PacketList::new(100);
+        assert!(!list.push(0, u32::MAX, 9, 1));
+        // The last is cut off.
+        assert_eq!(list.n_packets, 12);
+        assert!(!list.push(0, 1, 9, 1));
+        assert!(list.push(0, 7, 0, 1) && list.push(0, 0, 9, 1));
+        assert!(!list.push(0, u32::MAX, 0, 1));
+        assert_eq!(list.n_packets, u32::MAX);
+    }
+}
