@@ -33,6 +33,10 @@ const DURATION_S: f32 = 10.0;
 /// Streams that share a step.
 const BATCHES: [usize; 6] = [1, 2, 8, 32, 48, 96];
 
+/// Mark of the pipeline with the rules around the network, which differs from the official runtime's on purpose where they
+/// act.
+const WITH_RULES: &str = "rules";
+
 /// One of our engines in the race.
 struct Ours {
     name: String,
@@ -46,7 +50,11 @@ struct Ours {
 
 impl Ours {
     fn new(name: String, engine: Box<dyn Engine>, packed: Option<(f64, f64)>) -> Self {
-        let denoiser = Denoiser::new(engine, 1, Settings::reference()).expect("room for a stream");
+        Self::with(Settings::reference(), name, engine, packed)
+    }
+
+    fn with(settings: Settings, name: String, engine: Box<dyn Engine>, packed: Option<(f64, f64)>) -> Self {
+        let denoiser = Denoiser::new(engine, 1, settings).expect("room for a stream");
         Self { name, packed, denoiser, times: Times::default(), error: 0.0 }
     }
 }
@@ -70,6 +78,10 @@ fn main() {
             let packed_ms = start.elapsed().as_secs_f64() * 1e3;
             let megabytes = packed.n_gru_bytes() as f64 / 1e6;
             let name = format!("native {} {precision:?}", level.name());
+            if level == SimdLevel::get() && precision == Precision::F32 {
+                let engine = Box::new(NativeEngine::new(packed.clone()));
+                ours.push(Ours::with(Settings::default(), format!("{name} {WITH_RULES}"), engine, None));
+            }
             ours.push(Ours::new(name, Box::new(NativeEngine::new(packed)), Some((megabytes, packed_ms))));
         }
     }

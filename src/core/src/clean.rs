@@ -15,14 +15,13 @@ use std::ops::Range;
 use tacet_model::N_BINS;
 
 use crate::dry::{Due, Powers};
-use crate::frame::Spectrum;
+use crate::frame::{Spectrum, power};
 use crate::samples::decibels;
 
 mod bands;
 mod levels;
 
 use bands::BandNoise;
-
 use levels::Levels;
 
 /// SNR from which anything is let through, in dB, and from which all is that the margin allows.
@@ -129,29 +128,25 @@ impl CleanRule {
             return;
         }
         self.others.forget();
-        let is_speech = !is_silent && kept > taken;
-        let noise = if is_speech { 0.0 } else { noisy + missing(frames) };
-        if is_speech {
+        if !is_silent && kept > taken {
             self.kept.add(kept, AVERAGING);
             self.taken.add(taken, AVERAGING);
         } else {
+            let noise = noisy + missing(frames);
             self.others.add(noise);
-        }
-        let median_db = self.others.exceeded_by(0.5 * self.others.weight());
-        if !is_speech {
-            self.noise.hear(frames, noise, median_db);
+            self.noise.hear(frames, noise, self.others.median_db());
         }
         if self.kept.n_heard >= FIRST_SPEECH_HOPS && self.others.n_heard() >= FIRST_OTHER_HOPS {
-            let estimates = self.estimates(median_db);
+            let estimates = self.estimates();
             self.due = Due { share: share_at(estimates.snr_db()), bands: self.noise.due(&estimates) };
         }
     }
 
-    fn estimates(&self, median_db: f32) -> Estimates {
+    fn estimates(&self) -> Estimates {
         let (kept_db, taken_db) = (decibels(self.kept.value), decibels(self.taken.value));
         let n_loud = (LOUD_SHARE * self.others.weight()).max(LOUD_SHARE_OF_ALL * self.others.weight_of_all());
         Estimates {
-            median_db: kept_db - median_db,
+            median_db: kept_db - self.others.median_db(),
             loud_db: kept_db - self.others.exceeded_by(n_loud) + LOUD_DB,
             believed_db: RATIO_SNR_DB + SNR_PER_RATIO * (kept_db - taken_db - RATIO_DB),
         }
@@ -161,12 +156,10 @@ impl CleanRule {
 /// Power of the noise that a recording at 16 kHz lacks: as much per bin as there is below 8 kHz. Without it, the same noise
 /// would be judged to be less.
 fn missing(frames: &[Spectrum]) -> f32 {
-    let power = |bins: Range<usize>| -> f32 {
-        frames.iter().flat_map(|frame| &frame[bins.clone()]).map(|bin| bin.norm_sqr()).sum()
-    };
-    let top = power(TOP_BINS);
+    let power_of = |bins: Range<usize>| frames.iter().map(|frame| power(&frame[bins.clone()])).sum::<f32>();
+    let top = power_of(TOP_BINS);
     let n_missing = (N_BINS - TOP_BINS.end) as f32;
-    if power(EMPTY_BINS) < EMPTY * top { top * n_missing / TOP_BINS.len() as f32 } else { 0.0 }
+    if power_of(EMPTY_BINS) < EMPTY * top { top * n_missing / TOP_BINS.len() as f32 } else { 0.0 }
 }
 
 /// The share for an SNR in dB.

@@ -4,10 +4,12 @@
 //! how much is due, of everything and of single bands, and the largest holds. Live, it is let through at once; for
 //! recordings a [`DryAhead`] knows it two seconds before. One per stream, on the thread that enhances; real-time safe.
 
-use tacet_model::N_BANDS;
+use std::ops::Range;
 
-use crate::erb::{BAND_STARTS, BAND_WIDTHS};
-use crate::frame::{Mask, Spectrum};
+use tacet_model::{N_BANDS, N_BINS};
+
+use crate::erb;
+use crate::frame::{Mask, Spectrum, power, power_of_difference};
 
 mod ahead;
 mod ahead_bands;
@@ -111,8 +113,7 @@ impl DryShare {
             [self.shares.share; N_BANDS]
         };
         for (noisy, enhanced) in noisy.iter().zip(enhanced) {
-            for ((&share, &start), &width) in shares.iter().zip(&BAND_STARTS).zip(&BAND_WIDTHS) {
-                let bins = start..start + width;
+            for (&share, bins) in shares.iter().zip(erb::bands()) {
                 for (n, y) in noisy[bins.clone()].iter().zip(&mut enhanced[bins]) {
                     *y += (n - *y) * share;
                 }
@@ -135,7 +136,7 @@ pub(crate) fn ramp(value: f32, from: f32, to: f32) -> f32 {
     ((value - from) / (to - from)).clamp(0.0, 1.0)
 }
 
-/// Powers of one hop over all channels and bins.
+/// Powers of some bins of a hop, over all channels.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Powers {
     /// Of the input.
@@ -149,13 +150,17 @@ pub struct Powers {
 impl Powers {
     /// Powers of noisy frames and of what the network made of them, one per channel.
     pub fn of(noisy: &[Spectrum], enhanced: &[Spectrum]) -> Self {
+        Self::of_bins(0..N_BINS, noisy, enhanced)
+    }
+
+    /// The same for some bins.
+    fn of_bins(bins: Range<usize>, noisy: &[Spectrum], enhanced: &[Spectrum]) -> Self {
         let mut powers = Self::default();
         for (noisy, enhanced) in noisy.iter().zip(enhanced) {
-            for (n, y) in noisy.iter().zip(enhanced) {
-                powers.noisy += n.norm_sqr();
-                powers.kept += y.norm_sqr();
-                powers.taken += (n - y).norm_sqr();
-            }
+            let (noisy, enhanced) = (&noisy[bins.clone()], &enhanced[bins.clone()]);
+            powers.noisy += power(noisy);
+            powers.kept += power(enhanced);
+            powers.taken += power_of_difference(noisy, enhanced);
         }
         powers
     }

@@ -1,17 +1,19 @@
 //! The 32 ERB bands: rectangular groups of bins after Glasberg and Moore (1990), as the network was trained.
 
+use std::ops::Range;
+
 use tacet_model::N_BANDS;
 
-use crate::frame::{Mask, Spectrum};
+use crate::frame::{Mask, Spectrum, power};
 
 /// Bins per band, low to high; the sum is [`tacet_model::N_BINS`]. A test derives them from the formula.
-pub const BAND_WIDTHS: [usize; N_BANDS] = [
+const BAND_WIDTHS: [usize; N_BANDS] = [
     2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 5, 5, 7, 7, 8, 10, 12, 13, 15, 18, 20, 24, 28, 31, 37, 42, 50, 56,
     67,
 ];
 
 /// First bin of every band.
-pub const BAND_STARTS: [usize; N_BANDS] = {
+pub(crate) const BAND_STARTS: [usize; N_BANDS] = {
     let mut starts = [0; N_BANDS];
     let mut band = 1;
     while band < N_BANDS {
@@ -21,10 +23,26 @@ pub const BAND_STARTS: [usize; N_BANDS] = {
     starts
 };
 
+/// The bins of every band, low to high.
+pub fn bands() -> impl Iterator<Item = Range<usize>> {
+    BAND_STARTS.iter().zip(&BAND_WIDTHS).map(|(&start, &width)| start..start + width)
+}
+
+/// Power of every band over all channels.
+pub fn band_powers(frames: &[Spectrum]) -> [f32; N_BANDS] {
+    let mut powers = [0.0; N_BANDS];
+    for frame in frames {
+        for (sum, bins) in powers.iter_mut().zip(bands()) {
+            *sum += power(&frame[bins]);
+        }
+    }
+    powers
+}
+
 /// Multiplies every bin by its band's gain (piecewise constant, no smoothing across bands).
 pub(crate) fn apply_mask(mask: &Mask, spectrum: &mut Spectrum) {
-    for ((&gain, &start), &width) in mask.iter().zip(&BAND_STARTS).zip(&BAND_WIDTHS) {
-        for bin in &mut spectrum[start..start + width] {
+    for (&gain, bins) in mask.iter().zip(bands()) {
+        for bin in &mut spectrum[bins] {
             *bin *= gain;
         }
     }
@@ -64,7 +82,7 @@ mod tests {
     fn widths_follow_from_the_formula_and_cover_the_spectrum() {
         assert_eq!(derive_widths(), BAND_WIDTHS);
         assert_eq!(BAND_WIDTHS.iter().sum::<usize>(), N_BINS);
-        assert_eq!(BAND_STARTS[31], 414);
+        assert_eq!(bands().last(), Some(414..N_BINS));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use tacet_model::{N_BANDS, N_DF_BINS};
 
 use crate::engine::ChannelIn;
-use crate::erb::{BAND_STARTS, BAND_WIDTHS};
+use crate::erb;
 use crate::frame::{SILENT_SPECTRUM, Spectrum};
 use crate::rules::{Conditions, Known, Listener, Rescale, Rules};
 
@@ -97,10 +97,9 @@ impl FeatureState {
         let (alpha, fresh) = (self.alpha, 1.0 - self.alpha);
         let Normalisation { mean_db: means_db, unit: units, heard_db, .. } = &mut self.normalisation;
         let power_gain = gain * gain;
-        for band in 0..N_BANDS {
-            let share = 1.0 / BAND_WIDTHS[band] as f32;
-            let bins = &seen[BAND_STARTS[band]..BAND_STARTS[band] + BAND_WIDTHS[band]];
-            let power = bins.iter().fold(0.0, |sum, bin| sum + bin.norm_sqr() * share);
+        for (band, bins) in erb::bands().enumerate() {
+            let share = 1.0 / bins.len() as f32;
+            let power = seen[bins].iter().fold(0.0, |sum, bin| sum + bin.norm_sqr() * share);
             let level_db = libm::log10f(power * power_gain + POWER_FLOOR) * 10.0;
             let mean_db = level_db * fresh + means_db[band] * alpha;
             means_db[band] = mean_db;

@@ -7,7 +7,7 @@
 
 use tacet_model::N_BANDS;
 
-use crate::erb::{BAND_STARTS, BAND_WIDTHS};
+use crate::erb;
 use crate::frame::Spectrum;
 
 /// Longest hold and longest release, in ms.
@@ -122,12 +122,8 @@ impl Tails {
         let n_together = if is_linked { noisy.len() } else { 1 };
         let groups = noisy.chunks(n_together).zip(enhanced.chunks_mut(n_together));
         for ((noisy, enhanced), bands) in groups.zip(&mut self.channels) {
-            for (band, state) in bands.iter_mut().enumerate() {
-                let bins = BAND_STARTS[band]..BAND_STARTS[band] + BAND_WIDTHS[band];
-                let power = |frames: &[Spectrum]| -> f32 {
-                    frames.iter().flat_map(|frame| &frame[bins.clone()]).map(|bin| bin.norm_sqr()).sum()
-                };
-                let (before, after) = (power(noisy), power(enhanced));
+            let powers = erb::band_powers(noisy).into_iter().zip(erb::band_powers(enhanced));
+            for ((state, bins), (before, after)) in bands.iter_mut().zip(erb::bands()).zip(powers) {
                 let gain = if before > SILENT_POWER { (after / before).sqrt().min(1.0) } else { 0.0 };
                 let share = state.follow(gain, hold_hops, fall);
                 if share > 0.0 {

@@ -8,7 +8,7 @@ use tacet_model::N_BANDS;
 
 use super::{Estimates, Mean};
 use crate::dry::{BandsDue, ramp};
-use crate::erb::{BAND_STARTS, BAND_WIDTHS};
+use crate::erb::band_powers;
 use crate::frame::Spectrum;
 use crate::samples::decibels;
 
@@ -36,9 +36,8 @@ impl BandNoise {
         if decibels(power) > median_db + ABOVE_MEDIAN_DB {
             return;
         }
-        for ((mean, &start), &width) in self.0.iter_mut().zip(&BAND_STARTS).zip(&BAND_WIDTHS) {
-            let bins = frames.iter().flat_map(|frame| &frame[start..start + width]);
-            mean.add(bins.map(|bin| bin.norm_sqr()).sum(), AVERAGING);
+        for (mean, power) in self.0.iter_mut().zip(band_powers(frames)) {
+            mean.add(power, AVERAGING);
         }
     }
 

@@ -13,13 +13,14 @@ const KEPT: f32 = 0.998;
 #[derive(Clone, Copy, Debug)]
 pub struct Levels {
     weights: [f32; N_CLASSES],
+    weight: f32,
     weight_of_all: f32,
     n_heard: u32,
 }
 
 impl Default for Levels {
     fn default() -> Self {
-        Self { weights: [0.0; N_CLASSES], weight_of_all: 0.0, n_heard: 0 }
+        Self { weights: [0.0; N_CLASSES], weight: 0.0, weight_of_all: 0.0, n_heard: 0 }
     }
 }
 
@@ -27,6 +28,7 @@ impl Levels {
     /// Another hop has been heard, whether it is then added or not.
     pub fn forget(&mut self) {
         self.weights.iter_mut().for_each(|weight| *weight *= KEPT);
+        self.weight *= KEPT;
         self.weight_of_all = self.weight_of_all * KEPT + 1.0;
     }
 
@@ -34,6 +36,7 @@ impl Levels {
     pub fn add(&mut self, power: f32) {
         let class = ((decibels(power) - LOWEST_DB) / STEP_DB).clamp(0.0, (N_CLASSES - 1) as f32);
         self.weights[class as usize] += 1.0;
+        self.weight += 1.0;
         self.n_heard = self.n_heard.saturating_add(1);
     }
 
@@ -44,12 +47,17 @@ impl Levels {
 
     /// Weight of the hops added.
     pub fn weight(&self) -> f32 {
-        self.weights.iter().sum()
+        self.weight
     }
 
     /// Weight of all hops heard.
     pub fn weight_of_all(&self) -> f32 {
         self.weight_of_all
+    }
+
+    /// The median level in dB.
+    pub fn median_db(&self) -> f32 {
+        self.exceeded_by(0.5 * self.weight)
     }
 
     /// The level in dB that hops of so much weight exceed; the lowest if all together have less.

@@ -2,8 +2,8 @@
 
 use tacet_model::N_BANDS;
 
-use super::ramp;
-use crate::erb::{BAND_STARTS, BAND_WIDTHS};
+use super::{Powers, ramp};
+use crate::erb;
 use crate::frame::{Mask, Spectrum};
 
 /// Ratio of what the network keeps of a band to what it takes from which the band counts as kept: -6 dB, fully at 0 dB.
@@ -25,19 +25,11 @@ impl BandsDue {
     /// others: noisy frames and what the network made of them, one per channel.
     pub fn shares(&self, kept: f32, all: f32, noisy: &[Spectrum], enhanced: &[Spectrum]) -> Mask {
         let mut shares = [0.0; N_BANDS];
-        for (band, share) in shares.iter_mut().enumerate() {
-            let bins = BAND_STARTS[band]..BAND_STARTS[band] + BAND_WIDTHS[band];
-            let (mut power, mut kept_power, mut taken_power) = (0.0, 0.0, 0.0);
-            for (noisy, enhanced) in noisy.iter().zip(enhanced) {
-                for (n, y) in noisy[bins.clone()].iter().zip(&enhanced[bins.clone()]) {
-                    power += n.norm_sqr();
-                    kept_power += y.norm_sqr();
-                    taken_power += (n - y).norm_sqr();
-                }
-            }
-            let is_kept = ramp(kept_power / (taken_power + f32::MIN_POSITIVE), KEPT_RATIO.0, KEPT_RATIO.1);
+        for ((share, full), bins) in shares.iter_mut().zip(self.full).zip(erb::bands()) {
+            let powers = Powers::of_bins(bins, noisy, enhanced);
+            let is_kept = ramp(powers.kept / (powers.taken + f32::MIN_POSITIVE), KEPT_RATIO.0, KEPT_RATIO.1);
             let most = all.max(kept * is_kept);
-            *share = most * (power / (self.full[band] + f32::MIN_POSITIVE)).sqrt().min(1.0);
+            *share = most * (powers.noisy / (full + f32::MIN_POSITIVE)).sqrt().min(1.0);
         }
         shares
     }

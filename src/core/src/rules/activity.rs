@@ -5,15 +5,15 @@
 //! 200 ms. Everything is a ratio, so that the answer does not depend on level. Stationary noise stays below 0.2, speech in
 //! noise of its own level has a median of 0.6 and more, clean speech 3.
 
-use crate::erb::{BAND_STARTS, BAND_WIDTHS};
-use crate::frame::Spectrum;
+use crate::erb;
+use crate::frame::{Spectrum, power as power_of};
 use crate::samples::decibels;
 
 /// The bands that are watched: 200 Hz to 4 kHz, which every recording of speech has.
 const FIRST_BAND: usize = 2;
 const N_WATCHED: usize = 18;
 /// First bin after them.
-const END_BIN: usize = BAND_STARTS[FIRST_BAND + N_WATCHED];
+const END_BIN: usize = erb::BAND_STARTS[FIRST_BAND + N_WATCHED];
 /// First bin after what counts for the level: 13 kHz.
 const LEVEL_END_BIN: usize = 266;
 /// Share of the newest hop in a band's smoothed level.
@@ -76,13 +76,12 @@ impl Activity {
         let mut power = 0.0f32;
         for frame in noisy {
             let mut sum = 0.0;
-            for (i, loudest) in bands.iter_mut().enumerate() {
-                let (start, width) = (BAND_STARTS[FIRST_BAND + i], BAND_WIDTHS[FIRST_BAND + i]);
-                let band: f32 = frame[start..start + width].iter().map(|bin| bin.norm_sqr()).sum();
+            for (loudest, bins) in bands.iter_mut().zip(erb::bands().skip(FIRST_BAND)) {
+                let (n_bins, band) = (bins.len() as f32, power_of(&frame[bins]));
                 sum += band;
-                *loudest = loudest.max(band / width as f32);
+                *loudest = loudest.max(band / n_bins);
             }
-            sum += frame[END_BIN..LEVEL_END_BIN].iter().map(|bin| bin.norm_sqr()).sum::<f32>();
+            sum += power_of(&frame[END_BIN..LEVEL_END_BIN]);
             power = power.max(2.0 * sum);
         }
         // Not what is not a number either.

@@ -11,7 +11,7 @@ use std::ops::Range;
 use tacet_model::N_BINS;
 
 use super::activity::SILENT_POWER;
-use crate::frame::{Complex32, Spectrum};
+use crate::frame::{Complex32, Spectrum, power};
 
 /// Bins of a group whose power is followed: 400 Hz.
 const GROUP_BINS: usize = 8;
@@ -92,12 +92,12 @@ impl BandTracker {
         for frame in noisy {
             low += mean_power(frame, LOW_BINS);
             voice += mean_power(frame, VOICE_BINS);
-            for (group, bins) in groups.iter_mut().zip(frame.chunks_exact(GROUP_BINS)) {
-                *group += bins.iter().map(|bin| bin.norm_sqr()).sum::<f32>();
+            for (group, bins) in groups.iter_mut().zip(frame.as_chunks::<GROUP_BINS>().0) {
+                *group += power(bins);
             }
         }
-        let power: f32 = groups.iter().sum();
-        if !(power >= SILENT_POWER && power.is_finite()) {
+        let sum: f32 = groups.iter().sum();
+        if !(sum >= SILENT_POWER && sum.is_finite()) {
             return;
         }
         let share = AVERAGING.max(1.0 / (self.n_heard + 1) as f32);
@@ -176,8 +176,7 @@ impl NarrowBand {
 fn add_differences(frame: &mut Spectrum) {
     let source: [Complex32; DIFFERING_BINS.end - DIFFERING_BINS.start] =
         std::array::from_fn(|i| frame[DIFFERING_BINS.start + i]);
-    let power: f32 = source.iter().map(|bin| bin.norm_sqr()).sum();
-    let gain = DIFFERENCE_GAIN / (power + SILENT_POWER).sqrt();
+    let gain = DIFFERENCE_GAIN / (power(&source) + SILENT_POWER).sqrt();
     for (difference, bin) in FILLED_BINS.zip(&mut frame[FILLED_BINS]) {
         let pairs = source[difference..].iter().zip(&source);
         *bin += pairs.map(|(upper, lower)| upper * lower.conj()).sum::<Complex32>() * gain;
@@ -187,5 +186,5 @@ fn add_differences(frame: &mut Spectrum) {
 /// Mean power of some bins of a frame.
 fn mean_power(frame: &Spectrum, bins: Range<usize>) -> f32 {
     let n_bins = bins.len() as f32;
-    frame[bins].iter().map(|bin| bin.norm_sqr()).sum::<f32>() / n_bins
+    power(&frame[bins]) / n_bins
 }

@@ -1,12 +1,11 @@
 //! Sound that stands out of the background for a while, and its traits.
 
-use crate::frame::Spectrum;
+use crate::frame::{Spectrum, power};
 use crate::samples::decibels;
 
 /// First bins of the bands, and the end: 200 Hz to 10 kHz, widths that a hop's noise is smooth in.
 const STARTS: [usize; N_BANDS + 1] = [4, 10, 16, 24, 34, 48, 68, 96, 136, 200];
 const N_BANDS: usize = 9;
-const END_BIN: usize = STARTS[N_BANDS];
 /// The bands of the spectral shape: all but the lowest, where rumble is.
 const N_SHAPE_BANDS: usize = N_BANDS - 1;
 /// Bins and bands that are compared to tell voiced sound: 100 to 400 Hz, where its first harmonics are, and 0.5 to 3.4 kHz.
@@ -98,17 +97,14 @@ impl Default for Sound {
 impl Sound {
     /// Hears the next frame of every channel; gives its traits if it stands out and has done so for a while.
     pub fn hear(&mut self, noisy: &[Spectrum]) -> Option<Traits> {
-        let mut powers = [0.0f32; END_BIN];
-        for frame in noisy {
-            for (power, bin) in powers.iter_mut().zip(frame) {
-                *power += bin.norm_sqr();
-            }
-        }
+        let power_of =
+            |bins: std::ops::Range<usize>| noisy.iter().map(|frame| power(&frame[bins.clone()])).sum::<f32>();
         for (i, band) in self.bands.iter_mut().enumerate() {
-            let bins = &powers[STARTS[i]..STARTS[i + 1]];
-            *band += SMOOTHING * (bins.iter().sum::<f32>() / bins.len() as f32 - *band);
+            let bins = STARTS[i]..STARTS[i + 1];
+            let n_bins = bins.len() as f32;
+            *band += SMOOTHING * (power_of(bins) / n_bins - *band);
         }
-        self.low += SMOOTHING * (powers[LOW_BINS].iter().sum::<f32>() - self.low);
+        self.low += SMOOTHING * (power_of(LOW_BINS) - self.low);
         let levels_db = self.bands.map(decibels);
         let change_db = self.follow_shape(&levels_db);
         let level_db = decibels(self.bands.iter().sum());
@@ -133,7 +129,7 @@ impl Sound {
         }
         let middle = MIDDLE_BANDS.map(|i| self.bands[i] * (STARTS[i + 1] - STARTS[i]) as f32).sum();
         let is_voiced = decibels(self.low) - decibels(middle) > VOICED_DB;
-        let flatness_db = flatness_db(&powers);
+        let flatness_db = flatness_db(noisy);
         Some(Traits {
             change_db,
             voiced: f32::from(u8::from(is_voiced)),
@@ -159,8 +155,14 @@ impl Sound {
 }
 
 /// Mean over the groups of how far the geometric mean of a group's bins is below their mean, in dB.
-fn flatness_db(powers: &[f32; END_BIN]) -> f32 {
-    let groups = powers[FLATNESS_BINS].as_chunks::<GROUP_BINS>().0;
+fn flatness_db(frames: &[Spectrum]) -> f32 {
+    let mut powers = [0.0; FLATNESS_BINS.end - FLATNESS_BINS.start];
+    for frame in frames {
+        for (power, bin) in powers.iter_mut().zip(&frame[FLATNESS_BINS]) {
+            *power += bin.norm_sqr();
+        }
+    }
+    let groups = powers.as_chunks::<GROUP_BINS>().0;
     let sum: f32 = groups
         .iter()
         .map(|group| {

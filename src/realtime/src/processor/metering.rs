@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use tacet_model::{N_BANDS, N_BINS};
+use tacet_model::N_BINS;
 
-use crate::erb::{BAND_STARTS, BAND_WIDTHS};
+use crate::erb::band_powers;
 use crate::frame::Spectrum;
 use crate::meters::feed::Shares;
 use crate::meters::{MIN_ACTIVE_HOPS, Meters};
@@ -104,13 +104,6 @@ impl Metering {
             reduction_db.store(0.0, Relaxed);
         }
     }
-}
-
-fn band_powers(frames: &[Spectrum]) -> [f32; N_BANDS] {
-    std::array::from_fn(|band| {
-        let bins = BAND_STARTS[band]..BAND_STARTS[band] + BAND_WIDTHS[band];
-        frames.iter().flat_map(|frame| &frame[bins.clone()]).map(|bin| bin.norm_sqr()).sum()
-    })
 }
 
 #[cfg(test)]
