@@ -10,21 +10,28 @@
 
 typedef uint64_t plugin_id;
 struct qemu_plugin_tb;
-enum inline_operation { INLINE_ADD_U64 };
+enum callback_flags { CALLBACK_NO_REGISTERS };
 
 void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id id, void (*translated)(plugin_id, struct qemu_plugin_tb *));
-void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *block, enum inline_operation operation, void *counter,
-                                              uint64_t by);
+void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *block, void (*executed)(unsigned int, void *),
+                                          enum callback_flags flags, void *data);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *block);
 void qemu_plugin_register_atexit_cb(plugin_id id, void (*at_exit)(plugin_id, void *), void *data);
 
 PUBLIC int qemu_plugin_version = 1;
 
-static uint64_t n_instructions;
+static _Atomic uint64_t n_instructions;
+
+/* A call for every block: what qemu adds without one is lost where two threads add at once. */
+static void executed(unsigned int processor, void *n_executed) {
+    (void)processor;
+    n_instructions += (uintptr_t)n_executed;
+}
 
 static void translated(plugin_id id, struct qemu_plugin_tb *block) {
     (void)id;
-    qemu_plugin_register_vcpu_tb_exec_inline(block, INLINE_ADD_U64, &n_instructions, qemu_plugin_tb_n_insns(block));
+    void *n_executed = (void *)(uintptr_t)qemu_plugin_tb_n_insns(block);
+    qemu_plugin_register_vcpu_tb_exec_cb(block, executed, CALLBACK_NO_REGISTERS, n_executed);
 }
 
 static void at_exit(plugin_id id, void *data) {
