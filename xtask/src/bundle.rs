@@ -224,7 +224,7 @@ fn assemble(bundle: &Bundle, built: &Path, destination: &Path, torch: Option<&Pa
     if let Some(torch) = torch {
         torch.place(&destination.join(pack::inside(bundle)))?;
     }
-    sign::sign(&root, sign::entitlements(bundle.format))?;
+    sign::sign(&root, sign::entitlements(bundle.format).as_deref())?;
     Ok(root)
 }
 

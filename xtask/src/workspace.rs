@@ -20,13 +20,18 @@ pub struct Workspace {
     pub target: PathBuf,
 }
 
+/// This package's folder, as `cargo run` states it: a clone may have been moved since it was compiled.
+pub(crate) fn package_dir() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into()).into()
+}
+
 impl Workspace {
     /// Asks cargo.
     ///
     /// # Errors
     /// cargo cannot be run or the workspace does not parse.
     pub fn find() -> Result<Self> {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("Cargo.toml");
+        let manifest = package_dir().with_file_name("Cargo.toml");
         let metadata = shell::cargo()
             .args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"])
             .arg(&manifest)

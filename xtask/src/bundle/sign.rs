@@ -2,13 +2,14 @@
 //! unsigned, and a copy has broken the linker's signature of a bundle.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
 
 use super::layout::Format;
 use crate::shell;
+use crate::workspace::package_dir;
 
 /// Names a certificate in the keychain, as `security find-identity -p codesigning` lists them.
 const IDENTITY: &str = "TACET_SIGN_IDENTITY";
@@ -16,15 +17,13 @@ const IDENTITY: &str = "TACET_SIGN_IDENTITY";
 const AD_HOC: &str = "-";
 
 /// The list of a program's rights under the hardened runtime. Plugins have their host's.
-pub(super) fn entitlements(format: Format) -> Option<&'static Path> {
+pub(super) fn entitlements(format: Format) -> Option<PathBuf> {
     let list = match format {
-        Format::Standalone => concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/macos/Tacet.entitlements"),
-        Format::Program => {
-            concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/macos/tacet-program.entitlements")
-        }
+        Format::Standalone => "Tacet.entitlements",
+        Format::Program => "tacet-program.entitlements",
         _ => return None,
     };
-    Some(Path::new(list))
+    Some(package_dir().with_file_name("packaging").join("macos").join(list))
 }
 
 /// On macOS signs a library, or a bundle after everything in it, with these rights.
