@@ -85,13 +85,15 @@ impl PacketList {
 
     /// Adds packets that lie one behind the other, as many as the file can hold; false if it cannot hold all.
     pub fn push(&mut self, at: u64, n: u32, size: u32, duration: u32) -> bool {
-        let n_held = if size == 0 { u64::from(n) } else { self.left.div_ceil(size.into()).min(n.into()) };
-        let n_held = (n_held as u32).min(u32::MAX - self.n_packets);
+        // Packets without a byte count as well: a few words may state billions of them.
+        let n_spent = u64::from(size.max(1));
+        let n_held = self.left.div_ceil(n_spent).min(n.into()) as u32;
+        let n_held = n_held.min(u32::MAX - self.n_packets);
         if n_held == 0 {
             return n == 0;
         }
         let n_bytes = u64::from(n_held) * u64::from(size);
-        self.left = self.left.saturating_sub(n_bytes);
+        self.left = self.left.saturating_sub(u64::from(n_held) * n_spent);
         let number = self.n_packets;
         if at != self.end || number == 0 {
             self.places.push((number, at));
@@ -214,9 +216,10 @@ mod tests {
         assert!(!list.push(0, u32::MAX, 9, 1));
         // The last is cut off.
         assert_eq!(list.n_packets, 12);
-        assert!(!list.push(0, 1, 9, 1));
-        assert!(list.push(0, 7, 0, 1) && list.push(0, 0, 9, 1));
+        assert!(!list.push(0, 1, 9, 1) && list.push(0, 0, 9, 1));
+        let mut list = PacketList::new(100);
+        assert!(list.push(0, 7, 0, 1));
         assert!(!list.push(0, u32::MAX, 0, 1));
-        assert_eq!(list.n_packets, u32::MAX);
+        assert_eq!(list.n_packets, 100);
     }
 }
