@@ -122,17 +122,12 @@ fn sound_files() -> Vec<Vec<u8>> {
         seeds.push(wav.into_inner());
     }
     seeds.extend(headers());
-    seeds.extend([mov(), holed_mp3()]);
+    seeds.extend([mov(), fragments(), matroska(), holed_mp3()]);
     seeds
 }
 
 /// Stereo PCM in MOV, in two chunks, with an edit that leaves out the first samples.
 fn mov() -> Vec<u8> {
-    let boxed = |name: &[u8; 4], parts: &[&[u8]]| {
-        let content = parts.concat();
-        [&(content.len() as u32 + 8).to_be_bytes()[..], name, &content].concat()
-    };
-    let words = |words: &[u32]| -> Vec<u8> { words.iter().flat_map(|word| word.to_be_bytes()).collect() };
     let entry = [&[0; 8][..], &words(&[0x2_0010, 0, 8_000 << 16])].concat();
     let tables = [
         boxed(b"stsd", &[&words(&[0, 1]), &boxed(b"sowt", &[&[0; 6], &[0, 1], &entry])]),
@@ -161,6 +156,64 @@ fn mov() -> Vec<u8> {
         &boxed(b"moov", &[&mvhd, &boxed(b"trak", &[&trak.concat()])]),
     ]
     .concat()
+}
+
+/// A box of an MP4.
+fn boxed(name: &[u8; 4], parts: &[&[u8]]) -> Vec<u8> {
+    let content = parts.concat();
+    [&(content.len() as u32 + 8).to_be_bytes()[..], name, &content].concat()
+}
+
+fn words(words: &[u32]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_be_bytes()).collect()
+}
+
+/// The same, going on in fragments: with times, sizes of their own, and a length that was never written.
+fn fragments() -> Vec<u8> {
+    let mut bytes = mov();
+    let at = bytes.windows(4).position(|name| name == b"moov").unwrap() - 4;
+    bytes.extend(boxed(b"mvex", &[&boxed(b"trex", &[&words(&[0, 1, 1, 1, 4, 0])])]));
+    let size = (bytes.len() - at) as u32;
+    bytes[at..at + 4].copy_from_slice(&size.to_be_bytes());
+    for n in 0..4 {
+        let time = boxed(b"tfdt", &[&words(&[0, 64 + 40 * n])]);
+        let run = match n {
+            0 => words(&[0x301, 2, 116, 1, 4, 1, 4]),
+            _ => words(&[1, 32, 100]),
+        };
+        let track = [boxed(b"tfhd", &[&words(&[0x2_0000, 1])]), time, boxed(b"trun", &[&run])].concat();
+        let head = boxed(b"mfhd", &[&words(&[0, n])]);
+        bytes.extend(boxed(b"moof", &[&head, &boxed(b"traf", &[&track])]));
+        let mut data = boxed(b"mdat", &[&[n as u8; 128]]);
+        data[..4].copy_from_slice(&[136, 136, u32::MAX, 0][n as usize].to_be_bytes());
+        bytes.extend(data);
+    }
+    bytes
+}
+
+/// IMA ADPCM in a Matroska file without lengths, two blocks in a packet, and a second file behind it.
+fn matroska() -> Vec<u8> {
+    let element = |id: &[u8], content: &[u8]| [id, &[0x80 | content.len() as u8], content].concat();
+    let fmt = b"\x11\0\x01\0\x40\x1f\0\0\0\0\0\0\x24\0\x04\0\x02\0\x41\0";
+    let entry = [
+        element(&[0xd7], &[1]),
+        element(&[0x83], &[2]),
+        element(&[0x86], b"A_MS/ACM"),
+        element(&[0x63, 0xa2], fmt),
+        element(&[0xe1], &[element(&[0xb5], &8_000_f32.to_be_bytes()), element(&[0x9f], &[1])].concat()),
+    ];
+    let block = element(&[0xa3], &[&[0x81, 0, 0, 0x80][..], &[0x35; 72]].concat());
+    let file = [
+        &element(&[0x1a, 0x45, 0xdf, 0xa3], &element(&[0x42, 0x82], b"matroska"))[..],
+        &[0x18, 0x53, 0x80, 0x67, 0xff],
+        &element(&[0x15, 0x49, 0xa9, 0x66], &element(&[0x2a, 0xd7, 0xb1], &[0x0f, 0x42, 0x40])),
+        &element(&[0x16, 0x54, 0xae, 0x6b], &element(&[0xae], &entry.concat())),
+        &[0x1f, 0x43, 0xb6, 0x75, 0xff, 0xe7, 0x81, 0],
+        &block,
+        &block,
+    ]
+    .concat();
+    [&[7][..], &file, &file].concat()
 }
 
 /// Frames of MPEG-2 layer 3, 24 kHz, mono, behind an encoder's header that counts them; three are zeros.

@@ -1032,6 +1032,14 @@ def timed():
     write("segment.m4s", whole[moofs[1][0] :], "refused", "refused", notes="init.mp4")
     lost = whole[: moofs[2][0]] + whole[moofs[3][0] :]
     write("lost_fragment.m4a", lost, "mp4 in time", "length", "-", -frames, "became silence")
+    # Its index lost a piece; bytes of the samples are lost; a restart of the encoder; text behind it.
+    for name, content, notes in [
+        ("headless", whole[: moofs[2][0]] + bytes(40) + whole[moofs[2][0] + 40 :], "became silence"),
+        ("shorter", whole[: moofs[3][0] - 300] + whole[moofs[3][0] :], "is damaged"), ("tagged", whole + b"text " * 9, "no sound"),
+    ]:
+        write(f"{name}_fragment.m4a", content, "mp4 damage", "length", "-", -frames, notes)
+    twice = whole + whole[moofs[0][0] :]
+    write("again.m4a", twice, "mp4 in time", "length", "-", -2 * frames - 1024, why="its times begin again")
     for source, expect, why in [("pieces.m4a", "late", "no edit list"), ("pieces.mov", "equal", "")]:
         for size in [0, 0xFFFFFFFF]:
             for name, first in [("first", True), ("all", False)]:
@@ -1044,6 +1052,12 @@ def timed():
                 tolerance = 1.01 / 2**23 if expect == "equal" else 0
                 write(f"open_{name}_{size:x}.{source}", content, "mp4 in time", expect, stereo, tolerance,
                       why=why or "ffmpeg reads no further")
+    # Lost bytes that decoders take for short packets.
+    for name in ["vorbis2.mp4", "video_opus.mp4"]:
+        content = bytearray(read(name))
+        at = content.find(b"mdat") + 3000
+        content[at : at + 900] = bytes(900)
+        write("zeroed_" + name, bytes(content), "damage in packets", "length", "-", -frames, "became silence")
     # Chunks that lie in another order than they are played in; the compact table of sizes.
     content = read("aac.mp4")
     sizes = box_of(content, b"stsz")
@@ -1061,6 +1075,8 @@ def timed():
     write("co64.mp4", wide, "mp4 tables", "aligned", stereo)
     compact = struct.pack(">3I", 0, 16, n_packets) + struct.pack(f">{n_packets}H", *lengths)
     write("stz2.mp4", replaced(content, b"stsz", b"stz2", compact), "mp4 tables", "aligned", stereo)
+    halved = replaced(content, b"stts", b"stts", struct.pack(">4I", 0, 1, half, 1024))
+    write("half_times.mp4", halved, "mp4 tables", "length", "-", -frames, why="the last packet's end is not stated")
     # A picture of two descriptions, as editors that cut without encoding leave it.
     for name, expect in [("video.mp4", "aligned"), ("video_opus.mp4", "aligned"), ("video_flac.mp4", "equal"), ("video_alac.mp4", "equal")]:
         content = read(name)
@@ -1139,6 +1155,8 @@ def packed():
         body += b"".join(blocks)
     total = 960 * len(packets) - 312
     write("browser.webm", body, "webm Opus", "length", "-", total)
+    write("browser_twice.webm", body + body, "webm Opus", "length", "-", 2 * total + 312, why="the second one's delay is played")
+    write("browser_padded.webm", body + bytes(999), "webm Opus", "length", "-", total)
     write("browser_cut.webm", body[: starts[-1] + 60], "mkv damage", "length", "-", 960 * 10 * (len(starts) - 1) - 312, "within a packet")
 
 

@@ -116,6 +116,9 @@ struct TrackBoxes {
     duration: u64,
     is_sound: bool,
     n_packets: u64,
+    /// Packets by their sizes, and the duration of the last that has one.
+    n_sizes: u64,
+    last_delta: u64,
     pcm: Option<AudioCodecId>,
     alac: Option<Vec<u8>>,
     codec: [u8; 4],
@@ -200,7 +203,13 @@ impl Movie {
                 }
                 b"udta" | b"meta" => self.has_tags = true,
                 b"stsc" => self.tracks.last_mut()?.tables.stsc = Some(place),
-                b"stsz" | b"stz2" => self.tracks.last_mut()?.tables.stsz = Some((place, &kind == b"stz2")),
+                b"stsz" | b"stz2" => {
+                    // Version, size, number.
+                    let words = [(); 3].map(|()| read_u32(file).unwrap_or(0));
+                    let track = self.tracks.last_mut()?;
+                    track.tables.stsz = Some((place, &kind == b"stz2"));
+                    track.n_sizes = words[2].into();
+                }
                 b"ctts" => {
                     // Version, entries, the first one's count and offset.
                     let words = [(); 4].map(|()| read_u32(file).unwrap_or(0));
@@ -211,7 +220,7 @@ impl Movie {
                 b"stts" => {
                     let times = read_time_to_sample(file, (at + size).saturating_sub(content + 8) / 8)?;
                     let track = self.tracks.last_mut()?;
-                    (track.n_packets, track.duration) = times;
+                    (track.n_packets, track.duration, track.last_delta) = times;
                     track.tables.stts = Some(place);
                 }
                 // Within the media; QuickTime has another one for how the data are found.
@@ -260,6 +269,9 @@ impl TrackBoxes {
             u64::try_from(scaled / u128::from(movie_timescale)).ok()
         };
         let unit = u64::from(self.timescale.div_ceil(movie_timescale));
+        // Packets that no time is stated for last as long as those before.
+        let n_untimed = self.n_sizes.saturating_sub(self.n_packets) * u64::from(self.n_packets > 0);
+        let duration = self.duration.saturating_add(n_untimed.saturating_mul(self.last_delta));
         let mut edits = Vec::new();
         for &(start, length) in &self.list {
             let stated = convert(length)?;
@@ -267,7 +279,7 @@ impl TrackBoxes {
                 edits.push(Edit::Gap(stated));
                 continue;
             };
-            let rest = self.duration.saturating_sub(start);
+            let rest = duration.saturating_sub(start);
             let length = match (rest, stated) {
                 // Fragmented files list no samples here, and state no length.
                 (0, 0) => None,
@@ -285,7 +297,7 @@ impl TrackBoxes {
         }
         let (track_id, timescale) = (self.id, self.timescale);
         let alac = self.alac.clone();
-        let (n_packets, pcm, codec) = (self.n_packets, self.pcm, self.codec);
+        let (n_packets, pcm, codec) = (self.n_packets + n_untimed, self.pcm, self.codec);
         let (language, tables) = (self.language.clone(), self.tables.clone());
         Some(TrackEdits {
             track_id,
@@ -293,7 +305,7 @@ impl TrackBoxes {
             edits,
             is_sound: self.is_sound,
             n_packets,
-            duration: self.duration,
+            duration,
             pcm,
             alac,
             codec,
@@ -351,17 +363,18 @@ fn language(code: u16) -> String {
     }
 }
 
-/// Packets, and the length of all of them; `max` entries fit into the box.
-fn read_time_to_sample(file: &mut impl Read, max: u64) -> Option<(u64, u64)> {
+/// Packets, the length of all of them, and that of the last; `max` entries fit into the box.
+fn read_time_to_sample(file: &mut impl Read, max: u64) -> Option<(u64, u64, u64)> {
     let _version = read_u32(file)?;
     let n_entries = u64::from(read_u32(file)?).min(max);
-    let (mut n_packets, mut duration) = (0_u64, 0_u64);
+    let (mut n_packets, mut duration, mut last) = (0_u64, 0_u64, 0);
     for _ in 0..n_entries {
         let (count, delta) = (read_u32(file)?, read_u32(file)?);
         n_packets = n_packets.checked_add(count.into())?;
         duration = duration.checked_add(u64::from(count) * u64::from(delta))?;
+        last = delta.into();
     }
-    Some((n_packets, duration))
+    Some((n_packets, duration, last))
 }
 
 /// (start, length) of each edit; `max` entries fit into the box.

@@ -102,6 +102,33 @@ mod tests {
         assert_eq!(found(&[moov, mp4_box(b"moof", &sizes)].concat()).starts, [(2, 119)]);
     }
 
+    #[test]
+    fn a_fragment_is_found_behind_damage() {
+        let piece = |number: u32| {
+            let track = traf(2, 0x2_0000, &[], 30 * number, &[1, 10, 100]);
+            let moof = mp4_box(b"moof", &[mp4_box(b"mfhd", &numbers(&[0, number])), track].concat());
+            [moof, mp4_box(b"mdat", &[7; 40])].concat()
+        };
+        let whole = [movie(), piece(0), piece(1), piece(2)].concat();
+        let n_frames =
+            |bytes: &[u8]| found(bytes).list.runs(4, 0).iter().map(|run| run.n_frames).sum::<u64>();
+        let outline = |bytes: &[u8]| crate::decode::outline::outline(&mut Cursor::new(bytes)).unwrap();
+        assert_eq!((n_frames(&whole), outline(&whole).note()), (30, None));
+        let second = movie().len() + piece(0).len();
+        // Its head is gone, its length is too much, bytes of the one before are lost.
+        let (mut headless, mut long) = (whole.clone(), whole.clone());
+        headless[second..second + 16].fill(0);
+        long[second] = 0x7f;
+        let shorter = [&whole[..second - 30], &whole[second..]].concat();
+        for (damaged, n_left) in [(headless, 20), (long, 20), (shorter, 30)] {
+            assert_eq!(n_frames(&damaged), n_left);
+            assert!(outline(&damaged).note().unwrap().contains("damaged"));
+        }
+        let tagged = [&whole[..], b"\0tag behind it"].concat();
+        assert_eq!((n_frames(&tagged), outline(&tagged).is_damaged), (30, false));
+        assert!(outline(&tagged).note().unwrap().contains("14 bytes"));
+    }
+
     /// A writer that never comes back states no length of its samples, or the longest, in every fragment.
     #[test]
     fn samples_end_where_the_index_says() {

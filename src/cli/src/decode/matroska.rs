@@ -7,16 +7,22 @@ pub mod described;
 mod packing;
 pub mod resume;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::iter;
 
 pub use packing::Packing;
+
+use super::slide::slide;
+use super::windows::Window;
 
 /// More elements than any recording has: a limit for damaged files.
 const MAX_ELEMENTS: u64 = 100_000_000;
 /// More paddings than any recording has; one is usual.
 const MAX_PADDINGS: usize = 100_000;
+/// More joined files than there are: a limit for damaged ones.
+const MAX_JOINED: usize = 10_000;
 /// Bytes of a buffered read: blocks of sound are shorter, those of pictures are passed over.
 const BUFFER: usize = 4_096;
 
@@ -29,8 +35,12 @@ pub struct Trims {
     pub paddings_ns: HashMap<u64, i64>,
     /// Packets of the track.
     pub n_packets: u64,
-    /// Whether the file ends within an element.
+    /// Whether the file ends within a packet.
     pub is_cut: bool,
+    /// Whether nothing but zeros is behind the last element.
+    pub is_padded: bool,
+    /// Starts of further files that are joined to it.
+    pub joined: Vec<u64>,
 }
 
 impl Trims {
@@ -76,7 +86,7 @@ pub fn is_matroska(file: &mut (impl Read + Seek)) -> bool {
 pub fn cut_end(file: &mut (impl Read + Seek)) -> Option<u64> {
     let end = file.seek(SeekFrom::End(0)).ok()?;
     file.seek(SeekFrom::Start(0)).ok()?;
-    let mut walk = Walk { reader: BufReader::with_capacity(BUFFER, file), at: 0, end };
+    let mut walk = Walk { reader: BufReader::with_capacity(BUFFER, file), at: 0, end, element_at: 0 };
     let (header, len) = (walk.id()?, walk.len()??);
     walk.skip(len)?;
     let (segment, len) = (walk.id()?, walk.len()??);
@@ -89,8 +99,23 @@ pub fn read(file: &File, track: u32) -> Trims {
     let mut trims = Trims::default();
     if let Some(mut walk) = Walk::new(file) {
         let _ = walk.all(u64::from(track), &mut trims);
+        trims.is_padded = walk.is_padded(file);
     }
     trims
+}
+
+/// The files that are joined, one by one; none if it is one.
+///
+/// # Errors
+/// Errors of the file.
+pub fn joined(file: &mut (impl Read + Seek), trims: &Trims) -> io::Result<VecDeque<Vec<Window>>> {
+    if trims.joined.is_empty() {
+        return Ok(VecDeque::new());
+    }
+    let end = file.seek(SeekFrom::End(0))?;
+    let starts = iter::once(&0).chain(&trims.joined).copied();
+    let ends = trims.joined.iter().copied().chain([end]);
+    Ok(starts.zip(ends).map(|(start, end)| vec![Window { start, end }]).collect())
 }
 
 /// Walks over the elements. Those that hold others are entered without looking at their length, which a stream does not
@@ -99,6 +124,8 @@ struct Walk<R> {
     reader: BufReader<R>,
     at: u64,
     end: u64,
+    /// The start of the element that is looked at.
+    element_at: u64,
 }
 
 impl Walk<File> {
@@ -106,7 +133,14 @@ impl Walk<File> {
         let mut reader = BufReader::with_capacity(BUFFER, file.try_clone().ok()?);
         let end = reader.seek(SeekFrom::End(0)).ok()?;
         reader.seek(SeekFrom::Start(0)).ok()?;
-        Some(Self { reader, at: 0, end })
+        Some(Self { reader, at: 0, end, element_at: 0 })
+    }
+
+    /// Whether the walk ended in front of zeros that go on to the end.
+    fn is_padded(&self, mut file: &File) -> bool {
+        let is_reached = file.seek(SeekFrom::Start(self.element_at)).is_ok();
+        let found = slide(&mut file, self.element_at, 0, |_, held| (held[0] != 0).then_some(()));
+        is_reached && found.is_ok_and(|found| found.is_none())
     }
 }
 
@@ -138,13 +172,21 @@ impl<R: Read + Seek> Walk<R> {
         let mut entry = (0, None);
         // The packets of the last block, if it is one of the track's.
         let mut last = None;
-        for _ in 0..MAX_ELEMENTS {
+        for index in 0..MAX_ELEMENTS {
             if self.at >= self.end || trims.paddings_ns.len() >= MAX_PADDINGS {
                 break;
             }
+            self.element_at = self.at;
             let id = self.id()?;
             let len = self.len()?;
             match id {
+                0x1a45_dfa3 if index > 0 && trims.joined.len() < MAX_JOINED => {
+                    trims.joined.push(self.element_at);
+                    self.skip(len?)?;
+                }
+                // Their packets are none of this file's.
+                0xa3 | 0xa1 if !trims.joined.is_empty() => self.skip(len?)?,
+                0x75a2 | 0xae if !trims.joined.is_empty() => self.skip(len?)?,
                 // Segment, Tracks, Cluster, BlockGroup; a track's entry.
                 0x1853_8067 | 0x1654_ae6b | 0x1f43_b675 | 0xa0 => {}
                 0xae => entry = (0, None),
@@ -178,7 +220,7 @@ impl<R: Read + Seek> Walk<R> {
             if entry.0 == track && entry.1.is_some() {
                 trims.delay_ns = entry.1;
             }
-            trims.is_cut = self.at > self.end;
+            trims.is_cut = self.at > self.end && matches!(id, 0xa3 | 0xa1);
         }
         Some(())
     }
@@ -279,6 +321,14 @@ mod tests {
         assert_eq!(trims.delay_ns, Some(6_500_000));
         assert_eq!(trims.paddings_ns, HashMap::from([(3, 1_000_000), (4, -1)]));
         assert_eq!(Trims::in_samples(6_500_000, 48_000), 312);
+        assert!(!trims.is_padded && trims.joined.is_empty());
+        let joined = [file(), file(), vec![0; 40]].concat();
+        let both = read(&joined, 2);
+        assert_eq!((both.joined.clone(), both.n_packets), (vec![file().len() as u64], trims.n_packets));
+        assert!(both.is_padded && !both.is_cut);
+        let parts = super::joined(&mut Cursor::new(&joined), &both).unwrap();
+        let (middle, end) = (file().len() as u64, joined.len() as u64);
+        assert_eq!(parts, [[Window { start: 0, end: middle }], [Window { start: middle, end }]]);
         assert!(!trims.is_cut && read(&file()[..file().len() - 5], 2).is_cut);
         let mut block = vec![vec![0.0; 100]; 2];
         trims.apply(2, 48_000, &mut block);
@@ -328,7 +378,8 @@ mod tests {
             let trims = read(&whole[..cut], 2);
             assert!(trims.paddings_ns.len() <= 2, "cut at {cut}");
         }
-        let mut walk = Walk { reader: BufReader::new(Cursor::new([0_u8; 99])), at: 0, end: 99 };
+        let mut walk =
+            Walk { reader: BufReader::new(Cursor::new([0_u8; 99])), at: 0, end: 99, element_at: 0 };
         assert_eq!(walk.all(1, &mut Trims::default()), None);
     }
 }

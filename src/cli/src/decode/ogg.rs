@@ -80,6 +80,8 @@ pub struct OggSource {
     begins_s: Option<f64>,
     /// Samples that the last page, which is cut off, announces.
     n_missing: u64,
+    /// Whether the file ends within a page.
+    is_cut: bool,
     n_foreign: u64,
     /// Number, position and checksum of the last page.
     last: Option<(u32, Option<u64>, u32)>,
@@ -144,6 +146,7 @@ impl OggSource {
             is_behind_hole: false,
             begins_s: None,
             n_missing: 0,
+            is_cut: false,
             n_foreign: 0,
             last: None,
             n_pages: 0,
@@ -265,6 +268,7 @@ impl OggSource {
             }
         }
         let n_page = self.n_decoded - n_before;
+        self.is_cut |= is_cut;
         if let Some(position) = page.position.filter(|_| is_cut) {
             let ahead = position as i64 - self.n_decoded as i64 - self.offset.unwrap_or(0);
             let n_missing = u64::try_from(ahead).unwrap_or(0);
@@ -423,7 +427,11 @@ impl Source for OggSource {
             ));
         }
         let is_ended = self.links.last().is_none_or(|link| link.is_ended);
-        if self.is_over && !is_ended && self.n_missing == 0 {
+        if self.is_cut && self.n_missing == 0 {
+            notes.push(
+                "ends within a page: it is cut off there; copy it again if the original is longer".to_owned(),
+            );
+        } else if self.is_over && !is_ended && self.n_missing == 0 {
             notes.push(
                 "has no last page: it may be cut off; copy it again if the original is longer".to_owned(),
             );

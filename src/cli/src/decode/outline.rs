@@ -3,6 +3,8 @@
 use std::io::{Read, Seek, SeekFrom};
 
 use super::moof::{OuterBox, packets_end};
+use super::slide::slide;
+use super::source::words_on_foreign;
 
 /// Boxes this deep and this many are read before a file is taken for malformed.
 pub const MAX_BOXES: usize = 10_000;
@@ -22,7 +24,7 @@ pub fn is_first_box(kind: &[u8; 4]) -> bool {
 }
 
 /// Contents of the outer boxes of an MP4.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outline {
     /// Stated end of the last box, if that is behind the end of the file.
     pub cut_end: Option<u64>,
@@ -34,15 +36,32 @@ pub struct Outline {
     pub is_fragmented: bool,
     /// The end of the boxes, if something follows behind the index that is none.
     pub rubbish_at: Option<u64>,
-    /// Whether that is another file.
+    /// Bytes behind that end, if they are no other file.
+    pub n_rubbish: u64,
+    /// Whether another file is there.
     pub is_joined: bool,
+    /// Whether a part of its fragments is damaged.
+    pub is_damaged: bool,
 }
 
 impl Outline {
-    /// The note on another file that is joined.
+    /// The note on what else there is, or what is not.
     pub fn note(self) -> Option<String> {
-        self.is_joined
-            .then(|| "is followed by another MP4, which was not read: split the two files first".to_owned())
+        if self.is_joined {
+            return Some(
+                "is followed by another MP4, which was not read: split the two files first".to_owned(),
+            );
+        }
+        let is_rest = self.is_fragmented && self.n_rubbish > 0;
+        match (self.is_damaged, is_rest) {
+            (true, _) => Some(
+                "is damaged: pieces of its index are lost, and the sound that they place; copy it again if the original is \
+                 whole"
+                    .to_owned(),
+            ),
+            (false, true) => Some(words_on_foreign(self.n_rubbish)),
+            (false, false) => None,
+        }
     }
 
     /// Whether its index is of all that there is.
@@ -56,54 +75,58 @@ pub fn outline(file: &mut (impl Read + Seek)) -> Option<Outline> {
     walk(file, |_, _| {})
 }
 
-/// The same, with a visit to each box, cut off at the end of the file.
+/// The same, with a visit to each box, cut off at the end of the file. Behind damage it goes on with the next fragment.
 pub fn walk<F: Read + Seek>(file: &mut F, mut visit: impl FnMut(&mut F, OuterBox)) -> Option<Outline> {
     let end = file.seek(SeekFrom::End(0)).ok()?;
-    let mut at = 0;
-    let mut outline = Outline {
-        cut_end: None,
-        has_type: false,
-        has_index: false,
-        is_fragmented: false,
-        rubbish_at: None,
-        is_joined: false,
-    };
+    let (mut at, mut last_content) = (0, 8);
+    let mut outline = Outline::default();
     let (mut movie, mut moof) = (None, None);
     for _ in 0..MAX_OUTER {
         if at + 8 > end {
             break;
         }
         file.seek(SeekFrom::Start(at)).ok()?;
-        let mut size = u64::from(read_u32(file)?);
+        let stated = u64::from(read_u32(file)?);
         let kind = read_u32(file)?.to_be_bytes();
         if at == 0 && !is_first_box(&kind) {
             return None;
         }
+        let (size, n_header) = match stated {
+            0 => (end - at, 8),
+            1 => (read_u64(file)?, 16),
+            size => (size, 8),
+        };
         // Behind the index: what is no box, one that nobody knows and that goes on behind the end, another file.
         let is_name = |byte: &u8| byte.is_ascii_graphic() || matches!(byte, b' ' | 0xa9);
-        let is_box = kind.iter().all(is_name) && (size <= end - at || KNOWN.contains(&&kind));
+        let is_box =
+            kind.iter().all(is_name) && size >= n_header && (size <= end - at || KNOWN.contains(&&kind));
         outline.is_joined = outline.has_index && &kind == b"ftyp";
+        let mut next = at.checked_add(size).filter(|_| size >= n_header);
+        // Samples whose length was never written: the fragment in front of them says where they end.
+        let is_open = next.is_none_or(|next| next > end);
+        if let (b"mdat", Some(movie), Some(moof)) = (&kind, movie, moof)
+            && (is_open || stated == 0)
+        {
+            let packets_end = packets_end(file, movie, moof);
+            next = Some(packets_end).filter(|&packets_end| packets_end > at + n_header).or(next);
+        } else if outline.is_fragmented && !outline.is_joined && (!is_box || is_open) {
+            // The box before may go on too far, as bytes of it are lost.
+            let from = if is_box { at + 8 } else { last_content };
+            if let Some(found) = next_fragment(file, from)? {
+                outline.is_damaged = true;
+                (at, last_content) = (found, found + 8);
+                continue;
+            }
+        }
         if outline.has_index && !is_box || outline.is_joined {
             outline.rubbish_at = Some(at);
+            outline.n_rubbish = if outline.is_joined { 0 } else { end - at };
             return Some(outline);
         }
+        let next = next?;
         outline.has_type |= &kind == b"ftyp";
         outline.has_index |= matches!(&kind, b"moov" | b"moof");
         outline.is_fragmented |= &kind == b"moof";
-        let is_open = size == 0;
-        let mut n_header = 8;
-        match size {
-            0 => size = end - at,
-            1 => (size, n_header) = (read_u64(file)?, 16),
-            _ => {}
-        }
-        let mut next = at.checked_add(size).filter(|_| size >= n_header)?;
-        // Samples whose length was never written: the fragment in front of them says where they end.
-        if let (b"mdat", Some(movie), Some(moof)) = (&kind, movie, moof)
-            && (is_open || next > end)
-        {
-            next = Some(packets_end(file, movie, moof)).filter(|&end| end > at + n_header).unwrap_or(next);
-        }
         let outer = OuterBox { kind, start: at, content: at + n_header, end: next.min(end) };
         match &kind {
             b"moov" => movie = Some(outer),
@@ -111,11 +134,18 @@ pub fn walk<F: Read + Seek>(file: &mut F, mut visit: impl FnMut(&mut F, OuterBox
             _ => {}
         }
         visit(file, outer);
-        at = next;
+        (at, last_content) = (next, outer.content);
     }
     // Nobody seeks further than that.
     outline.cut_end = Some(at).filter(|&at| at > end && at < 1 << 62);
     Some(outline)
+}
+
+/// The next place from which a fragment begins.
+fn next_fragment(file: &mut (impl Read + Seek), from: u64) -> Option<Option<u64>> {
+    file.seek(SeekFrom::Start(from)).ok()?;
+    let is_fragment = |bytes: &[u8]| bytes.get(4..8) == Some(b"moof") && bytes.get(12..16) == Some(b"mfhd");
+    slide(file, from, 16, |at, bytes| is_fragment(bytes).then_some(at)).ok()
 }
 
 /// The next number of 32 bits.

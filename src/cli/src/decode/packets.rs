@@ -44,6 +44,8 @@ use params::First;
 
 /// The longest packet that silence stands in for, in samples: FLAC's largest block.
 const MAX_PATCH: u64 = 65_535;
+/// Packets of silence are no longer, in bytes.
+const MAX_SILENT: usize = 8;
 /// Packets to look at for the start of the picture, and for the first of sound.
 const MAX_LOOK: usize = 2_000;
 
@@ -88,8 +90,9 @@ pub struct PacketSource {
     /// Samples that the last packet made.
     n_last: u64,
     n_rewinds: u32,
-    /// The cluster of a Matroska from which it was read on behind damage.
+    /// The cluster of a Matroska from which it was read on behind damage, and the packets before.
     resumed_at: u64,
+    n_before_resumption: Option<u64>,
     n_handed_out: u64,
     n_packets: u64,
     n_damaged_packets: u64,
@@ -98,6 +101,8 @@ pub struct PacketSource {
     /// Samples of silence in front, because the sound starts later than the picture.
     n_lead: u64,
     is_over: bool,
+    /// Whether a Matroska that states no length ends within a packet.
+    is_cut: bool,
     notes: Vec<String>,
     metadata: Metadata,
     /// Matroska's trims at both ends, exact to the sample.
@@ -192,11 +197,6 @@ impl PacketSource {
         if is_mkv {
             packing = Packing::of(&file, track.id)?;
             trims = matroska::read(&file, track.id);
-            if trims.is_cut && cut_end.is_none() {
-                notes.push(
-                    "is cut off: it ends within a packet; copy it again if the original is longer".to_owned(),
-                );
-            }
             // The two share a position.
             reader = again(None)?;
         }
@@ -213,7 +213,10 @@ impl PacketSource {
             }
             reader = again(None)?;
         }
-        let mut windows: VecDeque<Vec<Window>> = VecDeque::new();
+        let mut windows = matroska::joined(&mut &file, &trims)?;
+        if !windows.is_empty() {
+            reader = again(windows.front().map(Vec::as_slice))?;
+        }
         if is_flac {
             for window in windows::flac(&mut &file)? {
                 let contents = flac::contents(&mut &file, window)?;
@@ -231,7 +234,7 @@ impl PacketSource {
         // In Matroska an encoder's header is a packet like any other; beside a picture it keeps its place in time.
         let has_info = is_mkv && !has_picture && first.as_ref().is_some_and(|first| first.info.is_some());
         let valid = match &first {
-            Some(first) if has_info => first.valid(trims.n_packets),
+            Some(first) if has_info && windows.is_empty() => first.valid(trims.n_packets),
             _ => valid,
         };
         let is_delay_known = |first: &First| first.info.is_none() || has_info;
@@ -271,6 +274,7 @@ impl PacketSource {
             n_last: 0,
             n_rewinds: 0,
             resumed_at: 0,
+            n_before_resumption: None,
             n_handed_out: 0,
             n_packets: 0,
             n_damaged_packets: 0,
@@ -278,6 +282,7 @@ impl PacketSource {
             n_gap_samples: 0,
             n_lead: 0,
             is_over: false,
+            is_cut: trims.is_cut && cut_end.is_none(),
             notes,
             metadata,
             trims,
@@ -360,6 +365,9 @@ impl PacketSource {
                     if self.resume()? {
                         continue;
                     }
+                    if self.trims.is_padded {
+                        return Ok(false);
+                    }
                     self.notes.push(
                         "is damaged: what is behind the damage was not found; ffmpeg may find more"
                             .to_owned(),
@@ -380,9 +388,16 @@ impl PacketSource {
         let step = pts - if self.first_pts.is_some() { self.last_pts } else { pts };
         self.last_pts = pts;
         let data = self.packing.unpacked(&packet.data);
+        // A hole in the file, which the decoders of these take for a shorter packet.
+        let is_hole = matches!(self.params.codec, CODEC_ID_OPUS | CODEC_ID_VORBIS)
+            && data.len() > MAX_SILENT
+            && data.iter().all(|&byte| byte == 0);
         let first_pts = *self.first_pts.get_or_insert(pts);
         let mut block = Vec::new();
-        let (outcome, rate_hz) = self.decoder.decode(&data, packet.block_dur().get(), &mut block)?;
+        let (outcome, rate_hz) = match is_hole {
+            true => (Outcome::Damaged, None),
+            false => self.decoder.decode(&data, packet.block_dur().get(), &mut block)?,
+        };
         if let Some(rate_hz) = rate_hz.filter(|_| !block.is_empty() && !block[0].is_empty()) {
             self.check_unchanged(rate_hz, block.len())?;
         }
@@ -392,9 +407,11 @@ impl PacketSource {
         if outcome == Outcome::Damaged {
             self.n_damaged_packets += 1;
             let n = match self.params.codec {
-                CODEC_ID_OPUS => opus::duration(&data),
+                CODEC_ID_OPUS if !is_hole => opus::duration(&data),
                 _ => self.in_samples(packet.block_dur().get() as i64).unwrap_or(0),
             };
+            // Where nothing says how long it is, it is like the one before.
+            let n = if n == 0 { self.n_last } else { n };
             // Before the first good packet nothing is known that could stand in its place.
             if self.format.rate_hz == 0 || n > MAX_PATCH {
                 return Ok(true);

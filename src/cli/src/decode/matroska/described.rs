@@ -209,7 +209,7 @@ mod tests {
         let of = |bytes: &[u8]| {
             let reader = BufReader::new(Cursor::new(bytes.to_vec()));
             let mut found = Vec::new();
-            Walk { reader, at: 0, end: bytes.len() as u64 }.described(&mut found);
+            Walk { reader, at: 0, end: bytes.len() as u64, element_at: 0 }.described(&mut found);
             found
         };
         let found = of(&bytes);

@@ -134,7 +134,7 @@ mod tests {
         .concat();
         [1, 2].map(|track| {
             let reader = std::io::BufReader::new(Cursor::new(bytes.clone()));
-            Walk { reader, at: 0, end: bytes.len() as u64 }.packing(track)
+            Walk { reader, at: 0, end: bytes.len() as u64, element_at: 0 }.packing(track)
         })
     }
 

@@ -18,12 +18,12 @@ const MAX_REWINDS: u32 = 1_000;
 impl PacketSource {
     /// Goes on behind the damage in a Matroska file; false if nothing is there.
     pub(super) fn resume(&mut self) -> Result<bool> {
-        let is_mkv = self.reader.format_info().format == FORMAT_ID_MKV;
+        let is_mkv = self.reader.format_info().format == FORMAT_ID_MKV && self.windows.is_empty();
         let Some(time_ns) = self.in_ns(self.last_pts).filter(|_| is_mkv) else { return Ok(false) };
         let Some(windows) = matroska::resume::behind(&self.file, self.resumed_at, time_ns)? else {
             return Ok(false);
         };
-        self.resumed_at = windows[1].start;
+        (self.resumed_at, self.n_before_resumption) = (windows[1].start, Some(self.n_packets));
         self.reader = probe(&self.file, self.hint.as_deref(), Some(&windows))?;
         Ok(true)
     }

@@ -92,11 +92,16 @@ impl Source for PacketSource {
     fn findings(&self) -> Findings {
         // Times are claims as well: where every packet that is listed came, nothing is missing.
         let is_short = self.n_listed == 0 || self.n_packets < self.n_listed;
+        // Behind damage, the length that leads beyond the end is a wrong one.
+        let is_cut = self.is_cut && self.n_before_resumption.is_none_or(|n| n == self.n_packets);
+        let cut = is_cut.then(|| {
+            "is cut off: it ends within a packet; copy it again if the original is longer".to_owned()
+        });
         Findings {
             n_missing: self.announced.filter(|_| is_short).unwrap_or(0).saturating_sub(self.n_handed_out),
             n_damaged_samples: self.n_damaged_samples,
             n_gap_samples: self.n_gap_samples,
-            notes: self.notes.clone(),
+            notes: self.notes.iter().cloned().chain(cut).collect(),
         }
     }
 

@@ -89,7 +89,8 @@ impl PacketSource {
                 first = Some(first.map_or(s, |first| first.min(s)));
             }
         }
-        self.reader = probe(&self.file, self.hint.as_deref(), None)?;
+        let windows = self.windows.front().map(Vec::as_slice);
+        self.reader = probe(&self.file, self.hint.as_deref(), windows)?;
         Ok(first)
     }
 
