@@ -419,6 +419,14 @@ impl PacketSource {
             self.n_damaged_samples += n;
             block = vec![vec![0.0; n as usize]; self.format.n_channels];
         }
+        let n_made = block.first().map_or(0, Vec::len) as u64;
+        let n_stated = self.in_samples(packet.block_dur().get() as i64).unwrap_or(0);
+        // Of a damaged packet the decoder makes less than its file states, which was right of the one before.
+        let is_opus_of_mp4 = self.params.codec == CODEC_ID_OPUS && self.listed.is_some();
+        if is_opus_of_mp4 && (1..n_stated).contains(&n_made) && n_stated == self.n_last {
+            self.n_damaged_samples += n_stated - n_made;
+            block.iter_mut().for_each(|channel| channel.resize(n_stated as usize, 0.0));
+        }
         self.trims.apply(self.n_packets - 1, self.format.rate_hz, &mut block);
         let n_samples = block.first().map_or(0, Vec::len);
         self.n_last = n_samples as u64;
