@@ -15,7 +15,7 @@ use std::ops::Range;
 use tacet_model::N_BINS;
 
 use crate::dry::{Due, Powers};
-use crate::frame::{Spectrum, power};
+use crate::frame::{Spectrum, power_over};
 use crate::samples::decibels;
 
 mod bands;
@@ -156,10 +156,10 @@ impl CleanRule {
 /// Power of the noise that a recording at 16 kHz lacks: as much per bin as there is below 8 kHz. Without it, the same noise
 /// would be judged to be less.
 fn missing(frames: &[Spectrum]) -> f32 {
-    let power_of = |bins: Range<usize>| frames.iter().map(|frame| power(&frame[bins.clone()])).sum::<f32>();
-    let top = power_of(TOP_BINS);
+    let top = power_over(frames, TOP_BINS);
     let n_missing = (N_BINS - TOP_BINS.end) as f32;
-    if power_of(EMPTY_BINS) < EMPTY * top { top * n_missing / TOP_BINS.len() as f32 } else { 0.0 }
+    let is_empty = power_over(frames, EMPTY_BINS) < EMPTY * top;
+    if is_empty { top * n_missing / TOP_BINS.len() as f32 } else { 0.0 }
 }
 
 /// The share for an SNR in dB.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use tacet_model::N_BANDS;
 
-use crate::frame::{Mask, Spectrum, power};
+use crate::frame::{Mask, Spectrum, power_over};
 
 /// Bins per band, low to high; the sum is [`tacet_model::N_BINS`]. A test derives them from the formula.
 const BAND_WIDTHS: [usize; N_BANDS] = [
@@ -31,10 +31,8 @@ pub fn bands() -> impl Iterator<Item = Range<usize>> {
 /// Power of every band over all channels.
 pub fn band_powers(frames: &[Spectrum]) -> [f32; N_BANDS] {
     let mut powers = [0.0; N_BANDS];
-    for frame in frames {
-        for (sum, bins) in powers.iter_mut().zip(bands()) {
-            *sum += power(&frame[bins]);
-        }
+    for (power, bins) in powers.iter_mut().zip(bands()) {
+        *power = power_over(frames, bins);
     }
     powers
 }

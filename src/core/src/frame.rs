@@ -1,5 +1,7 @@
 //! Data passed between stages: one hop's spectrum and the parts of it that cross to an engine.
 
+use std::ops::Range;
+
 pub use rustfft::num_complex::Complex32;
 use tacet_model::{N_BANDS, N_BINS, N_DF_BINS};
 
@@ -21,6 +23,11 @@ pub fn power(bins: &[Complex32]) -> f32 {
     let mut sums = Sums::default();
     groups.iter().for_each(|group| sums.add(group));
     sums.total() + rest.iter().map(|bin| bin.norm_sqr()).sum::<f32>()
+}
+
+/// Power of some bins of all channels' frames.
+pub fn power_over(frames: &[Spectrum], bins: Range<usize>) -> f32 {
+    frames.iter().map(|frame| power(&frame[bins.clone()])).sum()
 }
 
 /// Power of the difference of as many bins.

@@ -10,7 +10,7 @@ use crate::dry::DryShare;
 use crate::engine::{ChannelIn, ChannelOut, Stage};
 use crate::enhance::{Memory, Shaping, enhance};
 use crate::features::StreamFeatures;
-use crate::frame::{SILENT_SPECTRUM, Spectrum, power};
+use crate::frame::{SILENT_SPECTRUM, Spectrum, power_over};
 use crate::history::History;
 use crate::rules::{Conditions, Rules};
 use crate::stft::{Analysis, Synthesis};
@@ -225,5 +225,5 @@ impl Synthesiser {
 }
 
 fn mean_power(frames: &[Spectrum]) -> f32 {
-    frames.iter().map(|frame| power(frame)).sum::<f32>() / (frames.len() * N_BINS) as f32
+    power_over(frames, 0..N_BINS) / (frames.len() * N_BINS) as f32
 }

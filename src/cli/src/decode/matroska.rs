@@ -185,8 +185,7 @@ impl<R: Read + Seek> Walk<R> {
                     self.skip(len?)?;
                 }
                 // Their packets are none of this file's.
-                0xa3 | 0xa1 if !trims.joined.is_empty() => self.skip(len?)?,
-                0x75a2 | 0xae if !trims.joined.is_empty() => self.skip(len?)?,
+                0xa3 | 0xa1 | 0x75a2 | 0xae if !trims.joined.is_empty() => self.skip(len?)?,
                 // Segment, Tracks, Cluster, BlockGroup; a track's entry.
                 0x1853_8067 | 0x1654_ae6b | 0x1f43_b675 | 0xa0 => {}
                 0xae => entry = (0, None),

@@ -13,7 +13,7 @@ use super::metadata::Metadata;
 use super::options::Options;
 use super::outline::{Outline, outline};
 use super::packet_list::PacketList;
-use super::parts::{Part, Start, open_end, part};
+use super::parts::{BLOCK, Part, Start, open_end, part, take_silence};
 use super::probe::probe;
 use super::refusal;
 use super::sample_table::{Description, Run, runs};
@@ -22,8 +22,7 @@ use super::tracks::choose_described;
 use crate::decode::foreign::foreign;
 use crate::io_errors::explained;
 
-/// Samples per channel of a block, and its most bytes.
-const BLOCK: u64 = 4_096;
+/// Most bytes of a block.
 const MAX_BYTES: u64 = 1 << 20;
 /// Passes over the samples, for edits that go back.
 const MAX_REWINDS: u32 = 1_000;
@@ -203,14 +202,12 @@ impl Source for MovSource {
 
     fn read(&mut self, block: &mut Vec<Vec<f32>>) -> Result<bool> {
         while let Some(part) = self.parts.front().copied() {
+            if let Some(silence) = take_silence(&mut self.parts, self.format.n_channels) {
+                self.n_handed_out += silence[0].len() as u64;
+                *block = silence;
+                return Ok(true);
+            }
             match part {
-                Part::Silence(n) if n > 0 => {
-                    let n_now = n.min(BLOCK);
-                    *block = vec![vec![0.0; n_now as usize]; self.format.n_channels];
-                    self.parts[0] = Part::Silence(n - n_now);
-                    self.n_handed_out += n_now;
-                    return Ok(true);
-                }
                 Part::Media { start, left: Some(left) } if left > 0 && self.media(start, left, block)? => {
                     let n = block[0].len() as u64;
                     self.parts[0] = Part::Media { start: start + n, left: Some(left - n) };

@@ -9,6 +9,9 @@ pub const MAX_LEAD_S: f64 = 3_600.0;
 /// A shorter time is rounding.
 const MIN_LEAD_S: f64 = 0.001;
 
+/// Samples per channel of a block, at most.
+pub const BLOCK: u64 = 4_096;
+
 /// A part of what is handed out, in samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -29,6 +32,14 @@ pub fn open_end<'a>(parts: impl DoubleEndedIterator<Item = &'a mut Part>) {
     if let Some(Part::Media { left, .. }) = parts.into_iter().next_back() {
         *left = None;
     }
+}
+
+/// Takes a block of the silence that the parts begin with; `None` if they begin with something else.
+pub fn take_silence(parts: &mut VecDeque<Part>, n_channels: usize) -> Option<Vec<Vec<f32>>> {
+    let Some(Part::Silence(left @ 1..)) = parts.front_mut() else { return None };
+    let n = (*left).min(BLOCK);
+    *left -= n;
+    Some(vec![vec![0.0; n as usize]; n_channels])
 }
 
 /// Place of an MP4's track among the others, in samples.

@@ -189,13 +189,7 @@ pub struct Run {
 /// Errors of the input.
 pub fn chunks(input: &mut Input, tables: &Tables) -> io::Result<Vec<(u64, u32)>> {
     let (Some(stsc), Some((chunks, is_wide))) = (tables.stsc, tables.chunks) else { return Ok(Vec::new()) };
-    input.seek(stsc.0)?;
-    let n_entries = header(input, stsc.1, 12)?;
-    let mut entries = Vec::new();
-    for _ in 0..n_entries {
-        let Some(entry) = input.take::<12>()? else { break };
-        entries.push((long(&entry, 0).unwrap_or(0), long(&entry, 4).unwrap_or(0)));
-    }
+    let entries = pairs::<12>(input, stsc)?;
     input.seek(chunks.0)?;
     let n_bytes = if is_wide { 8 } else { 4 };
     let n_chunks = header(input, chunks.1, n_bytes)?;
@@ -280,12 +274,16 @@ pub fn sizes(input: &mut Input, tables: &Tables) -> io::Result<Sizes> {
 /// # Errors
 /// Errors of the input.
 pub fn time_to_sample(input: &mut Input, tables: &Tables) -> io::Result<Vec<(u32, u32)>> {
-    let Some((at, n_bytes)) = tables.stts else { return Ok(Vec::new()) };
+    tables.stts.map_or(Ok(Vec::new()), |stts| pairs::<8>(input, stts))
+}
+
+/// The first two numbers of each entry of `N` bytes.
+fn pairs<const N: usize>(input: &mut Input, (at, n_bytes): Place) -> io::Result<Vec<(u32, u32)>> {
     input.seek(at)?;
-    let n_entries = header(input, n_bytes, 8)?;
+    let n_entries = header(input, n_bytes, N as u64)?;
     let mut entries = Vec::new();
     for _ in 0..n_entries {
-        let Some(entry) = input.take::<8>()? else { break };
+        let Some(entry) = input.take::<N>()? else { break };
         entries.push((long(&entry, 0).unwrap_or(0), long(&entry, 4).unwrap_or(0)));
     }
     Ok(entries)

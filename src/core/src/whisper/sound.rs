@@ -1,6 +1,6 @@
 //! Sound that stands out of the background for a while, and its traits.
 
-use crate::frame::{Spectrum, power};
+use crate::frame::{Spectrum, power_over};
 use crate::samples::decibels;
 
 /// First bins of the bands, and the end: 200 Hz to 10 kHz, widths that a hop's noise is smooth in.
@@ -97,14 +97,12 @@ impl Default for Sound {
 impl Sound {
     /// Hears the next frame of every channel; gives its traits if it stands out and has done so for a while.
     pub fn hear(&mut self, noisy: &[Spectrum]) -> Option<Traits> {
-        let power_of =
-            |bins: std::ops::Range<usize>| noisy.iter().map(|frame| power(&frame[bins.clone()])).sum::<f32>();
         for (i, band) in self.bands.iter_mut().enumerate() {
             let bins = STARTS[i]..STARTS[i + 1];
             let n_bins = bins.len() as f32;
-            *band += SMOOTHING * (power_of(bins) / n_bins - *band);
+            *band += SMOOTHING * (power_over(noisy, bins) / n_bins - *band);
         }
-        self.low += SMOOTHING * (power_of(LOW_BINS) - self.low);
+        self.low += SMOOTHING * (power_over(noisy, LOW_BINS) - self.low);
         let levels_db = self.bands.map(decibels);
         let change_db = self.follow_shape(&levels_db);
         let level_db = decibels(self.bands.iter().sum());

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use tacet_model::N_BINS;
 
+use crate::dry::Powers;
 use crate::erb::band_powers;
 use crate::frame::Spectrum;
 use crate::meters::feed::Shares;
@@ -80,9 +81,7 @@ impl Metering {
 
     /// Distance of slot B from slot A.
     pub fn compare(&mut self, a: &[Spectrum], b: &[Spectrum]) {
-        let bins = || a.iter().flatten().zip(b.iter().flatten());
-        let power: f32 = bins().map(|(a, _)| a.norm_sqr()).sum();
-        let difference: f32 = bins().map(|(a, b)| (b - a).norm_sqr()).sum();
+        let Powers { noisy: power, taken: difference, .. } = Powers::of(a, b);
         let (mean_power, mean_difference) = &mut self.null_powers;
         *mean_power = *mean_power * NULL_SMOOTHING + power * (1.0 - NULL_SMOOTHING);
         *mean_difference = *mean_difference * NULL_SMOOTHING + difference * (1.0 - NULL_SMOOTHING);

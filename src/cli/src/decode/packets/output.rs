@@ -4,11 +4,8 @@ use anyhow::Result;
 
 use super::PacketSource;
 use crate::decode::metadata::Metadata;
-use crate::decode::parts::{Part, Queued};
+use crate::decode::parts::{BLOCK, Part, Queued, take_silence};
 use crate::decode::source::{Findings, Format, Source};
-
-/// Samples per channel of a block of silence.
-const BLOCK: u64 = 4_096;
 
 impl PacketSource {
     /// The next block of the media from `start`, at most `left`; `None` at its end.
@@ -61,16 +58,14 @@ impl Source for PacketSource {
 
     fn read(&mut self, block: &mut Vec<Vec<f32>>) -> Result<bool> {
         while let Some(part) = self.parts.front().copied() {
+            if let Some(silence) = take_silence(&mut self.parts, self.format.n_channels) {
+                self.n_handed_out += silence[0].len() as u64;
+                *block = silence;
+                return Ok(true);
+            }
             match part {
-                Part::Silence(0) | Part::Media { left: Some(0), .. } => {
+                Part::Silence(_) | Part::Media { left: Some(0), .. } => {
                     self.parts.pop_front();
-                }
-                Part::Silence(n) => {
-                    let n_now = n.min(BLOCK);
-                    *block = vec![vec![0.0; n_now as usize]; self.format.n_channels];
-                    self.parts[0] = Part::Silence(n - n_now);
-                    self.n_handed_out += n_now;
-                    return Ok(true);
                 }
                 Part::Media { start, left } => {
                     let Some(next) = self.media(start, left)? else {
