@@ -99,6 +99,7 @@ pub fn mp4_codec(code: [u8; 4]) -> String {
         b"samr" => "AMR speech",
         b"sawb" => "AMR-WB speech",
         b"mha1" | b"mhm1" => "MPEG-H",
+        b"apac" => "Apple's positional audio (APAC)",
         b"spex" => "Speex",
         b"mp4a" => "MPEG-4 audio that does not say of which kind",
         [0, ..] => return UNKNOWN.to_owned(),
@@ -115,7 +116,7 @@ pub fn is_foreign(code: [u8; 4]) -> bool {
 /// The name of the container that a file of these first bytes is, where it is one that is known and not read.
 pub fn container(head: &[u8]) -> Option<&'static str> {
     let at = |from: usize, magic: &[u8]| head.get(from..from + magic.len()) == Some(magic);
-    let known: [(usize, &[u8], &str); 27] = [
+    let known: [(usize, &[u8], &str); 30] = [
         (8, b"AVI ", "AVI video"),
         (0, &[0x30, 0x26, 0xb2, 0x75, 0x8e, 0x66, 0xcf, 0x11], "Windows Media (ASF: WMA or WMV)"),
         (0, b"#!AMR", "AMR speech"),
@@ -143,10 +144,15 @@ pub fn container(head: &[u8]) -> Option<&'static str> {
         (0, &[0xff, 0x1f, 0x00, 0xe8], "DTS"),
         (0, &[0, 0, 1, 0xba], "an MPEG program stream (MPG, VOB)"),
         (0, &[0, 0, 1, 0xb3], "MPEG video"),
+        (0, &[0x06, 0x0e, 0x2b, 0x34], "MXF video"),
+        (0, b"\x02dss", "dictation (DSS)"),
+        (0, b"\x03dss", "dictation (DSS)"),
     ];
     let by_magic = known.iter().find(|(from, magic, _)| at(*from, magic)).map(|(_, _, name)| *name);
-    // Transport streams repeat their sync byte every 188 bytes.
-    by_magic.or_else(|| (at(0, b"G") && at(188, b"G") && at(376, b"G")).then_some("an MPEG transport stream"))
+    // Transport streams repeat their sync byte every 188 bytes, cameras' every 192; a piece of one begins anywhere.
+    let repeats = |from: usize, every: usize| (0..5).all(|index| at(from + index * every, b"G"));
+    let is_stream = |every: usize| (0..every).any(|from| repeats(from, every));
+    by_magic.or_else(|| (is_stream(188) || is_stream(192)).then_some("an MPEG transport stream"))
 }
 
 /// The error for a file that no reader takes.
@@ -182,6 +188,12 @@ mod tests {
         let free = named(unknown(&[0xff, 0xfb, 0x04, 0, 0]), &Refused::new(None, &Options::default()));
         assert!(free.to_string().contains("lame --decode"));
         assert_eq!(container(b""), None);
+        for (before, every) in [(0, 188), (100, 188), (4, 192)] {
+            let packet = [b"G".as_slice(), &vec![7; every - 1]].concat();
+            let stream = [&vec![7; before][..], &packet.repeat(9)].concat();
+            assert!(container(&stream).unwrap().contains("transport"), "{before} {every}");
+        }
+        assert_eq!(container(&[7; 4096]), None);
     }
 
     /// Also behind further words, as a reader adds them.
