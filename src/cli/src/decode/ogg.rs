@@ -5,6 +5,7 @@
 //! stream's header, the end by the last page, and what is missing in between is filled so that the rest stays in place.
 
 mod head;
+mod scan;
 
 use std::collections::VecDeque;
 
@@ -15,10 +16,12 @@ use super::conform::Conform;
 use super::input::Input;
 use super::metadata::Metadata;
 use super::page::Page;
+use super::parts::{MAX_LEAD_S, MIN_LEAD_S};
 use super::refusal;
 use super::source::{Findings, Format, Source, words_on_foreign};
 use crate::resample::n_resampled;
-use head::{Head, Kind};
+use head::Kind;
+use scan::{Link, Picture, scan};
 
 /// The longest packet that is put together, in bytes.
 const MAX_PACKET: usize = 1 << 24;
@@ -30,17 +33,6 @@ const MAX_FIRST_GAP_S: f64 = 0.12;
 const MAX_GAP_S: f64 = 600.0;
 /// Samples per channel of a block of silence.
 const BLOCK: u64 = 4_096;
-
-/// Findings of the first walk over one stream's pages.
-#[derive(Clone, Debug)]
-struct Link {
-    serial: u32,
-    head: Head,
-    /// The last position that is said.
-    end: Option<u64>,
-    /// Whether its last page is there, which may end within its last packet.
-    is_ended: bool,
-}
 
 /// The next output, before trimming and conversion. Except at the end of a part, all of it is from one link.
 enum Piece {
@@ -74,6 +66,11 @@ pub struct OggSource {
     ready: VecDeque<Piece>,
     is_over: bool,
     n_gap_samples: u64,
+    /// When the picture starts that the sound is beside, in seconds.
+    picture_starts_s: Option<f64>,
+    /// Samples of silence in front, because the sound starts later than the picture, and those that are left of them.
+    n_lead: u64,
+    lead_left: u64,
     /// Whether pages are missing in front of the one that is read.
     is_behind_hole: bool,
     /// Seconds of its stream in front of the sound, whose first pages are missing.
@@ -97,7 +94,7 @@ impl OggSource {
     /// # Errors
     /// It cannot be read, or holds no sound that is supported.
     pub fn open(mut input: Input, metadata: Metadata) -> Result<Self> {
-        let links = scan(&mut input)?;
+        let (links, picture) = scan(&mut input)?;
         let Some(first) = links.first() else {
             let what = "holds no sound that Tacet reads (Opus, Vorbis or FLAC in Ogg);".to_owned();
             return Err(refusal::refused(what));
@@ -143,6 +140,9 @@ impl OggSource {
             ready: VecDeque::new(),
             is_over: false,
             n_gap_samples: 0,
+            picture_starts_s: picture.and_then(|picture: Picture| picture.starts_s),
+            n_lead: 0,
+            lead_left: 0,
             is_behind_hole: false,
             begins_s: None,
             n_missing: 0,
@@ -155,6 +155,7 @@ impl OggSource {
         };
         // The first page names the speaker positions.
         while this.ready.is_empty() && this.page()? {}
+        this.lead_left = this.n_lead;
         this.format.channel_mask = this.decoder.as_ref().and_then(PacketDecoder::channel_mask);
         Ok(this)
     }
@@ -326,6 +327,13 @@ impl OggSource {
                 // Vorbis: what was before the start.
                 self.to_skip = self.to_skip.max(ahead.unsigned_abs());
             }
+            let ahead_s = ahead as f64 / f64::from(link.head.rate_hz);
+            let lead_s = self.picture_starts_s.map_or(0.0, |picture| ahead_s - picture);
+            if self.link_idx == 0 && (MIN_LEAD_S..MAX_LEAD_S).contains(&lead_s) {
+                self.n_lead = (lead_s * f64::from(self.format.rate_hz)).round() as u64;
+                self.offset = Some(ahead);
+                return 0;
+            }
             // Packets lost in the first page: a piece of a longer stream does not start that early.
             let is_lost = link.head.codec != Kind::Vorbis && !page.is_last;
             if let Ok(gap @ 1..) = u64::try_from(ahead)
@@ -337,7 +345,6 @@ impl OggSource {
                 self.n_gap_samples += n_resampled(gap, link.head.rate_hz, self.format.rate_hz);
                 return gap;
             }
-            let ahead_s = ahead as f64 / f64::from(link.head.rate_hz);
             if self.is_behind_hole && ahead_s > MIN_GAP_S {
                 self.begins_s = self.begins_s.or(Some(ahead_s));
             }
@@ -389,6 +396,12 @@ impl Source for OggSource {
     }
 
     fn read(&mut self, block: &mut Vec<Vec<f32>>) -> Result<bool> {
+        if self.lead_left > 0 {
+            let n = self.lead_left.min(BLOCK);
+            self.lead_left -= n;
+            *block = vec![vec![0.0; n as usize]; self.format.n_channels];
+            return Ok(true);
+        }
         loop {
             if let Some(next) = self.ready.pop_front() {
                 self.hand_out(next, block)?;
@@ -452,43 +465,11 @@ impl Source for OggSource {
         }
     }
 
+    fn lead_samples(&self) -> u64 {
+        self.n_lead
+    }
+
     fn metadata(&self) -> &Metadata {
         &self.metadata
     }
-}
-
-/// Walks over all pages: the streams of sound, one after the other. Of several at once, the first.
-fn scan(input: &mut Input) -> Result<Vec<Link>> {
-    let mut links: Vec<Link> = Vec::new();
-    let mut n_foreign = 0;
-    let mut is_within = false;
-    while let Some(page) = Page::read(input, &mut n_foreign)? {
-        let after = input.at() + page.n_bytes();
-        if page.is_first && !is_within {
-            let n_first =
-                page.lacing.iter().position(|&n| n < 255).map_or(page.lacing.len(), |last| last + 1);
-            let n_bytes: usize = page.lacing[..n_first].iter().map(|&n| usize::from(n)).sum();
-            let mut packet = vec![0; n_bytes];
-            let n_read = input.read(&mut packet)?;
-            if let Some(head) = Head::read(&packet[..n_read])? {
-                links.push(Link { serial: page.serial, head, end: None, is_ended: false });
-                is_within = true;
-            }
-        } else if let Some(link) = links.last_mut().filter(|link| link.serial == page.serial) {
-            link.end = page.position.or(link.end);
-            // Without a last page, the first page of another stream ends it.
-            link.is_ended |= page.is_last;
-            is_within &= !page.is_last;
-        } else if page.is_first && links.last().is_some_and(|link| link.end.is_some_and(|end| end > 0)) {
-            is_within = false;
-            let at = input.at() - 27 - page.lacing.len() as u64;
-            input.seek(at)?;
-            continue;
-        }
-        if page.is_last && links.last().is_some_and(|link| link.serial == page.serial) {
-            is_within = false;
-        }
-        input.seek(after.min(input.len().unwrap_or(after)))?;
-    }
-    Ok(links)
 }

@@ -7,7 +7,7 @@ use super::edits::{Edit, TrackEdits};
 /// Sound that starts later than this after the picture is at a time that makes no sense, in seconds.
 pub const MAX_LEAD_S: f64 = 3_600.0;
 /// A shorter time is rounding.
-const MIN_LEAD_S: f64 = 0.001;
+pub const MIN_LEAD_S: f64 = 0.001;
 
 /// Samples per channel of a block, at most.
 pub const BLOCK: u64 = 4_096;
