@@ -33,6 +33,7 @@ mod fragments;
 mod frame_decoder;
 mod frames;
 mod headers;
+mod ilst;
 mod input;
 mod layout;
 mod listed;

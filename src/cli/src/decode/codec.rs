@@ -64,6 +64,13 @@ impl PacketDecoder {
         if let Some(stream) = BlockStream::new(params, container)? {
             return Ok(Self::Blocks(Box::new(stream)));
         }
+        let mut params = params.clone();
+        if let Some(info) = params.extra_data.as_deref().and_then(|data| data.first_chunk())
+            && params.codec == ids::CODEC_ID_FLAC
+        {
+            params.extra_data = Some(flac::widened(info).into());
+        }
+        let params = &params;
         foreign(|| {
             symphonia::default::get_codecs().make_audio_decoder(params, &AudioDecoderOptions::default())
         })?

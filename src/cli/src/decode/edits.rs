@@ -4,17 +4,14 @@
 //! than its picture; an editor cuts without encoding anew. MP4 says so in the track's edit list (ISO/IEC 14496-12, 8.6.6),
 //! which symphonia 0.6 does not apply; without it a denoised track would come out late, long, or with what was cut.
 
-use std::io::{Read, Seek, SeekFrom};
+mod boxes;
+
+use std::io::{Read, Seek};
 
 use super::esds::Esds;
-use super::outline::{MAX_BOXES, is_first_box, outline, read_u32, read_u64};
 use super::refusal;
-use super::sample_table::Tables;
+use super::sample_table::{Place, Tables};
 use symphonia::core::codecs::audio::AudioCodecId;
-use symphonia::core::codecs::audio::well_known::{
-    CODEC_ID_PCM_ALAW, CODEC_ID_PCM_F32BE, CODEC_ID_PCM_F64BE, CODEC_ID_PCM_MULAW, CODEC_ID_PCM_S24BE,
-    CODEC_ID_PCM_S32BE,
-};
 
 /// A part of what is presented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,8 +66,8 @@ pub struct TrackEdits {
     pub is_enabled: bool,
     /// The tables that locate its samples.
     pub tables: Tables,
-    /// Whether the file has user data, among which are its tags.
-    pub has_tags: bool,
+    /// The file's user data, among which are its tags.
+    pub tags: Option<Place>,
 }
 
 impl TrackEdits {
@@ -90,9 +87,6 @@ impl TrackEdits {
     }
 }
 
-/// The most bytes of a description of samples that are read.
-const MAX_STSD: u64 = 1 << 16;
-
 /// The presented parts of an MP4's tracks. Empty for any other file, or one whose boxes make no sense: then nothing
 /// is trimmed, and the decoder reports what is wrong.
 pub fn read(file: &mut (impl Read + Seek)) -> Vec<TrackEdits> {
@@ -103,7 +97,7 @@ pub fn read(file: &mut (impl Read + Seek)) -> Vec<TrackEdits> {
 #[derive(Default)]
 struct Movie {
     timescale: u32,
-    has_tags: bool,
+    tags: Option<Place>,
     tracks: Vec<TrackBoxes>,
 }
 
@@ -131,130 +125,9 @@ struct TrackBoxes {
 }
 
 impl Movie {
-    fn read(file: &mut (impl Read + Seek)) -> Option<Self> {
-        let end = match outline(file).and_then(|outline| outline.rubbish_at) {
-            Some(at) => at,
-            None => file.seek(SeekFrom::End(0)).ok()?,
-        };
-        let mut head = [0; 8];
-        file.seek(SeekFrom::Start(0)).ok()?;
-        file.read_exact(&mut head).ok()?;
-        if !is_first_box(&[head[4], head[5], head[6], head[7]]) {
-            return None;
-        }
-        let mut movie = Self::default();
-        let mut budget = MAX_BOXES;
-        movie.read_boxes(file, 0, end, &mut budget)?;
-        Some(movie)
-    }
-
-    /// Walks the boxes in `start..end` and descends into those that lead to an edit list.
-    fn read_boxes(
-        &mut self,
-        file: &mut (impl Read + Seek),
-        start: u64,
-        end: u64,
-        budget: &mut usize,
-    ) -> Option<()> {
-        let mut at = start;
-        while at + 8 <= end {
-            *budget = budget.checked_sub(1)?;
-            file.seek(SeekFrom::Start(at)).ok()?;
-            let mut size = u64::from(read_u32(file)?);
-            let kind = read_u32(file)?.to_be_bytes();
-            let mut header = 8;
-            match size {
-                0 => size = end - at,
-                1 => (size, header) = (read_u64(file)?, 16),
-                _ => {}
-            }
-            // Cut off in the samples, behind an index that is whole; fragments have no tables.
-            if &kind == b"mdat" && size > end - at || &kind == b"moof" && !self.tracks.is_empty() {
-                return Some(());
-            }
-            if size < header || size > end - at {
-                return None;
-            }
-            let content = at + header;
-            let place = (content, size - header);
-            match &kind {
-                b"moov" | b"edts" | b"mdia" | b"minf" | b"stbl" => {
-                    self.read_boxes(file, content, at + size, budget)?;
-                }
-                b"trak" => {
-                    self.tracks.push(TrackBoxes::default());
-                    self.read_boxes(file, content, at + size, budget)?;
-                }
-                b"mvhd" => self.timescale = read_timescale(file)?,
-                b"tkhd" => {
-                    let flags = read_u32(file)?;
-                    file.seek(SeekFrom::Current(if flags >> 24 == 1 { 16 } else { 8 })).ok()?;
-                    let track = self.tracks.last_mut()?;
-                    (track.id, track.is_enabled) = (read_u32(file)?, flags & 1 != 0);
-                }
-                b"mdhd" => {
-                    let is_wide = read_u32(file)? >> 24 == 1;
-                    file.seek(SeekFrom::Start(content)).ok()?;
-                    let track = self.tracks.last_mut()?;
-                    track.timescale = read_timescale(file)?;
-                    file.seek(SeekFrom::Current(if is_wide { 8 } else { 4 })).ok()?;
-                    track.language =
-                        read_u32(file).map_or_else(String::new, |word| language((word >> 16) as u16));
-                }
-                b"udta" | b"meta" => self.has_tags = true,
-                b"stsc" => self.tracks.last_mut()?.tables.stsc = Some(place),
-                b"stsz" | b"stz2" => {
-                    // Version, size, number.
-                    let words = [(); 3].map(|()| read_u32(file).unwrap_or(0));
-                    let track = self.tracks.last_mut()?;
-                    track.tables.stsz = Some((place, &kind == b"stz2"));
-                    track.n_sizes = words[2].into();
-                }
-                b"ctts" => {
-                    // Version, entries, the first one's count and offset.
-                    let words = [(); 4].map(|()| read_u32(file).unwrap_or(0));
-                    self.tracks.last_mut()?.tables.first_offset =
-                        if words[1] > 0 { words[3] as i32 } else { 0 };
-                }
-                b"stco" | b"co64" => self.tracks.last_mut()?.tables.chunks = Some((place, &kind == b"co64")),
-                b"stts" => {
-                    let times = read_time_to_sample(file, (at + size).saturating_sub(content + 8) / 8)?;
-                    let track = self.tracks.last_mut()?;
-                    (track.n_packets, track.duration, track.last_delta) = times;
-                    track.tables.stts = Some(place);
-                }
-                // Within the media; QuickTime has another one for how the data are found.
-                b"hdlr" => {
-                    let (_version, _component, kind) = (read_u32(file)?, read_u32(file)?, read_u32(file)?);
-                    if let Some(track) = self.tracks.last_mut() {
-                        track.is_sound |= kind.to_be_bytes() == *b"soun";
-                    }
-                }
-                b"stsd" => {
-                    let mut entry = vec![0; (at + size - content).min(MAX_STSD) as usize];
-                    file.read_exact(&mut entry).ok()?;
-                    let track = self.tracks.last_mut()?;
-                    track.pcm = pcm_codec(&entry);
-                    track.alac = alac_cookie(&entry);
-                    track.esds = Esds::read(&entry);
-                    track.codec =
-                        entry.get(12..16).and_then(|codec| codec.try_into().ok()).unwrap_or_default();
-                    track.tables.stsd = entry;
-                }
-                b"elst" => {
-                    self.tracks.last_mut()?.list =
-                        read_edit_list(file, (at + size).saturating_sub(content + 8) / 12)?
-                }
-                _ => {}
-            }
-            at += size;
-        }
-        Some(())
-    }
-
     fn edits(&self) -> Vec<TrackEdits> {
         let edits = self.tracks.iter().filter_map(|track| track.edits(self.timescale));
-        edits.map(|edits| TrackEdits { has_tags: self.has_tags, ..edits }).collect()
+        edits.map(|edits| TrackEdits { tags: self.tags, ..edits }).collect()
     }
 }
 
@@ -313,91 +186,16 @@ impl TrackBoxes {
             language,
             is_enabled: self.is_enabled,
             tables,
-            has_tags: false,
+            tags: None,
         })
     }
-}
-
-/// QuickTime's formats of 24 bits and more are big-endian unless a box `enda` says 1; symphonia 0.6 takes all for
-/// little-endian.
-fn pcm_codec(stsd: &[u8]) -> Option<AudioCodecId> {
-    let little = stsd.windows(6).any(|window| window.starts_with(b"enda") && window[4..] == [0, 1]);
-    Some(match (stsd.get(12..16)?, little) {
-        (b"in24", false) => CODEC_ID_PCM_S24BE,
-        (b"in32", false) => CODEC_ID_PCM_S32BE,
-        (b"fl32", false) => CODEC_ID_PCM_F32BE,
-        (b"fl64", false) => CODEC_ID_PCM_F64BE,
-        // Known to it under other names only.
-        (b"alaw", _) => CODEC_ID_PCM_ALAW,
-        (b"ulaw", _) => CODEC_ID_PCM_MULAW,
-        _ => return None,
-    })
-}
-
-/// ALAC's description (its magic cookie) within a track's, where QuickTime wraps it into a box `wave`.
-fn alac_cookie(stsd: &[u8]) -> Option<Vec<u8>> {
-    const COOKIE_LEN: usize = 24;
-    if stsd.get(12..16)? != b"alac" || !stsd.windows(4).any(|name| name == b"wave") {
-        return None;
-    }
-    // A box of 36 bytes: length, name, version and flags of zeros, the cookie.
-    let at =
-        stsd.windows(12).rposition(|window| window == [0, 0, 0, 36, b'a', b'l', b'a', b'c', 0, 0, 0, 0])?;
-    stsd.get(at + 12..at + 12 + COOKIE_LEN).map(<[u8]>::to_vec)
-}
-
-/// `mvhd` and `mdhd` begin alike: version, flags, two dates, timescale.
-fn read_timescale(file: &mut (impl Read + Seek)) -> Option<u32> {
-    let is_wide = read_u32(file)? >> 24 == 1;
-    file.seek(SeekFrom::Current(if is_wide { 16 } else { 8 })).ok()?;
-    read_u32(file)
-}
-
-/// A track's language: three letters of five bits each, or, in QuickTime's older files, a number of the Macintosh.
-fn language(code: u16) -> String {
-    const MACINTOSH: [&str; 10] = ["eng", "fra", "deu", "ita", "nld", "swe", "spa", "dan", "por", "nor"];
-    match code {
-        0..0x400 => MACINTOSH.get(usize::from(code)).map_or_else(String::new, |&name| name.to_owned()),
-        0x7fff.. => String::new(),
-        _ => [10, 5, 0].map(|shift| char::from((code >> shift & 0x1f) as u8 + 0x60)).iter().collect(),
-    }
-}
-
-/// Packets, the length of all of them, and that of the last; `max` entries fit into the box.
-fn read_time_to_sample(file: &mut impl Read, max: u64) -> Option<(u64, u64, u64)> {
-    let _version = read_u32(file)?;
-    let n_entries = u64::from(read_u32(file)?).min(max);
-    let (mut n_packets, mut duration, mut last) = (0_u64, 0_u64, 0);
-    for _ in 0..n_entries {
-        let (count, delta) = (read_u32(file)?, read_u32(file)?);
-        n_packets = n_packets.checked_add(count.into())?;
-        duration = duration.checked_add(u64::from(count) * u64::from(delta))?;
-        last = delta.into();
-    }
-    Some((n_packets, duration, last))
-}
-
-/// (start, length) of each edit; `max` entries fit into the box.
-fn read_edit_list(file: &mut impl Read, max: u64) -> Option<Vec<(i64, u64)>> {
-    let is_wide = read_u32(file)? >> 24 == 1;
-    let n_entries = u64::from(read_u32(file)?).min(max);
-    let mut list = Vec::new();
-    for _ in 0..n_entries {
-        let (length, start) = if is_wide {
-            (read_u64(file)?, read_u64(file)? as i64)
-        } else {
-            (u64::from(read_u32(file)?), i64::from(read_u32(file)? as i32))
-        };
-        let _rate = read_u32(file)?;
-        list.push((start, length));
-    }
-    Some(list)
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;
 
+    use super::boxes::language;
     use super::*;
 
     fn mp4_box(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
@@ -462,6 +260,26 @@ mod tests {
     fn languages_of_both_kinds() {
         let names = [0x15c7, 0x55c4, 0, 2, 0x7fff, 0x3ff].map(language);
         assert_eq!(names, ["eng", "und", "eng", "deu", "", ""]);
+    }
+
+    /// Behind its tracks an index may end anywhere, and a box may state some bytes more or less than it has.
+    #[test]
+    fn tracks_of_a_broken_index_are_read() {
+        let whole = movie(1000, &[0, 1, 198, 1024, 0x1_0000], &[0, 2, 9, 1024, 1, 500]);
+        let expected = edits_of(whole.clone());
+        let mut tagged = [&whole[..], &mp4_box(b"udta", &[7; 40])].concat();
+        let moov = whole.windows(4).position(|name| name == b"moov").unwrap() - 4;
+        let n_moov = (tagged.len() - moov) as u32;
+        tagged[moov..moov + 4].copy_from_slice(&n_moov.to_be_bytes());
+        for cut in whole.len()..=tagged.len() {
+            assert_eq!(edits_of(tagged[..cut].to_vec()), expected, "cut at {cut}");
+        }
+        for name in [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stts"] {
+            let at = tagged.windows(4).position(|window| window == name).unwrap() - 1;
+            let mut wrong = tagged.clone();
+            wrong[at] += 3;
+            assert_eq!(edits_of(wrong), expected, "{}", name.escape_ascii());
+        }
     }
 
     #[test]

@@ -1,9 +1,15 @@
-//! The whole frames of a FLAC file (RFC 9639), told from what lies between and behind them.
+//! The whole frames of a FLAC file (RFC 9639), told from what lies in front of them, between and behind them.
 //!
 //! symphonia 0.6 takes everything up to the next frame for a part of the one before, which it gives up then: with rubbish
-//! behind its last frame, a file would lose that frame. Here the frames' own checksums say where they end.
+//! behind its last frame, a file would lose that frame. It refuses files whose tags are damaged, or whose description has
+//! zeros for the sizes of blocks. Here the frames' own checksums say where they begin and end; of the metadata only the
+//! description (STREAMINFO) is needed.
+
+mod header;
+mod reader;
 
 use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::Arc;
 
 use anyhow::Result;
 use symphonia::core::codecs::audio::well_known::CODEC_ID_FLAC;
@@ -15,10 +21,11 @@ use super::foreign::foreign;
 use super::refusal;
 use super::slide::slide;
 use super::source::words_on_foreign;
-use super::windows::Window;
+use super::windows::{self, Window};
+use header::{FrameHeader, INFO, with_byte};
 
-/// The description of a file (STREAMINFO), in bytes.
-const INFO: usize = 34;
+pub use header::{is_whole, widened};
+
 /// The longest header of a frame, and the shortest frame, in bytes.
 const MAX_HEADER: usize = 16;
 const MIN_FRAME: usize = 10;
@@ -36,112 +43,148 @@ const CHUNK: usize = 1 << 16;
 /// Contents of a FLAC file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Contents {
-    /// Its description, and its whole frames, where they lie one behind the other.
-    pub pieces: Vec<Window>,
+    /// Its description.
+    info: [u8; INFO],
+    /// Its whole frames, at least one: where each begins, and its bytes.
+    frames: Vec<(u64, u32)>,
     /// Bytes that belong to no frame. Zeros do not count.
     pub n_foreign: u64,
-    /// Whether its last frame is not whole, and nothing else says that something is missing.
-    is_cut: bool,
+    /// Whether the first frame is not where the metadata end, so that some may be lost before it.
+    pub is_start_lost: bool,
+    /// Whether it has metadata that may hold tags.
+    pub has_tags: bool,
+    /// Whether its last frame is not whole.
+    pub is_cut: bool,
 }
 
-impl Contents {
-    /// Words on what is no sound in it, and on its end if its length is not stated.
-    pub fn notes(&self) -> Vec<String> {
-        let foreign = (self.n_foreign > 0).then(|| words_on_foreign(self.n_foreign));
-        let cut = self.is_cut.then(|| {
-            "its last frame is cut off or damaged and was left out; copy it again if the original is longer"
-                .to_owned()
-        });
-        foreign.into_iter().chain(cut).collect()
-    }
-}
-
-/// Finds the frames of the file within `window`; of one whose description is damaged, all of it is one piece.
+/// The contents of the FLAC files within a file, which are joined end to end, and bytes that belong to none of them; no
+/// contents if it is not one.
 ///
 /// # Errors
 /// Errors of the file.
-pub fn contents(file: &mut (impl Read + Seek), window: Window) -> Result<Contents> {
-    let mut contents = Contents { pieces: vec![window], n_foreign: 0, is_cut: false };
-    let Some((info, first)) = description(file, window)? else { return Ok(contents) };
-    let starts = starts(file, Window { start: first, ..window }, &info)?;
-    let mut pieces = vec![Window { start: window.start, end: first }];
+pub fn files(file: &mut (impl Read + Seek)) -> Result<(Vec<Arc<Contents>>, u64)> {
+    let (mut files, mut n_foreign) = (Vec::new(), 0);
+    let end = file.seek(SeekFrom::End(0))?;
+    if marker(file, Window { start: 0, end })?.is_none() {
+        return Ok((files, n_foreign));
+    }
+    for window in windows::flac(file)? {
+        match contents(file, window)? {
+            Some(contents) => {
+                n_foreign += contents.n_foreign;
+                files.push(Arc::new(contents));
+            }
+            None => n_foreign += window.end.saturating_sub(window.start),
+        }
+    }
+    Ok((files, n_foreign))
+}
+
+/// Words on what is no sound in them.
+pub fn note(n_foreign: u64) -> Option<String> {
+    (n_foreign > 0).then(|| words_on_foreign(n_foreign))
+}
+
+/// Finds the frames of the file within `window`; `None` if there are none, or nothing describes them.
+///
+/// # Errors
+/// Errors of the file.
+fn contents(file: &mut (impl Read + Seek), window: Window) -> Result<Option<Contents>> {
+    let Some(Description { info, end, stated, has_tags }) = description(file, window)? else {
+        return Ok(None);
+    };
+    let starts = starts(file, Window { start: end, ..window }, &info)?;
+    // A block of metadata that states a wrong length leads to somewhere within a frame, or behind the end.
+    let mut index = stated.and_then(|stated| starts.binary_search(&stated).ok()).unwrap_or(0);
+    let mut frames: Vec<(u64, u32)> = Vec::new();
     let mut decoder = None;
     let mut bytes = Vec::new();
-    let mut index = 0;
     while let Some(&start) = starts.get(index) {
         let next: Vec<u64> =
             starts[index + 1..].iter().copied().chain([window.end]).take(MAX_FALSE).collect();
         match frame_end(file, start, &next, &info, &mut decoder, &mut bytes)? {
             Some(end) => {
-                match pieces.last_mut() {
-                    Some(last) if last.end == start => last.end = end,
-                    _ => pieces.push(Window { start, end }),
-                }
+                frames.push((start, (end - start) as u32));
                 index = starts.partition_point(|&start| start < end);
             }
             None => index += 1,
         }
     }
-    if pieces.len() == 1 && pieces[0].end == first {
-        return Ok(contents);
-    }
-    let is_length_stated = info[13] & 15 != 0 || info[14..18] != [0; 4];
+    let Some(&(first, _)) = frames.first() else { return Ok(None) };
+    let is_start_lost = stated != Some(first);
+    let has_tags = has_tags || is_start_lost;
+    let mut contents = Contents { info, frames, n_foreign: 0, is_start_lost, has_tags, is_cut: false };
     // What begins like a frame is a damaged one; the times of those behind it tell that it is missing.
-    let ends = pieces.iter().skip(1).map(|piece| piece.start).chain([window.end]);
-    for (start, end) in pieces.iter().map(|piece| piece.end).zip(ends) {
-        let is_frame = starts.binary_search(&start).is_ok();
-        contents.is_cut |= is_frame && end == window.end && !is_length_stated;
-        if !is_frame {
-            contents.n_foreign += n_not_zero(file, start, end)?;
+    let mut at = stated.filter(|&stated| stated <= first).unwrap_or(first);
+    for (start, n_bytes) in contents.frames.iter().copied().chain([(window.end, 0)]) {
+        if at < start && starts.binary_search(&at).is_ok() {
+            contents.is_cut |= start == window.end;
+        } else if at < start {
+            contents.n_foreign += n_not_zero(file, at, start)?;
         }
+        at = start + u64::from(n_bytes);
     }
-    contents.pieces = pieces;
-    Ok(contents)
+    Ok(Some(contents))
 }
 
-/// A file's description, and where its first frame begins; `None` if it is damaged.
-fn description(file: &mut (impl Read + Seek), window: Window) -> io::Result<Option<([u8; INFO], u64)>> {
+/// The place behind the mark of a FLAC file, and behind the tags in front of it.
+fn marker(file: &mut (impl Read + Seek), window: Window) -> io::Result<Option<u64>> {
     let mut at = window.start;
     let mut head = [0; 10];
-    // Tags in front of it.
     loop {
         file.seek(SeekFrom::Start(at))?;
         if at + 10 > window.end || file.read_exact(&mut head).is_err() {
             return Ok(None);
         }
         if !head.starts_with(b"ID3") {
-            break;
+            return Ok(head.starts_with(b"fLaC").then_some(at + 4));
         }
         at += 10 + head[6..].iter().fold(0, |len, byte| len << 7 | u64::from(byte & 0x7f));
     }
-    if !head.starts_with(b"fLaC") {
-        return Ok(None);
-    }
-    at += 4;
-    let mut info = None;
+}
+
+/// The metadata of a file.
+struct Description {
+    /// Its description.
+    info: [u8; INFO],
+    /// The place behind it.
+    end: u64,
+    /// The place behind all metadata, if their lengths lead to one.
+    stated: Option<u64>,
+    /// Whether there are other metadata than those about the frames.
+    has_tags: bool,
+}
+
+/// The metadata of a file; `None` if what describes its frames is damaged.
+fn description(file: &mut (impl Read + Seek), window: Window) -> io::Result<Option<Description>> {
+    /// Types of blocks: the description, padding, the table to seek by.
+    const ABOUT_FRAMES: [u8; 3] = [0, 1, 3];
+    let Some(mut at) = marker(file, window)? else { return Ok(None) };
+    let mut found: Option<Description> = None;
     for _ in 0..MAX_BLOCKS {
         let mut block = [0; 4];
         file.seek(SeekFrom::Start(at))?;
         if at + 4 > window.end || file.read_exact(&mut block).is_err() {
-            return Ok(None);
+            break;
         }
         let len = u64::from(u32::from_be_bytes([0, block[1], block[2], block[3]]));
-        if block[0] & 0x7f == 0 && len == INFO as u64 {
-            let mut bytes = [0; INFO];
-            if file.read_exact(&mut bytes).is_err() {
-                return Ok(None);
+        let kind = block[0] & 0x7f;
+        if found.is_none() && kind == 0 && len == INFO as u64 {
+            let mut info = [0; INFO];
+            if file.read_exact(&mut info).is_err() || header::rate_hz(&info) == 0 {
+                break;
             }
-            info = Some(bytes);
+            found = Some(Description { info, end: at + 4 + len, stated: None, has_tags: false });
         }
         at += 4 + len;
-        if at > window.end {
-            return Ok(None);
-        }
+        let Some(found) = found.as_mut().filter(|_| at <= window.end) else { break };
+        found.has_tags |= !ABOUT_FRAMES.contains(&kind);
         if block[0] & 0x80 != 0 {
-            return Ok(info.map(|info| (info, at)));
+            found.stated = Some(at);
+            break;
         }
     }
-    Ok(None)
+    Ok(found)
 }
 
 /// The places that begin like a frame of this file.
@@ -150,77 +193,12 @@ fn starts(file: &mut (impl Read + Seek), window: Window, info: &[u8; INFO]) -> i
     let mut file = file.take(window.end.saturating_sub(window.start));
     let mut starts = Vec::new();
     slide(&mut file, window.start, MAX_HEADER, |at, held| -> Option<()> {
-        if held[0] == 0xff && is_header(held, info) {
+        if held[0] == 0xff && FrameHeader::read(held, info).is_some() {
             starts.push(at);
         }
         None
     })?;
     Ok(starts)
-}
-
-/// Whether a frame of the file that `info` describes begins here: its mark, what it says of itself, and its checksum.
-fn is_header(bytes: &[u8], info: &[u8; INFO]) -> bool {
-    let Some(&[_, second, sizes, shape]) = bytes.first_chunk::<4>() else { return false };
-    let (size, rate) = (sizes >> 4, sizes & 15);
-    let is_plain = second & 0xfe == 0xf8 && size != 0 && rate != 15 && shape & 1 == 0;
-    let n_channels = (info[12] >> 1 & 7) + 1;
-    let is_shape = match shape >> 4 {
-        independent @ 0..8 => independent + 1 == n_channels,
-        8..11 => n_channels == 2,
-        _ => false,
-    };
-    let n_bits = (info[12] & 1) << 4 | info[13] >> 4;
-    let is_depth = match shape >> 1 & 7 {
-        0 => true,
-        3 => false,
-        code => [8, 12, 0, 16, 20, 24, 32][usize::from(code) - 1] == n_bits + 1,
-    };
-    if !(is_plain && is_shape && is_depth) {
-        return false;
-    }
-    // The frame's number, as UTF-8 is written.
-    let n_number = match bytes.get(4).map_or(8, |byte| byte.leading_ones()) {
-        0 => 1,
-        n @ 2..8 => n as usize,
-        _ => return false,
-    };
-    let n_more = [0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0][usize::from(size)]
-        + [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 2, 0][usize::from(rate)];
-    let len = 4 + n_number + n_more;
-    let is_continued = bytes.get(5..4 + n_number).is_some_and(|rest| rest.iter().all(|b| b & 0xc0 == 0x80));
-    is_continued
-        && bytes.get(..len).zip(bytes.get(len)).is_some_and(|(header, &sum)| {
-            let byte_sum = header.iter().fold(0_u8, |crc, byte| {
-                (0..8).fold(crc ^ byte, |crc, _| crc << 1 ^ if crc & 0x80 == 0 { 0 } else { 7 })
-            });
-            byte_sum == sum
-        })
-}
-
-/// Checksums of one byte, by the frames' polynomial: x^16 + x^15 + x^2 + 1.
-const SUMS: [u16; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let mut crc = (byte as u16) << 8;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = crc << 1 ^ if crc & 0x8000 == 0 { 0 } else { 0x8005 };
-            bit += 1;
-        }
-        table[byte] = crc;
-        byte += 1;
-    }
-    table
-};
-
-/// Whether a packet is a whole frame, by its checksum.
-pub fn is_whole(packet: &[u8]) -> bool {
-    packet.iter().fold(0, with_byte) == 0
-}
-
-fn with_byte(crc: u16, &byte: &u8) -> u16 {
-    crc << 8 ^ SUMS[usize::from(crc >> 8) ^ usize::from(byte)]
 }
 
 /// The end of the frame that begins at `start`, at the first of the places in `next` where its checksum fits; or before
@@ -235,8 +213,9 @@ fn frame_end(
 ) -> Result<Option<u64>> {
     bytes.clear();
     let mut crc = 0_u16;
-    // Where the checksum fits, except before zeros, which leave it as it is.
+    // Where the checksum fits, except behind zeros, which leave it as it is.
     let mut fits: Vec<usize> = Vec::new();
+    let mut last_fit = 0;
     for &end in next {
         let end = end.min(start + MAX_FRAME);
         let n_before = bytes.len();
@@ -245,12 +224,16 @@ fn frame_end(
         for (at, &byte) in bytes.iter().enumerate().skip(n_before) {
             let is_new = crc != 0 || byte != 0;
             crc = with_byte(crc, &byte);
-            if crc == 0 && is_new && at + 1 >= MIN_FRAME && fits.len() < MAX_TRIES {
-                fits.push(at + 1);
+            if crc == 0 && is_new && at + 1 >= MIN_FRAME {
+                last_fit = at + 1;
+                if fits.len() < MAX_TRIES {
+                    fits.push(last_fit);
+                }
             }
         }
-        if crc == 0 && bytes.len() >= MIN_FRAME && fits.last() == Some(&bytes.len()) {
-            return Ok(Some(end));
+        // A zero behind it may be the end of the checksum.
+        if crc == 0 && last_fit > 0 {
+            return Ok(Some(end.min(start + last_fit as u64 + 1)));
         }
         if end == start + MAX_FRAME {
             break;
@@ -277,7 +260,7 @@ fn can_decode(decoder: &mut Box<dyn AudioDecoder>, frame: &[u8]) -> Result<bool>
 
 fn frame_decoder(info: &[u8; INFO]) -> Result<Box<dyn AudioDecoder>> {
     let mut params = AudioCodecParameters::new();
-    params.for_codec(CODEC_ID_FLAC).with_extra_data(info.to_vec().into_boxed_slice());
+    params.for_codec(CODEC_ID_FLAC).with_extra_data(widened(info).into());
     let options = AudioDecoderOptions::default();
     foreign(|| symphonia::default::get_codecs().make_audio_decoder(&params, &options))?
         .map_err(|error| refusal::damaged(format!("cannot be decoded ({error})")))
@@ -316,36 +299,69 @@ mod tests {
         writer.write(&(0..5_120).map(noise).collect::<Vec<_>>()).unwrap();
         writer.finalize().unwrap();
         let window = Window { start: 0, end: cursor.get_ref().len() as u64 };
-        let (info, first) = description(&mut cursor, window).unwrap().unwrap();
-        let starts = starts(&mut cursor, Window { start: first, ..window }, &info).unwrap();
-        assert_eq!((starts[0], starts.len()), (first, 10));
+        let found = description(&mut cursor, window).unwrap().unwrap();
+        let starts = starts(&mut cursor, Window { start: found.end, ..window }, &found.info).unwrap();
+        assert_eq!((starts.first().copied(), starts.len()), (found.stated, 10));
         (cursor.into_inner(), starts)
     }
 
     fn contents_of(bytes: &[u8]) -> Contents {
-        contents(&mut Cursor::new(bytes), Window { start: 0, end: bytes.len() as u64 }).unwrap()
+        contents(&mut Cursor::new(bytes), Window { start: 0, end: bytes.len() as u64 }).unwrap().unwrap()
+    }
+
+    /// Starts of the frames in it, and the end of the last.
+    fn places(contents: &Contents) -> Vec<u64> {
+        let starts = contents.frames.iter().map(|&(start, _)| start);
+        starts.chain(contents.frames.last().map(|&(start, n_bytes)| start + u64::from(n_bytes))).collect()
     }
 
     #[test]
     fn rubbish_is_told_from_frames_wherever_it_lies() {
         let (bytes, starts) = file();
-        let whole = bytes.len() as u64;
-        assert_eq!(contents_of(&bytes).pieces, [Window { start: 0, end: whole }]);
+        let whole = contents_of(&bytes);
+        assert_eq!(places(&whole), [&starts[..], &[bytes.len() as u64]].concat());
+        assert_eq!((whole.n_foreign, whole.is_start_lost, whole.is_cut), (0, false, false));
         // Behind the last: zeros, text, and what looks like the frame before.
         let again = &bytes[starts[0] as usize..][..60];
         for (rubbish, n_foreign) in [(&[0; 999][..], 0), (b"\0text", 5), (&[255; 90], 90), (again, 0)] {
             let found = contents_of(&[&bytes, rubbish].concat());
-            assert_eq!((found.pieces, found.n_foreign), (vec![Window { start: 0, end: whole }], n_foreign));
+            assert_eq!(
+                (found.n_foreign, found.is_start_lost, found.is_cut),
+                (n_foreign, false, rubbish == again)
+            );
+            assert_eq!(found.frames[..9], whole.frames[..9]);
+            // With one of the zeros.
+            let n_more = found.frames[9].1 - whole.frames[9].1;
+            assert!(found.frames[9].0 == whole.frames[9].0 && n_more == u32::from(rubbish.len() == 999));
         }
         // Between two frames, and within one.
-        let (middle, next) = (starts[2] as usize, starts[3]);
-        let between = [&bytes[..middle], &[7; 50], &bytes[middle..]].concat();
-        let at = middle as u64;
-        let pieces = [Window { start: 0, end: at }, Window { start: at + 50, end: whole + 50 }];
-        assert_eq!(contents_of(&between), Contents { pieces: pieces.to_vec(), n_foreign: 50, is_cut: false });
-        let within = [&bytes[..middle + 40], &[7; 50], &bytes[middle + 40..]].concat();
-        let pieces = [Window { start: 0, end: at }, Window { start: next + 50, end: whole + 50 }];
-        assert_eq!(contents_of(&within), Contents { pieces: pieces.to_vec(), n_foreign: 0, is_cut: false });
+        let middle = starts[2] as usize;
+        let between = contents_of(&[&bytes[..middle], &[7; 50], &bytes[middle..]].concat());
+        assert_eq!((between.frames.len(), between.n_foreign), (10, 50));
+        assert_eq!(between.frames[2], (starts[2] + 50, whole.frames[2].1));
+        let within = contents_of(&[&bytes[..middle + 40], &[7; 50], &bytes[middle + 40..]].concat());
+        assert_eq!((within.frames.len(), within.n_foreign, within.is_cut), (9, 0, false));
+        assert_eq!(within.frames[2], (starts[3] + 50, whole.frames[3].1));
+    }
+
+    /// A block of metadata with a length that is not its own; a first frame that is damaged.
+    #[test]
+    fn frames_are_found_whatever_the_metadata_say() {
+        let (bytes, starts) = file();
+        let behind = 4 + 4 + INFO;
+        let frames = &bytes[starts[0] as usize..];
+        for stated in [0_u32, 90, 100, 110, 5_000, 0xff_ffff] {
+            let mut header = stated.to_be_bytes();
+            header[0] = 0x84;
+            let info = [&b"fLaC\0"[..], &bytes[5..behind]].concat();
+            let found = contents_of(&[&info[..], &header, &[7; 100], frames].concat());
+            let (at, is_right) = (behind as u64 + 104, stated == 100);
+            assert_eq!((found.frames.len(), found.frames[0].0, found.is_start_lost), (10, at, !is_right));
+        }
+        let mut damaged = bytes.clone();
+        damaged[starts[0] as usize + 20..][..9].fill(0);
+        let found = contents_of(&damaged);
+        assert_eq!((found.frames.len(), found.frames[0].0, found.is_start_lost), (9, starts[1], true));
     }
 
     #[test]
@@ -353,8 +369,9 @@ mod tests {
         let (bytes, starts) = file();
         for cut in (starts[0] as usize + 1..bytes.len()).step_by(97) {
             let n_whole = starts.iter().skip(1).take_while(|&&start| start <= cut as u64).count();
-            let end = if n_whole == 0 { cut as u64 } else { starts[n_whole] };
-            assert_eq!(contents_of(&bytes[..cut]).pieces, [Window { start: 0, end }], "cut at {cut}");
+            let found =
+                contents(&mut Cursor::new(&bytes[..cut]), Window { start: 0, end: cut as u64 }).unwrap();
+            assert_eq!(found.map_or(0, |found| found.frames.len()), n_whole, "cut at {cut}");
         }
     }
 }

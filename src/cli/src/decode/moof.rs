@@ -151,7 +151,7 @@ fn run(words: &mut Words<'_>, base: u64, from: u64, own: Usual, say: &mut impl F
 }
 
 /// The boxes one behind the other: their names and contents.
-fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
+pub fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     std::iter::from_fn(move || {
         let ([a, b, c, d, kind @ ..], mut content) = bytes.split_first_chunk::<8>()?;
         let (mut size, mut n_header) = (u64::from(u32::from_be_bytes([*a, *b, *c, *d])), 8);

@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use super::edits::{self, TrackEdits};
 use super::fragments;
+use super::ilst;
 use super::input::Input;
 use super::metadata::Metadata;
 use super::options::Options;
@@ -82,8 +83,7 @@ impl MovSource {
         // symphonia reads the tags, but not of every file that is read here.
         match probe(&file, extension, None) {
             Ok(mut reader) => foreign(|| metadata.read_tags(&mut *reader))?,
-            Err(_) if track.has_tags => metadata.lost.push("the tags of the file".to_owned()),
-            Err(_) => {}
+            Err(_) => track.tags.into_iter().for_each(|place| ilst::read(&mut file, place, &mut metadata)),
         }
         // The two share a position.
         let input = Input::file(file)?;

@@ -42,6 +42,8 @@ pub struct Outline {
     pub is_joined: bool,
     /// Whether a part of its fragments is damaged.
     pub is_damaged: bool,
+    /// Whether the file ends before its index does.
+    pub is_index_cut: bool,
 }
 
 impl Outline {
@@ -50,6 +52,12 @@ impl Outline {
         if self.is_joined {
             return Some(
                 "is followed by another MP4, which was not read: split the two files first".to_owned(),
+            );
+        }
+        if self.is_index_cut {
+            return Some(
+                "its index is cut off: its tags may be lost, or other tracks; copy it again if the original is whole"
+                    .to_owned(),
             );
         }
         let is_rest = self.is_fragmented && self.n_rubbish > 0;
@@ -127,6 +135,8 @@ pub fn walk<F: Read + Seek>(file: &mut F, mut visit: impl FnMut(&mut F, OuterBox
         outline.has_type |= &kind == b"ftyp";
         outline.has_index |= matches!(&kind, b"moov" | b"moof");
         outline.is_fragmented |= &kind == b"moof";
+        // Less than a box is a wrong length.
+        outline.is_index_cut |= &kind == b"moov" && next >= end + 8;
         let outer = OuterBox { kind, start: at, content: at + n_header, end: next.min(end) };
         match &kind {
             b"moov" => movie = Some(outer),

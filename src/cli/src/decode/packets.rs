@@ -36,9 +36,10 @@ use super::parts::{Part, Queued, Start, open_end, part};
 use super::probe::probe;
 use super::source::{Format, SourceDepth};
 use super::tracks::{choose, choose_described};
-use super::windows::{self, Window};
-use super::{aac, codec_id, flac, opus, refusal};
+use super::windows::Window;
+use super::{aac, codec_id, flac, ilst, opus, refusal};
 use crate::io_errors::explained;
+use onward::Joined;
 use packet_table::Valid;
 use params::First;
 
@@ -76,9 +77,11 @@ pub struct PacketSource {
     announced: Option<u64>,
     /// Packets that an MP4's index lists; 0: none does.
     n_listed: u64,
-    /// The parts of the joined files, of the one that is read first, and where in the media it begins.
-    windows: VecDeque<Vec<Window>>,
-    window_at: u64,
+    /// The joined files, of which the first is read, and where in the media it begins.
+    joined: VecDeque<Joined>,
+    joined_at: u64,
+    /// Samples of the encoder's that are left to drop at the start of a file that is joined to another.
+    to_skip: u64,
     parts: VecDeque<Part>,
     /// Decoded samples that are left, and the position of the first in the media.
     queue: VecDeque<Queued>,
@@ -141,19 +144,27 @@ impl PacketSource {
             let there = file.seek(SeekFrom::End(0))?;
             notes.push(format!("is cut off: {there} of the {stated} bytes that it announces are there"));
         }
+        let (flacs, n_foreign) = flac::files(&mut file)?;
+        notes.extend(flac::note(n_foreign));
         file.seek(SeekFrom::Start(0))?;
         let described = choose_described(&track_edits, options, &mut notes)?;
         let mut metadata = Metadata::default();
         let mut reader = match probe(&file, extension, None) {
             Ok(reader) => reader,
+            Err(_) if let Some(first) = flacs.first() => {
+                if first.has_tags {
+                    metadata.lost.push("the tags of the file".to_owned());
+                }
+                first.reader(&file)?
+            }
             Err(error) => {
                 let track = described.filter(|track| track.n_packets > 0 || is_fragmented);
                 let Some(track) = track.and_then(params::described) else {
                     let codec = codec_id::of_unread_caf(&file);
                     return Err(codec.map_or(error, |codec| refusal::codec("caf", &codec)));
                 };
-                if described.is_some_and(|track| track.has_tags) {
-                    metadata.lost.push("the tags of the file".to_owned());
+                if let Some(place) = described.and_then(|described| described.tags) {
+                    ilst::read(&mut file, place, &mut metadata);
                 }
                 without_packets(&file, track)?
             }
@@ -164,6 +175,9 @@ impl PacketSource {
         let is_mkv = format_id == formats::FORMAT_ID_MKV;
         let is_flac = format_id == formats::FORMAT_ID_FLAC;
         foreign(|| metadata.read_tags(&mut *reader))?;
+        if let Some(first) = flacs.first() {
+            reader = first.reader(&file)?;
+        }
         let named = |error| codec_id::named(error, None, &file, container, options);
         let track = match described {
             Some(described) => {
@@ -213,17 +227,11 @@ impl PacketSource {
             }
             reader = again(None)?;
         }
-        let mut windows = matroska::joined(&mut &file, &trims)?;
-        if !windows.is_empty() {
-            reader = again(windows.front().map(Vec::as_slice))?;
-        }
-        if is_flac {
-            for window in windows::flac(&mut &file)? {
-                let contents = flac::contents(&mut &file, window)?;
-                notes.extend(contents.notes());
-                windows.push_back(contents.pieces);
-            }
-            reader = again(windows.front().map(Vec::as_slice))?;
+        let mut joined: VecDeque<Joined> =
+            matroska::joined(&mut &file, &trims)?.into_iter().map(Joined::Matroska).collect();
+        joined.extend(flacs.into_iter().map(Joined::Flac));
+        if let Some(first) = joined.front() {
+            reader = first.reader(&file, extension)?;
         }
         let is_other = |track: &Track| !matches!(track.codec_params, Some(CodecParameters::Audio(_)));
         let has_picture =
@@ -234,7 +242,7 @@ impl PacketSource {
         // In Matroska an encoder's header is a packet like any other; beside a picture it keeps its place in time.
         let has_info = is_mkv && !has_picture && first.as_ref().is_some_and(|first| first.info.is_some());
         let valid = match &first {
-            Some(first) if has_info && windows.is_empty() => first.valid(trims.n_packets),
+            Some(first) if has_info && joined.is_empty() => first.valid(trims.n_packets),
             _ => valid,
         };
         let is_delay_known = |first: &First| first.info.is_none() || has_info;
@@ -263,8 +271,9 @@ impl PacketSource {
             is_length_exact: is_mp4 && outline.is_some_and(|outline| outline.is_whole()),
             announced: None,
             n_listed: said.map_or(0, |said| said.n_packets),
-            windows,
-            window_at: 0,
+            joined,
+            joined_at: 0,
+            to_skip: 0,
             parts: VecDeque::new(),
             queue: VecDeque::new(),
             queue_at: 0,
@@ -349,11 +358,11 @@ impl PacketSource {
             match foreign(|| self.reader.next_packet())? {
                 Ok(Some(packet)) if packet.track_id == self.track_id => break packet,
                 Ok(Some(_)) => {}
-                Ok(None) if self.next_window()? => {}
+                Ok(None) if self.next_joined()? => {}
                 Ok(None) => return Ok(false),
                 // A file cut off in the middle of a packet: its last whole packet was the end.
                 Err(SymphoniaError::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => {
-                    if !self.next_window()? && !self.resume()? {
+                    if !self.next_joined()? && !self.resume()? {
                         return Ok(false);
                     }
                 }
@@ -392,7 +401,7 @@ impl PacketSource {
         let is_hole = matches!(self.params.codec, CODEC_ID_OPUS | CODEC_ID_VORBIS)
             && data.len() > MAX_SILENT
             && data.iter().all(|&byte| byte == 0);
-        let first_pts = *self.first_pts.get_or_insert(pts);
+        let first_pts = *self.first_pts.get_or_insert(if self.is_start_lost(pts) { 0 } else { pts });
         let mut block = Vec::new();
         let (outcome, rate_hz) = match is_hole {
             true => (Outcome::Damaged, None),
@@ -428,6 +437,7 @@ impl PacketSource {
             block.iter_mut().for_each(|channel| channel.resize(n_stated as usize, 0.0));
         }
         self.trims.apply(self.n_packets - 1, self.format.rate_hz, &mut block);
+        self.to_skip -= drop_start(&mut block, self.to_skip);
         let n_samples = block.first().map_or(0, Vec::len);
         self.n_last = n_samples as u64;
         if n_samples == 0 && self.n_packets == 1 && self.params.codec == CODEC_ID_VORBIS && !self.has_times {
@@ -455,6 +465,13 @@ impl PacketSource {
         }
         Ok(())
     }
+}
+
+/// Drops as many samples of a block as it has, at most `n`, and says how many.
+fn drop_start(block: &mut [Vec<f32>], n: u64) -> u64 {
+    let n = block.first().map_or(0, Vec::len).min(usize::try_from(n).unwrap_or(usize::MAX));
+    block.iter_mut().for_each(|channel| drop(channel.drain(..n)));
+    n as u64
 }
 
 /// The codecs of an MP4's audio tracks, for people.

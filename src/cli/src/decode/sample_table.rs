@@ -27,6 +27,15 @@ pub struct Tables {
     pub chunks: Option<(Place, bool)>,
 }
 
+impl Tables {
+    /// Whether all are there that locate samples and their times.
+    pub fn is_complete(&self) -> bool {
+        let are_read =
+            self.stsc.is_some() && self.stsz.is_some() && self.stts.is_some() && self.chunks.is_some();
+        are_read && !self.stsd.is_empty()
+    }
+}
+
 /// How a track's PCM is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Description {

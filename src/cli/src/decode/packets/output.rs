@@ -92,11 +92,15 @@ impl Source for PacketSource {
         let cut = is_cut.then(|| {
             "is cut off: it ends within a packet; copy it again if the original is longer".to_owned()
         });
+        let cut_frame = self.is_flac_cut().then(|| {
+            "its last frame is cut off or damaged and was left out; copy it again if the original is longer"
+                .to_owned()
+        });
         Findings {
             n_missing: self.announced.filter(|_| is_short).unwrap_or(0).saturating_sub(self.n_handed_out),
             n_damaged_samples: self.n_damaged_samples,
             n_gap_samples: self.n_gap_samples,
-            notes: self.notes.iter().cloned().chain(cut).collect(),
+            notes: self.notes.iter().cloned().chain(cut).chain(cut_frame).collect(),
         }
     }
 

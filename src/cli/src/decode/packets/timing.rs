@@ -6,6 +6,7 @@ use anyhow::Result;
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::formats::Track;
 
+use super::onward::Joined;
 use super::{MAX_LOOK, MAX_PATCH, PacketSource};
 use crate::decode::codec::PacketDecoder;
 use crate::decode::foreign::foreign;
@@ -89,8 +90,10 @@ impl PacketSource {
                 first = Some(first.map_or(s, |first| first.min(s)));
             }
         }
-        let windows = self.windows.front().map(Vec::as_slice);
-        self.reader = probe(&self.file, self.hint.as_deref(), windows)?;
+        self.reader = match self.joined.front() {
+            Some(first) => first.reader(&self.file, self.hint.as_deref())?,
+            None => probe(&self.file, self.hint.as_deref(), None)?,
+        };
         Ok(first)
     }
 
@@ -148,10 +151,11 @@ impl PacketSource {
                 return;
             }
         }
-        let gap = at.saturating_add(self.window_at).saturating_sub(self.media_end);
+        let gap = at.saturating_add(self.joined_at).saturating_sub(self.media_end);
         let gap_s = gap as f64 / f64::from(self.format.rate_hz);
         // FLAC counts in samples.
-        let min_gap_s = if self.windows.is_empty() { MIN_GAP_S } else { 0.0 };
+        let is_flac = matches!(self.joined.front(), Some(Joined::Flac(_)));
+        let min_gap_s = if is_flac { 0.0 } else { MIN_GAP_S };
         if gap == 0 || !(min_gap_s..MAX_GAP_S).contains(&gap_s) {
             return;
         }
