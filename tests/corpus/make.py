@@ -1155,9 +1155,92 @@ def packed():
         body += b"".join(blocks)
     total = 960 * len(packets) - 312
     write("browser.webm", body, "webm Opus", "length", "-", total)
-    write("browser_twice.webm", body + body, "webm Opus", "length", "-", 2 * total + 312, why="the second one's delay is played")
+    write("browser_twice.webm", body + body, "webm Opus", "length", "-", 2 * total)
     write("browser_padded.webm", body + bytes(999), "webm Opus", "length", "-", total)
     write("browser_cut.webm", body[: starts[-1] + 60], "mkv damage", "length", "-", 960 * 10 * (len(starts) - 1) - 312, "within a packet")
+
+
+def unreadable_headers():
+    """FLAC whose metadata or description is broken; MP4 whose index is; holes and starts that were passed over."""
+    stereo, samples = reference(48000, 2)
+    frames = len(samples) // 2
+    exact = 1.01 / 2**23
+    content = read("flac24.flac")
+    parts, at = [], 4
+    while not parts or parts[-1][0] < 128:
+        length = int.from_bytes(content[at + 1 : at + 4], "big")
+        parts.append((content[at], content[at + 4 : at + 4 + length]))
+        at += 4 + length
+    info, sound = parts[0][1], content[at:]
+
+    def flac(*blocks, info=info, more=0):
+        """A FLAC of some blocks of metadata, the last of which states so many bytes more than it has."""
+        out, blocks = b"fLaC", [(0, info), *blocks]
+        for number, (kind, block) in enumerate(blocks, 1):
+            last = number == len(blocks)
+            out += bytes([kind | 128 * last]) + (len(block) + more * last).to_bytes(3, "big") + block
+        return out + sound
+
+    one = struct.pack("<I", 1) + b"x"
+    talk = one + struct.pack("<II", 1, 10) + b"TITLE=Talk"
+    for name, made in {
+        "count": flac((4, one + struct.pack("<II", 900, 10) + b"TITLE=Talk")), "vendor": flac((4, struct.pack("<I", 2**31 - 1) + b"x")),
+        "entry": flac((4, one + struct.pack("<II", 1, 5000) + b"TITLE")), "empty": flac((4, b"")), "text": flac((4, one + struct.pack("<II", 1, 9) + b"TITLE=\xff\xc3(")),
+        "picture": flac((6, struct.pack(">II", 3, 99999) + b"image")), "two_tables": flac((3, bytes(18)), (3, bytes(18))), "application": flac((2, b"ab")),
+        "past_end": flac((1, bytes(100)), more=16000000), "within_frames": flac((4, talk), more=3000), "longer": flac((1, bytes(100)), more=50),
+        "shorter": flac((1, bytes(100)), more=-50), "no_last": b"fLaC\0\0\0\x22" + info + sound, "tagged": b"ID3\3\0\0\0\0\1\0" + bytes(128) + flac((4, b"")),
+    }.items():
+        write(f"metadata_{name}.flac", made, "flac metadata", "equal", stereo, exact, why="ffmpeg believes the metadata's lengths")
+    both = flac((4, b"")) + flac((4, b""))
+    write("metadata_joined.flac", both, "flac metadata", "length", "-", 2 * frames, why="ffmpeg loses a frame between the two")
+    total = lambda n: bytes([info[13] & 0xF0]) + struct.pack(">I", n)
+    for name, place, value in [("blocks_0", 0, bytes(4)), ("blocks_small", 0, b"\0\x10\4\0"), ("blocks_any", 0, b"\0\x10\xff\xff"), ("blocks_swapped", 0, b"\x10\0\0\x10"),
+                               ("frames_swapped", 4, b"\0\x40\0\0\0\x10"), ("sum_0", 18, bytes(16)), ("total_0", 13, total(0)), ("total_1", 13, total(1)),
+                               ("total_small", 13, total(frames // 3))]:
+        patch = info[:place] + value + info[place + len(value) :]
+        write(f"states_{name}.flac", flac(info=patch), "flac metadata", "equal", stereo, exact, why="ffmpeg believes the description")
+        if name.startswith("total"):
+            write(f"states_{name}_cut.flac", flac(info=patch)[: len(content) * 2 // 3], "flac metadata", "part", notes="last frame is cut off")
+    lost = bytearray(flac())
+    lost[142:160] = bytes(18)
+    write("first_frame.flac", bytes(lost), "flac metadata", "length", "-", frames, "became silence")
+    for kind, words in {"mka": [], "mp4": ["-strict", "-2"]}.items():
+        ffmpeg("flac24.flac", f"whole_flac.{kind}", "-c", "copy", *words)
+    tags = ["-metadata", "title=A talk", "-metadata", "comment=" + 20 * "long "]
+    for name, words in {"index.m4a": ["-c:a", "aac"], "index.mov": ["-c:a", "pcm_s24le"]}.items():
+        ffmpeg(stereo, name, *words, *tags)
+    picture = ["-f", "lavfi", "-i", "color=size=32x32:rate=25:duration=2"]
+    for name, codec in {"theora_vorbis.ogv": "libvorbis", "theora_opus.ogv": "libopus"}.items():
+        run("ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-bitexact", *picture, "-itsoffset", "0.5", "-i", path(stereo), "-c:v", "libtheora", "-c:a", codec, path(name))
+        case(name, "ogg beside a picture", "length", "-", -(frames + 24000), why="ffmpeg's decoder tells nothing of the start")
+    flush()
+    for kind in ["mka", "mp4"]:
+        whole = read(f"whole_flac.{kind}")
+        at = whole.find(info[:34])
+        write(f"blocks_0.{kind}", whole[:at] + bytes(4) + whole[at + 4 :], "flac metadata", "equal", stereo, exact)
+    for name, expect in {"index.m4a": "aligned", "index.mov": "equal"}.items():
+        whole = read(name)
+        options = ("mp4 tables", expect, stereo, exact if expect == "equal" else 0)
+        def place(*names, start=0, end=len(whole)):
+            for number, wanted in enumerate(names):
+                _, start, end = next(box for box in boxes(whole, start + 8 * (number > 0), end) if box[0] == wanted)
+            return start, end
+        start, end = place(b"moov", b"udta")
+        # Behind the sound's tables, which are all that is needed.
+        table = place(b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stco")[1]
+        for label, cut in [("none", start), ("head", start + 4), ("some", start + 20), ("most", end - 90), ("table", table + 10)]:
+            write(f"tags_{label}_of_{name}", whole[:cut], *options, "index is cut off")
+        inner = [b"moov", b"trak", b"mdia", b"minf", b"stbl"]
+        for names in [inner[: n + 1] for n in range(5)] + [[*inner, b"stco"], [b"moov", b"udta"]]:
+            for more in [3, -3] if names[-1] in (b"moov", b"trak", b"udta") else [3]:
+                at, _ = place(*names)
+                wrong = whole[:at] + struct.pack(">I", struct.unpack_from(">I", whole, at)[0] + more) + whole[at + 4 :]
+                write(f"{names[-1].decode()}{more:+}_{name}", wrong, *options)
+        write(f"audio_track_cut_of_{name}", whole[: place(*inner, b"stsz")[0] + 20], "mp4 damage", "refused", notes="cut off")
+    whole = read("pieces.mov")
+    moofs = [(start, end) for name, start, end in boxes(whole, 0, len(whole)) if name == b"moof"]
+    lost = whole[: moofs[2][0]] + whole[moofs[3][0] :]
+    write("lost_fragment.mov", lost, "mp4 in time", "length", "-", frames, "became silence")
 
 
 def packets_of(data):
@@ -1205,7 +1288,7 @@ def decoded_by_ffmpeg():
         return list(pool.map(one, [case[0] for case in cases]))
 
 
-for make in (plain, headers, mpeg, aac, xiph, more_mpeg, more_xiph, kinds, rubbish, recorders, timed, packed, high_efficiency, refused):
+for make in (plain, headers, mpeg, aac, xiph, more_mpeg, more_xiph, kinds, rubbish, recorders, timed, packed, unreadable_headers, high_efficiency, refused):
     make()
     flush()
 lines = ["\t".join((*line, str(n_ffmpeg))) + "\n" for line, n_ffmpeg in zip(cases, decoded_by_ffmpeg())]

@@ -89,7 +89,7 @@ mod tests {
         let at = moov.len() as u64 + 500;
         let run = |start, at, n_frames| Run { start, at, n_frames };
         let all = found(&file);
-        assert_eq!(all.list.runs(4, 100), [run(100, at, 10), run(110, 3_040, 4)]);
+        assert_eq!(all.list.runs(4, 100, |_| 0), [run(100, at, 10), run(110, 3_040, 4)]);
         assert_eq!(all.starts, [(1, 70), (2, 80)]);
         let mut expected = PacketList::new(1 << 20);
         expected.set_time(80);
@@ -111,7 +111,7 @@ mod tests {
         };
         let whole = [movie(), piece(0), piece(1), piece(2)].concat();
         let n_frames =
-            |bytes: &[u8]| found(bytes).list.runs(4, 0).iter().map(|run| run.n_frames).sum::<u64>();
+            |bytes: &[u8]| found(bytes).list.runs(4, 0, |_| 0).iter().map(|run| run.n_frames).sum::<u64>();
         let outline = |bytes: &[u8]| crate::decode::outline::outline(&mut Cursor::new(bytes)).unwrap();
         assert_eq!((n_frames(&whole), outline(&whole).note()), (30, None));
         let second = movie().len() + piece(0).len();
@@ -138,7 +138,7 @@ mod tests {
             let data = [&size.to_be_bytes()[..], b"mdat", &[7; 40]].concat();
             let file = [movie(), moof(data_at), data.clone(), moof(data_at), data].concat();
             let n_frames = |run: &Run| run.n_frames;
-            assert_eq!(found(&file).list.runs(4, 0).iter().map(n_frames).sum::<u64>(), 20, "{size}");
+            assert_eq!(found(&file).list.runs(4, 0, |_| 0).iter().map(n_frames).sum::<u64>(), 20, "{size}");
             let outline = crate::decode::outline::outline(&mut Cursor::new(&file)).unwrap();
             assert_eq!((outline.cut_end, outline.rubbish_at), (None, None));
             let cut = &file[..file.len() - 9];

@@ -14,7 +14,7 @@ use super::metadata::Metadata;
 use super::options::Options;
 use super::outline::{Outline, outline};
 use super::packet_list::PacketList;
-use super::parts::{BLOCK, Part, Start, open_end, part, take_silence};
+use super::parts::{BLOCK, MAX_GAP_S, MIN_GAP_S, Part, Start, open_end, part, take_silence};
 use super::probe::probe;
 use super::refusal;
 use super::sample_table::{Description, Run, runs};
@@ -27,6 +27,14 @@ use crate::io_errors::explained;
 const MAX_BYTES: u64 = 1 << 20;
 /// Passes over the samples, for edits that go back.
 const MAX_REWINDS: u32 = 1_000;
+
+/// Samples of a hole of this length, in units of `timescale`; none where it is rounding, or makes no sense.
+fn gap_samples(time: u64, timescale: u32, rate_hz: u32) -> u64 {
+    let n_samples = u128::from(time) * u128::from(rate_hz) / u128::from(timescale.max(1));
+    let n_samples = u64::try_from(n_samples).unwrap_or(u64::MAX);
+    let gap_s = n_samples as f64 / f64::from(rate_hz);
+    if (MIN_GAP_S..MAX_GAP_S).contains(&gap_s) { n_samples } else { 0 }
+}
 
 /// A track of PCM being read.
 pub struct MovSource {
@@ -42,6 +50,7 @@ pub struct MovSource {
     position: u64,
     n_rewinds: u32,
     n_handed_out: u64,
+    n_gap_samples: u64,
     n_lead: u64,
     notes: Vec<String>,
     metadata: Metadata,
@@ -72,7 +81,8 @@ impl MovSource {
             let n_before = runs.last().map_or(0, |run| run.start.saturating_add(run.n_frames));
             let list = PacketList::new(input.len().unwrap_or(0));
             let found = fragments::read(&mut file, track.track_id, list);
-            runs.extend(found.list.runs(frame_bytes, n_before));
+            let in_samples = |time| gap_samples(time, track.timescale, description.rate_hz);
+            runs.extend(found.list.runs(frame_bytes, n_before, in_samples));
             firsts = Some(found.starts);
         }
         let start = Start::new(&tracks, track, firsts.as_deref(), description.rate_hz);
@@ -104,7 +114,8 @@ impl MovSource {
         let n_bytes = input.len().unwrap_or(0);
         let frame_bytes = description.frame_bytes();
         let n_listed = runs.last().map_or(0, |run| run.start.saturating_add(run.n_frames));
-        let n_held = n_listed.min(n_bytes / frame_bytes);
+        let n_in_runs = runs.iter().fold(0_u64, |sum, run| sum.saturating_add(run.n_frames));
+        let n_held = n_listed - n_in_runs.saturating_sub(n_bytes / frame_bytes).min(n_listed);
         let is_in = |run: &Run| {
             let end = run.n_frames.checked_mul(frame_bytes).and_then(|bytes| bytes.checked_add(run.at));
             end.is_some_and(|end| end <= n_bytes)
@@ -153,6 +164,7 @@ impl MovSource {
             position: 0,
             n_rewinds: 0,
             n_handed_out: 0,
+            n_gap_samples: 0,
             notes,
             metadata,
             bytes: Vec::new(),
@@ -171,9 +183,18 @@ impl MovSource {
         }
         let index = self.runs.partition_point(|run| run.start <= start);
         let Some(run) = index.checked_sub(1).map(|index| self.runs[index]) else { return Ok(false) };
+        let run_end = run.start.saturating_add(run.n_frames);
+        if let Some(next) = self.runs.get(index).filter(|_| start >= run_end) {
+            // A hole between fragments.
+            let n = left.min(next.start - start).min(BLOCK);
+            *block = vec![vec![0.0; n as usize]; self.description.n_channels];
+            self.n_gap_samples += n;
+            self.position = start + n;
+            return Ok(true);
+        }
         let frame_bytes = self.description.frame_bytes();
         let n = left
-            .min((run.start + run.n_frames).saturating_sub(start))
+            .min(run_end.saturating_sub(start))
             .min(self.n_held.saturating_sub(start))
             .min(BLOCK.min(MAX_BYTES / frame_bytes).max(1));
         let at = run.at.saturating_add((start - run.start).saturating_mul(frame_bytes));
@@ -225,7 +246,8 @@ impl Source for MovSource {
     fn findings(&self) -> Findings {
         let n_samples = self.format.n_samples.unwrap_or(0);
         let n_missing = n_samples.saturating_sub(self.n_handed_out);
-        Findings { n_missing, notes: self.notes.clone(), ..Findings::default() }
+        let (n_gap_samples, notes) = (self.n_gap_samples, self.notes.clone());
+        Findings { n_missing, n_gap_samples, notes, ..Findings::default() }
     }
 
     fn lead_samples(&self) -> u64 {

@@ -22,6 +22,8 @@ pub struct PacketList {
     durations: Steps<u32>,
     /// Times of packets that do not begin where the one before ends.
     times: Steps<u64>,
+    /// Time that is missing in front of packets, where one is before them.
+    gaps: Steps<u64>,
     /// Place and time behind the last packet.
     end: u64,
     time: u64,
@@ -77,6 +79,9 @@ impl PacketList {
 
     /// Sets the time of the next packet.
     pub fn set_time(&mut self, time: u64) {
+        if time > self.time && self.n_packets > 0 {
+            self.gaps.push((self.n_packets, time - self.time));
+        }
         if time != self.time {
             self.times.push((self.n_packets, time));
             self.time = time;
@@ -109,12 +114,13 @@ impl PacketList {
         n_held == n
     }
 
-    /// The same as runs of samples of `frame_bytes`, behind `start` others.
-    pub fn runs(&self, frame_bytes: u64, mut start: u64) -> Vec<Run> {
+    /// The same as runs of samples of `frame_bytes`, behind `start` others. Between them is as much room as `in_samples`
+    /// says of the time that is missing there.
+    pub fn runs(&self, frame_bytes: u64, mut start: u64, in_samples: impl Fn(u64) -> u64) -> Vec<Run> {
         let mut runs = Vec::new();
         let ends = self.places.iter().skip(1).map(|&(number, _)| number).chain([self.n_packets]);
         let mut sizes = self.sizes.iter().peekable();
-        let mut size = 0;
+        let (mut size, mut gaps) = (0, self.gaps.iter().peekable());
         for (&(first, at), end) in self.places.iter().zip(ends) {
             let (mut number, mut n_bytes) = (first, 0);
             while number < end {
@@ -124,6 +130,10 @@ impl PacketList {
                 let until = sizes.peek().map_or(end, |&&(from, _)| from.min(end));
                 n_bytes += u64::from(until - number) * size;
                 number = until;
+            }
+            // A fragment has a place of its own.
+            while let Some(&(_, gap)) = gaps.next_if(|&&(number, _)| number <= first) {
+                start += in_samples(gap);
             }
             let n_frames = n_bytes / frame_bytes;
             if n_frames > 0 {
@@ -206,8 +216,9 @@ mod tests {
         let expected = [(100, 10, 0, 5), (110, 10, 5, 5), (120, 10, 10, 6), (130, 7, 16, 6), (50, 7, 90, 6)];
         assert_eq!((places(&list), list.n_packets), (expected.to_vec(), 5));
         let run = |start, at, n_frames| Run { start, at, n_frames };
-        assert_eq!(list.runs(2, 9), [run(9, 100, 18), run(27, 50, 3)]);
-        assert_eq!(PacketList::new(9).runs(2, 0), []);
+        assert_eq!(list.runs(2, 9, |_| 0), [run(9, 100, 18), run(27, 50, 3)]);
+        assert_eq!(list.runs(2, 9, |time| time / 2), [run(9, 100, 18), run(61, 50, 3)]);
+        assert_eq!(PacketList::new(9).runs(2, 0, |_| 0), []);
     }
 
     #[test]

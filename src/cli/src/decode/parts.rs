@@ -9,6 +9,11 @@ pub const MAX_LEAD_S: f64 = 3_600.0;
 /// A shorter time is rounding.
 pub const MIN_LEAD_S: f64 = 0.001;
 
+/// A hole in the times of packets shorter than this is rounding, in seconds; Matroska counts in milliseconds.
+pub const MIN_GAP_S: f64 = 0.05;
+/// A hole longer than this is a time that makes no sense, in seconds.
+pub const MAX_GAP_S: f64 = 3_600.0;
+
 /// Samples per channel of a block, at most.
 pub const BLOCK: u64 = 4_096;
 

@@ -11,13 +11,8 @@ use super::{MAX_LOOK, MAX_PATCH, PacketSource};
 use crate::decode::codec::PacketDecoder;
 use crate::decode::foreign::foreign;
 use crate::decode::matroska::Trims;
-use crate::decode::parts::{Part, Queued};
+use crate::decode::parts::{MAX_GAP_S, MIN_GAP_S, Part, Queued};
 use crate::decode::probe::probe;
-
-/// A hole in the times of packets shorter than this is rounding, in seconds; Matroska counts in milliseconds.
-const MIN_GAP_S: f64 = 0.05;
-/// A hole longer than this is a time that makes no sense, in seconds.
-const MAX_GAP_S: f64 = 3_600.0;
 
 impl PacketSource {
     /// Everything from the start, without what the encoder was late by, behind what the picture is early by. What begins in
