@@ -240,22 +240,25 @@ fn frame_end(
         }
     }
     for end in fits {
-        if decoder.is_none() {
-            *decoder = Some(frame_decoder(info)?);
-        }
-        let Some(decoder) = decoder.as_mut() else { break };
         // A frame needs all of its bytes but the checksum's two: where it can do without another one, it ends earlier.
-        if can_decode(decoder, &bytes[..end])? && !can_decode(decoder, &bytes[..end - 3])? {
+        if can_decode(decoder, info, &bytes[..end])? && !can_decode(decoder, info, &bytes[..end - 3])? {
             return Ok(Some(start + end as u64));
         }
     }
     Ok(None)
 }
 
-/// Whether so many bytes of a frame, whose checksum is not looked at, are enough.
-fn can_decode(decoder: &mut Box<dyn AudioDecoder>, frame: &[u8]) -> Result<bool> {
+/// Whether so many bytes of a frame, whose checksum is not looked at, are enough. What breaks the decoder is no frame.
+fn can_decode(decoder: &mut Option<Box<dyn AudioDecoder>>, info: &[u8; INFO], frame: &[u8]) -> Result<bool> {
     let packet = Packet::new(0, Timestamp::ZERO, Duration::new(0), frame);
-    foreign(|| decoder.decode(&packet).is_ok_and(|buffer| buffer.frames() > 0))
+    let mut own = match decoder.take() {
+        Some(own) => own,
+        None => frame_decoder(info)?,
+    };
+    let is_decoded = foreign(|| own.decode(&packet).is_ok_and(|buffer| buffer.frames() > 0));
+    // A broken one is of no further use.
+    *decoder = is_decoded.is_ok().then_some(own);
+    Ok(is_decoded.unwrap_or(false))
 }
 
 fn frame_decoder(info: &[u8; INFO]) -> Result<Box<dyn AudioDecoder>> {
@@ -362,6 +365,20 @@ mod tests {
         damaged[starts[0] as usize + 20..][..9].fill(0);
         let found = contents_of(&damaged);
         assert_eq!((found.frames.len(), found.frames[0].0, found.is_start_lost), (9, starts[1], true));
+    }
+
+    #[test]
+    fn a_damaged_frame_costs_no_other() {
+        let (bytes, starts) = file();
+        let (start, end) = (starts[3] as usize, starts[4] as usize);
+        for at in (start..end).step_by(5) {
+            for value in [0, 0x55, 0xff] {
+                let mut damaged = bytes.clone();
+                damaged[at..(at + 7).min(end)].fill(value);
+                let found = contents_of(&damaged);
+                assert!((9..11).contains(&found.frames.len()), "{value} at {at}");
+            }
+        }
     }
 
     #[test]
