@@ -2,8 +2,8 @@
 //!
 //! Of speech with little noise the network takes more than it gives: some of every word goes with noise that hardly anybody
 //! hears. So the rule estimates the recording's SNR, and lets through as much of the input as keeps the noise 39 dB below
-//! the speech: an attenuation limit that follows the SNR. It begins at [`FIRST_DB`]; below, the output is bit-identical
-//! to that without the rule.
+//! the speech, and less of bands that are no louder than the noise: an attenuation limit that follows the SNR. It begins
+//! at [`FIRST_DB`]; below, the output is bit-identical to that without the rule.
 //!
 //! The SNR is that of the hops of which the network keeps most against the median of the others. Two things make it
 //! smaller: loud hops among the others, which are keys or doors rather than the network's mistakes, and what is removed
@@ -31,12 +31,16 @@ const FULL_DB: f32 = 21.0;
 const MARGIN_DB: f32 = 39.0;
 /// Most of the input that is let through.
 const MOST: f32 = 0.92;
+/// How much of that holds for bands that are no louder than the noise.
+const FAINT: f32 = 0.25;
 /// SNRs above this are all the same, in dB.
 const HIGHEST_DB: f32 = 60.0;
 /// Of the hops that are no speech, so many may be this much louder than the rest before they count; of all hops, so many.
 const LOUD_SHARE: f32 = 0.1;
 const LOUD_SHARE_OF_ALL: f32 = 0.04;
 const LOUD_DB: f32 = 11.0;
+/// Of the hops that are no speech, so many are louder than what sounds all the time.
+const QUIET_SHARE: f32 = 0.75;
 /// Ratio in dB of what is kept to what is taken in hops of speech at which an SNR of [`RATIO_SNR_DB`] is believed, and how
 /// much more for each decibel above.
 const RATIO_DB: f32 = 18.5;
@@ -82,13 +86,15 @@ impl Mean {
     }
 }
 
-/// A recording's SNR in dB, estimated in three ways.
+/// A recording's SNR in dB, estimated in four ways.
 #[derive(Clone, Copy, Debug)]
 struct Estimates {
     /// Against the median of the hops that are no speech.
     median_db: f32,
     /// Against the loud ones among them.
     loud_db: f32,
+    /// Against the quiet ones.
+    quiet_db: f32,
     /// By what the network takes from speech.
     believed_db: f32,
 }
@@ -138,7 +144,8 @@ impl CleanRule {
         }
         if self.kept.n_heard >= FIRST_SPEECH_HOPS && self.others.n_heard() >= FIRST_OTHER_HOPS {
             let estimates = self.estimates();
-            self.due = Due { share: share_at(estimates.snr_db()), bands: self.noise.due(&estimates) };
+            let share = share_at(estimates.snr_db());
+            self.due = Due { share: FAINT * share, bands: self.noise.due(&estimates, share) };
         }
     }
 
@@ -148,6 +155,7 @@ impl CleanRule {
         Estimates {
             median_db: kept_db - self.others.median_db(),
             loud_db: kept_db - self.others.exceeded_by(n_loud) + LOUD_DB,
+            quiet_db: kept_db - self.others.exceeded_by(QUIET_SHARE * self.others.weight()),
             believed_db: RATIO_SNR_DB + SNR_PER_RATIO * (kept_db - taken_db - RATIO_DB),
         }
     }

@@ -16,7 +16,7 @@ mod ahead_bands;
 mod bands;
 
 pub use ahead::DryAhead;
-pub use bands::BandsDue;
+pub use bands::{BandShares, BandsDue};
 
 /// Most by which the share moves in a hop.
 const RISE: f32 = 0.01;
@@ -35,35 +35,37 @@ pub struct Due {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Glide {
     share: f32,
-    kept_bands: f32,
-    all_bands: f32,
+    bands: BandShares,
 }
 
 impl Glide {
     /// Shares that have arrived.
     fn at(due: &Due) -> Self {
-        Self { share: due.share, kept_bands: due.bands.kept, all_bands: due.bands.all }
+        Self { share: due.share, bands: due.bands.shares }
     }
 
     /// The shares of the next hop.
     fn next(self, due: &Due) -> Self {
         let glide = |share: f32, due: f32| share + (due - share).clamp(-FALL, RISE);
+        let (bands, due_bands) = (&self.bands, &due.bands.shares);
         Self {
             share: glide(self.share, due.share),
-            kept_bands: glide(self.kept_bands, due.bands.kept),
-            all_bands: glide(self.all_bands, due.bands.all),
+            bands: BandShares {
+                audible: glide(bands.audible, due_bands.audible),
+                loud_and_kept: glide(bands.loud_and_kept, due_bands.loud_and_kept),
+                loud: glide(bands.loud, due_bands.loud),
+            },
         }
     }
 
     /// Whether bands differ.
     fn has_bands(&self) -> bool {
-        self.kept_bands > 0.0 || self.all_bands > 0.0
+        self.bands.any()
     }
 
     /// Share of each band of a hop: noisy frames and what the network made of them, one per channel.
     fn of_bands(&self, due: &Due, noisy: &[Spectrum], enhanced: &[Spectrum]) -> Mask {
-        let shares = due.bands.shares(self.kept_bands, self.all_bands, noisy, enhanced);
-        shares.map(|share| share.max(self.share))
+        due.bands.of_hop(&self.bands, noisy, enhanced).map(|share| share.max(self.share))
     }
 }
 

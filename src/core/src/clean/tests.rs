@@ -54,10 +54,10 @@ fn the_share_let_through_follows_the_snr() {
     {
         let mut stream = Stream::default();
         after(&mut stream, 0.97, snr_db, 40);
-        let due = stream.rule.due().share;
+        let due = stream.rule.due().bands.shares.audible;
         // A class of levels is 1.5 dB wide.
         assert!((due / share).log10().abs() * 20.0 < 1.0, "{due} at {snr_db} dB");
-        assert_eq!(stream.dry.share(), due);
+        assert_eq!((stream.rule.due().share, stream.dry.share()), (FAINT * due, FAINT * due));
     }
 }
 
@@ -85,7 +85,7 @@ fn loud_keys_between_words_are_noise_and_a_few_mistakes_of_the_network_are_not()
             };
             stream.apply(&noisy, &mut enhanced);
         }
-        stream.rule.due().share
+        stream.rule.due().bands.shares.audible
     };
     assert_eq!(share(3), 0.0);
     assert_eq!(share(1), MOST);
@@ -95,7 +95,7 @@ fn loud_keys_between_words_are_noise_and_a_few_mistakes_of_the_network_are_not()
 fn bands_that_stand_out_of_the_noise_are_let_through_farther() {
     let mut stream = Stream::default();
     after(&mut stream, 0.97, 30.0, 60);
-    let share = stream.rule.due().share;
+    let faint_share = stream.rule.due().share;
     // A word of which the network takes the upper half: loud in some bands, as faint as the noise in others.
     let (mut noisy, _) = frames(SPEECH, 1.0);
     let faint = frames(0.97 * SPEECH * 10f32.powf(-30.0 / 20.0), 1.0).0[0];
@@ -105,7 +105,25 @@ fn bands_that_stand_out_of_the_noise_are_let_through_farther() {
     stream.dry.apply(stream.rule.due(), &noisy, &mut out);
     let let_through = |bin: usize| out[0][bin].re / noisy[0][bin].re;
     assert!(let_through(250) > 0.9, "{} of a loud band", let_through(250));
-    assert!((let_through(450) - share).abs() < 0.01, "{} of a faint band", let_through(450));
+    assert!((let_through(450) - faint_share).abs() < 0.01, "{} of a faint band", let_through(450));
+}
+
+#[test]
+fn only_noise_that_sounds_all_the_time_makes_a_band_faint() {
+    let audible = |n_silent: usize| {
+        let mut stream = Stream::default();
+        for hop in 0..3000 {
+            let (noisy, mut enhanced) = match hop % 30 {
+                hop if hop >= 10 => frames(SPEECH, 0.97),
+                hop if hop < n_silent => frames(0.0, 1.0),
+                _ => frames(0.03 * SPEECH, 0.05),
+            };
+            stream.apply(&noisy, &mut enhanced);
+        }
+        stream.rule.due().bands.audible
+    };
+    assert!((audible(0) - 1.26).abs() < 0.01);
+    assert!(audible(4) < 0.01);
 }
 
 #[test]
@@ -126,9 +144,9 @@ fn silence_and_what_is_no_number_change_nothing() {
     noisy[0][7].re = f32::NAN;
     stream.apply(&noisy, &mut enhanced);
     stream.apply(&[SILENT_SPECTRUM], &mut [SILENT_SPECTRUM]);
-    assert_eq!((stream.rule.due().share, stream.rule.others.n_heard()), (0.0, 0));
+    assert_eq!((*stream.rule.due(), stream.rule.others.n_heard()), (Due::default(), 0));
     after(&mut stream, 0.97, 200.0, 30);
-    assert_eq!(stream.rule.due().share, MOST);
+    assert_eq!(stream.rule.due().bands.shares.audible, MOST);
     stream.rule.reset();
     assert_eq!(*stream.rule.due(), Due::default());
 }

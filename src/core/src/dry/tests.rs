@@ -94,11 +94,12 @@ fn noise(at: usize) -> f32 {
 #[test]
 fn bands_of_a_recording_are_let_through_by_their_power() {
     // All of what is loud enough, nothing of the rest: input 1, output 0.
-    let all = |full: f32| Due {
-        bands: BandsDue { all: 1.0, full: [full; N_BANDS], ..BandsDue::default() },
-        ..Due::default()
-    };
-    for (full, share) in [(1e-12, 1.0f32), (1e12, 0.0)] {
+    let loud = BandShares { loud: 1.0, ..BandShares::default() };
+    let audible = BandShares { audible: 1.0, ..BandShares::default() };
+    for (shares, noise_power, share) in
+        [(loud, 1e-12, 1.0f32), (loud, 1e12, 0.0), (audible, 1e-12, 1.0), (audible, 1e12, 0.0)]
+    {
+        let bands = BandsDue { shares, noise: [noise_power; N_BANDS], audible: 1.25, loud: 10.0 };
         let mut ahead = DryAhead::new(1);
         let (mut before, mut after) = (vec![vec![0.0; HOP]; 1], vec![vec![0.0; HOP]; 1]);
         let mut out = Vec::new();
@@ -110,7 +111,8 @@ fn bands_of_a_recording_are_let_through_by_their_power() {
         for hop in 0..300 {
             let samples: [f32; HOP] = std::array::from_fn(|i| noise(hop * HOP + i));
             // Known from the middle on, and no longer at the end.
-            let dry = if (250..280).contains(&hop) { all(full) } else { Due::default() };
+            let dry =
+                if (250..280).contains(&hop) { Due { bands, ..Due::default() } } else { Due::default() };
             ahead.push(&[samples], &[[0.0; HOP]], Noted { dry, is_active: true });
             take(&mut ahead);
         }
