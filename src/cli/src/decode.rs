@@ -46,6 +46,7 @@ mod ogg;
 mod options;
 mod opus;
 mod outline;
+mod own_reader;
 mod packet_list;
 mod packets;
 mod page;

@@ -1,4 +1,4 @@
-//! The tags in the user data of an MP4, for files that symphonia does not open: those of iTunes (`ilst`) and QuickTime's own.
+//! The tags in the user data of an MP4, for files that symphonia does not open: iTunes' (`ilst`) and QuickTime's own.
 
 use std::io::{Read, Seek, SeekFrom};
 

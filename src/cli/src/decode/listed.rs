@@ -6,15 +6,14 @@ use std::sync::Arc;
 
 use symphonia::core::errors::{Error, Result};
 use symphonia::core::formats::well_known::FORMAT_ID_ISOMP4;
-use symphonia::core::formats::{FormatInfo, FormatReader, MediaInfo, SeekMode, SeekTo, SeekedTo, Track};
-use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
-use symphonia::core::meta::{Metadata, MetadataLog};
+use symphonia::core::formats::{FormatInfo, FormatReader, Track};
 use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, Timestamp};
 
 use super::edits::TrackEdits;
 use super::fragments;
 use super::input::Input;
+use super::own_reader::{OwnReader, Packets};
 use super::packet_list::{Cursor, PacketList};
 use super::probe::probe;
 use super::windows::Window;
@@ -80,8 +79,7 @@ impl Listed {
     /// # Errors
     /// Errors of the file.
     pub fn reader(&self, file: &File) -> io::Result<Box<dyn FormatReader>> {
-        let input = Input::file(file.try_clone()?)?;
-        Ok(Box::new(ListReader::new(input, self.list.clone(), self.track.clone())))
+        ListedPackets::reader(file, self.list.clone(), self.track.clone())
     }
 }
 
@@ -90,50 +88,25 @@ impl Listed {
 /// # Errors
 /// Errors of the file.
 pub fn without_packets(file: &File, track: Track) -> io::Result<Box<dyn FormatReader>> {
-    let input = Input::file(file.try_clone()?)?;
-    Ok(Box::new(ListReader::new(input, Arc::default(), track)))
+    ListedPackets::reader(file, Arc::default(), track)
 }
 
-/// Reads the packets of one track.
-struct ListReader {
+/// Reads the packets of a list, from a file that nothing else moves in.
+struct ListedPackets {
     input: Input,
     list: Arc<PacketList>,
     cursor: Cursor,
-    tracks: Vec<Track>,
-    media: MediaInfo,
-    tags: MetadataLog,
 }
 
-impl ListReader {
-    /// The packets of `track`, of a file that nothing else moves in.
-    fn new(input: Input, list: Arc<PacketList>, track: Track) -> Self {
-        let (media, tags) = (MediaInfo::new(), MetadataLog::default());
-        Self { input, list, cursor: Cursor::default(), tracks: vec![track], media, tags }
+impl ListedPackets {
+    fn reader(file: &File, list: Arc<PacketList>, track: Track) -> io::Result<Box<dyn FormatReader>> {
+        let packets = Self { input: Input::file(file.try_clone()?)?, list, cursor: Cursor::default() };
+        Ok(Box::new(OwnReader::new(&INFO, track, packets)))
     }
 }
 
-impl FormatReader for ListReader {
-    fn format_info(&self) -> &FormatInfo {
-        &INFO
-    }
-
-    fn media_info(&self) -> &MediaInfo {
-        &self.media
-    }
-
-    fn metadata(&mut self) -> Metadata<'_> {
-        self.tags.metadata()
-    }
-
-    fn seek(&mut self, _mode: SeekMode, _to: SeekTo) -> Result<SeekedTo> {
-        Err(Error::Unsupported("is read from its start only"))
-    }
-
-    fn tracks(&self) -> &[Track] {
-        &self.tracks
-    }
-
-    fn next_packet(&mut self) -> Result<Option<Packet>> {
+impl Packets for ListedPackets {
+    fn next(&mut self, track_id: u32) -> Result<Option<Packet>> {
         let Some(place) = self.cursor.next(&self.list) else { return Ok(None) };
         let is_there = self.input.len().is_some_and(|len| place.at.saturating_add(place.size.into()) <= len);
         if !is_there {
@@ -145,13 +118,6 @@ impl FormatReader for ListReader {
             return Err(Error::IoError(ErrorKind::UnexpectedEof.into()));
         }
         let time = Timestamp::new(i64::try_from(place.time).unwrap_or(i64::MAX));
-        Ok(Some(Packet::new(self.tracks[0].id, time, Duration::new(place.duration.into()), data)))
-    }
-
-    fn into_inner<'s>(self: Box<Self>) -> MediaSourceStream<'s>
-    where
-        Self: 's,
-    {
-        MediaSourceStream::new(Box::new(io::Cursor::new(Vec::new())), MediaSourceStreamOptions::default())
+        Ok(Some(Packet::new(track_id, time, Duration::new(place.duration.into()), data)))
     }
 }

@@ -3,6 +3,7 @@
 //! On top of symphonia's readers: a choice of the track, edit lists, sound that starts after the picture, holes in the
 //! packets' times filled so that the rest stays in place.
 
+mod joined;
 mod onward;
 mod output;
 mod packet_table;
@@ -39,7 +40,7 @@ use super::tracks::{choose, choose_described};
 use super::windows::Window;
 use super::{aac, codec_id, flac, ilst, opus, refusal};
 use crate::io_errors::explained;
-use onward::Joined;
+use joined::Joined;
 use packet_table::Valid;
 use params::First;
 

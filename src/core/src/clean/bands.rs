@@ -1,9 +1,9 @@
 //! Bands in which a clean recording stands out of its noise: the input is let through there.
 //!
-//! A band as faint as the noise is when nothing else sounds is noise and no more: it gets less. From words with little noise
-//! the network takes mostly weak sounds and parts of the loud ones, each of them far above the noise in its band. So a band
-//! gets a share of the input that grows with its power, up to all of it at [`FULL_DB`] above the noise: below, the noise
-//! stays as far under the band's own sound.
+//! A band as faint as the noise is when nothing else sounds is noise and no more: it gets less. From words with little
+//! noise the network takes mostly weak sounds and parts of the loud ones, each of them far above the noise in its band.
+//! So a band gets a share of the input that grows with its power, up to all of it at [`FULL_DB`] above the noise: below,
+//! the noise stays as far under the band's own sound.
 
 use tacet_model::N_BANDS;
 

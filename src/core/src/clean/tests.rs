@@ -39,6 +39,16 @@ fn after(stream: &mut Stream, left: f32, snr_db: f32, n_words: usize) -> [Spectr
     out
 }
 
+/// The input due after half a minute of speech, a third of which is pauses: the frames of each of their ten hops.
+fn after_pauses(pause: impl Fn(usize) -> ([Spectrum; 1], [Spectrum; 1])) -> Due {
+    let mut stream = Stream::default();
+    for hop in 0..3000 {
+        let (noisy, mut enhanced) = if hop % 30 < 10 { pause(hop % 30) } else { frames(SPEECH, 0.97) };
+        stream.apply(&noisy, &mut enhanced);
+    }
+    *stream.rule.due()
+}
+
 #[test]
 fn nothing_changes_where_noise_is_audible() {
     // Noise in the pauses, noise with the words, and both.
@@ -76,16 +86,11 @@ fn clean_input_is_left_so_and_noise_ends_it_soon() {
 #[test]
 fn loud_keys_between_words_are_noise_and_a_few_mistakes_of_the_network_are_not() {
     let share = |n_loud: usize| {
-        let mut stream = Stream::default();
-        for hop in 0..3000 {
-            let (noisy, mut enhanced) = match hop % 30 {
-                hop if hop >= 10 => frames(SPEECH, 0.97),
-                hop if hop < n_loud => frames(0.5 * SPEECH, 0.05),
-                _ => frames(1e-3 * SPEECH, 0.05),
-            };
-            stream.apply(&noisy, &mut enhanced);
-        }
-        stream.rule.due().bands.shares.audible
+        let due =
+            after_pauses(
+                |hop| if hop < n_loud { frames(0.5 * SPEECH, 0.05) } else { frames(1e-3 * SPEECH, 0.05) },
+            );
+        due.bands.shares.audible
     };
     assert_eq!(share(3), 0.0);
     assert_eq!(share(1), MOST);
@@ -111,16 +116,9 @@ fn bands_that_stand_out_of_the_noise_are_let_through_farther() {
 #[test]
 fn only_noise_that_sounds_all_the_time_makes_a_band_faint() {
     let audible = |n_silent: usize| {
-        let mut stream = Stream::default();
-        for hop in 0..3000 {
-            let (noisy, mut enhanced) = match hop % 30 {
-                hop if hop >= 10 => frames(SPEECH, 0.97),
-                hop if hop < n_silent => frames(0.0, 1.0),
-                _ => frames(0.03 * SPEECH, 0.05),
-            };
-            stream.apply(&noisy, &mut enhanced);
-        }
-        stream.rule.due().bands.audible
+        let due =
+            after_pauses(|hop| if hop < n_silent { frames(0.0, 1.0) } else { frames(0.03 * SPEECH, 0.05) });
+        due.bands.audible
     };
     assert!((audible(0) - 1.26).abs() < 0.01);
     assert!(audible(4) < 0.01);

@@ -15,8 +15,8 @@ use crate::decode::outline::{MAX_BOXES, is_first_box, outline, read_u32, read_u6
 /// The most bytes of a description of samples that are read.
 const MAX_STSD: u64 = 1 << 16;
 
-/// Boxes that are read even if they state a length beyond that of the box that they stand in: some programs write one of the
-/// two wrongly, by some bytes.
+/// Boxes that are read even if they state a length beyond that of the box that they stand in: some programs write one of
+/// the two wrongly, by some bytes.
 const KNOWN: [&[u8; 4]; 16] = [
     b"moov", b"trak", b"edts", b"elst", b"mdia", b"mdhd", b"hdlr", b"minf", b"stbl", b"stsd", b"stts",
     b"stsc", b"stsz", b"stco", b"co64", b"udta",

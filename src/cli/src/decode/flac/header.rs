@@ -1,4 +1,4 @@
-//! What a FLAC file and its frames say of themselves: STREAMINFO, frame headers, checksums (RFC 9639, 8.2 and 9.1).
+//! Descriptions of a FLAC file and of its frames: STREAMINFO, frame headers, checksums (RFC 9639, 8.2 and 9.1).
 
 /// The description of a file (STREAMINFO), in bytes.
 pub const INFO: usize = 34;

@@ -9,17 +9,16 @@ use std::sync::Arc;
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::codecs::audio::well_known::CODEC_ID_FLAC;
-use symphonia::core::errors::{Error, Result};
+use symphonia::core::errors::Result;
 use symphonia::core::formats::well_known::FORMAT_ID_FLAC;
-use symphonia::core::formats::{FormatInfo, FormatReader, MediaInfo, SeekMode, SeekTo, SeekedTo, Track};
-use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
-use symphonia::core::meta::{Metadata, MetadataLog};
+use symphonia::core::formats::{FormatInfo, FormatReader, Track};
 use symphonia::core::packet::Packet;
 use symphonia::core::units::{Duration, TimeBase, Timestamp};
 
 use super::Contents;
 use super::header::{FrameHeader, n_bits, n_samples, rate_hz, widened};
 use crate::decode::input::Input;
+use crate::decode::own_reader::{OwnReader, Packets};
 
 /// The container, as symphonia names it.
 const INFO: FormatInfo =
@@ -38,51 +37,22 @@ impl Contents {
         track.with_codec_params(CodecParameters::Audio(params));
         track.num_frames = n_samples(&self.info);
         track.time_base = NonZero::new(rate_hz(&self.info)).map(TimeBase::from_recip);
-        Ok(Box::new(Reader {
-            input: Input::file(file.try_clone()?)?,
-            contents: self.clone(),
-            index: 0,
-            times: Times::default(),
-            tracks: vec![track],
-            media: MediaInfo::new(),
-            tags: MetadataLog::default(),
-        }))
+        let input = Input::file(file.try_clone()?)?;
+        let frames = Frames { input, contents: self.clone(), index: 0, times: Times::default() };
+        Ok(Box::new(OwnReader::new(&INFO, track, frames)))
     }
 }
 
 /// Reads the frames of one file.
-struct Reader {
+struct Frames {
     input: Input,
     contents: Arc<Contents>,
     index: usize,
     times: Times,
-    tracks: Vec<Track>,
-    media: MediaInfo,
-    tags: MetadataLog,
 }
 
-impl FormatReader for Reader {
-    fn format_info(&self) -> &FormatInfo {
-        &INFO
-    }
-
-    fn media_info(&self) -> &MediaInfo {
-        &self.media
-    }
-
-    fn metadata(&mut self) -> Metadata<'_> {
-        self.tags.metadata()
-    }
-
-    fn seek(&mut self, _mode: SeekMode, _to: SeekTo) -> Result<SeekedTo> {
-        Err(Error::Unsupported("is read from its start only"))
-    }
-
-    fn tracks(&self) -> &[Track] {
-        &self.tracks
-    }
-
-    fn next_packet(&mut self) -> Result<Option<Packet>> {
+impl Packets for Frames {
+    fn next(&mut self, track_id: u32) -> Result<Option<Packet>> {
         let Some(&(at, n_bytes)) = self.contents.frames.get(self.index) else { return Ok(None) };
         self.index += 1;
         let mut data = vec![0; n_bytes as usize];
@@ -92,14 +62,7 @@ impl FormatReader for Reader {
         // The file became shorter since its frames were found.
         let Some(header) = FrameHeader::read(&data, &self.contents.info) else { return Ok(None) };
         let time = Timestamp::new(i64::try_from(self.times.of(header)).unwrap_or(i64::MAX));
-        Ok(Some(Packet::new(0, time, Duration::new(header.n_samples.into()), data)))
-    }
-
-    fn into_inner<'s>(self: Box<Self>) -> MediaSourceStream<'s>
-    where
-        Self: 's,
-    {
-        MediaSourceStream::new(Box::new(io::Cursor::new(Vec::new())), MediaSourceStreamOptions::default())
+        Ok(Some(Packet::new(track_id, time, Duration::new(header.n_samples.into()), data)))
     }
 }
 

@@ -1,46 +1,23 @@
 //! Going on elsewhere in a file: in the one that is joined to it, behind damage, and again at its start.
 
-use std::fs::File;
-use std::sync::Arc;
-
 use anyhow::Result;
 use symphonia::core::codecs::CodecParameters;
-use symphonia::core::formats::FormatReader;
 use symphonia::core::formats::well_known::FORMAT_ID_MKV;
 
 use super::PacketSource;
+use super::joined::Joined;
 use crate::decode::codec::PacketDecoder;
 use crate::decode::listed::again;
 use crate::decode::options::Options;
 use crate::decode::probe::probe;
 use crate::decode::tracks::choose;
-use crate::decode::windows::Window;
-use crate::decode::{flac, matroska, refusal};
-use crate::io_errors::explained;
+use crate::decode::{matroska, refusal};
 
 /// Passes over the packets, for edits that go back.
 const MAX_REWINDS: u32 = 1_000;
 
 /// Sound that is lost at the start of a FLAC is no longer than this, in seconds: a piece of a longer one begins late, too.
 const MAX_LOST_S: i64 = 10;
-
-/// One of several files that are joined end to end, or the only FLAC.
-pub(super) enum Joined {
-    Matroska(Vec<Window>),
-    Flac(Arc<flac::Contents>),
-}
-
-impl Joined {
-    /// A reader from its start.
-    pub(super) fn reader(&self, file: &File, hint: Option<&str>) -> Result<Box<dyn FormatReader>> {
-        match self {
-            Self::Matroska(windows) => probe(file, hint, Some(windows)),
-            Self::Flac(contents) => {
-                contents.reader(file).map_err(|error| explained("cannot be opened again", &error).into())
-            }
-        }
-    }
-}
 
 impl PacketSource {
     /// Goes on behind the damage in a Matroska file; false if nothing is there.

@@ -6,7 +6,7 @@ use anyhow::Result;
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::formats::Track;
 
-use super::onward::Joined;
+use super::joined::Joined;
 use super::{MAX_LOOK, MAX_PATCH, PacketSource};
 use crate::decode::codec::PacketDecoder;
 use crate::decode::foreign::foreign;
