@@ -1,5 +1,7 @@
 //! Our output against oracles that share no code with it: the official runtime live, and golden vectors.
 
+#[path = "../support/emulator.rs"]
+mod emulator;
 #[path = "../oracle/runtime.rs"]
 mod runtime;
 #[path = "../oracle/signals.rs"]

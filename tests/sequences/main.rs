@@ -22,9 +22,9 @@ mod emulator;
 
 use calls::Session;
 
-/// How many, or which where it is a range; the default takes some minutes.
+/// How many, or which where it is a range; the default takes a minute or two.
 const VARIABLE: &str = "TACET_HOST_SEQUENCES";
-const N_SEQUENCES: u64 = 100_000;
+const N_SEQUENCES: u64 = 30_000;
 /// Names the file in which a child process notes the sequence that it runs.
 const NOTE_VARIABLE: &str = "TACET_HOST_SEQUENCE_NOTE";
 
