@@ -81,16 +81,12 @@ fn setting(params: &TacetParams, id: ParamId) -> PresetValue {
     }
 }
 
-/// The factory's presets, for the picker.
-pub fn factory() -> Vec<Preset> {
-    crate::presets::factory().into_iter().map(Preset::from).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::enhance::StereoLink;
     use crate::latency::LatencyMode;
+    use crate::presets::factory;
 
     #[test]
     fn remembered_values_come_back_and_options_override_them() {

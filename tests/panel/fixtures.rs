@@ -20,7 +20,8 @@ use tacet::panel::{
     view_model::{self, Audio, Process, SlotState, SlotView, StreamView, ViewModel},
 };
 use tacet::parameters::{Choice as _, ParamId};
-use tacet::params::{TacetParams, presets};
+use tacet::params::TacetParams;
+use tacet::presets;
 use tacet::processor::resample::Plan;
 use tacet::stft::Analysis;
 use tacet_torch_pack::abi::Probe;

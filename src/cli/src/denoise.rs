@@ -25,7 +25,7 @@ use tacet_realtime::denoiser::{Denoiser, Settings};
 use tacet_realtime::engine::{FAR_THRESHOLDS, Thresholds};
 use tacet_realtime::enhance::{Shaping, StereoLink};
 use tacet_realtime::parameters::{Choice as _, ParamId};
-use tacet_realtime::presets::{FactoryPreset, PresetValue};
+use tacet_realtime::presets::{Preset, PresetValue};
 use tacet_realtime::rules::Rules;
 use tacet_realtime::rules::level::LevelRule;
 
@@ -81,7 +81,7 @@ pub struct Args {
     pub recursive: bool,
 
     #[arg(long, value_name = "NAME", help = choices::preset_help(), value_parser = choices::preset)]
-    pub preset: Option<FactoryPreset>,
+    pub preset: Option<Preset>,
 
     #[arg(long, value_name = "PERCENT", help = ParamId::Mix.spec().plain_help(), default_value = "100",
         allow_negative_numbers = true, value_parser = ParamId::Mix.reader())]
@@ -205,7 +205,7 @@ impl Args {
     pub fn apply_preset(&mut self, matches: &ArgMatches) {
         let Some(preset) = self.preset.clone() else { return };
         let is_given = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
-        for (id, value) in &preset.values {
+        for (id, value) in preset.values.iter() {
             let (name, number) = match id {
                 ParamId::Limit => ("attenuation_limit", &mut self.attenuation_limit),
                 ParamId::PostFilter => ("post_filter", &mut self.post_filter),
@@ -220,7 +220,7 @@ impl Args {
                     }
                     continue;
                 }
-                _ => match self.room.option(*id) {
+                _ => match self.room.option(id) {
                     Some(option) => option,
                     // Files know no delay.
                     None => continue,
@@ -438,10 +438,10 @@ mod tests {
     fn a_preset_sets_what_is_not_given_beside_it() {
         use clap::{CommandFactory as _, FromArgMatches as _};
         for preset in presets::factory() {
-            for (id, _) in &preset.values {
+            for (id, _) in preset.values.iter() {
                 use ParamId::*;
                 let known = [Limit, PostFilter, MinSnr, MaxErb, MaxDf, Link, LatencyMode];
-                assert!(known.contains(id), "{id:?} of {} does not reach files", preset.name);
+                assert!(known.contains(&id), "{id:?} of {} does not reach files", preset.name);
             }
         }
         let with = |line: &[&str]| {

@@ -307,8 +307,8 @@ mod tests {
         for (name, text) in [("post-filter", "0.02"), ("gain-db", "3"), ("model", "dfn3-ll")] {
             settings.set(name, text).unwrap();
         }
-        let preset = tacet_realtime::presets::FactoryPreset::find("live-mic").unwrap();
-        settings.set_preset(&preset.values.into_iter().collect());
+        let preset = tacet_realtime::presets::Preset::of_factory("live-mic").unwrap();
+        settings.set_preset(&preset.values);
         let controls = settings.controls();
         assert_eq!((controls.shaping.attenuation_limit_db, controls.shaping.post_filter_beta), (30.0, 0.0));
         assert!(controls.output_gain > 1.4);

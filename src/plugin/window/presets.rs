@@ -4,7 +4,8 @@ use nice_plug::context::gui::GuiContext;
 
 use crate::panel::view_model;
 use crate::params::TacetParams;
-use crate::params::presets::{OfParams as _, Preset, PresetValues, factory};
+use crate::params::presets::{OfParams as _, Preset, PresetValues};
+use crate::presets::factory;
 use crate::presets::library::{Library, LibraryError};
 
 /// All presets, and what is known of them.

@@ -16,7 +16,7 @@ pub mod library;
 pub mod values;
 
 pub use library::find;
-pub use values::{Preset, PresetValues};
+pub use values::PresetValues;
 
 /// A parameter's value in a preset.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,29 +37,24 @@ impl PresetValue {
     }
 }
 
-/// A preset of the factory: what differs from the defaults.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FactoryPreset {
+/// A named set of values: what differs from the defaults.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Preset {
     /// The name for the user.
-    pub name: &'static str,
+    pub name: String,
     /// Its values.
-    pub values: Vec<(ParamId, PresetValue)>,
+    pub values: PresetValues,
 }
 
-impl FactoryPreset {
+impl Preset {
     /// The name as a command line has it: lower case, words joined by hyphens.
     pub fn id(&self) -> String {
-        id_of(self.name)
+        id_of(&self.name)
     }
 
-    /// The preset of a name, however its words are joined and capitalised.
-    pub fn find(name: &str) -> Option<Self> {
+    /// The factory's preset of a name, however its words are joined and capitalised.
+    pub fn of_factory(name: &str) -> Option<Self> {
         factory().into_iter().find(|preset| preset.id() == id_of(name))
-    }
-
-    /// The value that it sets a parameter to, if it does.
-    pub fn value(&self, id: ParamId) -> Option<&PresetValue> {
-        self.values.iter().find(|(param, _)| *param == id).map(|(_, value)| value)
     }
 }
 
@@ -70,9 +65,10 @@ fn id_of(name: &str) -> String {
 
 /// The factory's presets. All limit the reduction and leave thresholds and post filter alone, which cost speech more than
 /// they win; `tests/quality/presets.py` scores each.
-pub fn factory() -> Vec<FactoryPreset> {
+pub fn factory() -> Vec<Preset> {
     use PresetValue::Number;
-    let preset = |name, values: &[_]| FactoryPreset { name, values: values.to_vec() };
+    let preset =
+        |name: &str, values: &[_]| Preset { name: name.to_owned(), values: values.iter().cloned().collect() };
     let limit = |db| (ParamId::Limit, Number(db));
     let keeps_image = (ParamId::Link, PresetValue::of(StereoLink::Max));
     vec![
@@ -102,20 +98,22 @@ mod tests {
     #[test]
     fn names_are_found_however_they_are_written() {
         for name in ["voice-over-gentle", "Voice-over, gentle", "VOICE OVER GENTLE"] {
-            assert_eq!(FactoryPreset::find(name).unwrap().name, "Voice-over, gentle");
+            assert_eq!(Preset::of_factory(name).unwrap().name, "Voice-over, gentle");
         }
-        assert_eq!(FactoryPreset::find("loud"), None);
-        let preset = FactoryPreset::find("podcast").unwrap();
-        assert_eq!(preset.value(ParamId::Limit), Some(&PresetValue::Number(36.0)));
-        assert_eq!(preset.value(ParamId::PostFilter), None);
+        assert_eq!(Preset::of_factory("loud"), None);
+        let values = Preset::of_factory("podcast").unwrap().values;
+        assert_eq!(values.get(ParamId::Limit), Some(&PresetValue::Number(36.0)));
+        assert_eq!(values.get(ParamId::PostFilter), None);
     }
 
     #[test]
     fn values_are_in_range() {
-        for (id, value) in factory().into_iter().flat_map(|preset| preset.values) {
-            if let PresetValue::Number(value) = value {
-                let number = id.number();
-                assert!((number.min..=number.max).contains(&value), "{id:?}");
+        for preset in factory() {
+            for (id, value) in preset.values.iter() {
+                if let PresetValue::Number(value) = value {
+                    let number = id.number();
+                    assert!((number.min..=number.max).contains(value), "{id:?}");
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use tacet_realtime::device::{self, Device};
 use tacet_realtime::parameters::{self, ParamId};
-use tacet_realtime::presets::{self, FactoryPreset};
+use tacet_realtime::presets::{self, Preset};
 use tacet_realtime::rules::level::LevelRule;
 use tacet_torch_pack::abi::DfMethod;
 
@@ -64,8 +64,8 @@ fn methods() -> String {
 }
 
 /// Reads `--preset`.
-pub fn preset(name: &str) -> Result<FactoryPreset, String> {
-    FactoryPreset::find(name).ok_or_else(preset_names)
+pub fn preset(name: &str) -> Result<Preset, String> {
+    Preset::of_factory(name).ok_or_else(preset_names)
 }
 
 /// Help of `--preset`.
@@ -74,7 +74,7 @@ pub fn preset_help() -> String {
 }
 
 fn preset_names() -> String {
-    presets::factory().iter().map(FactoryPreset::id).collect::<Vec<_>>().join(", ")
+    presets::factory().iter().map(Preset::id).collect::<Vec<_>>().join(", ")
 }
 
 /// A threshold on the local SNR, beyond the estimate's range too: always or never.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{FactoryPreset, PresetValues, id_of, values::Preset};
+use super::{Preset, PresetValues, id_of};
 use crate::user_files::{self, data_dir};
 
 /// Longest name of a preset, in characters.
@@ -47,14 +47,9 @@ pub fn find(name: &str) -> Result<Preset, String> {
 
 fn find_in(library: Option<&Library>, name: &str) -> Result<Preset, String> {
     let own = library.and_then(|library| library.find(name));
-    let factory = || FactoryPreset::find(name).map(Preset::from);
-    own.or_else(factory).ok_or_else(|| {
+    own.or_else(|| Preset::of_factory(name)).ok_or_else(|| {
         let own = library.map(Library::list).unwrap_or_default();
-        let names: Vec<String> = super::factory()
-            .iter()
-            .map(FactoryPreset::id)
-            .chain(own.iter().map(|preset| id_of(&preset.name)))
-            .collect();
+        let names: Vec<String> = super::factory().iter().chain(&own).map(Preset::id).collect();
         format!("there is no preset {name}: choose one of {}", names.join(", "))
     })
 }
@@ -90,7 +85,7 @@ impl Library {
 
     /// One of these presets, however its name's words are joined and capitalised.
     pub fn find(&self, name: &str) -> Option<Preset> {
-        self.list().into_iter().find(|preset| preset.name == name || id_of(&preset.name) == id_of(name))
+        self.list().into_iter().find(|preset| preset.name == name || preset.id() == id_of(name))
     }
 
     /// Keeps values under a name, over what had the name before.

@@ -1,10 +1,10 @@
-//! The values of a preset, as files keep them, and presets by name.
+//! The values of a preset, as files keep them.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{FactoryPreset, PresetValue};
+use super::PresetValue;
 use crate::parameters::{ParamId, Values};
 
 /// Values of a preset, by the parameters' identifiers. A parameter that is missing takes its default.
@@ -75,20 +75,5 @@ impl PresetValues {
     pub fn overruled_by(mut self, others: Self) -> Self {
         self.0.extend(others.0);
         self
-    }
-}
-
-/// A named set of values.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Preset {
-    /// The name for the user.
-    pub name: String,
-    /// Its values.
-    pub values: PresetValues,
-}
-
-impl From<FactoryPreset> for Preset {
-    fn from(FactoryPreset { name, values }: FactoryPreset) -> Self {
-        Self { name: name.into(), values: values.into_iter().collect() }
     }
 }
