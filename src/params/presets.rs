@@ -4,7 +4,7 @@
 use nice_plug::context::gui::GuiContext;
 
 use super::TacetParams;
-use crate::parameters::{ParamId, Values};
+use crate::parameters::ParamId;
 
 pub use crate::presets::{Preset, PresetValue, PresetValues};
 
@@ -73,12 +73,7 @@ fn preset_params() -> impl Iterator<Item = ParamId> {
 }
 
 fn setting(params: &TacetParams, id: ParamId) -> PresetValue {
-    let plain = params.param(id).plain(params.param(id).value());
-    match id.spec().values {
-        Values::Number(_) => PresetValue::Number(plain),
-        Values::Switch { .. } => PresetValue::Switch(plain > 0.5),
-        Values::Choice(texts) => PresetValue::Choice(texts[(plain as usize).min(texts.len() - 1)].id.into()),
-    }
+    PresetValue::from_plain(id, params.param(id).plain(params.param(id).value()))
 }
 
 #[cfg(test)]

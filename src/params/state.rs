@@ -14,6 +14,7 @@ use nice_plug::prelude::*;
 use super::TacetParams;
 use super::extras::{Extras, KEY, VERSION};
 use crate::parameters::{ParamId, Values};
+use crate::presets::PresetValue;
 
 /// Puts a state in order. Not for the audio thread.
 pub fn tidy(state: &mut PluginState) {
@@ -54,11 +55,10 @@ fn possible(id: ParamId, value: &ParamValue) -> Option<ParamValue> {
 
 fn default(id: ParamId, defaults: &TacetParams) -> ParamValue {
     let param = defaults.param(id);
-    let plain = param.plain(param.default_value());
-    match id.spec().values {
-        Values::Number(_) => ParamValue::F32(plain),
-        Values::Switch { default } => ParamValue::Bool(default),
-        Values::Choice(texts) => ParamValue::String(texts[(plain as usize).min(texts.len() - 1)].id.into()),
+    match PresetValue::from_plain(id, param.plain(param.default_value())) {
+        PresetValue::Number(number) => ParamValue::F32(number),
+        PresetValue::Switch(is_on) => ParamValue::Bool(is_on),
+        PresetValue::Choice(id) => ParamValue::String(id),
     }
 }
 

@@ -115,17 +115,6 @@ fn parse(parameter: &Parameter, text: &str) -> Result<f32, String> {
     }
 }
 
-/// A plain number as presets and files have it.
-fn value(id: ParamId, plain: f32) -> PresetValue {
-    match id.spec().values {
-        Values::Number(_) => PresetValue::Number(plain),
-        Values::Switch { .. } => PresetValue::Switch(plain > 0.5),
-        Values::Choice(texts) => {
-            PresetValue::Choice(texts[(plain as usize).min(texts.len() - 1)].id.to_owned())
-        }
-    }
-}
-
 /// The values, and the counts of the audio thread.
 #[derive(Debug)]
 pub struct Settings {
@@ -194,13 +183,15 @@ impl Settings {
 
     /// All values, to be remembered.
     pub fn to_values(&self) -> PresetValues {
-        self.plain().map(|(parameter, plain)| (parameter.id, value(parameter.id, plain))).collect()
+        self.plain()
+            .map(|(parameter, plain)| (parameter.id, PresetValue::from_plain(parameter.id, plain)))
+            .collect()
     }
 
     /// Every parameter with its value, as it is written.
     pub fn texts(&self) -> impl Iterator<Item = (&'static str, String)> {
         self.plain().map(|(parameter, plain)| {
-            let text = match value(parameter.id, plain) {
+            let text = match PresetValue::from_plain(parameter.id, plain) {
                 PresetValue::Number(number) => {
                     let spec = parameter.id.number();
                     spec.text(number).unwrap_or_else(|| spec.written(number).to_string())

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::enhance::StereoLink;
 use crate::latency::LatencyMode;
-use crate::parameters::{Choice, ParamId};
+use crate::parameters::{Choice, ParamId, Values};
 
 pub mod library;
 pub mod values;
@@ -34,6 +34,15 @@ impl PresetValue {
     /// One value of a choice.
     pub fn of(choice: impl Choice) -> Self {
         Self::Choice(choice.choice_id().into())
+    }
+
+    /// The value of a parameter that is this plain number, as [`PresetValues::plain`] gives it.
+    pub fn from_plain(id: ParamId, plain: f32) -> Self {
+        match id.spec().values {
+            Values::Number(_) => Self::Number(plain),
+            Values::Switch { .. } => Self::Switch(plain > 0.5),
+            Values::Choice(texts) => Self::Choice(texts[(plain as usize).min(texts.len() - 1)].id.into()),
+        }
     }
 }
 
