@@ -1,6 +1,5 @@
 //! Preferences of this user on this computer, for all projects: one small JSON file in the per-user data directory.
 
-use std::fs;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -33,8 +32,7 @@ pub enum PreferenceError {
 impl Preferences {
     /// The user's, or the defaults where there are none or they cannot be read.
     pub fn load() -> Self {
-        let read = || serde_json::from_slice(&fs::read(path()?).ok()?).ok();
-        read().unwrap_or_default()
+        path().map(|path| user_files::read_json(&path)).unwrap_or_default()
     }
 
     /// Keeps them.
@@ -43,8 +41,7 @@ impl Preferences {
     /// [`PreferenceError`].
     pub fn save(&self) -> Result<(), PreferenceError> {
         let path = path().ok_or(PreferenceError::NoDirectory)?;
-        let write = || -> std::io::Result<()> { user_files::write(&path, &serde_json::to_vec_pretty(self)?) };
-        write().map_err(|reason| PreferenceError::File { path: path.clone(), reason })
+        user_files::write_json(&path, self).map_err(|reason| PreferenceError::File { path, reason })
     }
 }
 

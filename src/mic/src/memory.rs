@@ -1,7 +1,7 @@
 //! The microphone's memory between runs: parameters and input. One file for each direction.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use tacet_realtime::device::Device;
@@ -43,18 +43,13 @@ impl Remembered {
         self.device.as_deref()?.parse().ok()
     }
 
-    /// Its file.
-    fn file(direction: Direction) -> Option<PathBuf> {
-        Some(user_files::data_dir()?.join(format!("{}.json", direction.name())))
+    fn file(direction: Direction) -> io::Result<PathBuf> {
+        user_files::file(&format!("{}.json", direction.name()))
     }
 
     /// The memory of the last run; empty where it cannot be read or understood.
     pub fn read(direction: Direction) -> Self {
-        Self::file(direction).map(|path| Self::read_from(&path)).unwrap_or_default()
-    }
-
-    fn read_from(path: &Path) -> Self {
-        std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+        Self::file(direction).map(|path| user_files::read_json(&path)).unwrap_or_default()
     }
 
     /// Writes it for the next run, whole or not at all.
@@ -62,13 +57,7 @@ impl Remembered {
     /// # Errors
     /// Errors of the file system.
     pub fn write(&self, direction: Direction) -> io::Result<()> {
-        let path =
-            Self::file(direction).ok_or_else(|| io::Error::other("this user has no data directory"))?;
-        self.write_to(&path)
-    }
-
-    fn write_to(&self, path: &Path) -> io::Result<()> {
-        user_files::write(path, &serde_json::to_vec_pretty(self)?)
+        user_files::write_json(&Self::file(direction)?, self)
     }
 }
 
@@ -83,7 +72,7 @@ mod tests {
     fn written_settings_are_read_and_a_damaged_file_is_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("folder").join("mic.json");
-        assert_eq!(Remembered::read_from(&path), Remembered::default());
+        assert_eq!(user_files::read_json::<Remembered>(&path), Remembered::default());
         let written = Remembered {
             values: PresetValues::from_iter([(ParamId::Limit, PresetValue::Number(12.0))]),
             target: Some("webcam".into()),
@@ -92,12 +81,12 @@ mod tests {
             device: Some(Device::Native16.id()),
             window: serde_json::json!({"view": "about"}),
         };
-        written.write_to(&path).unwrap();
-        let read = Remembered::read_from(&path);
+        user_files::write_json(&path, &written).unwrap();
+        let read: Remembered = user_files::read_json(&path);
         assert_eq!((&read, read.device()), (&written, Some(Device::Native16)));
         for damaged in ["{", r#"{"device": 3}"#, ""] {
             std::fs::write(&path, damaged).unwrap();
-            assert_eq!(Remembered::read_from(&path), Remembered::default());
+            assert_eq!(user_files::read_json::<Remembered>(&path), Remembered::default());
         }
     }
 }

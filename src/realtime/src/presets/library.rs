@@ -95,9 +95,8 @@ impl Library {
     pub fn save(&self, name: &str, values: &PresetValues) -> Result<(), LibraryError> {
         let path = self.path(name)?;
         let preset = Preset { name: name.trim().into(), values: values.clone() };
-        let write =
-            || -> std::io::Result<()> { user_files::write(&path, &serde_json::to_vec_pretty(&preset)?) };
-        write().map_err(|error| LibraryError::File { path: path.clone(), reason: error.to_string() })
+        user_files::write_json(&path, &preset)
+            .map_err(|error| LibraryError::File { path, reason: error.to_string() })
     }
 
     /// Removes a preset. One that is not there is removed already.

@@ -1,7 +1,6 @@
 //! The program's memory between runs: parameters, devices, the window's size and the panel's settings.
 
 use std::io;
-use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tacet::plugin::window::audio::Memory;
@@ -24,18 +23,10 @@ pub struct Remembered {
     pub output: Option<String>,
 }
 
-fn file() -> Option<PathBuf> {
-    Some(user_files::data_dir()?.join(FILE))
-}
-
 impl Remembered {
     /// The memory of the last run; empty where it cannot be read or understood.
     pub fn read() -> Self {
-        file().map(|path| Self::read_from(&path)).unwrap_or_default()
-    }
-
-    fn read_from(path: &Path) -> Self {
-        std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+        user_files::file(FILE).map(|path| user_files::read_json(&path)).unwrap_or_default()
     }
 
     /// Writes it for the next run, whole or not at all.
@@ -43,12 +34,7 @@ impl Remembered {
     /// # Errors
     /// Errors of the file system.
     pub fn write(&self) -> io::Result<()> {
-        let path = file().ok_or_else(|| io::Error::other("this user has no data directory"))?;
-        self.write_to(&path)
-    }
-
-    fn write_to(&self, path: &Path) -> io::Result<()> {
-        user_files::write(path, &serde_json::to_vec_pretty(self)?)
+        user_files::write_json(&user_files::file(FILE)?, self)
     }
 }
 
@@ -77,17 +63,17 @@ mod tests {
     fn written_settings_are_read_and_a_damaged_file_is_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("folder").join(FILE);
-        assert_eq!(Remembered::read_from(&path), Remembered::default());
+        assert_eq!(user_files::read_json::<Remembered>(&path), Remembered::default());
         let values = PresetValues::from_iter([(ParamId::Limit, PresetValue::Number(12.0))]);
         let written = Remembered {
             program: Memory { values, extras: None },
             input: Some("Webcam".into()),
             output: None,
         };
-        written.write_to(&path).unwrap();
-        assert_eq!(Remembered::read_from(&path), written);
+        user_files::write_json(&path, &written).unwrap();
+        assert_eq!(user_files::read_json::<Remembered>(&path), written);
         std::fs::write(&path, "{").unwrap();
-        assert_eq!(Remembered::read_from(&path), Remembered::default());
+        assert_eq!(user_files::read_json::<Remembered>(&path), Remembered::default());
     }
 
     #[test]
