@@ -9,11 +9,10 @@ use super::window::Window;
 use super::*;
 use crate::engine::native::Precision;
 use crate::engine::torch::TorchDevice;
-use crate::inference::native::NativeOpener;
 use crate::inference::services::Services;
 use crate::inference::slot_manager::SlotState;
 use crate::inference::stream::StreamState;
-use crate::inference::{BuildEngine, EngineOpener, OpenError, OpenedEngine};
+use crate::inference::{EngineOpener, native};
 use crate::parameters::{Choice as _, ParamId};
 use crate::slot::SlotId;
 
@@ -33,11 +32,11 @@ enum Next {
 fn services() -> (&'static Services, Sender<Next>) {
     let (sender, receiver) = channel();
     let script: Arc<Mutex<Receiver<Next>>> = Arc::new(Mutex::new(receiver));
-    let native: Arc<dyn EngineOpener> = Arc::new(NativeOpener::new(Precision::F32));
+    let native = native::opener(Precision::F32);
     let opener = native.clone();
-    let torch: Arc<dyn EngineOpener> = Arc::new(move |model: ModelKind| -> Result<BuildEngine, OpenError> {
-        let (script, build) = (script.clone(), opener.prepare(model)?);
-        Ok(Box::new(move |on_state| -> Result<OpenedEngine, OpenError> {
+    let torch: EngineOpener = Arc::new(move |model| {
+        let (script, build) = (script.clone(), opener(model)?);
+        Ok(Box::new(move |on_state| {
             loop {
                 match script.lock().recv()? {
                     Next::Enter(state) => on_state(state),

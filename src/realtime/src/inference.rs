@@ -13,6 +13,7 @@
 //! - [`slot_manager`]: which engines one plugin instance uses for its slots A and B, and what happens when one fails.
 
 use std::error::Error;
+use std::sync::Arc;
 
 use tacet_model::ModelKind;
 
@@ -57,20 +58,6 @@ impl<E: Engine + 'static> From<E> for OpenedEngine {
 /// reports the states between [`StreamState::Opening`] and [`StreamState::Live`] that the engine goes through, if any.
 pub type BuildEngine = Box<dyn FnOnce(&mut dyn FnMut(StreamState)) -> Result<OpenedEngine, OpenError> + Send>;
 
-/// Opens the engines of a device.
-pub trait EngineOpener: Send + Sync {
-    /// Does what may take long and may run on any thread, off the audio thread and off the worker.
-    ///
-    /// # Errors
-    /// The opener's own, with the user's next step in the text.
-    fn prepare(&self, model: ModelKind) -> Result<BuildEngine, OpenError>;
-}
-
-impl<F> EngineOpener for F
-where
-    F: Fn(ModelKind) -> Result<BuildEngine, OpenError> + Send + Sync,
-{
-    fn prepare(&self, model: ModelKind) -> Result<BuildEngine, OpenError> {
-        self(model)
-    }
-}
+/// Opens the engines of a device. Its first half, this call, does what may take long and may run on any thread, off the
+/// audio thread and off the worker.
+pub type EngineOpener = Arc<dyn Fn(ModelKind) -> Result<BuildEngine, OpenError> + Send + Sync>;

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use tacet_realtime::device::Device;
 use tacet_realtime::engine::{ChannelOut, Engine, EngineError, Job, Stage, StepTimings, StreamId};
+use tacet_realtime::inference::EngineOpener;
 use tacet_realtime::inference::services::Services;
 use tacet_realtime::inference::signal::WorkSignal;
 use tacet_realtime::inference::slot_manager::SlotManager;
-use tacet_realtime::inference::{BuildEngine, EngineOpener, OpenError};
 use tacet_realtime::latency::LatencyMode;
 use tacet_realtime::meters::Meters;
 use tacet_realtime::model::{HOP, ModelKind, N_BANDS};
@@ -74,9 +74,7 @@ impl Engine for Half {
 }
 
 fn services() -> &'static Services {
-    let opener: Arc<dyn EngineOpener> = Arc::new(|_: ModelKind| -> Result<BuildEngine, OpenError> {
-        Ok(Box::new(|_| Ok(Half::default().into())))
-    });
+    let opener: EngineOpener = Arc::new(|_| Ok(Box::new(|_| Ok(Half::default().into()))));
     Box::leak(Box::new(Services::new([(Device::Native, opener)])))
 }
 

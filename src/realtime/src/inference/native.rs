@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use tacet_model::ModelKind;
 
-use super::{BuildEngine, EngineOpener, OpenError};
+use super::EngineOpener;
 use crate::engine::native::{NativeEngine, NativeModel, Precision, SimdLevel};
 use crate::model::{Model, ModelError};
 use crate::{models, weights};
@@ -57,30 +57,20 @@ fn of_kind(kind: ModelKind, embedded: Model) -> Result<Model, NativeError> {
     Ok(models::load(&file)?)
 }
 
-/// Opens the native engines.
-pub struct NativeOpener {
-    precision: Precision,
-    packed: Mutex<HashMap<ModelKind, Weak<NativeModel>>>,
-}
-
-impl NativeOpener {
-    /// Engines whose large matrices have this precision. Nothing is packed before an engine is asked for.
-    pub fn new(precision: Precision) -> Self {
-        Self { precision, packed: Mutex::default() }
-    }
-}
-
-impl EngineOpener for NativeOpener {
-    fn prepare(&self, model: ModelKind) -> Result<BuildEngine, OpenError> {
-        let mut packed = self.packed.lock();
+/// Opens the native engines whose large matrices have this precision. Nothing is packed before an engine is asked for, and
+/// all engines that live share what is packed.
+pub fn opener(precision: Precision) -> EngineOpener {
+    let packed = Mutex::new(HashMap::<ModelKind, Weak<NativeModel>>::new());
+    Arc::new(move |model| {
+        let mut packed = packed.lock();
         let native = match packed.get(&model).and_then(Weak::upgrade) {
             Some(native) => native,
             None => {
-                let native = NativeModel::with(&model_of_kind(model)?, self.precision, SimdLevel::get())?;
+                let native = NativeModel::with(&model_of_kind(model)?, precision, SimdLevel::get())?;
                 packed.insert(model, Arc::downgrade(&native));
                 native
             }
         };
         Ok(Box::new(move |_| Ok(NativeEngine::new(native).into())))
-    }
+    })
 }

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use tacet_model::{ModelKind, N_BANDS};
+use tacet_model::N_BANDS;
 
 use super::services::Services;
-use super::{BuildEngine, EngineOpener, OpenError, OpenedEngine};
+use super::{EngineOpener, OpenedEngine};
 use crate::device::Device;
 use crate::engine::torch::TorchDevice;
 use crate::engine::{ChannelOut, Engine, EngineError, Job, Stage, StepTimings, StreamId};
@@ -182,8 +182,8 @@ impl Engine for Scripted {
 }
 
 /// An opener of scripted engines.
-pub fn opener(script: Arc<Script>, gain: f32, lookahead_hops: usize) -> Arc<dyn EngineOpener> {
-    Arc::new(move |_: ModelKind| -> Result<BuildEngine, OpenError> {
+pub fn opener(script: Arc<Script>, gain: f32, lookahead_hops: usize) -> EngineOpener {
+    Arc::new(move |_| {
         let script = script.clone();
         Ok(Box::new(move |_| {
             if let Some(reason) = *script.missing.lock() {

@@ -54,7 +54,7 @@ impl Stream {
 /// A device's worker thread.
 pub struct Service {
     device: Device,
-    opener: Arc<dyn EngineOpener>,
+    opener: EngineOpener,
     commands: Sender<Command>,
     waker: Waker,
     report: Arc<ServiceReport>,
@@ -66,7 +66,7 @@ impl Service {
     ///
     /// # Errors
     /// The system has no thread to give.
-    pub fn start(device: Device, opener: Arc<dyn EngineOpener>) -> std::io::Result<Self> {
+    pub fn start(device: Device, opener: EngineOpener) -> std::io::Result<Self> {
         let (commands, received) = unbounded();
         let report = Arc::new(ServiceReport::default());
         let worker = Worker::new(received, report.clone());
@@ -97,7 +97,7 @@ impl Service {
     ) -> Stream {
         let (audio, worker) = exchange::pair(n_channels, N_HOP_BOXES, self.waker.clone());
         let status = Arc::new(StreamStatus::new(signal));
-        match self.opener.prepare(model) {
+        match (self.opener)(model) {
             Ok(build) => self.send(Command::Join(Join {
                 model,
                 n_channels,

@@ -13,12 +13,10 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tacet_model::ModelKind;
 
-use super::EngineOpener;
-use super::native::NativeOpener;
 use super::report::ServiceReport;
 use super::service::{Service, Stream};
 use super::signal::WorkSignal;
-use super::torch::TorchOpener;
+use super::{EngineOpener, native, torch};
 use crate::device::Device;
 use crate::engine::torch::TorchDevice;
 
@@ -28,7 +26,7 @@ pub const MAX_CHANNELS_PER_WORKER: usize = 32;
 
 /// The openers of the devices, and the services that run.
 pub struct Services {
-    openers: HashMap<Device, Arc<dyn EngineOpener>>,
+    openers: HashMap<Device, EngineOpener>,
     services: Mutex<HashMap<Device, Vec<Known>>>,
 }
 
@@ -69,16 +67,16 @@ pub enum ConnectError {
 }
 
 /// Openers of a device's engines.
-fn opener(device: Device) -> Arc<dyn EngineOpener> {
+fn opener(device: Device) -> EngineOpener {
     match device {
-        Device::Torch(torch) => Arc::new(TorchOpener::new(torch)),
-        native => Arc::new(NativeOpener::new(native.native_precision().unwrap_or_default())),
+        Device::Torch(device) => torch::opener(device),
+        device => native::opener(device.native_precision().unwrap_or_default()),
     }
 }
 
 impl Services {
     /// Services of their own, for tests and tools. Plugins share [`Services::global`].
-    pub fn new(openers: impl IntoIterator<Item = (Device, Arc<dyn EngineOpener>)>) -> Self {
+    pub fn new(openers: impl IntoIterator<Item = (Device, EngineOpener)>) -> Self {
         Self { openers: openers.into_iter().collect(), services: Mutex::default() }
     }
 

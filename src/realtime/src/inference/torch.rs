@@ -1,32 +1,20 @@
 //! Opens engines of libtorch. Everything that touches the library happens on the worker's thread: it may take seconds, and
 //! Apple's GPU wants all calls from one thread of the process.
 
-use tacet_model::ModelKind;
+use std::sync::Arc;
 
 use super::native::model_of_kind;
 use super::stream::StreamState;
-use super::{BuildEngine, EngineOpener, OpenError, OpenedEngine};
+use super::{EngineOpener, OpenedEngine};
 use crate::engine::EngineError;
 use crate::engine::torch::{TorchDevice, TorchEngine, TorchOptions};
 
 /// Empty round trips that are timed when a device is opened: some milliseconds in all.
 const N_ROUND_TRIPS: usize = 51;
 
-/// Opens the engines of one device.
-pub struct TorchOpener {
-    device: TorchDevice,
-}
-
-impl TorchOpener {
-    /// Nothing is opened before an engine is built.
-    pub fn new(device: TorchDevice) -> Self {
-        Self { device }
-    }
-}
-
-impl EngineOpener for TorchOpener {
-    fn prepare(&self, model: ModelKind) -> Result<BuildEngine, OpenError> {
-        let device = self.device;
+/// Opens the engines of one device; nothing is opened before an engine is built.
+pub fn opener(device: TorchDevice) -> EngineOpener {
+    Arc::new(move |model| {
         Ok(Box::new(move |on_state| {
             let (model, options) = (model_of_kind(model)?, TorchOptions::default());
             let mut engine = TorchEngine::load(device, &model, &options)?;
@@ -38,7 +26,7 @@ impl EngineOpener for TorchOpener {
             let round_trip_us = has_transfers.then(|| median_round_trip_us(&mut engine)).transpose()?;
             Ok(OpenedEngine { engine: Box::new(engine), round_trip_us })
         }))
-    }
+    })
 }
 
 /// Median time of empty round trips with the tensors of one channel.

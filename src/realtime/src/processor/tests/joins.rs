@@ -6,8 +6,7 @@ use super::*;
 use crate::denoiser::{Denoiser, Settings};
 use crate::engine::native::{NativeEngine, NativeModel, Precision};
 use crate::engine::{Engine, EngineError, Job, StateUpdate, StepTimings, StreamId};
-use crate::inference::native::NativeOpener;
-use crate::inference::{BuildEngine, EngineOpener, OpenError};
+use crate::inference::{EngineOpener, native};
 use crate::model::Model;
 use crate::weights;
 
@@ -23,11 +22,10 @@ fn a_model_of_any_lookahead_is_aligned_as_in_a_file() {
     for lookahead_hops in [0, 1, 3, 4] {
         let native = NativeModel::new(&model_with_lookahead(lookahead_hops)).unwrap();
         let shared = native.clone();
-        let opener = move |_: ModelKind| -> Result<BuildEngine, OpenError> {
+        let opener: EngineOpener = Arc::new(move |_| {
             let native = shared.clone();
             Ok(Box::new(move |_| Ok(NativeEngine::new(native).into())))
-        };
-        let opener: Arc<dyn EngineOpener> = Arc::new(opener);
+        });
         let services = Box::leak(Box::new(Services::new([(Device::Native, opener)])));
         let (mut slot_manager, inbox) =
             SlotManager::new(services, ModelKind::DeepFilterNet3, 1, Arc::default());
@@ -57,14 +55,14 @@ fn a_model_of_any_lookahead_is_aligned_as_in_a_file() {
 struct Echo(Arc<Mutex<Vec<StateUpdate>>>);
 
 impl Echo {
-    fn opener() -> (Arc<dyn EngineOpener>, Arc<Mutex<Vec<StateUpdate>>>) {
+    fn opener() -> (EngineOpener, Arc<Mutex<Vec<StateUpdate>>>) {
         let updates = Arc::<Mutex<Vec<StateUpdate>>>::default();
         let noted = updates.clone();
-        let opener = move |_: ModelKind| -> Result<BuildEngine, OpenError> {
+        let opener: EngineOpener = Arc::new(move |_| {
             let noted = noted.clone();
             Ok(Box::new(move |_| Ok(Echo(noted).into())))
-        };
-        (Arc::new(opener), updates)
+        });
+        (opener, updates)
     }
 }
 
@@ -155,8 +153,7 @@ fn speech_like(n: usize) -> Vec<f32> {
 #[test]
 fn a_stream_that_joins_the_engine_of_the_one_that_plays_nulls_within_a_second() {
     for mode in [LatencyMode::Lowest, LatencyMode::Safe] {
-        let opener: Arc<dyn EngineOpener> = Arc::new(NativeOpener::new(Precision::F32));
-        let services = Box::leak(Box::new(Services::new([(Device::Native, opener)])));
+        let services = Box::leak(Box::new(Services::new([(Device::Native, native::opener(Precision::F32))])));
         let mut rig = Rig::new(services, 48e3, 1, mode);
         rig.choose(Device::Native, None);
         let input = speech_like(300 * HOP);
