@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::exchange::Waker;
 use crate::inference::signal::WorkSignal;
 
 /// A client of the thread: a plugin's instance, a stream.
@@ -66,8 +65,8 @@ impl BackgroundThread {
         let weak: Weak<T> = Arc::downgrade(instance);
         background.state.instances.lock().push(weak);
         if let Some(thread) = &background.thread {
-            // An instance keeps its thread, so that the first waker lasts.
-            instance.signal().set_waker(Waker::new(thread.thread().clone()));
+            // An instance keeps its thread, so that the first one lasts.
+            instance.signal().set_thread(thread.thread().clone());
         }
         Ok(background)
     }

@@ -122,22 +122,6 @@ impl HopBox {
     }
 }
 
-/// Wakes the inference thread. Waking neither locks nor allocates.
-#[derive(Clone, Debug)]
-pub struct Waker(Thread);
-
-impl Waker {
-    /// A waker for a thread that parks when it has nothing to do.
-    pub fn new(thread: Thread) -> Self {
-        Self(thread)
-    }
-
-    /// Wakes the thread, or makes its next park return at once.
-    pub fn wake(&self) {
-        self.0.unpark();
-    }
-}
-
 /// State of an exchange that both ends see.
 #[derive(Debug, Default)]
 struct ExchangeState {
@@ -157,7 +141,8 @@ pub struct AudioEnd {
     idle: Vec<Box<HopBox>>,
     n_boxes: usize,
     state: Arc<ExchangeState>,
-    waker: Waker,
+    /// The inference thread, which parks when it has nothing to do. Waking it neither locks nor allocates.
+    worker: Thread,
     parker: Parker,
     waited: Duration,
 }
@@ -172,8 +157,8 @@ pub struct WorkerEnd {
     unparker: Unparker,
 }
 
-/// Makes an exchange of `n_boxes` for streams of `n_channels`; `waker` wakes the thread that will hold the worker's end.
-pub fn pair(n_channels: usize, n_boxes: usize, waker: Waker) -> (AudioEnd, WorkerEnd) {
+/// Makes an exchange of `n_boxes` for streams of `n_channels`; `worker` is the thread that will hold the worker's end.
+pub fn pair(n_channels: usize, n_boxes: usize, worker: Thread) -> (AudioEnd, WorkerEnd) {
     let (requests, requested) = RingBuffer::new(n_boxes);
     let (replied, replies) = RingBuffer::new(n_boxes);
     let state = Arc::new(ExchangeState::default());
@@ -192,7 +177,7 @@ pub fn pair(n_channels: usize, n_boxes: usize, waker: Waker) -> (AudioEnd, Worke
             idle,
             n_boxes,
             state: state.clone(),
-            waker,
+            worker,
             parker,
             waited: Duration::ZERO,
         },
@@ -232,7 +217,7 @@ impl AudioEnd {
         }
         match self.requests.push(hop) {
             Ok(()) => {
-                self.waker.wake();
+                self.worker.unpark();
                 true
             }
             Err(PushError::Full(hop)) => {
@@ -314,7 +299,7 @@ impl AudioEnd {
 impl Drop for AudioEnd {
     fn drop(&mut self) {
         self.state.is_closed.store(true, Ordering::Release);
-        self.waker.wake();
+        self.worker.unpark();
     }
 }
 

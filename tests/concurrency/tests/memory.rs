@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tacet_realtime::engine::Thresholds;
-use tacet_realtime::exchange::{Outcome, Request, Waker, pair};
+use tacet_realtime::exchange::{Outcome, Request, pair};
 use tacet_realtime::frame::{Complex32, SILENT_SPECTRUM};
 use tacet_realtime::meters::ring::Ring;
 use tacet_realtime::rules::Rules;
@@ -31,7 +31,7 @@ fn hops_cross_and_come_back() {
             }
         }
     });
-    let (mut audio, worker_end) = pair(1, N_HOPS_UNDER_WAY, Waker::new(serving.thread().clone()));
+    let (mut audio, worker_end) = pair(1, N_HOPS_UNDER_WAY, serving.thread().clone());
     ends.send(worker_end).unwrap();
     let mut noisy = [SILENT_SPECTRUM];
     let mut first = 0;

@@ -6,7 +6,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::thread;
 use tacet_concurrency::engine::{ChannelOut, Thresholds};
-use tacet_concurrency::exchange::{AudioEnd, Outcome, Request, Waker, WorkerEnd, pair};
+use tacet_concurrency::exchange::{AudioEnd, Outcome, Request, WorkerEnd, pair};
 use tacet_concurrency::ring::Ring;
 use tacet_concurrency::rules::Rules;
 use tacet_concurrency::signal::WorkSignal;
@@ -52,7 +52,7 @@ fn exchange(n_boxes: usize, audio: impl FnOnce(AudioEnd)) -> Vec<u64> {
         let mut worker = end.recv().unwrap();
         serve(&mut worker)
     });
-    let (audio_end, worker_end) = pair(1, n_boxes, Waker::new(worker.thread().clone()));
+    let (audio_end, worker_end) = pair(1, n_boxes, worker.thread().clone());
     ends.send(worker_end).unwrap();
     audio(audio_end);
     worker.join().unwrap()
@@ -134,7 +134,7 @@ fn a_signal_is_never_lost_and_what_it_was_raised_for_is_seen() {
                 }
             }
         });
-        signal.set_waker(Waker::new(background.thread().clone()));
+        signal.set_thread(background.thread().clone());
         for _ in 0..2 {
             n_causes.fetch_add(1, Ordering::Relaxed);
             signal.raise();

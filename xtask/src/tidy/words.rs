@@ -19,7 +19,7 @@ const NAMES: [Retired; 5] = [
     retired(concat!("switch", "board"), "slot manager"),
     retired(concat!("mail", "box"), "slot inbox"),
     retired(concat!("attend", "ant"), "background thread"),
-    retired(concat!("be", "ll"), "waker"),
+    retired(concat!("be", "ll"), "signal"),
     retired(concat!("gau", "ges"), "meter reader"),
 ];
 

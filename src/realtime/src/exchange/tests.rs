@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn new_exchange(n_boxes: usize) -> (AudioEnd, WorkerEnd) {
-    pair(1, n_boxes, Waker::new(std::thread::current()))
+    pair(1, n_boxes, std::thread::current())
 }
 
 fn send(audio: &mut AudioEnd, seq: u64) -> bool {

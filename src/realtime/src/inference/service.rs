@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, bounded, unbounded};
@@ -17,7 +17,7 @@ use super::stream::{StreamState, StreamStatus};
 use super::worker::{Command, Join, Worker};
 use super::{EngineOpener, keep_loaded};
 use crate::device::Device;
-use crate::exchange::{self, AudioEnd, N_HOP_BOXES, Waker};
+use crate::exchange::{self, AudioEnd, N_HOP_BOXES};
 
 /// How long the end of a service waits for its worker. A worker that hangs in a driver is left behind.
 pub(super) const END_PATIENCE: Duration = Duration::from_secs(2);
@@ -45,6 +45,16 @@ impl Stream {
         &self.status
     }
 
+    /// Waits until the worker has opened it, or `patience` is over. Returns whether it is live.
+    pub(crate) fn wait_until_open(&self, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        while self.status.state().is_opening() && Instant::now() < deadline {
+            // Opening takes milliseconds: finer than that need not be.
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        self.status.state() == StreamState::Live
+    }
+
     /// The device of the stream's engine.
     pub fn device(&self) -> Device {
         self.service.device
@@ -56,9 +66,10 @@ pub struct Service {
     device: Device,
     opener: EngineOpener,
     commands: Sender<Command>,
-    waker: Waker,
     report: Arc<ServiceReport>,
-    thread: Option<JoinHandle<()>>,
+    worker: Thread,
+    /// Taken when it is joined, at the end.
+    handle: Option<JoinHandle<()>>,
 }
 
 impl Service {
@@ -70,11 +81,11 @@ impl Service {
         let (commands, received) = unbounded();
         let report = Arc::new(ServiceReport::default());
         let worker = Worker::new(received, report.clone());
-        let thread = std::thread::Builder::new()
+        let handle = std::thread::Builder::new()
             .name(format!("tacet {}", device.name()))
             .spawn(move || worker.run())?;
-        let waker = Waker::new(thread.thread().clone());
-        Ok(Self { device, opener, commands, waker, report, thread: Some(thread) })
+        let worker = handle.thread().clone();
+        Ok(Self { device, opener, commands, report, worker, handle: Some(handle) })
     }
 
     /// The worker's state, for the panel.
@@ -95,35 +106,21 @@ impl Service {
         n_channels: usize,
         signal: Arc<WorkSignal>,
     ) -> Stream {
-        let (audio, worker) = exchange::pair(n_channels, N_HOP_BOXES, self.waker.clone());
+        let (audio, end) = exchange::pair(n_channels, N_HOP_BOXES, self.worker.clone());
         let status = Arc::new(StreamStatus::new(signal));
         match (self.opener)(model) {
-            Ok(build) => self.send(Command::Join(Join {
-                model,
-                n_channels,
-                build,
-                end: worker,
-                status: status.clone(),
-            })),
+            Ok(build) => {
+                self.send(Command::Join(Join { model, n_channels, build, end, status: status.clone() }))
+            }
             Err(error) => status.set_failed(&error.to_string()),
         }
         Stream { exchange: audio, status, n_channels: n_channels as u32, service: self.clone() }
     }
 
-    /// Waits until the worker has opened a stream, or `patience` is over. Returns whether it is live.
-    pub(crate) fn wait_until_open(stream: &Stream, patience: Duration) -> bool {
-        let deadline = Instant::now() + patience;
-        while stream.status.state().is_opening() && Instant::now() < deadline {
-            // Opening takes milliseconds: finer than that need not be.
-            std::thread::sleep(Duration::from_micros(200));
-        }
-        stream.status.state() == StreamState::Live
-    }
-
     fn send(&self, command: Command) {
         // Fails only after the worker has ended, which takes its service with it.
         let _ = self.commands.send(command);
-        self.waker.wake();
+        self.worker.unpark();
     }
 }
 
@@ -132,10 +129,10 @@ impl Drop for Service {
         let (ended, has_ended) = bounded(1);
         self.send(Command::End(ended));
         let is_over = has_ended.recv_timeout(END_PATIENCE).is_ok();
-        if let Some(thread) = self.thread.take() {
+        if let Some(handle) = self.handle.take() {
             if is_over {
                 // A panic has been contained in the worker; there is nothing to learn from the result.
-                let _ = thread.join();
+                let _ = handle.join();
             } else {
                 keep_loaded::keep_library_loaded();
             }

@@ -1,13 +1,12 @@
 //! Signals work to an instance's background thread, and wakes it.
 
-use crate::exchange::Waker;
-use crate::sync::{AtomicBool, OnceLock, Ordering};
+use crate::sync::{AtomicBool, OnceLock, Ordering, Thread};
 
 /// A mark on an instance and the thread that looks for it: raised by a worker, the audio thread, the panel or the host.
 #[derive(Debug, Default)]
 pub struct WorkSignal {
     is_raised: AtomicBool,
-    waker: OnceLock<Waker>,
+    thread: OnceLock<Thread>,
 }
 
 impl WorkSignal {
@@ -15,9 +14,9 @@ impl WorkSignal {
     pub fn raise(&self) {
         // Release: who takes the mark sees what it was raised for.
         if !self.is_raised.swap(true, Ordering::AcqRel)
-            && let Some(waker) = self.waker.get()
+            && let Some(thread) = self.thread.get()
         {
-            waker.wake();
+            thread.unpark();
         }
     }
 
@@ -32,7 +31,7 @@ impl WorkSignal {
     }
 
     /// Names the thread to wake, and wakes it: the mark may have been raised before. The first call lasts.
-    pub fn set_waker(&self, waker: Waker) {
-        self.waker.get_or_init(|| waker).wake();
+    pub fn set_thread(&self, thread: Thread) {
+        self.thread.get_or_init(|| thread).unpark();
     }
 }

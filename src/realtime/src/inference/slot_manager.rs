@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rtrb::{Consumer, Producer, RingBuffer};
 use tacet_model::ModelKind;
 
-use super::service::{END_PATIENCE, Service, Stream};
+use super::service::{END_PATIENCE, Stream};
 use super::services::{ConnectError, Services};
 use super::signal::WorkSignal;
 use super::stream::{StreamState, StreamStatus};
@@ -155,7 +155,7 @@ impl SlotManager {
     /// first message in the inbox says so. Waits until the engine is open, at most `patience`.
     pub fn serve_at_once(&mut self, patience: Duration) {
         if let Some(stream) = self.connect(SlotId::A, Device::Native)
-            && Service::wait_until_open(&stream, patience)
+            && stream.wait_until_open(patience)
         {
             self.hand_over(SlotId::A, stream);
         }
