@@ -1,26 +1,27 @@
 //! The status of a stream, as its worker and the audio thread report it: its state, and why it does not serve.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use crossbeam_utils::atomic::AtomicCell;
 use parking_lot::Mutex;
 
 use super::signal::WorkSignal;
 
 /// State of a stream, in the order it goes through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StreamState {
     /// The worker has not opened it yet.
-    Opening = 0,
+    #[default]
+    Opening,
     /// The engine makes its first steps, which take longest.
-    WarmingUp = 1,
+    WarmingUp,
     /// The engine is compared with the native one.
-    Checking = 2,
+    Checking,
     /// Requests are answered.
-    Live = 3,
+    Live,
     /// The engine could not be opened, or failed for good.
-    Failed = 4,
+    Failed,
 }
 
 impl StreamState {
@@ -33,7 +34,7 @@ impl StreamState {
 /// A stream's state. Changing it never locks on the audio thread, and calls the owner's background thread.
 #[derive(Debug, Default)]
 pub struct StreamStatus {
-    state: AtomicU8,
+    state: AtomicCell<StreamState>,
     /// Set by the audio thread when replies keep failing to come.
     tripped: AtomicBool,
     /// Set by the audio thread when the stream has taken over.
@@ -42,6 +43,9 @@ pub struct StreamStatus {
     signal: Arc<WorkSignal>,
 }
 
+// The audio thread reads it.
+const _: () = assert!(AtomicCell::<StreamState>::is_lock_free());
+
 impl StreamStatus {
     pub(super) fn new(signal: Arc<WorkSignal>) -> Self {
         Self { signal, ..Self::default() }
@@ -49,14 +53,7 @@ impl StreamStatus {
 
     /// The stream's state. Real-time safe.
     pub fn state(&self) -> StreamState {
-        // Acquire: a reader that sees `Failed` sees the reason too.
-        match self.state.load(Ordering::Acquire) {
-            0 => StreamState::Opening,
-            1 => StreamState::WarmingUp,
-            2 => StreamState::Checking,
-            3 => StreamState::Live,
-            _ => StreamState::Failed,
-        }
+        self.state.load()
     }
 
     /// Why the stream failed, or what was wrong with it last. Not for the audio thread.
@@ -90,8 +87,8 @@ impl StreamStatus {
 
     /// Notes how far the worker is with the stream.
     pub(super) fn set(&self, state: StreamState) {
-        // Release: publishes the reason, where there is one.
-        self.state.store(state as u8, Ordering::Release);
+        // Publishes the reason, where there is one: a reader that sees `Failed` sees it too.
+        self.state.store(state);
         self.signal.raise();
     }
 
