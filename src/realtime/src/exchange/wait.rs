@@ -76,34 +76,6 @@ impl WaitRule {
     }
 }
 
-/// Whether it makes sense to wait for a stream: after a miss, not before it has caught up by itself. So an engine
-/// that is stuck costs one wait, not one per hop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience(bool);
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self(true)
-    }
-}
-
-impl Patience {
-    /// The deadline, unless patience is lost.
-    pub fn deadline(self, deadline: Instant) -> Option<Instant> {
-        self.0.then_some(deadline)
-    }
-
-    /// A reply did not come in time.
-    pub fn lose(&mut self) {
-        self.0 = false;
-    }
-
-    /// Every request is answered.
-    pub fn restore(&mut self) {
-        self.0 = true;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use tacet_model::DF_ORDER;
 
 use crate::engine::Thresholds;
-use crate::exchange::wait::Patience;
 use crate::exchange::{ExchangeId, HopBox, Inheritance, Outcome};
 use crate::features::Normalisation;
 use crate::history::History;
@@ -39,7 +38,9 @@ fn timing(hop: &HopBox, missed: bool) -> HopTiming {
 /// A stream with what the audio thread remembers about it.
 struct FedStream {
     stream: Box<Stream>,
-    patience: Patience,
+    /// Whether it makes sense to wait for it: after a miss, not before it has caught up by itself. So an engine that is stuck
+    /// costs one wait, not one per hop.
+    is_patient: bool,
     misses: f32,
     n_fed: u64,
     /// The first hop that it was sent since it began or was reset.
@@ -50,7 +51,7 @@ struct FedStream {
 
 impl FedStream {
     fn new(stream: Box<Stream>) -> Self {
-        Self { stream, patience: Patience::default(), misses: 0.0, n_fed: 0, first_seq: None, whole_from: 0 }
+        Self { stream, is_patient: true, misses: 0.0, n_fed: 0, first_seq: None, whole_from: 0 }
     }
 
     /// The reply for `seq` if it is there in time and holds an answer. A hop that was never sent is no miss.
@@ -66,7 +67,7 @@ impl FedStream {
     }
 
     fn answer(&mut self, seq: u64, deadline: Instant, meters: &SlotMeters) -> Option<Box<HopBox>> {
-        let deadline = self.patience.deadline(deadline);
+        let deadline = self.is_patient.then_some(deadline);
         let first = self.first_seq;
         let hop = self.stream.exchange.reply(seq, deadline, |stale| {
             if first.is_none_or(|first| stale.seq < first) {
@@ -78,7 +79,7 @@ impl FedStream {
         });
         let Some(hop) = hop else {
             meters.n_late.fetch_add(1, Relaxed);
-            self.patience.lose();
+            self.is_patient = false;
             self.miss();
             return None;
         };
@@ -227,7 +228,7 @@ impl Slots {
         for (slot, slot_meters) in self.slots.iter_mut().zip(&meters.slots) {
             for fed in slot.current.iter_mut().chain(&mut slot.incoming) {
                 if fed.stream.exchange.is_caught_up() {
-                    fed.patience.restore();
+                    fed.is_patient = true;
                 }
                 let mut inherited = None;
                 if fed.n_fed == 0 && !is_fresh {
@@ -321,7 +322,7 @@ impl Slots {
         for slot in &mut self.slots {
             for fed in slot.current.iter_mut().chain(&mut slot.incoming) {
                 fed.stream.exchange.next_generation();
-                fed.patience = Patience::default();
+                fed.is_patient = true;
                 fed.first_seq = None;
             }
         }
