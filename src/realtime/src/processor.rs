@@ -208,7 +208,7 @@ impl Processor {
         let began = Instant::now();
         self.slots.attend();
         match self.gate.judge(self.collector.hop()) {
-            Gate::Run | Gate::Wake => {
+            Gate::Run => {
                 self.send(controls, began);
                 self.receive(controls);
                 self.synthesise(controls);

@@ -14,8 +14,6 @@ pub enum Gate {
     Sleep,
     /// Asleep: the output is silence.
     Idle,
-    /// The first hop after sleep: process it.
-    Wake,
 }
 
 /// Counts silent hops.
@@ -37,10 +35,9 @@ impl SilenceGate {
         let was_idle = self.is_idle();
         self.n_silent = if is_silent { self.n_silent.saturating_add(1) } else { 0 };
         match (was_idle, self.is_idle()) {
-            (false, false) => Gate::Run,
+            (_, false) => Gate::Run,
             (false, true) => Gate::Sleep,
             (true, true) => Gate::Idle,
-            (true, false) => Gate::Wake,
         }
     }
 
@@ -67,6 +64,6 @@ mod tests {
         loud[1][479] = 1e-5;
         let heard: Vec<Gate> =
             [&silent, &silent, &silent, &silent, &loud, &silent].map(|hop| gate.judge(hop)).into();
-        assert_eq!(heard, [Gate::Run, Gate::Run, Gate::Sleep, Gate::Idle, Gate::Wake, Gate::Run]);
+        assert_eq!(heard, [Gate::Run, Gate::Run, Gate::Sleep, Gate::Idle, Gate::Run, Gate::Run]);
     }
 }
