@@ -57,7 +57,7 @@ fn model(kind: ModelKind) -> Option<Model> {
     if kind == ModelKind::DeepFilterNet3 {
         return Some(weights::embedded().expect("the build checked it"));
     }
-    let loaded = tacet_realtime::models::load(&runtime::model_dir().join(kind.safetensors_file()));
+    let loaded = tacet_realtime::model::Model::from_file(&runtime::model_dir().join(kind.safetensors_file()));
     loaded.map_err(|error| skip(&error.to_string())).ok()
 }
 

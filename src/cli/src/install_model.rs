@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::{Subcommand, ValueEnum};
-use tacet_realtime::model::ModelKind;
+use tacet_realtime::model::{Model, ModelKind};
 use tacet_realtime::models;
 use tacet_torch_pack::assemble::{self, Layout, Pip};
 use tacet_torch_pack::wheels::LOW_LATENCY_MODEL;
@@ -80,7 +80,7 @@ fn status() -> bool {
         if kind == models::embedded_kind() {
             println!("{kind}: embedded");
         } else if let Some(file) = models::installed(kind) {
-            match models::load(&file) {
+            match Model::from_file(&file) {
                 Ok(_) => println!("{kind}: {}", file.display()),
                 Err(error) => {
                     println!("{kind}: {error}");

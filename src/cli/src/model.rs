@@ -78,7 +78,7 @@ fn published(kind: ModelKind) -> Result<Model> {
     }
     let fetched = Path::new(tacet_realtime::weights::FETCHED_DIR).join(kind.safetensors_file());
     match models::installed(kind).or_else(|| fetched.is_file().then_some(fetched)) {
-        Some(path) => Ok(models::load(&path)?),
+        Some(path) => Ok(Model::from_file(&path)?),
         None => bail!("{}, or pass the path of its archive, {}", models::missing(kind), kind.archive_file()),
     }
 }
@@ -88,7 +88,7 @@ fn from_path(name: &str) -> Result<Model> {
         let [dfn3, ll] = ModelKind::ALL;
         bail!("there is no model called {name}, and no such file; name {dfn3}, {ll}, or an archive's path");
     }
-    models::load(Path::new(name)).with_context(|| format!("model {name}"))
+    Model::from_file(Path::new(name)).with_context(|| format!("model {name}"))
 }
 
 #[cfg(test)]

@@ -71,7 +71,8 @@ impl Model {
         }
     }
 
-    /// Reads a model file, an archive or a converted one by its content.
+    /// A model from a file, an official or fine-tuned archive (`*_onnx.tar.gz`) or a converted model (`*.safetensors`); the
+    /// content decides, not the name.
     ///
     /// # Errors
     /// [`ModelError::Read`] from the file system; else what [`from_bytes`](Self::from_bytes) says, with the path.
@@ -168,5 +169,17 @@ impl Model {
             return Err(ModelError::UnknownTensor { tensor: name.clone() });
         }
         Ok(Self { config, source_sha256, tensors })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_file_is_named_with_the_next_step() {
+        let error = Model::from_file(Path::new("no/such/model.tar.gz")).unwrap_err().to_string();
+        assert!(error.contains("no/such/model.tar.gz"), "{error}");
+        assert!(error.contains("check the path"), "{error}");
     }
 }

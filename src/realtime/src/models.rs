@@ -12,15 +12,6 @@ use crate::engine::torch::current_module;
 use crate::user_files;
 use crate::weights;
 
-/// A model from a file, an official or fine-tuned archive (`*_onnx.tar.gz`) or a converted model (`*.safetensors`); the
-/// content decides, not the name.
-///
-/// # Errors
-/// [`ModelError`] naming the file, what is wrong with it, and the next step.
-pub fn load(path: &Path) -> Result<Model, ModelError> {
-    Model::from_file(path)
-}
-
 /// Names a directory with models and overrules the per-user one.
 pub const MODELS_VARIABLE: &str = "TACET_MODELS_DIR";
 
@@ -137,12 +128,5 @@ mod tests {
         assert!(error.contains(ModelKind::DeepFilterNet3Ll.archive_sha256()), "{error}");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
         assert!(missing(ModelKind::DeepFilterNet3Ll).contains("tacet model install ll"));
-    }
-
-    #[test]
-    fn a_missing_file_is_named_with_the_next_step() {
-        let error = load(Path::new("no/such/model.tar.gz")).unwrap_err().to_string();
-        assert!(error.contains("no/such/model.tar.gz"), "{error}");
-        assert!(error.contains("check the path"), "{error}");
     }
 }

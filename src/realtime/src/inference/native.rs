@@ -54,7 +54,7 @@ fn of_kind(kind: ModelKind, embedded: Model) -> Result<Model, NativeError> {
         return Ok(embedded);
     }
     let file = models::installed(kind).ok_or(NativeError::NotInstalled { kind })?;
-    Ok(models::load(&file)?)
+    Ok(Model::from_file(&file)?)
 }
 
 /// Opens the native engines whose large matrices have this precision. Nothing is packed before an engine is asked for, and
