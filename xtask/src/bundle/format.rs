@@ -19,33 +19,13 @@ pub enum Format {
     Program,
 }
 
-/// Bundles that macOS wraps in a folder with a property list: all that have a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AppleBundle {
-    /// CLAP plugin.
-    Clap,
-    /// VST3 plugin.
-    Vst3,
-    /// Audio Unit.
-    AudioUnit,
-    /// The window on the microphone.
-    Standalone,
-}
-
-impl AppleBundle {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Clap, Self::Vst3, Self::AudioUnit, Self::Standalone];
-
-    /// Its format.
-    pub fn format(self) -> Format {
-        match self {
-            Self::Clap => Format::Clap,
-            Self::Vst3 => Format::Vst3,
-            Self::AudioUnit => Format::AudioUnit,
-            Self::Standalone => Format::Standalone,
-        }
-    }
-}
+/// The formats that macOS wraps in a folder with a property list, which are all that have a window; with its extension.
+pub const WRAPPED_ON_MACOS: [(Format, &str); 4] = [
+    (Format::Clap, "clap"),
+    (Format::Vst3, "vst3"),
+    (Format::AudioUnit, "component"),
+    (Format::Standalone, "app"),
+];
 
 impl Format {
     /// Whether hosts load it.

@@ -7,7 +7,8 @@ use anyhow::{Result, bail};
 use super::names::Names;
 use super::plist;
 
-pub use super::format::{AppleBundle, Format};
+pub use super::format::Format;
+use super::format::WRAPPED_ON_MACOS;
 
 /// A platform that we bundle for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +127,11 @@ pub(crate) fn bundles(platform: Platform, names: &Names) -> Vec<Bundle> {
     match platform.system {
         System::MacOs => {
             let program = plain(Format::Program, "tacet".to_owned(), None, "tacet");
-            AppleBundle::ALL.into_iter().map(|kind| apple(kind, names)).chain([program]).collect()
+            WRAPPED_ON_MACOS
+                .map(|(format, extension)| apple(format, extension, names))
+                .into_iter()
+                .chain([program])
+                .collect()
         }
         System::Linux | System::Windows => {
             let (library, extension, live, program) = match platform.system {
@@ -172,22 +177,17 @@ fn lv2() -> Bundle {
 }
 
 /// On macOS everything with a window is a directory with a property list.
-fn apple(kind: AppleBundle, names: &Names) -> Bundle {
-    let (extension, product) = match kind {
-        AppleBundle::Clap => ("clap", "libtacet.dylib"),
-        AppleBundle::Vst3 => ("vst3", "libtacet.dylib"),
-        AppleBundle::AudioUnit => ("component", "libtacet.dylib"),
-        AppleBundle::Standalone => ("app", "tacet-live"),
-    };
+fn apple(format: Format, extension: &str, names: &Names) -> Bundle {
+    let product = if format == Format::Standalone { "tacet-live" } else { "libtacet.dylib" };
     let root = PathBuf::from(format!("{}.{extension}", names.name));
     let contents = root.join("Contents");
     Bundle {
-        format: kind.format(),
+        format,
         binary: contents.join("MacOS").join(&names.name),
         product: product.into(),
         texts: vec![
-            (contents.join("Info.plist"), plist::info(kind, names)),
-            (contents.join("PkgInfo"), format!("{}????", plist::package_type(kind))),
+            (contents.join("Info.plist"), plist::info(format, extension, names)),
+            (contents.join("PkgInfo"), format!("{}????", plist::package_type(format))),
         ],
         root,
     }

@@ -1,6 +1,6 @@
 //! macOS property lists.
 
-use super::format::AppleBundle;
+use super::format::Format;
 use super::names::Names;
 
 /// Why the standalone listens; macOS asks the user with this text.
@@ -11,18 +11,16 @@ pub(crate) const MINIMUM_MACOS: &str = "11.0";
 const AU_FACTORY: &str = "GetPluginFactoryAUV2_0";
 
 /// The four letters that distinguish a program from a plugin.
-pub(crate) fn package_type(kind: AppleBundle) -> &'static str {
-    if kind == AppleBundle::Standalone { "APPL" } else { "BNDL" }
+pub(crate) fn package_type(format: Format) -> &'static str {
+    if format == Format::Standalone { "APPL" } else { "BNDL" }
 }
 
-/// Info.plist of a bundle.
-pub fn info(kind: AppleBundle, names: &Names) -> String {
+/// Info.plist of a bundle with this extension.
+pub fn info(format: Format, extension: &str, names: &Names) -> String {
     let version = env!("CARGO_PKG_VERSION");
-    let identifier = match kind {
-        AppleBundle::Clap => format!("{}.clap", names.identifier),
-        AppleBundle::Vst3 => format!("{}.vst3", names.identifier),
-        AppleBundle::AudioUnit => format!("{}.component", names.identifier),
-        AppleBundle::Standalone => names.identifier.clone(),
+    let identifier = match format {
+        Format::Standalone => names.identifier.clone(),
+        _ => format!("{}.{extension}", names.identifier),
     };
     let mut entries = vec![
         string("CFBundleDevelopmentRegion", "en"),
@@ -30,7 +28,7 @@ pub fn info(kind: AppleBundle, names: &Names) -> String {
         string("CFBundleIdentifier", &identifier),
         string("CFBundleInfoDictionaryVersion", "6.0"),
         string("CFBundleName", &names.name),
-        string("CFBundlePackageType", package_type(kind)),
+        string("CFBundlePackageType", package_type(format)),
         string("CFBundleShortVersionString", version),
         string("CFBundleSignature", "????"),
         string("CFBundleVersion", version),
@@ -38,10 +36,10 @@ pub fn info(kind: AppleBundle, names: &Names) -> String {
         "<key>NSHighResolutionCapable</key><true/>".to_owned(),
         string("NSHumanReadableCopyright", &format!("{}, MIT OR Apache-2.0", names.vendor)),
     ];
-    if kind == AppleBundle::Standalone {
+    if format == Format::Standalone {
         entries.push(string("NSMicrophoneUsageDescription", MICROPHONE_USE));
     }
-    if kind == AppleBundle::AudioUnit {
+    if format == Format::AudioUnit {
         entries.push(audio_components(names));
     }
     let body: String = entries.iter().map(|entry| format!("  {entry}\n")).collect();
@@ -82,31 +80,31 @@ fn string(key: &str, value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::format::WRAPPED_ON_MACOS;
     use super::super::layout::names;
     use super::*;
 
     #[test]
     fn only_the_standalone_asks_for_the_microphone() {
-        for format in [AppleBundle::Clap, AppleBundle::Vst3, AppleBundle::AudioUnit, AppleBundle::Standalone]
-        {
-            let info = info(format, &names());
-            assert_eq!(info.contains("NSMicrophoneUsageDescription"), format == AppleBundle::Standalone);
-            assert_eq!(info.contains("AudioComponents"), format == AppleBundle::AudioUnit);
+        for (format, extension) in WRAPPED_ON_MACOS {
+            let info = info(format, extension, &names());
+            assert_eq!(info.contains("NSMicrophoneUsageDescription"), format == Format::Standalone);
+            assert_eq!(info.contains("AudioComponents"), format == Format::AudioUnit);
             assert!(info.contains(env!("CARGO_PKG_VERSION")) && info.contains("<string>Name</string>"));
         }
     }
 
     #[test]
     fn text_is_escaped_and_identifiers_differ() {
-        assert!(info(AppleBundle::AudioUnit, &names()).contains("<string>A &amp; B: Name</string>"));
-        assert!(info(AppleBundle::Vst3, &names()).contains("<string>a.b.vst3</string>"));
-        assert!(info(AppleBundle::Standalone, &names()).contains("<string>a.b</string>"));
+        assert!(info(Format::AudioUnit, "component", &names()).contains("<string>A &amp; B: Name</string>"));
+        assert!(info(Format::Vst3, "vst3", &names()).contains("<string>a.b.vst3</string>"));
+        assert!(info(Format::Standalone, "app", &names()).contains("<string>a.b</string>"));
     }
 
     #[test]
     fn every_tag_is_closed() {
-        for format in [AppleBundle::Clap, AppleBundle::AudioUnit, AppleBundle::Standalone] {
-            let info = info(format, &names());
+        for (format, extension) in WRAPPED_ON_MACOS {
+            let info = info(format, extension, &names());
             for tag in ["dict", "array", "key", "string", "plist", "integer"] {
                 let opened =
                     info.matches(&format!("<{tag}>")).count() + info.matches(&format!("<{tag} ")).count();
