@@ -165,14 +165,18 @@ fn not_installed<'a>(wanted: &[&'a str], report: &str) -> Vec<&'a str> {
 
 /// How to become root without being asked for a password: nothing to do, or sudo.
 fn privilege() -> Option<&'static [&'static str]> {
-    let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0");
-    if is_root {
+    if is_root() {
         Some(&[])
     } else if shell::succeeds("sudo", &["--non-interactive", "true"]) {
         Some(&["sudo", "--non-interactive"])
     } else {
         None
     }
+}
+
+/// Whether this user may do everything.
+pub(crate) fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0")
 }
 
 fn apt(prefix: &[&str], arguments: &[&str]) -> Command {

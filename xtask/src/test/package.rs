@@ -202,8 +202,7 @@ struct Bare {
 impl Bare {
     /// Installs it where it is not there yet; `None` where that needs rights that are missing.
     fn provide(workspace: &Workspace) -> Result<Option<Self>> {
-        let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0");
-        if !is_root {
+        if !prerequisites::is_root() {
             return Ok(None);
         }
         prerequisites::provide_packages(&["debootstrap"])?;
