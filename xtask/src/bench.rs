@@ -55,9 +55,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     setup::run(workspace, &setup::Options::default())?;
     shell::run(cargo_bench(workspace, &wanted).arg("--no-run"))?;
     if wanted.iter().any(|name| *name == PROGRAM) {
-        let mut build = shell::cargo();
-        build.args(["build", "--release", "--locked", "--package", "tacet-cli"]).current_dir(&workspace.root);
-        shell::run(&mut build)?;
+        shell::run(&mut workspace.cargo("build --locked --release --package tacet-cli"))?;
     }
     for name in wanted {
         let cargo = cargo_bench(workspace, &[name]);
@@ -74,8 +72,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
 }
 
 fn cargo_bench(workspace: &Workspace, names: &[&String]) -> Command {
-    let mut cargo = shell::cargo();
-    cargo.args(["bench", "--locked", "--package", "tacet-benches"]).current_dir(&workspace.root);
+    let mut cargo = workspace.cargo("bench --locked --package tacet-benches");
     for name in names {
         cargo.args(["--bench", name]);
     }

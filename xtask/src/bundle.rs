@@ -66,11 +66,9 @@ pub fn run(workspace: &Workspace, options: Options) -> Result<()> {
 /// Something cannot be set up or built.
 pub(crate) fn build_program(workspace: &Workspace) -> Result<PathBuf> {
     setup::provide(workspace)?;
-    let mut cargo = shell::cargo();
+    let mut cargo = workspace.cargo("build --locked --release");
     // All packages, so that their dependencies have the features that they have together; of them this program.
-    let packages = packages(Platform::current()?.system);
-    cargo.args(["build", "--locked", "--release"]).args(packages).args(["--bin", "tacet"]);
-    shell::run(cargo.current_dir(&workspace.root))?;
+    shell::run(cargo.args(packages(Platform::current()?.system)).args(["--bin", "tacet"]))?;
     Ok(workspace.target.join("release").join(format!("tacet{}", std::env::consts::EXE_SUFFIX)))
 }
 
@@ -109,8 +107,7 @@ pub fn build(workspace: &Workspace, options: &Options) -> Result<Vec<PathBuf>> {
     let names = Names::read(&workspace.root)?;
     setup::provide(workspace)?;
     let profile = if options.debug { "dev" } else { "release" };
-    let mut cargo = shell::cargo();
-    cargo.args(["build", "--locked", "--profile", profile]).current_dir(&workspace.root);
+    let mut cargo = workspace.cargo(&format!("build --locked --profile {profile}"));
     if let Some(target) = target {
         cross::provide(workspace, target)?.prepare(&mut cargo);
     }

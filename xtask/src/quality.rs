@@ -35,24 +35,10 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let kind = ModelKind::DeepFilterNet3;
     models::provide(workspace, kind)?;
     let venv = Venv::provide(workspace, &workspace.root.join("tests/quality"))?;
-    shell::run(shell::cargo().current_dir(&workspace.root).args([
-        "build",
-        "--locked",
-        "--release",
-        "--package",
-        "tacet-cli",
-    ]))?;
+    shell::run(&mut workspace.cargo("build --locked --release --package tacet-cli"))?;
 
     if options.conditions {
-        shell::run(shell::cargo().current_dir(&workspace.root).args([
-            "build",
-            "--locked",
-            "--release",
-            "--package",
-            "tacet-core",
-            "--example",
-            "live",
-        ]))?;
+        shell::run(&mut workspace.cargo("build --locked --release --package tacet-core --example live"))?;
         let live = workspace.target.join("release/examples/live");
         for (script, live) in [("conditions", Some(live)), ("presets", None)] {
             let mut python = venv.python();

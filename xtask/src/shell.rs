@@ -46,8 +46,17 @@ pub fn run(command: &mut Command) -> Result<()> {
 /// It cannot be started or does not succeed; the text holds the command and what it said.
 pub(crate) fn run_quietly(message: &str, command: &mut Command) -> Result<String> {
     let spinner = spinner(message);
-    let output = command.stdin(Stdio::null()).output();
+    let output = output(command);
     spinner.finish_and_clear();
+    output
+}
+
+/// Runs a command without its output or input, and returns what it printed.
+///
+/// # Errors
+/// As [`run_quietly`].
+pub(crate) fn output(command: &mut Command) -> Result<String> {
+    let output = command.stdin(Stdio::null()).output();
     let output = output.with_context(|| format!("`{}` could not be started", typed(command)))?;
     if !output.status.success() {
         let said = [&output.stdout[..], &output.stderr[..]]

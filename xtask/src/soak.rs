@@ -68,9 +68,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
 
 /// Builds the program and runs its microphone on a sound server of its own.
 fn microphone(workspace: &Workspace, options: &Options) -> Result<()> {
-    let mut cargo = shell::cargo();
-    cargo.args(["build", "--locked", "--release", "-p", "tacet-cli"]).current_dir(&workspace.root);
-    shell::run(&mut cargo)?;
+    shell::run(&mut workspace.cargo("build --locked --release --package tacet-cli"))?;
     let scripts = workspace.root.join("tests/hosts");
     let mut python = Venv::provide(workspace, &scripts)?.python();
     python.arg("-u").arg(scripts.join("mic_soak.py")).arg(workspace.target.join("release/tacet")).args([

@@ -99,11 +99,7 @@ fn is_wanted(name: &str, only: &str) -> bool {
 }
 
 fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
-    let cargo = |words: &str| {
-        let mut command = shell::cargo();
-        command.args(words.split(' ')).current_dir(&workspace.root);
-        command
-    };
+    let cargo = |words: &str| workspace.cargo(words);
     let plain = |mut command: Command| move |_: &mut Counts| shell::run(&mut command);
     let tests = |mut command: Command| {
         command.envs(required()).env("TACET_TORCH_DIR", torch::pack_dir(workspace));
@@ -166,29 +162,27 @@ fn check_dependencies(workspace: &Workspace) -> Result<()> {
 /// build, and the code that needs no libtorch where none is offered.
 fn check_torch(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
     if !torch::IS_OFFERED {
-        let words = ["check", "--locked", "--package", "tacet-torch", "--features", "doc-only"];
-        return shell::run(shell::cargo().args(words).current_dir(&workspace.root));
+        let words = "check --locked --package tacet-torch --features doc-only";
+        return shell::run(&mut workspace.cargo(words));
     }
     let made = torch::provide(workspace, false)?;
     // The unit tests' program lies elsewhere than the libraries that it needs.
     let variable = if cfg!(target_os = "macos") { "DYLD_LIBRARY_PATH" } else { "LD_LIBRARY_PATH" };
-    let cargo = |words: &[&str]| {
-        let mut command = shell::cargo();
-        command.args(words).args(["--locked", "--release", "--package", "tacet-torch"]);
-        command.current_dir(&workspace.root).env("LIBTORCH", &made.sdk).env(variable, made.sdk.join("lib"));
+    let cargo = |words: &str| {
+        let mut command = workspace.cargo(words);
+        command.env("LIBTORCH", &made.sdk).env(variable, made.sdk.join("lib"));
         command
     };
-    run_tests(&mut cargo(&["test"]), counts)?;
-    shell::run(cargo(&["clippy", "--all-targets"]).args(["--", "-D", "warnings"]))
+    run_tests(&mut cargo("test --locked --release --package tacet-torch"), counts)?;
+    let clippy = "clippy --all-targets --locked --release --package tacet-torch -- -D warnings";
+    shell::run(&mut cargo(clippy))
 }
 
 /// `tacet score` against pystoi.
 fn check_scores(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
     let venv = Venv::provide(workspace, &workspace.root.join("tests/python"))?;
     // The tests of the command line build it.
-    let mut build = shell::cargo();
-    build.args(TEST.split(' ')).args(["--test", "cli", "--no-run"]).current_dir(&workspace.root);
-    shell::run(&mut build)?;
+    shell::run(&mut workspace.cargo(&format!("{TEST} --test cli --no-run")))?;
     let mut python = venv.python();
     python.arg(workspace.root.join("tests/python/check_scores.py"));
     let tacet = format!("tacet{}", std::env::consts::EXE_SUFFIX);

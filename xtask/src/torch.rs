@@ -146,10 +146,7 @@ fn fetch(wheels: &[&'static Wheel], dir: &Path, layout: &Layout<'_>) -> Result<(
 }
 
 fn build(workspace: &Workspace, platform: Platform, sdk: &Path) -> Result<PathBuf> {
-    let mut cargo = shell::cargo();
-    cargo.args(["build", "--release", "--locked", "--package", "tacet-torch"]);
-    cargo.current_dir(&workspace.root).env("LIBTORCH", sdk);
-    shell::run(&mut cargo)?;
+    shell::run(workspace.cargo("build --locked --release --package tacet-torch").env("LIBTORCH", sdk))?;
     Ok(workspace.target.join("release").join(platform.backend_file()))
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
@@ -32,13 +33,17 @@ impl Workspace {
     /// cargo cannot be run or the workspace does not parse.
     pub fn find() -> Result<Self> {
         let manifest = package_dir().with_file_name("Cargo.toml");
-        let metadata = shell::cargo()
-            .args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"])
-            .arg(&manifest)
-            .output()
-            .context("cargo could not be run")?;
-        anyhow::ensure!(metadata.status.success(), "{}", String::from_utf8_lossy(&metadata.stderr).trim());
-        serde_json::from_slice(&metadata.stdout).context("cargo metadata gave something unexpected")
+        let mut metadata = shell::cargo();
+        metadata.args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]).arg(&manifest);
+        serde_json::from_str(&shell::output(&mut metadata)?)
+            .context("cargo metadata gave something unexpected")
+    }
+
+    /// The cargo that started this program, in the workspace, with these words.
+    pub(crate) fn cargo(&self, words: &str) -> Command {
+        let mut cargo = shell::cargo();
+        cargo.args(words.split_whitespace()).current_dir(&self.root);
+        cargo
     }
 
     /// The folder of fetched and converted models; the build reads them from here.

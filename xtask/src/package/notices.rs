@@ -58,25 +58,17 @@ pub(crate) fn text(workspace: &Workspace, system: System, target: Option<&str>) 
 
 /// The crates that are compiled in, without those of the workspace, of build scripts and of macros.
 fn crates(workspace: &Workspace, system: System, target: Option<&str>) -> Result<Vec<Crate>> {
-    let mut tree = shell::cargo();
-    tree.args(["tree", "--locked", "--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}"]);
+    let mut tree = workspace.cargo("tree --locked --edges normal,no-proc-macro --prefix none --format {p}");
     tree.args(packages(system)).args(target.iter().flat_map(|target| ["--target", target]));
-    let tree = output(tree.current_dir(&workspace.root))?;
+    let tree = shell::output(&mut tree)?;
     let used: HashSet<(&str, &str)> = tree.lines().filter_map(name_and_version).collect();
-    let mut metadata = shell::cargo();
-    metadata.args(["metadata", "--locked", "--format-version", "1"]);
-    let metadata: Metadata = serde_json::from_str(&output(metadata.current_dir(&workspace.root))?)
-        .context("cargo metadata gave something unexpected")?;
+    let metadata = shell::output(&mut workspace.cargo("metadata --locked --format-version 1"))?;
+    let metadata: Metadata =
+        serde_json::from_str(&metadata).context("cargo metadata gave something unexpected")?;
     let mut crates = metadata.packages;
     crates.retain(|one| one.source.is_some() && used.contains(&(one.name.as_str(), one.version.as_str())));
     crates.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
     Ok(crates)
-}
-
-fn output(command: &mut std::process::Command) -> Result<String> {
-    let output = command.output().context("cargo could not be run")?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
-    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// Of a line of cargo's tree: `serde v1.0.0 (*)`.

@@ -125,8 +125,7 @@ fn check_exports(plugin: &Path) -> Result<()> {
 }
 
 fn tests(workspace: &Workspace, cross: &Cross, words: &str) -> Command {
-    let mut cargo = shell::cargo();
-    cargo.args(TEST.split_whitespace()).args(words.split_whitespace()).current_dir(&workspace.root);
+    let mut cargo = workspace.cargo(&format!("{TEST} {words}"));
     cross.prepare(&mut cargo);
     // No file of this user's is read or written.
     cargo.env("TACET_DATA_DIR", cross.dir.join("no files"));

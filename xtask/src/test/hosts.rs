@@ -67,8 +67,7 @@ struct Message {
 
 /// The plugin's library among the tests' products. Built already, it costs nothing.
 fn library(workspace: &Workspace) -> Result<PathBuf> {
-    let mut cargo = shell::cargo();
-    cargo.args(TEST.split(' ')).args(["--no-run", "--message-format", "json"]).current_dir(&workspace.root);
+    let mut cargo = workspace.cargo(&format!("{TEST} --no-run --message-format json"));
     let messages = shell::run_quietly("Finding the library of the tests", &mut cargo)?;
     let name = format!("{}tacet{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
     let library = find(&messages, Path::new(&name)).context("cargo names no library of the plugin")?;

@@ -1,7 +1,7 @@
 //! Forbidden dependencies of crates, direct or transitive, on any platform. Build-time dependencies do not
 //! count.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 
 use super::Finding;
 use crate::shell;
@@ -73,14 +73,10 @@ const BANS: [Ban; 7] = [
 pub fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for ban in &BANS {
-        let tree = shell::cargo()
-            .args(["tree", "--locked", "--package", ban.package, "--target", "all"])
-            .args(["--edges", "normal,no-proc-macro", "--prefix", "depth", "--format", " {p}"])
-            .current_dir(&workspace.root)
-            .output()
-            .context("cargo could not be run")?;
-        ensure!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr).trim());
-        findings.extend(objections(ban, &String::from_utf8_lossy(&tree.stdout)));
+        let mut tree =
+            workspace.cargo("tree --locked --target all --edges normal,no-proc-macro --prefix depth");
+        let tree = shell::output(tree.args(["--package", ban.package, "--format", " {p}"]))?;
+        findings.extend(objections(ban, &tree));
     }
     Ok(findings)
 }
