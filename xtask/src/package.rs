@@ -18,9 +18,9 @@ use crate::bundle::layout::{self, Bundle, Platform, System};
 use crate::bundle::names::Names;
 use crate::bundle::{self, remove};
 use crate::install;
-use crate::setup::fetch::sha256_hex;
 use crate::setup::prerequisites;
 use crate::workspace::Workspace;
+use tacet_model::sha256_hex;
 
 /// The project's version, which is this program's.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -5,7 +5,6 @@ use tacet_model::ModelKind;
 
 use crate::workspace::Workspace;
 
-pub mod fetch;
 pub mod models;
 pub mod prerequisites;
 pub mod python;

@@ -7,10 +7,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::setup::fetch::sha256_hex;
 use crate::setup::python::Python;
 use crate::shell;
 use crate::workspace::{Workspace, write_atomically};
+use tacet_model::sha256_hex;
 
 /// Libraries to compute with: version ranges, so that any recent Python finds wheels.
 const LIBRARIES: &str = "libraries.txt";

@@ -33,7 +33,7 @@ mod testing;
 
 pub use config::{Config, MAX_KERNEL_T};
 pub use error::ModelError;
-pub use kind::ModelKind;
+pub use kind::{ModelKind, sha256_hex};
 pub use layout::Layout;
 pub use model::{MAX_FILE_BYTES, Model, Tensor};
 pub use spec::*;

