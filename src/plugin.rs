@@ -123,7 +123,8 @@ impl Plugin for Tacet {
     }
 
     fn editor(&mut self, _executor: AsyncExecutor<Self>) -> Option<Self::Editor> {
-        if window::audio::is_headless() { None } else { window::editor(&self.shared) }
+        let is_headless = window::audio::host().is_some_and(|host| host.is_headless());
+        if is_headless { None } else { window::editor(&self.shared) }
     }
 
     fn filter_state(state: &mut PluginState) {
@@ -154,7 +155,10 @@ impl Plugin for Tacet {
             };
             // Told to the host by whoever activates: the framework would ask for another activation.
             *self.shared.latency.lock() = Some(*processor.latency());
-            let kept = window::audio::play(processor, &self.shared);
+            let kept = match window::audio::host() {
+                Some(host) => host.play(processor, &self.shared),
+                None => Some(processor),
+            };
             if let Some(before) = std::mem::replace(&mut self.processor, kept) {
                 self.shared.retire(before);
             }

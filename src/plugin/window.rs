@@ -64,7 +64,7 @@ pub fn editor(shared: &Arc<Shared>) -> Option<Editor> {
         repaint_poll_interval: Duration::from_secs(1) / MAX_FPS,
         ..EguiNiceSettings::default()
     };
-    let state = EguiEditorState::from_size(size, audio::scale());
+    let state = EguiEditorState::from_size(size, audio::host().map_or(1.0, |host| host.scale()));
     let repaint = RepaintNotifier::new();
     let window = Window::new(shared.clone(), repaint.clone());
     shared.host_keys.set_repaint(repaint.clone());
@@ -118,7 +118,7 @@ impl Window {
     pub(super) fn refresh(&mut self, in_devices: bool, now_s: f64) -> bool {
         if let Some(shown) = &mut self.view_model.audio {
             shown.is_muted = self.shared.is_muted.load(Relaxed);
-            shown.n_xruns = audio::n_xruns();
+            shown.n_xruns = audio::host().and_then(|host| host.n_xruns());
         }
         let moved = self.meter_reader.read(&self.shared, &mut self.view_model, in_devices, now_s);
         self.system_info.show(&mut self.view_model, in_devices);
@@ -174,7 +174,10 @@ impl Window {
 
     /// Begins again with another audio device. Comes back only where that fails.
     fn restart(&mut self, chosen: audio::Chosen) {
-        let reason = audio::restart(chosen, &PresetValues::of_program(&self.shared.params));
+        let reason = match audio::host() {
+            Some(host) => host.restart(chosen, &PresetValues::of_program(&self.shared.params)),
+            None => std::io::Error::other("the host chooses the audio devices"),
+        };
         let text = format!("The audio device was not changed: {reason}");
         self.view_model.notice = Some(Notice { text, is_error: true });
     }
@@ -241,7 +244,7 @@ impl NiceEguiApp for Window {
         Accessibility::connect(&ctx, frame, &self.repaint);
         #[cfg(target_os = "linux")]
         {
-            if !audio::has_host() {
+            if audio::host().is_none() {
                 KeyboardFocus::follow(&ctx, frame);
             }
             Visibility::follow(&ctx, frame);
@@ -262,7 +265,7 @@ impl NiceEguiApp for Window {
         self.presets.reload();
         self.pending.open();
         self.containment = Containment::default();
-        self.view_model.audio = audio::devices();
+        self.view_model.audio = audio::host().map(|host| host.devices());
         self.gui = Some(gui);
         Ok(())
     }

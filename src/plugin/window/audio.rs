@@ -57,9 +57,7 @@ pub trait AudioHost: Send + Sync {
     fn scale(&self) -> f32;
 
     /// Takes a processor, to play it on a thread of its own; comes back where the framework is to play it.
-    fn play(&self, processor: Processor, _shared: &Arc<Shared>) -> Option<Processor> {
-        Some(processor)
-    }
+    fn play(&self, processor: Processor, shared: &Arc<Shared>) -> Option<Processor>;
 
     /// Begins again with another device and these parameters. Returns only where that is not possible, with the reason.
     fn restart(&self, chosen: Chosen, values: &PresetValues) -> io::Error;
@@ -72,48 +70,15 @@ pub fn set_host(host: Box<dyn AudioHost>) {
     let _ = HOST.set(host);
 }
 
-/// Whether a program of its own runs the plugin: then the framework may write to the terminal.
-pub(in crate::plugin) fn has_host() -> bool {
-    HOST.get().is_some()
-}
-
-/// The devices of the program that runs the plugin; `None` in a host.
-pub(super) fn devices() -> Option<Audio> {
-    Some(HOST.get()?.devices())
-}
-
-/// The state that the program around the plugin remembers; `None` in a host.
-fn memory() -> Option<Memory> {
-    Some(HOST.get()?.memory())
+/// The program that runs the plugin in a window of its own; `None` in a host.
+pub(in crate::plugin) fn host() -> Option<&'static dyn AudioHost> {
+    HOST.get().map(|host| &**host)
 }
 
 /// Has the program that runs the plugin remember this. A window does not call it: there may be none.
 pub fn remember(memory: &Memory) {
-    if let Some(host) = HOST.get() {
+    if let Some(host) = host() {
         host.remember(memory);
-    }
-}
-
-/// Whether there is to be no window.
-pub(in crate::plugin) fn is_headless() -> bool {
-    HOST.get().is_some_and(|host| host.is_headless())
-}
-
-/// Scale of the window, over the system's; hosts scale by themselves.
-pub(super) fn scale() -> f32 {
-    HOST.get().map_or(1.0, |host| host.scale())
-}
-
-/// Buffers that the audio system lost since the start, if it reports them.
-pub(super) fn n_xruns() -> Option<u64> {
-    HOST.get()?.n_xruns()
-}
-
-/// Offers a new processor to the program around the plugin; comes back where the plugin is to play it.
-pub(in crate::plugin) fn play(processor: Processor, shared: &Arc<Shared>) -> Option<Processor> {
-    match HOST.get() {
-        Some(host) => host.play(processor, shared),
-        None => Some(processor),
     }
 }
 
@@ -127,7 +92,7 @@ static INSTANCE: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
 
 /// An instance was made: in a program of its own it begins with what that remembers.
 pub(in crate::plugin) fn created(shared: &Arc<Shared>) {
-    let Some(memory) = memory() else { return };
+    let Some(memory) = host().map(|host| host.memory()) else { return };
     memory.values.start(&shared.params);
     if let (Some(remembered), Ok(mut extras)) = (memory.extras, shared.params.extras.write()) {
         *extras = remembered;
@@ -178,7 +143,7 @@ pub fn status() -> Option<Status> {
         n_blocks: shared.n_blocks.load(Relaxed),
         text,
         n_late,
-        n_lost: n_xruns().unwrap_or(0),
+        n_lost: host().and_then(|host| host.n_xruns()).unwrap_or(0),
         is_silent: shared.meters.is_idle.load(Relaxed),
         memory,
     })
@@ -195,12 +160,4 @@ pub fn set_fault(fault: Option<String>) {
 /// The problem with the audio devices.
 pub(super) fn fault() -> Option<String> {
     FAULT.lock().clone()
-}
-
-/// Begins again with another device. Returns only where that is not possible, with the reason.
-pub(super) fn restart(chosen: Chosen, values: &PresetValues) -> io::Error {
-    match HOST.get() {
-        Some(host) => host.restart(chosen, values),
-        None => io::Error::other("the host chooses the audio devices"),
-    }
 }

@@ -61,7 +61,7 @@ impl Pending {
         if is_new {
             self.chosen = Some(Chosen { what: wanted, since_s: now_s, is_told: false });
             view_model.latency.pending_samples = latency_samples(shared, wanted);
-            if let Some(gui) = gui.filter(|_| audio::has_host()) {
+            if let Some(gui) = gui.filter(|_| audio::host().is_some()) {
                 self.apply(shared, wanted.1, gui);
             }
         }
