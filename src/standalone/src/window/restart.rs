@@ -46,18 +46,6 @@ pub struct Running {
     pub options: Options,
 }
 
-impl Running {
-    /// The input that the user has named; what was chosen for want of a name is no choice to remember.
-    fn chosen_input(&self) -> Option<String> {
-        self.options.input.clone()
-    }
-
-    /// The output that the user has named.
-    fn chosen_output(&self) -> Option<String> {
-        self.options.output.clone()
-    }
-}
-
 impl AudioHost for Running {
     fn devices(&self) -> Audio {
         Audio {
@@ -80,8 +68,9 @@ impl AudioHost for Running {
         // A full disk is no reason to end: the next run begins with what was written last.
         let _ = memory::Remembered {
             program: memory.clone(),
-            input: self.chosen_input(),
-            output: self.chosen_output(),
+            // As the user has named them; what was chosen for want of a name is no choice to remember.
+            input: self.options.input.clone(),
+            output: self.options.output.clone(),
         }
         .write();
     }
