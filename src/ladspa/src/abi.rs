@@ -1,11 +1,10 @@
 //! LADSPA's C interface, version 1.1 (`ladspa.h`), as far as it is used.
 
 use std::ffi::{c_char, c_int, c_ulong, c_void};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::LazyLock;
 
-use crate::effect::Effect;
+use crate::effect::{self, Effect, activate, cleanup};
 use crate::ports::{CONTROLS, PLUGINS, Plugin, Port};
 
 /// An instance, as the host holds it.
@@ -131,11 +130,7 @@ pub extern "C" fn ladspa_descriptor(index: c_ulong) -> *const Descriptor {
 unsafe extern "C" fn instantiate(descriptor: *const Descriptor, rate_hz: c_ulong) -> Handle {
     // SAFETY: the caller's; its descriptors point to a plugin of the constant table.
     let plugin: &'static Plugin = unsafe { &*(*descriptor).implementation_data.cast::<Plugin>() };
-    let made = catch_unwind(AssertUnwindSafe(|| Effect::new(plugin, rate_hz as f64)));
-    match made {
-        Ok(Ok(effect)) => Box::into_raw(Box::new(effect)).cast(),
-        _ => ptr::null_mut(),
-    }
+    effect::instantiate(plugin, rate_hz as f64)
 }
 
 /// # Safety
@@ -149,26 +144,10 @@ unsafe extern "C" fn connect_port(handle: Handle, port: c_ulong, data: *mut f32)
 }
 
 /// # Safety
-/// As [`connect_port`].
-unsafe extern "C" fn activate(handle: Handle) {
-    // SAFETY: the caller's.
-    unsafe { &mut *handle.cast::<Effect>() }.reset();
-}
-
-/// # Safety
 /// As [`connect_port`], and what is connected has the samples.
 unsafe extern "C" fn run(handle: Handle, n_samples: c_ulong) {
     // SAFETY: the caller's.
     unsafe { (*handle.cast::<Effect>()).run(n_samples as usize) };
-}
-
-/// # Safety
-/// As [`connect_port`]; the handle is used no more.
-unsafe extern "C" fn cleanup(handle: Handle) {
-    // SAFETY: the caller's.
-    let effect = unsafe { Box::from_raw(handle.cast::<Effect>()) };
-    // A panic at the end must not take the host with it.
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(effect)));
 }
 
 #[cfg(test)]

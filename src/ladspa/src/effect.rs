@@ -3,6 +3,7 @@
 //! [`Effect::new`] allocates and waits for the engine; [`Effect::run`] and [`Effect::reset`] are the audio thread's and do
 //! neither. Buffers may be one another's: a block is copied in before anything of it is written.
 
+use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
@@ -156,4 +157,32 @@ impl Effect {
         };
         Some(self.ports[number]).filter(|data| !data.is_null())
     }
+}
+
+/// A new instance for a host, or null where the rate is not one that audio has.
+pub fn instantiate(plugin: &'static Plugin, rate_hz: f64) -> *mut c_void {
+    match catch_unwind(AssertUnwindSafe(|| Effect::new(plugin, rate_hz))) {
+        Ok(Ok(effect)) => Box::into_raw(Box::new(effect)).cast(),
+        _ => ptr::null_mut(),
+    }
+}
+
+/// Begins anew, as both interfaces call it.
+///
+/// # Safety
+/// `handle` comes from [`instantiate`] and is used by one thread at a time, as LADSPA and LV2 ask of hosts.
+pub unsafe extern "C" fn activate(handle: *mut c_void) {
+    // SAFETY: the caller's.
+    unsafe { &mut *handle.cast::<Effect>() }.reset();
+}
+
+/// Ends an instance, as both interfaces call it.
+///
+/// # Safety
+/// As [`activate`]; the handle is used no more.
+pub unsafe extern "C" fn cleanup(handle: *mut c_void) {
+    // SAFETY: the caller's.
+    let effect = unsafe { Box::from_raw(handle.cast::<Effect>()) };
+    // A panic at the end must not take the host with it.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(effect)));
 }

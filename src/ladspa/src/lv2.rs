@@ -4,10 +4,9 @@
 
 use std::ffi::{CStr, c_char, c_void};
 use std::fmt::Write as _;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
-use crate::effect::Effect;
+use crate::effect::{Effect, activate, cleanup, instantiate};
 use crate::ports::{CONTROLS, PLUGINS, Plugin, Port};
 
 /// An instance, as the host holds it.
@@ -85,13 +84,6 @@ unsafe extern "C" fn instantiate_stereo(
     instantiate(LV2_PLUGINS[1].plugin, rate_hz)
 }
 
-fn instantiate(plugin: &'static Plugin, rate_hz: f64) -> Handle {
-    match catch_unwind(AssertUnwindSafe(|| Effect::new(plugin, rate_hz))) {
-        Ok(Ok(effect)) => Box::into_raw(Box::new(effect)).cast(),
-        _ => ptr::null_mut(),
-    }
-}
-
 /// # Safety
 /// `handle` comes from this library's `instantiate` and is used by one thread at a time, as LV2 asks of hosts.
 unsafe extern "C" fn connect_port(handle: Handle, port: u32, data: *mut c_void) {
@@ -100,26 +92,10 @@ unsafe extern "C" fn connect_port(handle: Handle, port: u32, data: *mut c_void) 
 }
 
 /// # Safety
-/// As [`connect_port`].
-unsafe extern "C" fn activate(handle: Handle) {
-    // SAFETY: the caller's.
-    unsafe { &mut *handle.cast::<Effect>() }.reset();
-}
-
-/// # Safety
 /// As [`connect_port`], and what is connected has the samples.
 unsafe extern "C" fn run(handle: Handle, n_samples: u32) {
     // SAFETY: the caller's.
     unsafe { (*handle.cast::<Effect>()).run(n_samples as usize) };
-}
-
-/// # Safety
-/// As [`connect_port`]; the handle is used no more.
-unsafe extern "C" fn cleanup(handle: Handle) {
-    // SAFETY: the caller's.
-    let effect = unsafe { Box::from_raw(handle.cast::<Effect>()) };
-    // A panic at the end must not take the host with it.
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(effect)));
 }
 
 /// Symbols of the control ports, which saved sessions name: they never change.
