@@ -267,19 +267,18 @@ impl TacetParams {
     }
 
     /// The group of a parameter by its place in the parameters' order; none for the bypass, which belongs to the whole.
-    pub fn group(&self, index: usize) -> &'static str {
+    pub fn group(index: usize) -> &'static str {
+        use ParamId::*;
         let [denoise, stages, devices, recording, limits] = GROUPS;
-        match self.param_map().get(index).map(|(id, ..)| id.as_str()) {
-            Some(
-                "limit" | "mix" | "postf" | "gain" | "listen" | "link" | "voice" | "ambienc" | "hold"
-                | "release" | "bypmtch",
-            ) => denoise,
-            Some("minsnr" | "maxerb" | "maxdf") => stages,
-            Some("latenc" | "model" | "deva" | "devb" | "compar") => devices,
-            Some("level" | "levgain" | "fillbnd" | "pauses" | "clean" | "whisper") => recording,
-            Some("lim100" | "lim300" | "lim1k" | "lim3k" | "lim8k" | "lim16k") => limits,
-            _ => "",
-        }
+        ParamId::ALL.get(index).map_or("", |id| match id {
+            Limit | Mix | PostFilter | OutputGain | Listen | Link | Voice | Ambience | Hold | Release
+            | MatchBypass => denoise,
+            MinSnr | MaxErb | MaxDf => stages,
+            LatencyMode | Model | DeviceA | DeviceB | Compare => devices,
+            Level | LevelGain | FillBand | HoldPauses | KeepClean | KeepWhisper => recording,
+            Limit100Hz | Limit300Hz | Limit1kHz | Limit3kHz | Limit8kHz | Limit16kHz => limits,
+            Bypass => "",
+        })
     }
 
     /// The remote-control pages, most wanted first.
@@ -339,9 +338,9 @@ mod tests {
     fn every_parameter_but_the_bypass_has_a_group() {
         let params = TacetParams::default();
         for (index, (id, ..)) in params.param_map().iter().enumerate() {
-            assert_eq!(GROUPS.contains(&params.group(index)), id != "bypass", "{id}");
+            assert_eq!(GROUPS.contains(&TacetParams::group(index)), id != "bypass", "{id}");
         }
-        assert_eq!(params.group(usize::MAX), "");
+        assert_eq!(TacetParams::group(usize::MAX), "");
     }
 
     #[test]

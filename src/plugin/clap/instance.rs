@@ -35,6 +35,7 @@ use nice_plug::wrapper::clap::Wrapper;
 use super::descriptor;
 use super::events::{self, Event};
 use super::outputs::SpareOutput;
+use crate::params::TacetParams;
 use crate::plugin::Tacet;
 use crate::plugin::shared::{self, Shared};
 use crate::plugin::variant::{LAYOUTS, Variant};
@@ -353,7 +354,7 @@ unsafe extern "C" fn params_get_info(
         {
             return false;
         }
-        let group = this.shared.params.group(index as usize);
+        let group = TacetParams::group(index as usize);
         let module = &mut (*info).module;
         module.fill(0);
         for (to, &from) in module.iter_mut().zip(group.as_bytes()) {

@@ -25,6 +25,7 @@ use vst3::Steinberg::{IPlugFrame, IPlugFrameTrait, IPlugView, ViewRect, int32, k
 use super::changes::Changes;
 use super::param::{self, Param};
 use crate::latency::LatencyMode;
+use crate::params::TacetParams;
 use crate::plugin::clap::events::{self, Event};
 use crate::plugin::clap::instance::{Instance, call};
 use crate::plugin::shared::Shared;
@@ -142,7 +143,7 @@ impl Bridge {
             // SAFETY: the instance lives, and there is room for the answer.
             unsafe { call!(instance.params(), get_info(instance.clap(), index as u32, &mut info)) };
             // SAFETY: the instance holds the parameters.
-            unsafe { Param::new(info.id, ptr, params.group(index)) }
+            unsafe { Param::new(info.id, ptr, TacetParams::group(index)) }
         });
         described.collect()
     }
