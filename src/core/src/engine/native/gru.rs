@@ -49,11 +49,6 @@ impl Gru {
         self.recurrent.n_in()
     }
 
-    /// Bytes of weights that one pass reads.
-    pub fn n_bytes(&self) -> usize {
-        self.input.n_bytes() + self.recurrent.n_bytes()
-    }
-
     /// Advances the hidden states `h` `[rows][H]` by the inputs `x` `[rows][I]`.
     pub fn apply(&self, level: SimdLevel, x: &[f32], h: &mut [f32], scratch: &mut GruScratch) {
         let GruScratch { input, recurrent } = scratch;

@@ -89,15 +89,6 @@ impl Matrix {
         self.n_in
     }
 
-    /// Bytes of weights that one pass reads.
-    pub fn n_bytes(&self) -> usize {
-        let size = match self.weights {
-            Weights::F32(_) => 4,
-            Weights::I16(..) => 2,
-        };
-        self.n_in * self.n_out * size
-    }
-
     /// `y[r] = W x[r] + b` for every row `r`; rows of `x` are `n_in` long, rows of `y` `n_out`.
     pub fn apply(&self, level: SimdLevel, x: &[f32], y: &mut [f32]) {
         self.product(level, x, y, false, None);

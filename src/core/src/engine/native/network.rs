@@ -127,12 +127,6 @@ impl NativeModel {
             Stack::Df => &self.df_decoder.gru,
         }
     }
-
-    /// Bytes of GRU weights that one step reads when every stage runs.
-    pub fn n_gru_bytes(&self) -> usize {
-        let stacks = [&self.encoder.gru, &self.erb_decoder.gru, &self.df_decoder.gru];
-        stacks.iter().flat_map(|stack| &stack.layers).map(Gru::n_bytes).sum()
-    }
 }
 
 /// Bytes of the packed weights, to a few per cent: those of GRUs have 16 bits or 32.
