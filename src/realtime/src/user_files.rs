@@ -12,14 +12,17 @@ pub const NO_FOLDER_REMEDY: &str =
     if cfg!(windows) { "sign in as a user with a profile folder" } else { "set HOME to your home directory" };
 
 /// Writes a file whole or not at all: beside it first, then renamed over it, so that neither a reader nor a full disk finds
-/// half of it. Makes its folder.
+/// half of it. Makes its folder. Who may read it is as for any new file: a model installed for all users is there for all.
 ///
 /// # Errors
 /// Errors of the file system; an existing file is kept.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let dir = path.parent().unwrap_or(path);
     std::fs::create_dir_all(dir)?;
-    let mut staged = tempfile::NamedTempFile::new_in(dir)?;
+    let mut options = tempfile::Builder::new();
+    #[cfg(unix)]
+    options.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut staged = options.tempfile_in(dir)?;
     staged.write_all(bytes)?;
     staged.persist(path)?;
     Ok(())
@@ -60,6 +63,11 @@ mod tests {
             assert_eq!(std::fs::read(&path).unwrap(), content);
         }
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        let ordinary = dir.path().join("ordinary");
+        std::fs::write(&ordinary, "").unwrap();
+        let rights = |path| std::fs::metadata(path).unwrap().permissions();
+        assert_eq!(rights(&path), rights(&ordinary));
+        std::fs::remove_file(&ordinary).unwrap();
         // A folder is in its place: an error, and no trace.
         std::fs::create_dir(dir.path().join("taken")).unwrap();
         assert!(write(&dir.path().join("taken"), b"").is_err());
