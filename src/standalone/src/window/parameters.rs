@@ -43,13 +43,20 @@ pub struct Parameters {
     /// DeepFilterNet3 (dfn3), or its low-latency variant (dfn3-ll), which `tacet model install ll` gets
     #[arg(long, value_name = "MODEL", value_parser = ["dfn3", "dfn3-ll"])]
     model: Option<String>,
-    #[arg(long, value_name = "DEVICE", help = ParamId::DeviceA.spec().plain_help())]
+    #[arg(long, value_name = "DEVICE", help = ParamId::DeviceA.spec().plain_help(), value_parser = listed_device)]
     device: Option<Device>,
 }
 
 /// The identifier of one of a parameter's choices.
 fn one_of<T: Choice>() -> clap::builder::PossibleValuesParser {
     T::ALL.iter().map(|choice| choice.choice_id()).into()
+}
+
+/// A device that the panel lists. It knows the first NVIDIA GPU alone.
+fn listed_device(text: &str) -> Result<Device, String> {
+    let device: Device = text.parse()?;
+    let known = || Device::ALL.iter().map(|device| device.id()).collect::<Vec<_>>().join(", ");
+    if Device::ALL.contains(&device) { Ok(device) } else { Err(format!("the window knows {}", known())) }
 }
 
 impl Parameters {
@@ -126,6 +133,9 @@ mod tests {
         {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
+        // A second GPU, which the panel does not list, is not taken for the CPU.
+        let error = parse("--device cuda:1").unwrap_err().to_string();
+        assert!(error.contains("native, native16, cpu, mps, cuda"), "{error}");
         assert_eq!(parse("").unwrap().parameters.values(), PresetValues::default());
     }
 }
