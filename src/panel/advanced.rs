@@ -8,7 +8,7 @@ use super::{
     text::{self, Ink},
     theme,
     widgets::{
-        bar,
+        self, bar,
         segmented::{self, Segment},
     },
 };
@@ -50,18 +50,11 @@ pub fn drawer(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
 }
 
 /// Thresholds, latency, model, and how the pictures are drawn.
-fn stages(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
+fn stages(ui: &mut Ui, cx: &mut Cx<'_>, mut rect: Rect) {
     let theme = cx.theme;
     let spare = ((rect.height() - STAGES_HEIGHT) / 7.0).clamp(0.0, 18.0);
-    let mut y = rect.top();
-    let row = |y: &mut f32, height: f32| {
-        let at = Rect::from_min_size(pos2(rect.left(), *y), vec2(rect.width(), height));
-        *y += height + 11.0 + spare;
-        at
-    };
-
-    let heading = Rect::from_min_size(rect.min, vec2(rect.width(), 18.0));
-    y += 22.0 + spare / 2.0;
+    let heading = widgets::row(&mut rect, 18.0, 4.0 + spare / 2.0);
+    let mut row = |height| widgets::row(&mut rect, height, 11.0 + spare);
     let name = "Stages by local SNR";
     text::draw(ui.painter(), heading.min, Align2::LEFT_TOP, name, Ink::new(theme::BODY, theme.value).bold());
     let db = |id| cx.params.number(id);
@@ -76,13 +69,13 @@ fn stages(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
         ui.interact(heading, ui.scope_id().with("far"), Sense::hover()).on_hover_text(FAR_THRESHOLDS);
     }
     for id in [ParamId::MinSnr, ParamId::MaxDf, ParamId::MaxErb] {
-        bar::slider(ui, cx, id, row(&mut y, bar::SLIDER_HEIGHT));
+        bar::slider(ui, cx, id, row(bar::SLIDER_HEIGHT));
     }
     for id in [ParamId::LatencyMode, ParamId::Model] {
-        segmented::labelled(ui, cx, row(&mut y, segmented::LABELLED_HEIGHT), id);
+        segmented::labelled(ui, cx, row(segmented::LABELLED_HEIGHT), id);
     }
 
-    let at = row(&mut y, segmented::LABELLED_HEIGHT);
+    let at = row(segmented::LABELLED_HEIGHT);
     let hint = Ink::new(theme::SMALL, theme.hint);
     text::draw(ui.painter(), at.min, Align2::LEFT_TOP, "Frequency axis", hint);
     let switch = segmented::below_label(at);

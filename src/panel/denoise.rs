@@ -11,7 +11,7 @@ use super::{
     theme::{self, Theme},
     trace::{COLUMNS_PER_S, MAX_REDUCTION_DB, N_COLUMNS},
     view_model::ViewModel,
-    widgets::{bar, button, icon, knob, meter, segmented},
+    widgets::{bar, button, icon, knob, meter, row, segmented},
 };
 use crate::parameters::ParamId;
 
@@ -76,16 +76,12 @@ fn column(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     let theme = cx.theme;
     // The spare height of a high window goes between the groups.
     let spare = ((rect.height() - 412.0) / 5.0).clamp(0.0, 36.0);
-    let mut y = rect.top() + 16.0 + spare / 2.0;
-    let row = |y: &mut f32, height: f32, gap: f32| {
-        let at = Rect::from_min_size(pos2(rect.left(), *y), vec2(rect.width(), height));
-        *y += height + gap;
-        at
-    };
+    let mut rest = rect;
+    rest.min.y += 16.0 + spare / 2.0;
 
-    knob::big(ui, cx, ParamId::Limit, row(&mut y, 170.0, 16.0 + spare));
+    knob::big(ui, cx, ParamId::Limit, row(&mut rest, 170.0, 16.0 + spare));
 
-    let knobs = row(&mut y, 78.0, 14.0 + spare);
+    let knobs = row(&mut rest, 78.0, 14.0 + spare);
     let width = knobs.width() / 3.0;
     for (i, (id, origin, role)) in [
         (ParamId::Mix, 0.0, theme.green),
@@ -99,13 +95,13 @@ fn column(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
         knob::small(ui, cx, id, at, origin, role);
     }
 
-    let listen = row(&mut y, 18.0 + segmented::HEIGHT, 14.0 + spare);
+    let listen = row(&mut rest, 18.0 + segmented::HEIGHT, 14.0 + spare);
     segmented::label(ui, cx, listen.min, ParamId::Listen);
     let switch = Rect::from_min_max(listen.min + vec2(0.0, 18.0), listen.max);
     // Slots are chosen in the device view.
     segmented::some_of_param(ui, cx, switch, ParamId::Listen, 2);
 
-    local_snr(ui, cx, row(&mut y, 30.0, 10.0 + spare));
+    local_snr(ui, cx, row(&mut rest, 30.0, 10.0 + spare));
     unfold(ui, cx, foot(rect));
 }
 

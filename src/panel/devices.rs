@@ -11,6 +11,7 @@ use super::{
     widgets::{
         button, histogram, icon,
         picker::{self, Item},
+        row,
         segmented::{self, Segment},
         table,
     },
@@ -32,27 +33,22 @@ const COMPUTER: f32 = 86.0;
 
 /// Draws the view; returns its height.
 pub fn view(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) -> f32 {
-    let mut y = rect.top() + GAP;
-    let row = |y: &mut f32, height: f32| {
-        let at = Rect::from_min_size(pos2(rect.left(), *y), vec2(rect.width(), height));
-        *y += height + GAP;
-        at
-    };
+    let mut rest = rect;
+    rest.min.y += GAP;
     for warning in cx.view_model.system.warnings.clone() {
-        let height =
-            banner(ui, cx, Rect::from_min_size(pos2(rect.left(), y), vec2(rect.width(), 0.0)), &warning);
-        y += height + GAP;
+        let height = banner(ui, cx, rest, &warning);
+        row(&mut rest, height, GAP);
     }
     let width = (rect.width() - GAP) / 2.0;
     let roles = [cx.theme.green, cx.theme.blue];
     let troubles: [f32; 2] = std::array::from_fn(|i| trouble_height(ui, cx, width, &cx.view_model.slots[i]));
-    let cards = row(&mut y, CARD + troubles[0].max(troubles[1]));
+    let cards = row(&mut rest, CARD + troubles[0].max(troubles[1]), GAP);
     for (i, &role) in roles.iter().enumerate() {
         let left = cards.left() + (width + GAP) * i as f32;
         let at = Rect::from_min_size(pos2(left, cards.top()), vec2(width, cards.height()));
         card(ui, cx, at, i, role);
     }
-    switches(ui, cx, row(&mut y, segmented::HEIGHT));
+    switches(ui, cx, row(&mut rest, segmented::HEIGHT, GAP));
 
     let phase = cx.settings.phase as usize;
     let shown: Vec<_> = (0..2)
@@ -60,11 +56,11 @@ pub fn view(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) -> f32 {
         .map(|i| (SLOTS[i], roles[i], &cx.view_model.slots[i].summaries[phase].histogram))
         .collect();
     // The computer's lines below it fit too where nothing needs to be warned of.
-    let left_over = rect.bottom() - y - COMPUTER;
+    let left_over = rest.height() - COMPUTER;
     let height = left_over.clamp(HISTOGRAM[0], HISTOGRAM[1]);
-    histogram::histogram(ui, cx.theme, row(&mut y, height), &shown);
-    y += computer(ui, cx, Rect::from_min_size(pos2(rect.left(), y), vec2(rect.width(), 0.0)));
-    y + GAP - rect.top()
+    histogram::histogram(ui, cx.theme, row(&mut rest, height, GAP), &shown);
+    let bottom = rest.top() + computer(ui, cx, rest);
+    bottom + GAP - rect.top()
 }
 
 /// A warning: what, what it means, what to do. Returns its height.

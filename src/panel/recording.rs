@@ -1,10 +1,10 @@
 //! The drawer's page about the recording: rules for what the network was not trained for.
 
-use egui::{Rect, Ui, pos2, vec2};
+use egui::{Rect, Ui};
 
 use super::{
     Cx,
-    widgets::{bar, segmented},
+    widgets::{self, bar, segmented},
 };
 use crate::parameters::{Choice as _, ParamId};
 use crate::rules::level::LevelMode;
@@ -13,17 +13,12 @@ use crate::rules::level::LevelMode;
 const HEIGHT: f32 = 352.0;
 
 /// Draws the page.
-pub fn page(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
+pub fn page(ui: &mut Ui, cx: &mut Cx<'_>, mut rect: Rect) {
     let spare = ((rect.height() - HEIGHT) / 7.0).clamp(0.0, 18.0);
-    let mut y = rect.top();
-    let row = |y: &mut f32, height: f32| {
-        let at = Rect::from_min_size(pos2(rect.left(), *y), vec2(rect.width(), height));
-        *y += height + 8.0 + spare;
-        at
-    };
-    segmented::labelled(ui, cx, row(&mut y, segmented::LABELLED_HEIGHT), ParamId::Level);
+    let mut row = |height| widgets::row(&mut rect, height, 8.0 + spare);
+    segmented::labelled(ui, cx, row(segmented::LABELLED_HEIGHT), ParamId::Level);
     if LevelMode::ALL.get(cx.params.choice(ParamId::Level)) == Some(&LevelMode::Fixed) {
-        bar::slider(ui, cx, ParamId::LevelGain, row(&mut y, bar::SLIDER_HEIGHT));
+        bar::slider(ui, cx, ParamId::LevelGain, row(bar::SLIDER_HEIGHT));
     }
     for id in [
         ParamId::FillBand,
@@ -32,6 +27,6 @@ pub fn page(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
         ParamId::KeepWhisper,
         ParamId::MatchBypass,
     ] {
-        segmented::labelled(ui, cx, row(&mut y, segmented::LABELLED_HEIGHT), id);
+        segmented::labelled(ui, cx, row(segmented::LABELLED_HEIGHT), id);
     }
 }

@@ -1,13 +1,13 @@
 //! The drawer's page about the room: how much of it stays.
 
-use egui::{Align2, Rect, Ui, pos2, vec2};
+use egui::{Align2, Rect, Ui};
 
 use super::{
     Axis, Cx,
     text::{self, Ink},
     theme,
     widgets::{
-        bar,
+        self, bar,
         segmented::{self, Segment},
     },
 };
@@ -17,23 +17,18 @@ use crate::parameters::ParamId;
 const HEIGHT: f32 = 303.0;
 
 /// Draws the page.
-pub fn page(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
+pub fn page(ui: &mut Ui, cx: &mut Cx<'_>, mut rect: Rect) {
     let spare = ((rect.height() - HEIGHT) / 7.0).clamp(0.0, 18.0);
-    let mut y = rect.top();
-    let row = |y: &mut f32, height: f32| {
-        let at = Rect::from_min_size(pos2(rect.left(), *y), vec2(rect.width(), height));
-        *y += height + 11.0 + spare;
-        at
-    };
+    let mut row = |height| widgets::row(&mut rect, height, 11.0 + spare);
     for (id, origin) in [(ParamId::Voice, cx.params.default_value(ParamId::Voice)), (ParamId::Ambience, 0.0)]
     {
-        bar::slider_from(ui, cx, id, row(&mut y, bar::SLIDER_HEIGHT), origin);
+        bar::slider_from(ui, cx, id, row(bar::SLIDER_HEIGHT), origin);
     }
     for id in [ParamId::Hold, ParamId::Release] {
-        bar::slider(ui, cx, id, row(&mut y, bar::SLIDER_HEIGHT));
+        bar::slider(ui, cx, id, row(bar::SLIDER_HEIGHT));
     }
-    limits(ui, cx, row(&mut y, segmented::LABELLED_HEIGHT));
-    segmented::labelled(ui, cx, row(&mut y, segmented::LABELLED_HEIGHT), ParamId::Link);
+    limits(ui, cx, row(segmented::LABELLED_HEIGHT));
+    segmented::labelled(ui, cx, row(segmented::LABELLED_HEIGHT), ParamId::Link);
 }
 
 /// Whether the handles of the limit by frequency are shown over the output.

@@ -11,3 +11,12 @@ pub mod param;
 pub mod picker;
 pub mod segmented;
 pub mod table;
+
+use egui::{Rect, vec2};
+
+/// Takes a row off the top of `rest`, and the gap below it.
+pub(crate) fn row(rest: &mut Rect, height: f32, gap: f32) -> Rect {
+    let row = Rect::from_min_size(rest.min, vec2(rest.width(), height));
+    rest.min.y += height + gap;
+    row
+}
