@@ -1,12 +1,11 @@
 //! Paths of the workspace and its build products, as cargo sees them.
 
-use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
+use tacet_torch_pack::replace;
 
 use crate::shell;
 
@@ -69,37 +68,18 @@ impl Workspace {
     }
 }
 
-/// Writes a file beside its place and renames it, so that no reader ever sees half of it. Makes missing directories.
+/// Writes a file whole or not at all, so that no reader ever sees half of it. Makes missing directories.
 ///
 /// # Errors
 /// The directory cannot be made, or the file not written or renamed.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let write = || -> Result<()> {
-        let dir = path.parent().context("no directory")?;
-        fs::create_dir_all(dir)?;
-        let mut file = tempfile::NamedTempFile::new_in(dir)?;
-        file.write_all(bytes)?;
-        make_readable_by_all(file.as_file())?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().with_context(|| format!("{} could not be written", path.display()))
-}
-
-/// Temporary files are private; what takes their place is an ordinary file.
-#[cfg(unix)]
-fn make_readable_by_all(file: &fs::File) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn make_readable_by_all(_file: &fs::File) -> std::io::Result<()> {
-    Ok(())
+    replace::write(path, bytes).with_context(|| format!("{} could not be written", path.display()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -107,16 +87,6 @@ mod tests {
         let workspace = Workspace::find().unwrap();
         assert!(workspace.root.join("xtask/Cargo.toml").is_file());
         assert_eq!(workspace.model_dir().parent(), Some(workspace.target.as_path()));
-    }
-
-    #[test]
-    fn a_written_file_replaces_the_old_and_leaves_nothing_beside_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a/b.bin");
-        write_atomically(&path, b"old").unwrap();
-        write_atomically(&path, b"new").unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"new");
-        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     }
 
     #[test]

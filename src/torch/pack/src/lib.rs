@@ -5,7 +5,7 @@
 //! - [`locate`]: where a runtime pack is looked for.
 //! - [`manifest`]: what a pack says it holds, and the check that it does.
 //! - [`wheels`]: the published files that a pack is made of, by name, version and hash.
-//! - [`replace`]: what a running host may have open, put in place of each other.
+//! - [`replace`]: files and folders written and put in place of each other, whole or not at all.
 //! - [`assemble`]: fetching those, laying them out, installing and removing.
 
 pub mod abi;

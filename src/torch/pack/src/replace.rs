@@ -1,10 +1,11 @@
-//! Files and folders that a running host may have open: put in place of each other, or removed, whole or not at all.
+//! Files and folders that a running host may have open: written, put in place of each other, or removed, whole or not at
+//! all.
 //!
 //! Windows deletes nothing that is loaded, but renames it. So what goes is moved aside first, and deleted there; what
 //! cannot be deleted yet waits for the next [`sweep`]. If it cannot be moved, nothing has changed.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use tempfile::TempDir;
@@ -13,6 +14,23 @@ use tempfile::TempDir;
 const ASIDE_PREFIX: &str = ".tacet-old-";
 /// The name of what was moved aside, in its folder.
 const OLD: &str = "old";
+
+/// Writes a file whole or not at all: beside it first, then renamed over it, so that neither a reader nor a full disk finds
+/// half of it. Makes its folder. Who may read it is as for any new file: a model installed for all users is there for all.
+///
+/// # Errors
+/// Errors of the file system; an existing file is kept.
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let dir = folder_of(path);
+    fs::create_dir_all(dir)?;
+    let mut options = tempfile::Builder::new();
+    #[cfg(unix)]
+    options.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut staged = options.tempfile_in(dir)?;
+    staged.write_all(bytes)?;
+    staged.persist(path)?;
+    Ok(())
+}
 
 /// Moves `new` to `target`; what is there goes. Both lie in one file system.
 ///
@@ -89,6 +107,26 @@ mod tests {
 
     fn n_entries(folder: &Path) -> usize {
         fs::read_dir(folder).unwrap().count()
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_is_left_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("new folder").join("file");
+        for content in [&b"the first"[..], b"another"] {
+            write(&path, content).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), content);
+        }
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        let ordinary = dir.path().join("ordinary");
+        fs::write(&ordinary, "").unwrap();
+        let rights = |path| fs::metadata(path).unwrap().permissions();
+        assert_eq!(rights(&path), rights(&ordinary));
+        fs::remove_file(&ordinary).unwrap();
+        // A folder is in its place: an error, and no trace.
+        fs::create_dir(dir.path().join("taken")).unwrap();
+        assert!(write(&dir.path().join("taken"), b"").is_err());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
     }
 
     #[test]
