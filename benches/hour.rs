@@ -12,8 +12,6 @@ mod runtime;
 #[allow(dead_code, reason = "shared with the tests, which use every signal")]
 mod signals;
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -87,26 +85,13 @@ fn main() {
 }
 
 /// An hour of `signal`, over and over, as 16-bit WAV.
-fn write(path: &Path, signal: &[f32]) -> io::Result<()> {
-    let n_bytes = (N_HOPS * HOP * 2) as u32;
-    let mut file = BufWriter::new(File::create(path)?);
-    file.write_all(b"RIFF")?;
-    file.write_all(&(36 + n_bytes).to_le_bytes())?;
-    file.write_all(b"WAVEfmt ")?;
-    file.write_all(&16_u32.to_le_bytes())?;
-    for word in [1, 1] {
-        file.write_all(&u16::to_le_bytes(word))?;
-    }
-    for word in [SAMPLE_RATE_HZ, SAMPLE_RATE_HZ * 2] {
-        file.write_all(&word.to_le_bytes())?;
-    }
-    for word in [2, 16] {
-        file.write_all(&u16::to_le_bytes(word))?;
-    }
-    file.write_all(b"data")?;
-    file.write_all(&n_bytes.to_le_bytes())?;
+fn write(path: &Path, signal: &[f32]) -> hound::Result<()> {
+    let sample_format = hound::SampleFormat::Int;
+    let spec =
+        hound::WavSpec { channels: 1, sample_rate: SAMPLE_RATE_HZ, bits_per_sample: 16, sample_format };
+    let mut file = hound::WavWriter::create(path, spec)?;
     for sample in signal.iter().cycle().take(N_HOPS * HOP) {
-        file.write_all(&((sample * 32_767.0) as i16).to_le_bytes())?;
+        file.write_sample((sample * 32_767.0) as i16)?;
     }
-    file.flush()
+    file.finalize()
 }
