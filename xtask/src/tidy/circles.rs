@@ -71,7 +71,7 @@ fn with_parents(
 ) -> Vec<Finding> {
     let mut circles = BTreeSet::new();
     for (module, uses) in found.iter().filter(|(module, _)| !is_test(module)) {
-        for path in &uses.paths {
+        for path in uses.relative() {
             let (used, rest) = target(path, module, modules);
             let (Some(item), Some(below)) = (rest.first(), module.get(used.len())) else { continue };
             let by = found.get(&used).and_then(|parent| parent.items.get(item));
@@ -113,7 +113,7 @@ fn target<'a>(
 /// A file's uses of modules, its tests left out.
 #[derive(Default)]
 struct Found {
-    /// Paths that begin with `crate`, `self` or `super`.
+    /// Every path, those of `use` among them.
     paths: Vec<Vec<String>>,
     /// Modules below that are compiled for tests alone.
     tests: BTreeSet<String>,
@@ -134,31 +134,13 @@ impl Found {
 
     /// The modules that the paths lead to, seen from `module`.
     fn used_modules(&self, module: &Module, modules: &BTreeMap<Module, &Source>) -> BTreeSet<Module> {
-        self.paths.iter().map(|path| target(path, module, modules).0).collect()
+        self.relative().map(|path| target(path, module, modules).0).collect()
     }
 
-    fn add(&mut self, path: Vec<String>) {
-        if path.first().is_some_and(|first| matches!(first.as_str(), "crate" | "self" | "super")) {
-            self.paths.push(path);
-        }
-    }
-
-    fn add_tree(&mut self, mut before: Vec<String>, tree: &syn::UseTree) {
-        match tree {
-            syn::UseTree::Path(path) => {
-                before.push(path.ident.to_string());
-                self.add_tree(before, &path.tree);
-            }
-            syn::UseTree::Group(group) => {
-                group.items.iter().for_each(|tree| self.add_tree(before.clone(), tree));
-            }
-            syn::UseTree::Name(syn::UseName { ident })
-            | syn::UseTree::Rename(syn::UseRename { ident, .. }) => {
-                before.push(ident.to_string());
-                self.add(before);
-            }
-            syn::UseTree::Glob(_) => self.add(before),
-        }
+    /// Paths that begin with `crate`, `self` or `super`.
+    fn relative(&self) -> impl Iterator<Item = &[String]> {
+        let is_relative = |first: &String| matches!(first.as_str(), "crate" | "self" | "super");
+        self.paths.iter().filter(move |path| path.first().is_some_and(is_relative)).map(Vec::as_slice)
     }
 }
 
@@ -176,11 +158,11 @@ impl<'ast> Visit<'ast> for Found {
     }
 
     fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
-        self.add_tree(Vec::new(), &item.tree);
+        self.paths.extend(imports(&item.tree).into_iter().map(|(path, _)| path));
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
-        self.add(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
+        self.paths.push(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
         visit::visit_path(self, path);
     }
 }
@@ -194,23 +176,20 @@ fn items(file: &syn::File) -> BTreeMap<String, BTreeSet<String>> {
             below.insert(item.ident.to_string(), item.ident.to_string());
         }
     }
-    let mut imported = Vec::new();
     for item in &file.items {
-        if let syn::Item::Use(item) = item {
-            imports(&item.tree, None, &mut imported);
-        }
-    }
-    for (first, name) in imported {
-        if let Some(module) = below.get(&first).cloned() {
-            below.entry(name).or_insert(module);
+        let syn::Item::Use(item) = item else { continue };
+        for (path, name) in imports(&item.tree) {
+            if let Some(module) = first(&path).and_then(|first| below.get(first)).cloned() {
+                below.entry(name).or_insert(module);
+            }
         }
     }
     let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for item in &file.items {
         let Some(name) = name(item) else { continue };
-        let mut paths = AllPaths::default();
-        paths.visit_item(item);
-        let modules = paths.0.iter().filter_map(|path| below.get(path.iter().find(|name| *name != "self")?));
+        let mut found = Found::default();
+        found.visit_item(item);
+        let modules = found.paths.iter().filter_map(|path| below.get(first(path)?));
         uses.entry(name).or_default().extend(modules.cloned());
     }
     uses
@@ -234,34 +213,22 @@ fn name(item: &syn::Item) -> Option<String> {
     })
 }
 
-/// Imports of a `use`: the first name of each path, and the name that it gets here.
-fn imports(tree: &syn::UseTree, first: Option<&str>, found: &mut Vec<(String, String)>) {
-    match tree {
-        syn::UseTree::Path(path) => {
-            let name = path.ident.to_string();
-            let first =
-                first.map_or_else(|| (name != "self").then_some(name), |first| Some(first.to_owned()));
-            imports(&path.tree, first.as_deref(), found);
-        }
-        syn::UseTree::Group(group) => group.items.iter().for_each(|tree| imports(tree, first, found)),
-        syn::UseTree::Name(name) => {
-            found.extend(first.map(|first| (first.to_owned(), name.ident.to_string())))
-        }
-        syn::UseTree::Rename(name) => {
-            found.extend(first.map(|first| (first.to_owned(), name.rename.to_string())))
-        }
-        syn::UseTree::Glob(_) => {}
-    }
+/// The first name of a path, seen from its file.
+fn first(path: &[String]) -> Option<&String> {
+    path.iter().find(|name| *name != "self")
 }
 
-/// Every path of an item.
-#[derive(Default)]
-struct AllPaths(Vec<Vec<String>>);
-
-impl<'ast> Visit<'ast> for AllPaths {
-    fn visit_path(&mut self, path: &'ast syn::Path) {
-        self.0.push(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
-        visit::visit_path(self, path);
+/// The paths of a `use`, each with the name that it gets here.
+fn imports(tree: &syn::UseTree) -> Vec<(Vec<String>, String)> {
+    match tree {
+        syn::UseTree::Path(syn::UsePath { ident, tree, .. }) => {
+            let inner = imports(tree).into_iter();
+            inner.map(|(path, name)| ([vec![ident.to_string()], path].concat(), name)).collect()
+        }
+        syn::UseTree::Group(group) => group.items.iter().flat_map(imports).collect(),
+        syn::UseTree::Name(name) => vec![(vec![name.ident.to_string()], name.ident.to_string())],
+        syn::UseTree::Rename(name) => vec![(vec![name.ident.to_string()], name.rename.to_string())],
+        syn::UseTree::Glob(_) => vec![(Vec::new(), "*".to_owned())],
     }
 }
 
