@@ -42,6 +42,7 @@ use jack_client::JackClient;
 use restart::Running;
 
 use tacet::model::SAMPLE_RATE_HZ;
+use tacet::panel::view_model::Audio;
 use tacet::parameters::between;
 use tacet::plugin::Tacet;
 use tacet::plugin::window::audio;
@@ -244,18 +245,8 @@ fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
     let mut add = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);
     if options.backend == AudioBackend::Dummy {
         add("backend", "dummy".into());
-        let running = Running {
-            backend: "No sound",
-            inputs: Vec::new(),
-            input: None,
-            outputs: Vec::new(),
-            output: None,
-            buffer: 0,
-            device_latency_ms: None,
-            jack: None,
-            options: options.clone(),
-        };
-        return Ok((arguments, running));
+        let audio = Audio { backend: "No sound".into(), ..Audio::default() };
+        return Ok((arguments, Running { audio, jack: None, options: options.clone() }));
     }
     let wishes = options.wishes();
     let jack = match options.backend {
@@ -288,18 +279,17 @@ fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
             let others = ports.into_iter().filter(|port| port != chosen);
             std::iter::once(chosen.to_owned()).filter(|chosen| !chosen.is_empty()).chain(others).collect()
         };
-        let running = Running {
-            backend: "JACK",
+        let audio = Audio {
+            backend: "JACK".into(),
             device_latency_ms: client.device_latency_samples(&ports).map(latency_ms),
             inputs: choices(&input, jack.inputs),
             outputs: choices(&output, jack.outputs),
             input: Some(input),
             output: Some(output).filter(|output| !output.is_empty()),
-            buffer: jack.buffer,
-            jack: Some(client),
-            options: options.clone(),
+            n_period_samples: jack.buffer as usize,
+            ..Audio::default()
         };
-        return Ok((arguments, running));
+        return Ok((arguments, Running { audio, jack: Some(client), options: options.clone() }));
     }
     if options.backend == AudioBackend::Jack {
         bail!("no JACK server runs: start one (or PipeWire's), or use `--backend system`");
@@ -330,19 +320,18 @@ fn arguments(options: &Options) -> Result<(Vec<String>, Running)> {
     add("input-latency", latency_s.to_string());
     add("input-capacity", (4.0 * latency_s).max(0.1).to_string());
     let names = |devices: Vec<choice::AudioDevice>| devices.into_iter().map(|device| device.name).collect();
-    let running = Running {
-        backend: system.name,
+    let audio = Audio {
+        backend: system.name.into(),
         inputs: names(system.devices.inputs),
         outputs: names(system.devices.outputs),
         input: Some(input),
         output: Some(output),
         // The blocks that wait for a callback at the input and at the output, and the buffer between the two.
         device_latency_ms: Some(1e3 * (latency_s + 2.0 * f64::from(buffer) / f64::from(rate_hz)) as f32),
-        jack: None,
-        buffer,
-        options: options.clone(),
+        n_period_samples: buffer as usize,
+        ..Audio::default()
     };
-    Ok((arguments, running))
+    Ok((arguments, Running { audio, jack: None, options: options.clone() }))
 }
 
 /// The framework's name of the plugin's layout: they are counted from one, stereo and mono.

@@ -24,22 +24,10 @@ use super::{Options, memory};
 const PROBE_PATIENCE: Duration = Duration::from_secs(5);
 const PROBE_PAUSE: Duration = Duration::from_millis(20);
 
-/// The devices in use, and those to choose from.
+/// The program's audio and options.
 pub struct Running {
-    /// The audio system, for people.
-    pub backend: &'static str,
-    /// Input devices or ports.
-    pub inputs: Vec<String>,
-    /// The one in use.
-    pub input: Option<String>,
-    /// Output devices or ports.
-    pub outputs: Vec<String>,
-    /// The one in use.
-    pub output: Option<String>,
-    /// Samples per audio callback; 0 without sound.
-    pub buffer: u32,
-    /// Latency of input and output device together, in milliseconds, where it is known.
-    pub device_latency_ms: Option<f32>,
+    /// The devices or ports in use, and those to choose from.
+    pub audio: Audio,
     /// The client that plays, where JACK is the audio system.
     pub jack: Option<Arc<JackClient>>,
     /// The program's options.
@@ -48,16 +36,7 @@ pub struct Running {
 
 impl AudioHost for Running {
     fn devices(&self) -> Audio {
-        Audio {
-            backend: self.backend.into(),
-            inputs: self.inputs.clone(),
-            input: self.input.clone(),
-            outputs: self.outputs.clone(),
-            output: self.output.clone(),
-            n_period_samples: self.buffer as usize,
-            device_latency_ms: self.device_latency_ms,
-            ..Audio::default()
-        }
+        self.audio.clone()
     }
 
     fn memory(&self) -> Memory {
@@ -147,10 +126,10 @@ fn begin_again(words: Vec<String>) -> io::Error {
 
 /// The command line of the program to be.
 fn arguments(running: &Running, chosen: Chosen, values: &PresetValues) -> Vec<String> {
-    let Running { options, .. } = running;
+    let Running { audio, options, .. } = running;
     let (input, output) = match chosen {
-        Chosen::Input(name) => (Some(name), running.output.clone()),
-        Chosen::Output(name) => (running.input.clone(), Some(name)),
+        Chosen::Input(name) => (Some(name), audio.output.clone()),
+        Chosen::Output(name) => (audio.input.clone(), Some(name)),
     };
     words(options, input, output, values)
 }
@@ -215,17 +194,12 @@ mod tests {
     #[test]
     fn the_new_program_reads_what_the_old_one_wrote() {
         let options = Options::parse_from(["tacet-live", "--rate", "44100", "--scale", "1.5"]);
-        let running = Running {
-            backend: "",
-            inputs: Vec::new(),
+        let audio = Audio {
             input: Some("Interface".into()),
-            outputs: Vec::new(),
             output: Some("Headphones, left=right".into()),
-            buffer: 0,
-            device_latency_ms: None,
-            jack: None,
-            options,
+            ..Audio::default()
         };
+        let running = Running { audio, jack: None, options };
         let values = PresetValues::from_iter([(ParamId::Limit, PresetValue::Number(24.0))]);
         let arguments = arguments(&running, Chosen::Input("USB mic".into()), &values);
         let options = Options::parse_from(std::iter::once("tacet-live".to_owned()).chain(arguments));
