@@ -531,6 +531,18 @@ def refused():
     picture = ["-f", "lavfi", "-i", "color=size=32x32:rate=25:duration=1"]
     run("ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-bitexact", "-i", path(full), *picture, "-c:a", "mp3", path("x.avi"))
     case("x.avi", "refused", "refused", notes="AVI")
+    # Without a header: the name or the frames tell the codec, and the command what ffmpeg cannot know.
+    for name, source, words, word in [("a.gsm", ref, ["-c:a", "libgsm"], "ffmpeg -f gsm -i"), ("a.g722", full, ["-ar", "16000", "-ac", "1"], "ffmpeg -f g722 -i"),
+                                      ("a.sln", ref, ["-f", "s16le"], "ffmpeg -f s16le -ar 8000 -ac 1 -i"), ("a.ul", ref, ["-f", "mulaw"], "ffmpeg -f mulaw -ar 8000"),
+                                      ("a.sbc", full, ["-b:a", "256k"], "ffmpeg -f sbc -i"), ("a.pcm", full, ["-f", "s16le"], "its own rate and channels")]:
+        ffmpeg(source, name, *words)
+        case(name, "refused", "refused", notes=word)
+    run("sox", path(ref), path("a.vox"))
+    case("a.vox", "refused", "refused", notes="sox -t vox -r 8000")
+    run("ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-bitexact", "-i", path(ref), "-c:a", "libgsm", "-f", "gsm", path("gsm_frames.bin"))
+    case("gsm_frames.bin", "refused", "refused", notes="GSM 06.10")
+    write("a.amr", b"".join(b"\x3c" + bytes(31) for _ in range(50)), "refused", "refused", notes="ffmpeg -f amrnb -i")
+    write("a.ds2", b"\3ds2" + bytes(2000), "refused", "refused", notes="neither Tacet nor ffmpeg")
     write("text.mp3", b"This is a text and no sound.\n" * 200, "refused", "refused", notes="no audio")
     write("zeros.wav", bytes(5000), "refused", "refused", notes="no audio")
     write("picture.mp3", b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20, "refused", "refused", notes="no audio")
@@ -1017,6 +1029,15 @@ def timed():
     for codec, words in {"opus": ["-c:a", "libopus"], "flac": ["-c:a", "flac", "-sample_fmt", "s16", "-strict", "-2"], "alac": ["-c:a", "alac", "-sample_fmt", "s16p"]}.items():
         run("ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-bitexact", *picture, "-i", path(stereo), "-map", "0:v", "-map", "1:a", "-c:v", "mpeg4", *words,
             path(f"video_{codec}.mp4"))
+    run("ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-bitexact", *picture, "-itsoffset", "0.5", "-i", path(stereo), "-map", "0:v", "-map", "1:a",
+        "-c:a", "aac", "-c:v", "mpeg4", *flags, path("stretched.mp4"))
+    case("stretched.mp4", "mp4 in time", "length", "-", -(frames + 24000), why="ffmpeg's decoder tells nothing of the start")
+    # The first fragment in the index.
+    for name, offset, codec, expect in [("hybrid.mov", "0", "pcm_s24le", "equal"), ("hybrid_late.mp4", "0.5", "aac", "length")]:
+        run("ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-bitexact", *picture, "-itsoffset", offset, "-i", path(stereo), "-map", "0:v", "-map", "1:a",
+            "-c:a", codec, "-c:v", "mpeg4", "-movflags", "frag_keyframe", "-frag_duration", "500000", path(name))
+        case(name, "mp4 in time", expect, stereo if expect == "equal" else "-", 1.01 / 2**23 if expect == "equal" else -(frames + 24000),
+             why="ffmpeg's decoder tells nothing of the start")
     ffmpeg(stereo, "pieces.mov", "-c:a", "pcm_s24le", *flags)
     flush()
     day, late = 86400, 24000
@@ -1038,6 +1059,20 @@ def timed():
         ("shorter", whole[: moofs[3][0] - 300] + whole[moofs[3][0] :], "is damaged"), ("tagged", whole + b"text " * 9, "no sound"),
     ]:
         write(f"{name}_fragment.m4a", content, "mp4 damage", "length", "-", -frames, notes)
+    # Fragments out of their order; fragments whose samples alone are lost.
+    for source, expect in [("pieces.m4a", "length"), ("pieces.mov", "equal")]:
+        content = read(source)
+        ends = [start for name, start, _ in boxes(content, 0, len(content)) if name in (b"moof", b"mfra")]
+        head, behind, parts = content[: ends[0]], content[ends[-1] :], [content[a:b] for a, b in zip(ends, ends[1:])]
+        options = [expect, stereo if expect == "equal" else "-", 1.01 / 2**23 if expect == "equal" else -frames]
+        for name, order in {"swapped": [0, 2, 1, *range(3, len(parts))], "second_first": [1, 0, *range(2, len(parts))], "backwards": range(len(parts))[::-1]}.items():
+            write(f"{name}_{source}", head + b"".join(parts[n] for n in order) + behind, "mp4 in time", *options, why="ffmpeg keeps the order of the file")
+        for name, bad in {"first": 0, "middle": 2, "last": len(parts) - 1}.items():
+            lost = [part[: -len(part) + next(start for name, start, _ in boxes(part, 0, len(part)) if name == b"mdat")] if n == bad else part for n, part in enumerate(parts)]
+            there = -frames if name == "middle" else -frames * (len(parts) - 1) // len(parts)
+            if source == "pieces.m4a" or name == "middle":
+                write(f"{name}_lost_of_{source}", head + b"".join(lost) + behind, "mp4 damage", "length", "-", there, "samples of some fragments are lost",
+                      why="ffmpeg reads what lies in their place")
     twice = whole + whole[moofs[0][0] :]
     write("again.m4a", twice, "mp4 in time", "length", "-", -2 * frames - 1024, why="its times begin again")
     for source, expect, why in [("pieces.m4a", "late", "no edit list"), ("pieces.mov", "equal", "")]:
@@ -1156,6 +1191,9 @@ def packed():
     total = 960 * len(packets) - 312
     write("browser.webm", body, "webm Opus", "length", "-", total)
     write("browser_twice.webm", body + body, "webm Opus", "length", "-", 2 * total)
+    # Of two, each drops the end of its last packet.
+    padded = body[: -len(blocks[-1])] + element("a0", element("a1", b"\x81" + struct.pack(">h", 20 * ((len(packets) - 1) % 10)) + b"\0" + packets[-1]) + element("75a2", (3354167).to_bytes(3, "big")))
+    write("browser_paddings.webm", padded + padded, "webm Opus", "length", "-", 2 * (total - 161))
     write("browser_padded.webm", body + bytes(999), "webm Opus", "length", "-", total)
     write("browser_cut.webm", body[: starts[-1] + 60], "mkv damage", "length", "-", 960 * 10 * (len(starts) - 1) - 312, "within a packet")
 
@@ -1195,7 +1233,7 @@ def unreadable_headers():
     write("metadata_joined.flac", both, "flac metadata", "length", "-", 2 * frames, why="ffmpeg loses a frame between the two")
     total = lambda n: bytes([info[13] & 0xF0]) + struct.pack(">I", n)
     for name, place, value in [("blocks_0", 0, bytes(4)), ("blocks_small", 0, b"\0\x10\4\0"), ("blocks_any", 0, b"\0\x10\xff\xff"), ("blocks_swapped", 0, b"\x10\0\0\x10"),
-                               ("frames_swapped", 4, b"\0\x40\0\0\0\x10"), ("sum_0", 18, bytes(16)), ("total_0", 13, total(0)), ("total_1", 13, total(1)),
+                               ("frames_swapped", 4, b"\0\x40\0\0\0\x10"), ("sum_0", 18, bytes(16)), ("all_0", 0, bytes(34)), ("total_0", 13, total(0)), ("total_1", 13, total(1)),
                                ("total_small", 13, total(frames // 3))]:
         patch = info[:place] + value + info[place + len(value) :]
         write(f"states_{name}.flac", flac(info=patch), "flac metadata", "equal", stereo, exact, why="ffmpeg believes the description")
@@ -1214,6 +1252,8 @@ def unreadable_headers():
         run("ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-bitexact", *picture, "-itsoffset", "0.5", "-i", path(stereo), "-c:v", "libtheora", "-c:a", codec, path(name))
         case(name, "ogg beside a picture", "length", "-", -(frames + 24000), why="ffmpeg's decoder tells nothing of the start")
     flush()
+    first, second = read("theora_vorbis.ogv"), read("theora_opus.ogv")
+    write("joined.ogv", first + second, "ogg beside a picture", "length", "-", -(2 * frames + 24000), "several videos", why="ffmpeg reads the first")
     for kind in ["mka", "mp4"]:
         whole = read(f"whole_flac.{kind}")
         at = whole.find(info[:34])
@@ -1232,7 +1272,7 @@ def unreadable_headers():
             write(f"tags_{label}_of_{name}", whole[:cut], *options, "index is cut off")
         inner = [b"moov", b"trak", b"mdia", b"minf", b"stbl"]
         for names in [inner[: n + 1] for n in range(5)] + [[*inner, b"stco"], [b"moov", b"udta"]]:
-            for more in [3, -3] if names[-1] in (b"moov", b"trak", b"udta") else [3]:
+            for more in [3, -3, 8, 4096][: 4 if names == [b"moov"] else 2] if names[-1] in (b"moov", b"trak", b"udta") else [3]:
                 at, _ = place(*names)
                 wrong = whole[:at] + struct.pack(">I", struct.unpack_from(">I", whole, at)[0] + more) + whole[at + 4 :]
                 write(f"{names[-1].decode()}{more:+}_{name}", wrong, *options)

@@ -32,6 +32,7 @@ mod foreign;
 mod fragments;
 mod frame_decoder;
 mod frames;
+mod headerless;
 mod headers;
 mod ilst;
 mod input;
@@ -111,7 +112,7 @@ pub struct Blemishes {
 
 /// Advice on a file (a pipe, if `None`) that cannot be read, with the command to copy.
 pub(crate) fn conversion(path: Option<&Path>, options: &Options) -> String {
-    Refused::new(path, options).advice(convert::Program::Ffmpeg)
+    Refused::new(path, options).advice(convert::Program::Ffmpeg(""))
 }
 
 /// Bytes that a file's format is recognised by.
@@ -152,11 +153,17 @@ impl Decoder {
         let extension = path.extension().and_then(|extension| extension.to_str());
         let input = Refused::new(Some(path), options);
         match Self::open_file(file, extension, options, input.clone()) {
-            Err(reason) if options.by_ffmpeg => {
+            Err(reason) => {
                 let reason = refusal::named(reason, &input);
-                Self::new(Box::new(FfmpegSource::open(path, options, &reason)?), metadata.len(), input)
+                match refusal::ffmpeg_options(&reason).filter(|_| options.by_ffmpeg) {
+                    Some(words) => {
+                        let source = FfmpegSource::open(path, words, options, &reason)?;
+                        Self::new(Box::new(source), metadata.len(), input)
+                    }
+                    None => Err(reason),
+                }
             }
-            opened => opened.map_err(|error| refusal::named(error, &input)),
+            opened => opened,
         }
     }
 
@@ -344,14 +351,14 @@ fn open_source(
         return Ok(Box::new(PacketSource::open(file, extension, options)?));
     }
     if refusal::container(&inner).is_some() {
-        return Err(refusal::unknown(&inner));
+        return Err(refusal::unknown(&inner, extension));
     }
     let metadata = Metadata::of_file(&file, extension);
     let n_bytes = input.len().unwrap_or(0);
     match MpegSource::open(again()?, 0, u64::MAX, None, metadata)? {
         // Rubbish in which a few frames are found by chance is no recording.
         Some(source) if source.n_foreign() * 2 < n_bytes && !source.is_chance() => Ok(Box::new(source)),
-        _ => Err(refusal::unknown(&inner)),
+        _ => Err(refusal::unknown(&inner, extension)),
     }
 }
 

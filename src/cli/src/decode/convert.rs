@@ -8,10 +8,10 @@ use super::options::{Options, TrackChoice};
 /// The program that reads what Tacet does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
-    /// ffmpeg.
-    Ffmpeg,
-    /// lame, for what ffmpeg gives up on.
-    Lame,
+    /// ffmpeg, with these options for its input, and a space behind each.
+    Ffmpeg(&'static str),
+    /// A command with `INPUT` and `OUTPUT` in it, for what ffmpeg gives up on, or guesses at.
+    Command(&'static str),
 }
 
 /// The source of the bytes, for a command that reads them again.
@@ -45,22 +45,25 @@ impl Refused {
             Some(track) => format!(" -map {}", quoted(&stream(track))),
             None => String::new(),
         };
-        match (&self.origin, program) {
-            (Origin::File(path), Program::Ffmpeg) => {
-                let (input, output) = (quoted(&operand(path)), quoted(&operand(&beside(path, "flac"))));
+        let (input, output) = match &self.origin {
+            Origin::File(path) => {
+                let kind = if matches!(program, Program::Ffmpeg(_)) { "flac" } else { "wav" };
+                (quoted(&operand(path)).to_string(), quoted(&operand(&beside(path, kind))).to_string())
+            }
+            Origin::Pipe => ("-".to_owned(), "-".to_owned()),
+        };
+        let is_pipe = self.origin == Origin::Pipe;
+        let command = match program {
+            Program::Ffmpeg(options) if is_pipe => format!("ffmpeg {options}-i -{map} -vn -f wav -"),
+            Program::Ffmpeg(options) => {
                 let or = if self.is_tried { "" } else { " (or let --ffmpeg do it)" };
-                format!("convert it first: ffmpeg -i {input}{map} -vn -c:a flac {output}{or}")
+                format!("ffmpeg {options}-i {input}{map} -vn -c:a flac {output}{or}")
             }
-            (Origin::File(path), Program::Lame) => {
-                let (input, output) = (quoted(&operand(path)), quoted(&operand(&beside(path, "wav"))));
-                format!("convert it first: lame --decode --mp3input {input} {output}")
-            }
-            (Origin::Pipe, Program::Ffmpeg) => {
-                format!("convert it on its way: ... | ffmpeg -i -{map} -vn -f wav - | tacet denoise - ...")
-            }
-            (Origin::Pipe, Program::Lame) => {
-                "convert it on its way: ... | lame --decode --mp3input - - | tacet denoise - ...".to_owned()
-            }
+            Program::Command(words) => words.replace("INPUT", &input).replace("OUTPUT", &output),
+        };
+        match is_pipe {
+            true => format!("convert it on its way: ... | {command} | tacet denoise - ..."),
+            false => format!("convert it first: {command}"),
         }
     }
 }
@@ -119,6 +122,7 @@ impl Display for Quoted {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::refusal::LAME;
 
     #[cfg(unix)]
     #[test]
@@ -134,19 +138,19 @@ mod tests {
             ("x/$HOME.wma", "ffmpeg -i 'x/$HOME.wma' -vn -c:a flac 'x/$HOME.flac'"),
             ("x/b.FLAC", "ffmpeg -i x/b.FLAC -vn -c:a flac x/b-converted.flac"),
         ] {
-            let text = advice(path, Program::Ffmpeg);
+            let text = advice(path, Program::Ffmpeg(""));
             assert_eq!(text, format!("convert it first: {command} (or let --ffmpeg do it)"));
         }
-        let text = advice("x/a b.mp3", Program::Lame);
+        let text = advice("x/a b.mp3", LAME);
         assert_eq!(text, "convert it first: lame --decode --mp3input 'x/a b.mp3' 'x/a b.wav'");
     }
 
     #[test]
     fn a_pipe_is_converted_on_its_way() {
         let options = Options { track: "2".parse().ok(), by_ffmpeg: false };
-        let text = Refused::new(None, &options).advice(Program::Ffmpeg);
+        let text = Refused::new(None, &options).advice(Program::Ffmpeg(""));
         assert!(text.contains("ffmpeg -i - -map 0:a:1 -vn -f wav - | tacet denoise -"), "{text}");
-        let text = Refused::new(None, &Options::default()).advice(Program::Lame);
+        let text = Refused::new(None, &Options::default()).advice(LAME);
         assert!(text.contains("lame --decode --mp3input - - | tacet denoise -"), "{text}");
     }
 

@@ -29,18 +29,19 @@ pub struct FfmpegSource {
 }
 
 impl FfmpegSource {
-    /// Starts ffmpeg on a file that was refused for `reason`.
+    /// Starts ffmpeg with some options in front of a file that was refused for `reason`.
     ///
     /// # Errors
     /// There is no ffmpeg, or it does not read the file either.
-    pub fn open(path: &Path, options: &Options, reason: &anyhow::Error) -> Result<Self> {
+    pub fn open(path: &Path, flags: &str, options: &Options, reason: &anyhow::Error) -> Result<Self> {
         let errors = tempfile::tempfile()
             .map_err(|error| explained("cannot make a temporary file for ffmpeg's messages", &error))?;
         let mut file = std::ffi::OsString::from("file:");
         file.push(path);
         let mut command = Command::new("ffmpeg");
         // A playlist in disguise opens nothing but files.
-        command.args(["-v", "error", "-nostdin", "-protocol_whitelist", "file,pipe", "-i"]).arg(file);
+        command.args(["-v", "error", "-nostdin", "-protocol_whitelist", "file,pipe"]);
+        command.args(flags.split_whitespace()).arg("-i").arg(file);
         if let Some(track) = &options.track {
             command.args(["-map", &stream(track)]);
         }

@@ -90,10 +90,16 @@ pub fn note(n_foreign: u64) -> Option<String> {
 /// # Errors
 /// Errors of the file.
 fn contents(file: &mut (impl Read + Seek), window: Window) -> Result<Option<Contents>> {
-    let Some(Description { info, end, stated, has_tags }) = description(file, window)? else {
+    let Some(Description { mut info, end, stated, has_tags }) = description(file, window)? else {
         return Ok(None);
     };
-    let starts = starts(file, Window { start: end, ..window }, &info)?;
+    let behind = Window { start: end, ..window };
+    if header::rate_hz(&info) == 0 {
+        // It was never written: the first frame that says all of it describes them as well.
+        let Some(of_frame) = first_description(file, behind)? else { return Ok(None) };
+        info = of_frame;
+    }
+    let starts = starts(file, behind, &info)?;
     // A block of metadata that states a wrong length leads to somewhere within a frame, or behind the end.
     let mut index = stated.and_then(|stated| starts.binary_search(&stated).ok()).unwrap_or(0);
     let mut frames: Vec<(u64, u32)> = Vec::new();
@@ -171,7 +177,7 @@ fn description(file: &mut (impl Read + Seek), window: Window) -> io::Result<Opti
         let kind = block[0] & 0x7f;
         if found.is_none() && kind == 0 && len == INFO as u64 {
             let mut info = [0; INFO];
-            if file.read_exact(&mut info).is_err() || header::rate_hz(&info) == 0 {
+            if file.read_exact(&mut info).is_err() {
                 break;
             }
             found = Some(Description { info, end: at + 4 + len, stated: None, has_tags: false });
@@ -185,6 +191,15 @@ fn description(file: &mut (impl Read + Seek), window: Window) -> io::Result<Opti
         }
     }
     Ok(found)
+}
+
+/// The description that the first frame makes of its file.
+fn first_description(file: &mut (impl Read + Seek), window: Window) -> io::Result<Option<[u8; INFO]>> {
+    file.seek(SeekFrom::Start(window.start))?;
+    let mut file = file.take(window.end.saturating_sub(window.start));
+    slide(&mut file, window.start, MAX_HEADER, |_, held| {
+        FrameHeader::of_any(held).as_ref().and_then(FrameHeader::description)
+    })
 }
 
 /// The places that begin like a frame of this file.

@@ -2,47 +2,116 @@
 
 use std::io::{Read, Seek};
 
-use super::moof::{Said, contents, pieces, usual_of};
-use super::outline::walk;
+use super::moof::{OuterBox, Said, Usual, contents, pieces, usual_of};
+use super::outline::Outline;
 use super::packet_list::PacketList;
 
 /// The packets of a track, and when each track begins.
+#[derive(Default)]
 pub struct Fragments {
     /// The packets.
     pub list: PacketList,
     /// Tracks and the times at which their first packets are presented, in units of the track.
     pub starts: Vec<(u32, i64)>,
+    /// How long the packets are that are listed and not there, in units of the track.
+    lost: u64,
+    /// Its fragments in the order of the file.
+    spans: Vec<Span>,
+}
+
+impl Fragments {
+    /// The note on packets that are not there, of a track of so many units a second.
+    pub fn note(&self, timescale: u32) -> Option<String> {
+        (self.lost > 0).then(|| {
+            format!(
+                "is damaged: the samples of some fragments are lost, {:.2} s in all; copy it again if the original is whole",
+                self.lost as f64 / f64::from(timescale.max(1))
+            )
+        })
+    }
+}
+
+/// A fragment of a track, and its time.
+#[derive(Clone, Copy)]
+struct Span {
+    start: u64,
+    end: u64,
+    moof: OuterBox,
 }
 
 /// Reads the fragments of an MP4; the packets of a track come behind those of `list`.
-pub fn read(file: &mut (impl Read + Seek), track_id: u32, list: PacketList) -> Fragments {
-    let mut found = Fragments { list, starts: Vec::new() };
-    let mut usual = Vec::new();
-    let mut times: Vec<(u32, u64)> = Vec::new();
-    walk(file, |file, outer| match &outer.kind {
-        b"moov" => usual = usual_of(file, outer),
-        b"moof" => pieces(&contents(file, outer), outer.start, &usual, |id, said| match said {
-            Said::Time(time) => {
-                times.retain(|&(known, _)| known != id);
-                times.push((id, time));
+pub fn read(file: &mut (impl Read + Seek), outline: &Outline, track_id: u32, list: PacketList) -> Fragments {
+    let of_kind = |kind| outline.boxes.iter().copied().filter(move |outer| &outer.kind == kind);
+    let usual = of_kind(b"moov").next().map_or_else(Vec::new, |movie| usual_of(file, movie));
+    let mut read = |moofs: &[OuterBox], list| {
+        let mut found = Fragments { list, ..Fragments::default() };
+        for &moof in moofs {
+            found.add(&contents(file, moof), moof, (outline, &usual), track_id);
+        }
+        found
+    };
+    let moofs: Vec<OuterBox> = of_kind(b"moof").collect();
+    let found = read(&moofs, list.clone());
+    match by_time(&found.spans) {
+        Some(moofs) => read(&moofs, list),
+        None => found,
+    }
+}
+
+impl Fragments {
+    /// Adds a fragment's packets.
+    fn add(&mut self, moof: &[u8], outer: OuterBox, (outline, usual): (&Outline, &[Usual]), track_id: u32) {
+        let mut first = u64::MAX;
+        pieces(moof, outer.start, usual, |_, said| {
+            if let Said::Packets { at, n: 1.., .. } = said {
+                first = first.min(at);
+            }
+        });
+        let is_lost = first >= outer.end && outline.is_index_at(first);
+        let (mut span, mut time, mut lost) = (None, 0, 0);
+        pieces(moof, outer.start, usual, |id, said| match said {
+            Said::Time(stated) => {
+                time = stated;
                 if id == track_id {
-                    found.list.set_time(time);
+                    self.list.set_time(stated);
                 }
+            }
+            Said::Packets { n, duration, .. } if is_lost => {
+                lost += if id == track_id { u64::from(n) * u64::from(duration) } else { 0 };
             }
             Said::Packets { at, n, size, duration, offset } => {
-                if found.starts.iter().all(|&(known, _)| known != id) {
-                    let time = times.iter().find(|&&(known, _)| known == id).map_or(0, |&(_, time)| time);
+                if self.starts.iter().all(|&(known, _)| known != id) {
                     let time = i64::try_from(time).unwrap_or(i64::MAX).saturating_add(offset.into());
-                    found.starts.push((id, time));
+                    self.starts.push((id, time));
                 }
                 if id == track_id {
-                    found.list.push(at, n, size, duration);
+                    span.get_or_insert(self.list.time());
+                    self.list.push(at, n, size, duration);
                 }
             }
-        }),
-        _ => {}
-    });
-    found
+        });
+        if lost > 0 {
+            self.lost = self.lost.saturating_add(lost);
+            self.list.set_time(self.list.time().saturating_add(lost));
+        }
+        self.spans.extend(span.map(|start| Span { start, end: self.list.time(), moof: outer }));
+    }
+}
+
+/// Fragments by their times, if they are stored in another order. A clock that begins again is none: its times are there
+/// twice, or have longer holes than in the order of the file.
+fn by_time(spans: &[Span]) -> Option<Vec<OuterBox>> {
+    if spans.is_sorted_by_key(|span| span.start) {
+        return None;
+    }
+    let holes = |spans: &[Span]| -> u64 {
+        let hole = |pair: &[Span]| pair[1].start.saturating_sub(pair[0].end);
+        spans.windows(2).map(hole).fold(0, u64::saturating_add)
+    };
+    let mut sorted = spans.to_vec();
+    sorted.sort_by_key(|span| span.start);
+    let is_apart = sorted.windows(2).all(|pair| pair[0].end <= pair[1].start.midpoint(pair[1].end));
+    (is_apart && holes(&sorted) <= holes(spans)).then(|| sorted.iter().map(|span| span.moof).collect())
 }
 
 #[cfg(test)]
@@ -50,6 +119,7 @@ mod tests {
     use std::io::Cursor;
 
     use super::*;
+    use crate::decode::outline::outline;
     use crate::decode::sample_table::Run;
 
     fn numbers(numbers: &[u32]) -> Vec<u8> {
@@ -72,7 +142,9 @@ mod tests {
     }
 
     fn found(bytes: &[u8]) -> Fragments {
-        read(&mut Cursor::new(bytes), 2, PacketList::new(1 << 20))
+        let mut file = Cursor::new(bytes);
+        let outline = outline(&mut file).unwrap_or_default();
+        read(&mut file, &outline, 2, PacketList::new(1 << 20))
     }
 
     #[test]
@@ -112,7 +184,7 @@ mod tests {
         let whole = [movie(), piece(0), piece(1), piece(2)].concat();
         let n_frames =
             |bytes: &[u8]| found(bytes).list.runs(4, 0, |_| 0).iter().map(|run| run.n_frames).sum::<u64>();
-        let outline = |bytes: &[u8]| crate::decode::outline::outline(&mut Cursor::new(bytes)).unwrap();
+        let outline = |bytes: &[u8]| outline(&mut Cursor::new(bytes)).unwrap();
         assert_eq!((n_frames(&whole), outline(&whole).note()), (30, None));
         let second = movie().len() + piece(0).len();
         // Its head is gone, its length is too much, bytes of the one before are lost.
@@ -139,11 +211,11 @@ mod tests {
             let file = [movie(), moof(data_at), data.clone(), moof(data_at), data].concat();
             let n_frames = |run: &Run| run.n_frames;
             assert_eq!(found(&file).list.runs(4, 0, |_| 0).iter().map(n_frames).sum::<u64>(), 20, "{size}");
-            let outline = crate::decode::outline::outline(&mut Cursor::new(&file)).unwrap();
-            assert_eq!((outline.cut_end, outline.rubbish_at), (None, None));
+            let whole = outline(&mut Cursor::new(&file)).unwrap();
+            assert_eq!((whole.cut_end, whole.rubbish_at), (None, None));
             let cut = &file[..file.len() - 9];
-            let outline = crate::decode::outline::outline(&mut Cursor::new(cut)).unwrap();
-            assert_eq!(outline.cut_end, Some(file.len() as u64));
+            let cut = outline(&mut Cursor::new(cut)).unwrap();
+            assert_eq!(cut.cut_end, Some(file.len() as u64));
         }
     }
 }

@@ -13,6 +13,7 @@ use symphonia::core::units::{Duration, Timestamp};
 use super::edits::TrackEdits;
 use super::fragments;
 use super::input::Input;
+use super::outline::Outline;
 use super::own_reader::{OwnReader, Packets};
 use super::packet_list::{Cursor, PacketList};
 use super::probe::probe;
@@ -58,17 +59,19 @@ impl Listed {
         mut file: &File,
         said: &TrackEdits,
         track: &Track,
-        is_fragmented: bool,
+        outline: Option<&Outline>,
+        notes: &mut Vec<String>,
     ) -> io::Result<Option<Self>> {
         let mut input = Input::file(file.try_clone()?)?;
         let mut list = PacketList::of_tables(&mut input, &said.tables)?;
         let mut firsts = None;
-        if is_fragmented {
+        if let Some(outline) = outline.filter(|outline| outline.is_fragmented) {
             let has_tables = list.n_packets > 0;
-            let found = fragments::read(&mut file, said.track_id, list);
+            let found = fragments::read(&mut file, outline, said.track_id, list);
+            notes.extend(found.note(said.timescale));
             list = found.list;
-            // The tables' packets begin at 0.
-            firsts = Some(if has_tables { Vec::new() } else { found.starts });
+            // The tables' packets come first.
+            firsts = Some(found.starts).filter(|_| !has_tables);
         }
         let (list, track) = (Arc::new(list), track.clone());
         Ok((list.n_packets > 0).then_some(Self { list, track, firsts }))

@@ -104,6 +104,18 @@ pub fn read(file: &File, track: u32) -> Trims {
     trims
 }
 
+/// The paddings of a track in one of several files that are joined.
+pub fn paddings_of(file: &File, window: Window, track: u32) -> HashMap<u64, i64> {
+    let mut trims = Trims::default();
+    if let Some(mut walk) = Walk::new(file)
+        && walk.reader.seek(SeekFrom::Start(window.start)).is_ok()
+    {
+        (walk.at, walk.end) = (window.start, window.end);
+        let _ = walk.all(u64::from(track), &mut trims);
+    }
+    trims.paddings_ns
+}
+
 /// The files that are joined, one by one; none if it is one.
 ///
 /// # Errors

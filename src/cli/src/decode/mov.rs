@@ -14,7 +14,7 @@ use super::metadata::Metadata;
 use super::options::Options;
 use super::outline::{Outline, outline};
 use super::packet_list::PacketList;
-use super::parts::{BLOCK, MAX_GAP_S, MIN_GAP_S, Part, Start, open_end, part, take_silence};
+use super::parts::{BLOCK, GAP_S, Part, Start, open_end, part, take_silence};
 use super::probe::probe;
 use super::refusal;
 use super::sample_table::{Description, Run, runs};
@@ -32,8 +32,34 @@ const MAX_REWINDS: u32 = 1_000;
 fn gap_samples(time: u64, timescale: u32, rate_hz: u32) -> u64 {
     let n_samples = u128::from(time) * u128::from(rate_hz) / u128::from(timescale.max(1));
     let n_samples = u64::try_from(n_samples).unwrap_or(u64::MAX);
-    let gap_s = n_samples as f64 / f64::from(rate_hz);
-    if (MIN_GAP_S..MAX_GAP_S).contains(&gap_s) { n_samples } else { 0 }
+    if GAP_S.contains(&(n_samples as f64 / f64::from(rate_hz))) { n_samples } else { 0 }
+}
+
+/// The parts of a track that are heard, of as many samples as it lists.
+fn parts(
+    track: &TrackEdits,
+    start: Start,
+    is_fragmented: bool,
+    rate_hz: u32,
+    n_listed: u64,
+) -> VecDeque<Part> {
+    let whole = Part::Media { start: 0, left: None };
+    let mut parts: VecDeque<Part> = match &track.edits[..] {
+        [] => [whole].into(),
+        edits => edits.iter().map(|edit| part(*edit, track.timescale, rate_hz)).collect(),
+    };
+    start.apply(&mut parts);
+    if is_fragmented {
+        open_end(parts.iter_mut());
+    }
+    // An edit goes no further than the samples.
+    for part in &mut parts {
+        if let Part::Media { start, left } = part {
+            let rest = n_listed.saturating_sub(*start);
+            *left = Some(left.map_or(rest, |left| left.min(rest)));
+        }
+    }
+    parts
 }
 
 /// A track of PCM being read.
@@ -70,25 +96,27 @@ impl MovSource {
             return Ok(None);
         };
         let outline = outline(&mut file);
-        notes.extend(outline.and_then(Outline::note));
-        let is_fragmented = outline.is_some_and(|outline| outline.is_fragmented);
+        notes.extend(outline.as_ref().and_then(Outline::note));
+        let outline = outline.filter(|outline| outline.is_fragmented);
         let mut input =
             Input::file(file.try_clone().map_err(|error| explained("cannot be opened again", &error))?)?;
         let frame_bytes = description.frame_bytes();
         let mut runs = runs(&mut input, &track.tables, frame_bytes)?;
         let mut firsts = None;
-        if is_fragmented {
+        if let Some(outline) = &outline {
             let n_before = runs.last().map_or(0, |run| run.start.saturating_add(run.n_frames));
             let list = PacketList::new(input.len().unwrap_or(0));
-            let found = fragments::read(&mut file, track.track_id, list);
+            let found = fragments::read(&mut file, outline, track.track_id, list);
+            notes.extend(found.note(track.timescale));
             let in_samples = |time| gap_samples(time, track.timescale, description.rate_hz);
             runs.extend(found.list.runs(frame_bytes, n_before, in_samples));
-            firsts = Some(found.starts);
+            // The tables' samples come first.
+            firsts = Some(found.starts).filter(|_| n_before == 0);
         }
+        let Some(last) = runs.last() else { return Ok(None) };
         let start = Start::new(&tracks, track, firsts.as_deref(), description.rate_hz);
-        if runs.is_empty() {
-            return Ok(None);
-        }
+        let n_listed = last.start.saturating_add(last.n_frames);
+        let parts = parts(track, start, outline.is_some(), description.rate_hz, n_listed);
         let mut metadata = Metadata::default();
         // symphonia reads the tags, but not of every file that is read here.
         match probe(&file, extension, None) {
@@ -97,16 +125,14 @@ impl MovSource {
         }
         // The two share a position.
         let input = Input::file(file)?;
-        let this = Self::new(input, track, description, runs, (is_fragmented, start), metadata, notes);
-        Ok(Some(this))
+        Ok(Some(Self::new(input, description, runs, parts, metadata, notes)))
     }
 
     fn new(
         input: Input,
-        track: &TrackEdits,
         description: Description,
         runs: Vec<Run>,
-        (is_fragmented, start): (bool, Start),
+        parts: VecDeque<Part>,
         metadata: Metadata,
         notes: Vec<String>,
     ) -> Self {
@@ -120,26 +146,6 @@ impl MovSource {
             let end = run.n_frames.checked_mul(frame_bytes).and_then(|bytes| bytes.checked_add(run.at));
             end.is_some_and(|end| end <= n_bytes)
         };
-        let whole = Part::Media { start: 0, left: None };
-        let mut parts: VecDeque<Part> = match &track.edits[..] {
-            [] => [whole].into(),
-            edits => edits.iter().map(|edit| part(*edit, track.timescale, rate_hz)).collect(),
-        };
-        start.apply(&mut parts);
-        if is_fragmented {
-            open_end(parts.iter_mut());
-        }
-        // An edit goes no further than the samples.
-        let parts: VecDeque<Part> = parts
-            .into_iter()
-            .map(|part| match part {
-                Part::Media { start, left } => {
-                    let rest = n_listed.saturating_sub(start);
-                    Part::Media { start, left: Some(left.map_or(rest, |left| left.min(rest))) }
-                }
-                silence => silence,
-            })
-            .collect();
         let n_samples = parts.iter().fold(0_u64, |sum, part| match *part {
             Part::Silence(n) | Part::Media { left: Some(n), .. } => sum.saturating_add(n),
             Part::Media { left: None, .. } => sum,

@@ -16,7 +16,7 @@ use super::conform::Conform;
 use super::input::Input;
 use super::metadata::Metadata;
 use super::page::Page;
-use super::parts::{MAX_LEAD_S, MIN_LEAD_S};
+use super::parts::{GAP_S, LEAD_S};
 use super::refusal;
 use super::source::{Findings, Format, Source, words_on_foreign};
 use crate::resample::n_resampled;
@@ -25,8 +25,6 @@ use scan::{Link, Picture, scan};
 
 /// The longest packet that is put together, in bytes.
 const MAX_PACKET: usize = 1 << 24;
-/// A hole shorter than this is rounding or a codec's own, in seconds.
-const MIN_GAP_S: f64 = 0.05;
 /// A hole in the first page longer than this is where the stream begins, in seconds.
 const MAX_FIRST_GAP_S: f64 = 0.12;
 /// A hole longer than this is a position that makes no sense, in seconds.
@@ -329,7 +327,7 @@ impl OggSource {
             }
             let ahead_s = ahead as f64 / f64::from(link.head.rate_hz);
             let lead_s = self.picture_starts_s.map_or(0.0, |picture| ahead_s - picture);
-            if self.link_idx == 0 && (MIN_LEAD_S..MAX_LEAD_S).contains(&lead_s) {
+            if self.link_idx == 0 && LEAD_S.contains(&lead_s) {
                 self.n_lead = (lead_s * f64::from(self.format.rate_hz)).round() as u64;
                 self.offset = Some(ahead);
                 return 0;
@@ -345,7 +343,7 @@ impl OggSource {
                 self.n_gap_samples += n_resampled(gap, link.head.rate_hz, self.format.rate_hz);
                 return gap;
             }
-            if self.is_behind_hole && ahead_s > MIN_GAP_S {
+            if self.is_behind_hole && ahead_s > GAP_S.start {
                 self.begins_s = self.begins_s.or(Some(ahead_s));
             }
             // A piece of a longer stream starts later: its own start is its start. A single page is trimmed at its end.
@@ -360,7 +358,7 @@ impl OggSource {
         if gap < 0 && page.is_last {
             // A last page may end within its last packet.
             drop_end(blocks, gap.unsigned_abs().min(n_page));
-        } else if gap as f64 > MIN_GAP_S * rate && (gap as f64) < MAX_GAP_S * rate {
+        } else if gap as f64 > GAP_S.start * rate && (gap as f64) < MAX_GAP_S * rate {
             self.n_decoded += gap as u64;
             self.n_gap_samples += n_resampled(gap as u64, link.head.rate_hz, self.format.rate_hz);
             return gap as u64;
@@ -429,6 +427,13 @@ impl Source for OggSource {
         if self.links.iter().any(|link| link.head.n_channels != first.n_channels) {
             let n_channels = self.format.n_channels;
             notes.push(format!("its number of channels changes on the way: all of it has {n_channels} now"));
+        }
+        if self.picture_starts_s.is_some() && self.links.len() > 1 {
+            notes.push(
+                "is several videos, joined end to end: the sound of each follows at once on that of the one before; split them \
+                 first if it is to be put back beside the pictures"
+                    .to_owned(),
+            );
         }
         if self.n_foreign > 0 {
             notes.push(words_on_foreign(self.n_foreign));

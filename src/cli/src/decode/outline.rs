@@ -24,8 +24,10 @@ pub fn is_first_box(kind: &[u8; 4]) -> bool {
 }
 
 /// Contents of the outer boxes of an MP4.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outline {
+    /// The boxes in their order, each cut off at the end of the file.
+    pub boxes: Vec<OuterBox>,
     /// Stated end of the last box, if that is behind the end of the file.
     pub cut_end: Option<u64>,
     /// Whether it states its type.
@@ -42,23 +44,24 @@ pub struct Outline {
     pub is_joined: bool,
     /// Whether a part of its fragments is damaged.
     pub is_damaged: bool,
-    /// Whether the file ends before its index does.
-    pub is_index_cut: bool,
+    /// Bytes of the index that are missing at the end of the file, if it lacks what an index ends with.
+    pub n_index_missing: u64,
 }
 
 impl Outline {
     /// The note on what else there is, or what is not.
-    pub fn note(self) -> Option<String> {
+    pub fn note(&self) -> Option<String> {
         if self.is_joined {
             return Some(
                 "is followed by another MP4, which was not read: split the two files first".to_owned(),
             );
         }
-        if self.is_index_cut {
-            return Some(
-                "its index is cut off: its tags may be lost, or other tracks; copy it again if the original is whole"
-                    .to_owned(),
-            );
+        if self.n_index_missing > 0 {
+            return Some(format!(
+                "its index is cut off, or states {} bytes too many: its tags may be lost, or other tracks; copy it again if \
+                 the original is whole",
+                self.n_index_missing
+            ));
         }
         let is_rest = self.is_fragmented && self.n_rubbish > 0;
         match (self.is_damaged, is_rest) {
@@ -73,18 +76,22 @@ impl Outline {
     }
 
     /// Whether its index is of all that there is.
-    pub fn is_whole(self) -> bool {
+    pub fn is_whole(&self) -> bool {
         self.cut_end.is_none() && !self.is_fragmented
+    }
+
+    /// Whether the index of fragments lies at a place in the file, and not what it lists.
+    pub fn is_index_at(&self, at: u64) -> bool {
+        let index = self.boxes.partition_point(|outer| outer.start <= at);
+        let outer = index.checked_sub(1).map(|index| self.boxes[index]);
+        outer.is_some_and(|outer| {
+            at < outer.end && matches!(&outer.kind, b"moof" | b"styp" | b"sidx" | b"mfra")
+        })
     }
 }
 
-/// Looks over an MP4's outer boxes; `None` for anything else.
+/// Looks over an MP4's outer boxes; `None` for anything else. Behind damage it goes on with the next fragment.
 pub fn outline(file: &mut (impl Read + Seek)) -> Option<Outline> {
-    walk(file, |_, _| {})
-}
-
-/// The same, with a visit to each box, cut off at the end of the file. Behind damage it goes on with the next fragment.
-pub fn walk<F: Read + Seek>(file: &mut F, mut visit: impl FnMut(&mut F, OuterBox)) -> Option<Outline> {
     let end = file.seek(SeekFrom::End(0)).ok()?;
     let (mut at, mut last_content) = (0, 8);
     let mut outline = Outline::default();
@@ -135,20 +142,36 @@ pub fn walk<F: Read + Seek>(file: &mut F, mut visit: impl FnMut(&mut F, OuterBox
         outline.has_type |= &kind == b"ftyp";
         outline.has_index |= matches!(&kind, b"moov" | b"moof");
         outline.is_fragmented |= &kind == b"moof";
-        // Less than a box is a wrong length.
-        outline.is_index_cut |= &kind == b"moov" && next >= end + 8;
         let outer = OuterBox { kind, start: at, content: at + n_header, end: next.min(end) };
         match &kind {
-            b"moov" => movie = Some(outer),
+            b"moov" => {
+                movie = Some(outer);
+                // Less than a box is a wrong length, and so is more behind the last.
+                if next >= end + 8 && !ends_with_tags(file, outer)? {
+                    outline.n_index_missing = next - end;
+                }
+            }
             b"moof" => moof = Some(outer),
             _ => {}
         }
-        visit(file, outer);
+        outline.boxes.push(outer);
         (at, last_content) = (next, outer.content);
     }
     // Nobody seeks further than that.
     outline.cut_end = Some(at).filter(|&at| at > end && at < 1 << 62);
     Some(outline)
+}
+
+/// Whether the last box of an index is there to its last byte, and holds the tags, which programs write there.
+fn ends_with_tags(file: &mut (impl Read + Seek), index: OuterBox) -> Option<bool> {
+    let (mut at, mut kind) = (index.content, 0);
+    while at + 8 <= index.end {
+        file.seek(SeekFrom::Start(at)).ok()?;
+        // Less than its head is none.
+        at = at.saturating_add(u64::from(read_u32(file)?).max(8));
+        kind = read_u32(file)?;
+    }
+    Some(at == index.end && matches!(&kind.to_be_bytes(), b"udta" | b"meta"))
 }
 
 /// The next place from which a fragment begins.

@@ -77,10 +77,18 @@ impl PacketList {
         Ok(list)
     }
 
+    /// The time of the next packet.
+    pub fn time(&self) -> u64 {
+        self.time
+    }
+
     /// Sets the time of the next packet.
     pub fn set_time(&mut self, time: u64) {
         if time > self.time && self.n_packets > 0 {
-            self.gaps.push((self.n_packets, time - self.time));
+            match self.gaps.last_mut() {
+                Some((number, gap)) if *number == self.n_packets => *gap += time - self.time,
+                _ => self.gaps.push((self.n_packets, time - self.time)),
+            }
         }
         if time != self.time {
             self.times.push((self.n_packets, time));

@@ -127,17 +127,17 @@ impl PacketSource {
         let track_edits = edits::read(&mut file);
         let valid = packet_table::valid(&mut file);
         let outline = outline(&mut file);
-        if outline.is_some_and(|outline| !outline.has_index) {
+        if outline.as_ref().is_some_and(|outline| !outline.has_index) {
             bail!(
                 "is an MP4 without an index: the recording was cut off before it was written; a repair program such as untrunc \
                  can make one with the help of a whole recording of the same device"
             );
         }
-        let is_fragmented = outline.is_some_and(|outline| outline.is_fragmented);
+        let is_fragmented = outline.as_ref().is_some_and(|outline| outline.is_fragmented);
         // Before the reader begins: the two share a position.
         let not_default = matroska::not_default(&file);
-        let mut notes: Vec<String> = outline.and_then(Outline::note).into_iter().collect();
-        if is_fragmented && outline.is_some_and(|outline| outline.cut_end.is_some()) {
+        let mut notes: Vec<String> = outline.as_ref().and_then(Outline::note).into_iter().collect();
+        if is_fragmented && outline.as_ref().is_some_and(|outline| outline.cut_end.is_some()) {
             notes.push("is cut off: it ends within one of its fragments, whose rest is lost".to_owned());
         }
         let cut_end = matroska::cut_end(&mut file);
@@ -201,7 +201,7 @@ impl PacketSource {
             return Err(refusal::codec(container, &name));
         }
         let listed = match said.filter(|_| is_mp4) {
-            Some(said) => Listed::read(&file, said, &track, is_fragmented)?,
+            Some(said) => Listed::read(&file, said, &track, outline.as_ref(), &mut notes)?,
             None => None,
         };
         let again = |windows: Option<&[Window]>| again(&file, extension, windows, listed.as_ref());
@@ -269,7 +269,7 @@ impl PacketSource {
             packing,
             unheard: 0,
             has_picture,
-            is_length_exact: is_mp4 && outline.is_some_and(|outline| outline.is_whole()),
+            is_length_exact: is_mp4 && outline.as_ref().is_some_and(Outline::is_whole),
             announced: None,
             n_listed: said.map_or(0, |said| said.n_packets),
             joined,
@@ -334,8 +334,8 @@ impl PacketSource {
         while self.queue.is_empty() && self.fill()? {}
         if self.format.rate_hz == 0 {
             if self.n_damaged_packets > 0 {
-                return Err(refusal::damaged(format!(
-                    "holds {} packets, none of which can be decoded",
+                return Err(refusal::refused(format!(
+                    "holds {} packets, none of which can be decoded: it is damaged or of an unusual kind; if a player opens it,",
                     self.n_damaged_packets
                 )));
             }

@@ -1,18 +1,14 @@
 //! Output of a container of packets: parts of its media, and silence.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use super::edits::{Edit, TrackEdits};
 
-/// Sound that starts later than this after the picture is at a time that makes no sense, in seconds.
-pub const MAX_LEAD_S: f64 = 3_600.0;
-/// A shorter time is rounding.
-pub const MIN_LEAD_S: f64 = 0.001;
-
-/// A hole in the times of packets shorter than this is rounding, in seconds; Matroska counts in milliseconds.
-pub const MIN_GAP_S: f64 = 0.05;
-/// A hole longer than this is a time that makes no sense, in seconds.
-pub const MAX_GAP_S: f64 = 3_600.0;
+/// How much later than the picture sound starts, in seconds: less is rounding, more a time that makes no sense.
+pub const LEAD_S: Range<f64> = 0.001..3_600.0;
+/// Holes in the times of packets, in seconds: less is rounding, as Matroska counts in milliseconds, more makes no sense.
+pub const GAP_S: Range<f64> = 0.05..3_600.0;
 
 /// Samples per channel of a block, at most.
 pub const BLOCK: u64 = 4_096;
@@ -81,8 +77,8 @@ impl Start {
         // Alone, it begins as its edits say, whenever that was.
         let earliest = others.map(|(gaps, media)| gaps + media).reduce(f64::min);
         let lead_s = gaps + media - earliest.map_or(media, |earliest| earliest.min(gaps + media));
-        let is_sensible = firsts.is_none() || lead_s < MAX_LEAD_S;
-        let lead_s = if lead_s >= MIN_LEAD_S && is_sensible { lead_s } else { 0.0 };
+        let is_sensible = firsts.is_none() || lead_s < LEAD_S.end;
+        let lead_s = if lead_s >= LEAD_S.start && is_sensible { lead_s } else { 0.0 };
         let first_s = own_first.max(0) as f64 / f64::from(own.timescale.max(1));
         let in_samples = |s: f64| (s * f64::from(rate_hz)).round() as u64;
         Self { lead: in_samples(lead_s), first: in_samples(first_s) }

@@ -71,8 +71,8 @@ struct CutFile {
 impl CutFile {
     fn new(mut file: File, windows: Option<&[Window]>) -> io::Result<Self> {
         let outline = if windows.is_none() { outline(&mut file) } else { None };
-        let cut_end = outline.and_then(|outline| outline.cut_end);
-        let boxes_end = outline.and_then(|outline| outline.rubbish_at);
+        let cut_end = outline.as_ref().and_then(|outline| outline.cut_end);
+        let boxes_end = outline.as_ref().and_then(|outline| outline.rubbish_at);
         let is_cut_matroska =
             matroska::cut_end(&mut file).is_some() || windows.is_some() && matroska::is_matroska(&mut file);
         let lacks_type = outline.is_some_and(|outline| !outline.has_type && outline.cut_end.is_none());

@@ -5,12 +5,16 @@ use std::fmt;
 use anyhow::Error;
 
 use super::convert::{Program, Refused};
+use super::headerless;
 
 /// The words for a codec without a name.
 pub const UNKNOWN: &str = "a codec that is not known here";
 
 /// The name of a kind that no decoder here takes: see [`super::frames::is_wide_mono`].
 pub const WIDE_MONO: &str = "MP2 of one channel at a bit rate that is for two";
+
+/// Decodes what ffmpeg gives up on.
+pub const LAME: Program = Program::Command("lame --decode --mp3input INPUT OUTPUT");
 
 /// The readable formats, for error texts and the help.
 pub const SUPPORTED: &str = "WAV, RF64, BW64, Wave64, AIFF, AU, CAF, FLAC, MP3, Ogg Vorbis and Opus, AAC, HE-AAC and \
@@ -36,9 +40,18 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
+/// The options with which ffmpeg reads an input that was refused so; `None` if it cannot.
+pub fn ffmpeg_options(error: &Error) -> Option<&'static str> {
+    match error.downcast_ref::<Refusal>().map(|refusal| refusal.program) {
+        None => Some(""),
+        Some(Program::Ffmpeg(options)) => Some(options),
+        Some(Program::Command(_)) => None,
+    }
+}
+
 /// The error for what `what` says, a sentence up to its next step: "holds no track;".
 pub fn refused(what: String) -> Error {
-    Refusal { what, program: Program::Ffmpeg, input: None }.into()
+    Refusal { what, program: Program::Ffmpeg(""), input: None }.into()
 }
 
 /// The error of a file that makes no sense, for what `what` says of it.
@@ -116,7 +129,7 @@ pub fn is_foreign(code: [u8; 4]) -> bool {
 /// The name of the container that a file of these first bytes is, where it is one that is known and not read.
 pub fn container(head: &[u8]) -> Option<&'static str> {
     let at = |from: usize, magic: &[u8]| head.get(from..from + magic.len()) == Some(magic);
-    let known: [(usize, &[u8], &str); 30] = [
+    let known: [(usize, &[u8], &str); 40] = [
         (8, b"AVI ", "AVI video"),
         (0, &[0x30, 0x26, 0xb2, 0x75, 0x8e, 0x66, 0xcf, 0x11], "Windows Media (ASF: WMA or WMV)"),
         (0, b"#!AMR", "AMR speech"),
@@ -145,6 +158,16 @@ pub fn container(head: &[u8]) -> Option<&'static str> {
         (0, &[0, 0, 1, 0xba], "an MPEG program stream (MPG, VOB)"),
         (0, &[0, 0, 1, 0xb3], "MPEG video"),
         (0, &[0x06, 0x0e, 0x2b, 0x34], "MXF video"),
+        (4, &[0xf8, 0x72, 0x6f, 0xba], "TrueHD"),
+        (4, &[0xf8, 0x72, 0x6f, 0xbb], "MLP"),
+        (8, b"QLCM", "QCELP speech (QCP)"),
+        (0, b"tBaK", "TAK"),
+        (0, b"ajkg", "Shorten"),
+        (0, b"ea3\x03", "Sony ATRAC (OMA)"),
+        (0, b"EA3\x01", "Sony ATRAC (OMA)"),
+        (0, b".ra\xfd", "RealAudio"),
+        (0, b"#!iLBC", "iLBC speech"),
+        (0, b"\xc0\xde\xc2", "Codec 2 speech"),
         (0, b"\x02dss", "dictation (DSS)"),
         (0, b"\x03dss", "dictation (DSS)"),
     ];
@@ -156,18 +179,30 @@ pub fn container(head: &[u8]) -> Option<&'static str> {
 }
 
 /// The error for a file that no reader takes.
-pub fn unknown(head: &[u8]) -> Error {
+pub fn unknown(head: &[u8], extension: Option<&str>) -> Error {
     // No length in its frames' headers; ffmpeg gives up on them too.
     if matches!(*head, [0xff, second, third, ..] if second & 0xe6 == 0xe2 && second & 0x18 != 0x08 && third & 0xf0 == 0)
     {
         let what = "is an MP3 of a free bit rate, which Tacet does not read;".to_owned();
-        return Refusal { what, program: Program::Lame, input: None }.into();
+        return Refusal { what, program: LAME, input: None }.into();
     }
     if let Some(b"styp" | b"moof" | b"sidx") = head.get(4..8) {
         return anyhow::anyhow!(
             "is a piece of a stream in MP4 without the stream's beginning, which describes it: join the two first \
              (cat init.mp4 PIECES > whole.mp4)"
         );
+    }
+    if head.starts_with(b"\x03ds2") {
+        return anyhow::anyhow!(
+            "is dictation (DS2), which neither Tacet nor ffmpeg reads: save it as WAV with the recorder's own program first"
+        );
+    }
+    if container(head).is_none()
+        && let Some((codec, program)) = headerless::codec(head, extension)
+    {
+        let what =
+            format!("holds {codec} without a header, by its name or its frames, which Tacet does not read;");
+        return Refusal { what, program, input: None }.into();
     }
     match container(head) {
         Some(name) => refused(format!("is {name}, which Tacet does not read;")),
@@ -182,10 +217,10 @@ mod tests {
 
     #[test]
     fn known_containers_are_named() {
-        assert!(unknown(b"RIFF\0\0\0\0AVI LIST").to_string().contains("AVI video"));
-        assert!(unknown(b"hello").to_string().contains("no audio"));
-        assert!(unknown(b"\0\0\0\x18styp").to_string().contains("init.mp4"));
-        let free = named(unknown(&[0xff, 0xfb, 0x04, 0, 0]), &Refused::new(None, &Options::default()));
+        assert!(unknown(b"RIFF\0\0\0\0AVI LIST", None).to_string().contains("AVI video"));
+        assert!(unknown(b"hello", None).to_string().contains("no audio"));
+        assert!(unknown(b"\0\0\0\x18styp", None).to_string().contains("init.mp4"));
+        let free = named(unknown(&[0xff, 0xfb, 0x04, 0, 0], None), &Refused::new(None, &Options::default()));
         assert!(free.to_string().contains("lame --decode"));
         assert_eq!(container(b""), None);
         for (before, every) in [(0, 188), (100, 188), (4, 192)] {

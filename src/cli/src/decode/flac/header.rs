@@ -6,6 +6,11 @@ pub const INFO: usize = 34;
 /// The smallest block of samples that a description may state; the last one may be smaller.
 const MIN_BLOCK: u16 = 16;
 
+/// Sample rates in Hz and depths in bits, by their codes in a frame's header; 0: the file's, or none.
+const RATES_HZ: [u32; 12] =
+    [0, 88_200, 176_400, 192_000, 8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000];
+const BITS: [u8; 8] = [0, 8, 12, 0, 16, 20, 24, 32];
+
 /// A frame's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameHeader {
@@ -15,16 +20,38 @@ pub struct FrameHeader {
     pub number: u64,
     /// Samples per channel.
     pub n_samples: u32,
+    /// The sample rate in Hz; 0: the file's.
+    pub rate_hz: u32,
+    /// Channels and depth, in the header's code.
+    pub shape: u8,
 }
 
 impl FrameHeader {
     /// The header of the frame that begins here, of the file that `info` describes; `None` if none does, by its mark, what
     /// it says of itself, and its checksum.
     pub fn read(bytes: &[u8], info: &[u8; INFO]) -> Option<Self> {
+        Self::of_any(bytes).filter(|header| is_of(header.shape, info))
+    }
+
+    /// The description of the file that a frame of this header alone can make; `None` where it refers to the file's own.
+    pub fn description(&self) -> Option<[u8; INFO]> {
+        let n_bits = BITS[usize::from(self.shape >> 1 & 7)];
+        if self.rate_hz == 0 || n_bits == 0 {
+            return None;
+        }
+        let n_channels = if self.shape >> 4 < 8 { u32::from(self.shape >> 4) + 1 } else { 2 };
+        let word = self.rate_hz << 12 | (n_channels - 1) << 9 | (u32::from(n_bits) - 1) << 4;
+        let mut info = [0; INFO];
+        info[10..14].copy_from_slice(&word.to_be_bytes());
+        Some(info)
+    }
+
+    /// The header of a frame of any file.
+    pub fn of_any(bytes: &[u8]) -> Option<Self> {
         let &[first, second, sizes, shape] = bytes.first_chunk::<4>()?;
         let (size, rate) = (sizes >> 4, sizes & 15);
         let is_plain = first == 0xff && second & 0xfe == 0xf8 && size != 0 && rate != 15 && shape & 1 == 0;
-        if !(is_plain && is_of(shape, info)) {
+        if !is_plain || shape >> 4 > 10 || shape >> 1 & 7 == 3 {
             return None;
         }
         // The frame's number, as UTF-8 is written.
@@ -50,12 +77,25 @@ impl FrameHeader {
             7 => ((byte(at)? << 8 | byte(at + 1)?) + 1, 2),
             _ => (256 << (size - 8), 0),
         };
-        let n_rate = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 2, 0][usize::from(rate)];
-        let len = at + n_size + n_rate;
+        let rate_at = at + n_size;
+        let pair = || Some(byte(rate_at)? << 8 | byte(rate_at + 1)?);
+        let (rate_hz, n_rate) = match rate {
+            12 => (byte(rate_at)? * 1_000, 1),
+            13 => (pair()?, 2),
+            14 => (pair()? * 10, 2),
+            code => (RATES_HZ[usize::from(code)], 0),
+        };
+        let len = rate_at + n_rate;
         let sum = bytes.get(..len)?.iter().fold(0_u8, |crc, byte| {
             (0..8).fold(crc ^ byte, |crc, _| crc << 1 ^ if crc & 0x80 == 0 { 0 } else { 7 })
         });
-        (sum == *bytes.get(len)?).then_some(Self { is_in_samples: second & 1 == 1, number, n_samples })
+        (sum == *bytes.get(len)?).then_some(Self {
+            is_in_samples: second & 1 == 1,
+            number,
+            n_samples,
+            rate_hz,
+            shape,
+        })
     }
 }
 
@@ -71,7 +111,7 @@ fn is_of(shape: u8, info: &[u8; INFO]) -> bool {
         && match shape >> 1 & 7 {
             0 => true,
             3 => false,
-            code => [8, 12, 0, 16, 20, 24, 32][usize::from(code) - 1] == n_bits(info),
+            code => u32::from(BITS[usize::from(code)]) == n_bits(info),
         }
 }
 

@@ -79,7 +79,7 @@ pub struct Times {
 impl Times {
     /// The time of the next frame, in samples. Behind the one before, it does not depend on the size of frames.
     pub fn of(&mut self, header: FrameHeader) -> u64 {
-        let FrameHeader { is_in_samples, number, n_samples } = header;
+        let FrameHeader { is_in_samples, number, n_samples, .. } = header;
         self.n_longest = self.n_longest.max(n_samples.into());
         let n_unit = if is_in_samples { 1 } else { self.n_longest };
         let time = match self.next {
@@ -100,7 +100,8 @@ mod tests {
     fn numbers_become_times() {
         let times = |is_in_samples: bool, frames: &[(u64, u32)]| -> Vec<u64> {
             let mut times = Times::default();
-            let header = |&(number, n_samples)| FrameHeader { is_in_samples, number, n_samples };
+            let header =
+                |&(number, n_samples)| FrameHeader { is_in_samples, number, n_samples, rate_hz: 0, shape: 0 };
             frames.iter().map(|frame| times.of(header(frame))).collect()
         };
         // Frames 3 to 5 are missing; the last is short; another file's follow.

@@ -64,6 +64,13 @@ impl PacketSource {
         self.decoder = PacketDecoder::new(params, self.reader.format_info().short_name)?;
         self.params = params.clone();
         (self.track_id, self.time_base) = (track.id, track.time_base);
+        if let Joined::Matroska(windows) = joined {
+            let paddings = matroska::paddings_of(&self.file, windows[0], track.id);
+            // Counted from its own first packet.
+            self.trims.paddings_ns = paddings.into_iter().map(|(at, ns)| (at + self.n_packets, ns)).collect();
+            // The two share a position.
+            self.reader = joined.reader(&self.file, self.hint.as_deref())?;
+        }
         // What was recorded for itself has its own delay.
         self.to_skip = if let PacketDecoder::Opus(stream) = &self.decoder { stream.pre_skip } else { 0 };
         (self.joined_at, self.first_pts) = (self.media_end.saturating_sub(self.to_skip), None);

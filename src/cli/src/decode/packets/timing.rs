@@ -7,11 +7,11 @@ use symphonia::core::codecs::CodecParameters;
 use symphonia::core::formats::Track;
 
 use super::joined::Joined;
-use super::{MAX_LOOK, MAX_PATCH, PacketSource};
+use super::{CODEC_ID_AAC, MAX_LOOK, MAX_PATCH, PacketSource};
 use crate::decode::codec::PacketDecoder;
 use crate::decode::foreign::foreign;
 use crate::decode::matroska::Trims;
-use crate::decode::parts::{MAX_GAP_S, MIN_GAP_S, Part, Queued};
+use crate::decode::parts::{GAP_S, LEAD_S, Part, Queued};
 use crate::decode::probe::probe;
 
 impl PacketSource {
@@ -37,7 +37,7 @@ impl PacketSource {
         let sound_starts = start_s.max(start_s + skip as f64 / rate);
         let lead = picture_starts.map_or(0.0, |picture| sound_starts - picture);
         let mut parts = VecDeque::new();
-        if (0.001..MAX_GAP_S).contains(&lead) {
+        if LEAD_S.contains(&lead) {
             parts.push_back(Part::Silence((lead * rate).round() as u64));
         }
         parts.push_back(Part::Media { start: skip, left: self.valid.map(|valid| valid.n_samples) });
@@ -142,7 +142,7 @@ impl PacketSource {
         if !self.has_times {
             let n_step = self.in_samples(step).unwrap_or(0);
             let n_more = n_step.saturating_sub(self.n_last) as f64;
-            if self.n_last == 0 || n_more < MIN_GAP_S * f64::from(self.format.rate_hz) {
+            if self.n_last == 0 || n_more < GAP_S.start * f64::from(self.format.rate_hz) {
                 return;
             }
         }
@@ -150,11 +150,13 @@ impl PacketSource {
         let gap_s = gap as f64 / f64::from(self.format.rate_hz);
         // FLAC counts in samples.
         let is_flac = matches!(self.joined.front(), Some(Joined::Flac(_)));
-        let min_gap_s = if is_flac { 0.0 } else { MIN_GAP_S };
-        if gap == 0 || !(min_gap_s..MAX_GAP_S).contains(&gap_s) {
+        let min_gap_s = if is_flac { 0.0 } else { GAP_S.start };
+        if gap == 0 || !(min_gap_s..GAP_S.end).contains(&gap_s) {
             return;
         }
-        self.n_gap_samples += gap;
+        // A writer without edit lists stretches the first packet where sound starts late; of AAC it is the encoder's own.
+        let is_late = self.n_packets == 2 && self.params.codec == CODEC_ID_AAC && !self.has_times;
+        self.n_gap_samples += if is_late && self.has_picture { 0 } else { gap };
         self.media_end += gap;
         self.queue.push_back(Queued::Silence(gap));
     }
