@@ -20,7 +20,7 @@ pub fn read_json<T: DeserializeOwned + Default>(path: &Path) -> T {
 /// Keeps values as JSON, whole or not at all.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_json(path: &Path, values: &impl Serialize) -> io::Result<()> {
     write(path, &serde_json::to_vec_pretty(values)?)
 }
