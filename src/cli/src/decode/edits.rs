@@ -54,6 +54,8 @@ pub struct TrackEdits {
     pub n_packets: u64,
     /// The length of all of them.
     pub duration: u64,
+    /// The length that its header states; 0 if none.
+    pub stated: u64,
     /// ALAC's own description in a QuickTime track, where symphonia does not look for it.
     pub alac: Option<Vec<u8>>,
     /// The codec's name in the file.
@@ -106,8 +108,9 @@ struct TrackBoxes {
     id: u32,
     /// Units per second of the media: for audio the sample rate.
     timescale: u32,
-    /// Length of all samples, in media units.
+    /// Length of all samples, in media units, and the one that the header states.
     duration: u64,
+    stated: u64,
     is_sound: bool,
     n_packets: u64,
     /// Packets by their sizes, and the duration of the last that has one.
@@ -179,6 +182,7 @@ impl TrackBoxes {
             is_sound: self.is_sound,
             n_packets,
             duration,
+            stated: self.stated,
             pcm,
             alac,
             codec,

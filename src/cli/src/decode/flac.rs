@@ -382,6 +382,22 @@ mod tests {
         assert_eq!((found.frames.len(), found.frames[0].0, found.is_start_lost), (9, starts[1], true));
     }
 
+    /// A recorder that lost power never came back to the description: its frames make one of their own.
+    #[test]
+    fn a_description_of_zeros_is_made_of_the_frames() {
+        let (bytes, starts) = file();
+        let whole = contents_of(&bytes);
+        let mut never_written = bytes.clone();
+        never_written[8..8 + INFO].fill(0);
+        let found = contents_of(&never_written);
+        assert_eq!((found.frames.clone(), found.is_start_lost), (whole.frames, false));
+        let facts = |info: &[u8; INFO]| (header::rate_hz(info), header::n_bits(info), info[12] >> 1 & 7);
+        assert_eq!((facts(&found.info), header::n_samples(&found.info)), ((44_100, 16, 1), None));
+        // No frame, no description.
+        let none = &never_written[..starts[0] as usize];
+        assert_eq!(contents(&mut Cursor::new(none), Window { start: 0, end: starts[0] }).unwrap(), None);
+    }
+
     #[test]
     fn a_damaged_frame_costs_no_other() {
         let (bytes, starts) = file();

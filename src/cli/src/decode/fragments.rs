@@ -141,6 +141,11 @@ mod tests {
         mp4_box(b"moov", &mp4_box(b"mvex", &trex))
     }
 
+    /// The time between fragments as it is; packets have no holes of their own.
+    fn gap(time: u64, n_frames: u64) -> u64 {
+        if n_frames == 0 { time } else { 0 }
+    }
+
     fn found(bytes: &[u8]) -> Fragments {
         let mut file = Cursor::new(bytes);
         let outline = outline(&mut file).unwrap_or_default();
@@ -161,7 +166,7 @@ mod tests {
         let at = moov.len() as u64 + 500;
         let run = |start, at, n_frames| Run { start, at, n_frames };
         let all = found(&file);
-        assert_eq!(all.list.runs(4, 100, |_| 0), [run(100, at, 10), run(110, 3_040, 4)]);
+        assert_eq!(all.list.runs(4, 100, |_, _| 0), [run(100, at, 10), run(110, 3_040, 4)]);
         assert_eq!(all.starts, [(1, 70), (2, 80)]);
         let mut expected = PacketList::new(1 << 20);
         expected.set_time(80);
@@ -183,7 +188,7 @@ mod tests {
         };
         let whole = [movie(), piece(0), piece(1), piece(2)].concat();
         let n_frames =
-            |bytes: &[u8]| found(bytes).list.runs(4, 0, |_| 0).iter().map(|run| run.n_frames).sum::<u64>();
+            |bytes: &[u8]| found(bytes).list.runs(4, 0, |_, _| 0).iter().map(|run| run.n_frames).sum::<u64>();
         let outline = |bytes: &[u8]| outline(&mut Cursor::new(bytes)).unwrap();
         assert_eq!((n_frames(&whole), outline(&whole).note()), (30, None));
         let second = movie().len() + piece(0).len();
@@ -210,12 +215,57 @@ mod tests {
             let data = [&size.to_be_bytes()[..], b"mdat", &[7; 40]].concat();
             let file = [movie(), moof(data_at), data.clone(), moof(data_at), data].concat();
             let n_frames = |run: &Run| run.n_frames;
-            assert_eq!(found(&file).list.runs(4, 0, |_| 0).iter().map(n_frames).sum::<u64>(), 20, "{size}");
+            assert_eq!(
+                found(&file).list.runs(4, 0, |_, _| 0).iter().map(n_frames).sum::<u64>(),
+                20,
+                "{size}"
+            );
             let whole = outline(&mut Cursor::new(&file)).unwrap();
             assert_eq!((whole.cut_end, whole.rubbish_at), (None, None));
             let cut = &file[..file.len() - 9];
             let cut = outline(&mut Cursor::new(cut)).unwrap();
             assert_eq!(cut.cut_end, Some(file.len() as u64));
         }
+    }
+
+    /// A fragment of ten packets of 40 bytes at a time of its own, and its samples.
+    fn timed(time: u32) -> [Vec<u8>; 2] {
+        let moof = |data_at: u32| mp4_box(b"moof", &traf(2, 0x2_0000, &[], time, &[1, 10, data_at]));
+        [moof(moof(0).len() as u32 + 8), mp4_box(b"mdat", &[7; 40])]
+    }
+
+    #[test]
+    fn fragments_come_in_the_order_of_their_times() {
+        // Places of the samples in the order of their times, as numbers of their fragments in the file, and holes.
+        let order = |times: &[u32]| -> Vec<(u64, u64)> {
+            let pieces: Vec<u8> = times.iter().flat_map(|&time| timed(time).concat()).collect();
+            let n_piece = (pieces.len() / times.len()) as u64;
+            let n_moof = timed(0)[0].len() as u64 + 8;
+            let file = [movie(), pieces].concat();
+            let number = |run: &Run| (run.at - movie().len() as u64 - n_moof) / n_piece;
+            let runs = found(&file).list.runs(4, 0, gap);
+            runs.iter().map(|run| (number(run), run.start)).collect()
+        };
+        assert_eq!(order(&[0, 30, 60]), [(0, 0), (1, 10), (2, 20)]);
+        assert_eq!(order(&[0, 60, 30]), [(0, 0), (2, 10), (1, 20)]);
+        assert_eq!(order(&[60, 30, 0]), [(2, 0), (1, 10), (0, 20)]);
+        // A clock that begins again: its times are there twice, or their order would leave a hole.
+        let numbers = |times: &[u32]| order(times).iter().map(|&(number, _)| number).collect::<Vec<_>>();
+        assert_eq!(numbers(&[0, 30, 0, 30]), [0, 1, 2, 3]);
+        assert_eq!(numbers(&[100, 130, 0, 30]), [0, 1, 2, 3]);
+    }
+
+    /// The index of the next fragment lies where the samples of one should.
+    #[test]
+    fn samples_that_are_lost_leave_their_time() {
+        let [first, lost, last] = [timed(0), timed(30), timed(60)];
+        let whole = [movie(), first.concat(), lost.concat(), last.concat()].concat();
+        assert_eq!(found(&whole).note(10), None);
+        let file = [movie(), first.concat(), lost[0].clone(), last.concat()].concat();
+        let all = found(&file);
+        let starts =
+            |all: &Fragments| -> Vec<u64> { all.list.runs(4, 0, gap).iter().map(|run| run.start).collect() };
+        assert_eq!((starts(&found(&whole)), starts(&all)), (vec![0, 10, 20], vec![0, 10 + 30]));
+        assert!(all.note(10).unwrap().contains("lost, 3.00 s in all"));
     }
 }

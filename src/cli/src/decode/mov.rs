@@ -1,6 +1,8 @@
 //! PCM in MP4, M4A and MOV, by the track's own table of samples: of any number of channels and every way to store them,
 //! most of which symphonia 0.6 refuses.
 
+mod holes;
+
 use std::collections::VecDeque;
 use std::fs::File;
 
@@ -14,7 +16,7 @@ use super::metadata::Metadata;
 use super::options::Options;
 use super::outline::{Outline, outline};
 use super::packet_list::PacketList;
-use super::parts::{BLOCK, GAP_S, Part, Start, open_end, part, take_silence};
+use super::parts::{BLOCK, Part, Start, open_end, part, take_silence};
 use super::probe::probe;
 use super::refusal;
 use super::sample_table::{Description, Run, runs};
@@ -22,18 +24,12 @@ use super::source::{Findings, Format, Source};
 use super::tracks::choose_described;
 use crate::decode::foreign::foreign;
 use crate::io_errors::explained;
+use holes::Clock;
 
 /// Most bytes of a block.
 const MAX_BYTES: u64 = 1 << 20;
 /// Passes over the samples, for edits that go back.
 const MAX_REWINDS: u32 = 1_000;
-
-/// Samples of a hole of this length, in units of `timescale`; none where it is rounding, or makes no sense.
-fn gap_samples(time: u64, timescale: u32, rate_hz: u32) -> u64 {
-    let n_samples = u128::from(time) * u128::from(rate_hz) / u128::from(timescale.max(1));
-    let n_samples = u64::try_from(n_samples).unwrap_or(u64::MAX);
-    if GAP_S.contains(&(n_samples as f64 / f64::from(rate_hz))) { n_samples } else { 0 }
-}
 
 /// The parts of a track that are heard, of as many samples as it lists.
 fn parts(
@@ -101,20 +97,40 @@ impl MovSource {
         let mut input =
             Input::file(file.try_clone().map_err(|error| explained("cannot be opened again", &error))?)?;
         let frame_bytes = description.frame_bytes();
-        let mut runs = runs(&mut input, &track.tables, frame_bytes)?;
+        let clock = Clock { timescale: track.timescale, rate_hz: description.rate_hz };
+        let (mut holes, is_first) = holes::holes(&mut input, &track.tables, frame_bytes, clock)?;
+        // A writer without edit lists stretches the first sample where sound starts late.
+        let is_late = is_first && track.edits.is_empty();
+        let mut lead = if is_late { holes.remove(0).1 } else { 0 };
+        let mut runs = holes::apart(&runs(&mut input, &track.tables, frame_bytes)?, frame_bytes, &holes);
         let mut firsts = None;
         if let Some(outline) = &outline {
-            let n_before = runs.last().map_or(0, |run| run.start.saturating_add(run.n_frames));
+            let mut n_before = runs.last().map_or(0, |run| run.start.saturating_add(run.n_frames));
             let list = PacketList::new(input.len().unwrap_or(0));
             let found = fragments::read(&mut file, outline, track.track_id, list);
             notes.extend(found.note(track.timescale));
-            let in_samples = |time| gap_samples(time, track.timescale, description.rate_hz);
-            runs.extend(found.list.runs(frame_bytes, n_before, in_samples));
             // The tables' samples come first.
-            firsts = Some(found.starts).filter(|_| n_before == 0);
+            let is_alone = n_before == 0;
+            let own_first =
+                found.starts.iter().find(|&&(id, _)| id == track.track_id).map(|&(_, first)| first);
+            if let Some(first) = own_first.filter(|_| !is_alone) {
+                match holes::before_fragments(track, first, clock) {
+                    (hole, true) => lead += hole,
+                    (hole, false) => n_before += hole,
+                }
+            }
+            let mut behind = found.list.runs(frame_bytes, n_before, |time, n| clock.hole(time, n));
+            if is_alone && track.edits.is_empty() {
+                lead += holes::take_first(&found.list, &mut behind, frame_bytes, clock);
+            }
+            runs.extend(behind);
+            firsts = Some(found.starts).filter(|_| is_alone);
+        } else if lead == 0 {
+            notes.extend(holes::note(track, clock));
         }
         let Some(last) = runs.last() else { return Ok(None) };
-        let start = Start::new(&tracks, track, firsts.as_deref(), description.rate_hz);
+        let mut start = Start::new(&tracks, track, firsts.as_deref(), description.rate_hz);
+        start.lead = start.lead.saturating_add(lead);
         let n_listed = last.start.saturating_add(last.n_frames);
         let parts = parts(track, start, outline.is_some(), description.rate_hz, n_listed);
         let mut metadata = Metadata::default();

@@ -194,3 +194,38 @@ pub fn read_u64(file: &mut impl Read) -> Option<u64> {
     file.read_exact(&mut bytes).ok()?;
     Some(u64::from_be_bytes(bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    fn mp4_box(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+        [&(content.len() as u32 + 8).to_be_bytes()[..], kind, content].concat()
+    }
+
+    /// Tags are the last in an index: one that is there to its last tag is whole, whatever length it states.
+    #[test]
+    fn an_index_is_whole_if_its_tags_are() {
+        let missing = |last: &[u8; 4], states: i64, cut: usize| {
+            let content = [mp4_box(b"mvhd", &[0; 20]), mp4_box(last, &[7; 40])].concat();
+            let mut index = mp4_box(b"moov", &content);
+            let size = (index.len() as i64 + states) as u32;
+            index[..4].copy_from_slice(&size.to_be_bytes());
+            let mut file = [mp4_box(b"ftyp", b"M4A "), mp4_box(b"mdat", &[1; 30]), index].concat();
+            file.truncate(file.len() - cut);
+            let found = outline(&mut Cursor::new(file)).unwrap();
+            assert_eq!(found.note().is_some(), found.n_index_missing > 0);
+            found.n_index_missing
+        };
+        assert_eq!(missing(b"udta", 0, 0), 0);
+        assert_eq!(missing(b"udta", 4_096, 0), 0);
+        assert_eq!(missing(b"meta", 4_096, 0), 0);
+        assert_eq!(missing(b"udta", 0, 20), 20);
+        assert_eq!(missing(b"udta", 0, 44), 44);
+        // Less than a box is a wrong length.
+        assert_eq!(missing(b"trak", 3, 0), 0);
+        assert_eq!(missing(b"trak", 4_096, 0), 4_096);
+    }
+}

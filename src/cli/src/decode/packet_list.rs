@@ -8,6 +8,9 @@ use std::io;
 use super::input::Input;
 use super::sample_table::{Run, Tables, chunks, packet_of, sizes, time_to_sample};
 
+/// Packets of one duration whose samples are counted: where more have it, that is how their writer counts.
+pub const MAX_ALIKE: u32 = 8;
+
 /// Values that stay from a packet on, by its number.
 type Steps<T> = Vec<(u32, T)>;
 
@@ -122,32 +125,57 @@ impl PacketList {
         n_held == n
     }
 
-    /// The same as runs of samples of `frame_bytes`, behind `start` others. Between them is as much room as `in_samples`
-    /// says of the time that is missing there.
-    pub fn runs(&self, frame_bytes: u64, mut start: u64, in_samples: impl Fn(u64) -> u64) -> Vec<Run> {
+    /// The first packet.
+    pub fn first(&self) -> Option<Place> {
+        Cursor::default().next(self)
+    }
+
+    /// The same as runs of samples of `frame_bytes`, behind `start` others. Between them is as much room as `hole` says of a
+    /// time in which there are so many samples.
+    pub fn runs(&self, frame_bytes: u64, mut start: u64, hole: impl Fn(u64, u64) -> u64) -> Vec<Run> {
         let mut runs = Vec::new();
         let ends = self.places.iter().skip(1).map(|&(number, _)| number).chain([self.n_packets]);
-        let mut sizes = self.sizes.iter().peekable();
-        let (mut size, mut gaps) = (0, self.gaps.iter().peekable());
-        for (&(first, at), end) in self.places.iter().zip(ends) {
+        let (mut sizes, mut durations) = (self.sizes.iter().peekable(), self.durations.iter().peekable());
+        let (mut size, mut duration, mut gaps) = (0, 0, self.gaps.iter().peekable());
+        for (&(first, mut at), end) in self.places.iter().zip(ends) {
             let (mut number, mut n_bytes) = (first, 0);
+            let mut flush = |start: &mut u64, n_bytes: &mut u64| {
+                let n_frames = *n_bytes / frame_bytes;
+                if n_frames > 0 {
+                    runs.push(Run { start: *start, at, n_frames });
+                    *start += n_frames;
+                }
+                at = at.saturating_add(*n_bytes);
+                *n_bytes = 0;
+            };
+            // A fragment has a place of its own.
+            while let Some(&(_, gap)) = gaps.next_if(|&&(number, _)| number <= first) {
+                start += hole(gap, 0);
+            }
             while number < end {
                 while let Some(&(_, next)) = sizes.next_if(|&&(from, _)| from <= number) {
                     size = u64::from(next);
                 }
-                let until = sizes.peek().map_or(end, |&&(from, _)| from.min(end));
-                n_bytes += u64::from(until - number) * size;
-                number = until;
+                while let Some(&(_, next)) = durations.next_if(|&&(from, _)| from <= number) {
+                    duration = u64::from(next);
+                }
+                let next_size = sizes.peek().map_or(end, |&&(from, _)| from);
+                let next_duration = durations.peek().map_or(end, |&&(from, _)| from);
+                let until = end.min(next_size).min(next_duration);
+                let n_more = match until - number {
+                    n_alike @ 0..=MAX_ALIKE => hole(duration, size / frame_bytes) * u64::from(n_alike > 0),
+                    _ => 0,
+                };
+                let n_each = if n_more > 0 { 1 } else { until - number };
+                n_bytes += u64::from(n_each) * size;
+                number += n_each;
+                // Behind the last comes nothing.
+                if n_more > 0 && number < self.n_packets {
+                    flush(&mut start, &mut n_bytes);
+                    start += n_more;
+                }
             }
-            // A fragment has a place of its own.
-            while let Some(&(_, gap)) = gaps.next_if(|&&(number, _)| number <= first) {
-                start += in_samples(gap);
-            }
-            let n_frames = n_bytes / frame_bytes;
-            if n_frames > 0 {
-                runs.push(Run { start, at, n_frames });
-                start += n_frames;
-            }
+            flush(&mut start, &mut n_bytes);
         }
         runs
     }
@@ -224,9 +252,28 @@ mod tests {
         let expected = [(100, 10, 0, 5), (110, 10, 5, 5), (120, 10, 10, 6), (130, 7, 16, 6), (50, 7, 90, 6)];
         assert_eq!((places(&list), list.n_packets), (expected.to_vec(), 5));
         let run = |start, at, n_frames| Run { start, at, n_frames };
-        assert_eq!(list.runs(2, 9, |_| 0), [run(9, 100, 18), run(27, 50, 3)]);
-        assert_eq!(list.runs(2, 9, |time| time / 2), [run(9, 100, 18), run(61, 50, 3)]);
-        assert_eq!(PacketList::new(9).runs(2, 0, |_| 0), []);
+        assert_eq!(list.runs(2, 9, |_, _| 0), [run(9, 100, 18), run(27, 50, 3)]);
+        let gap = |time: u64, n_frames: u64| if n_frames == 0 { time / 2 } else { 0 };
+        assert_eq!(list.runs(2, 9, gap), [run(9, 100, 18), run(61, 50, 3)]);
+        assert_eq!(PacketList::new(9).runs(2, 0, |_, _| 0), []);
+    }
+
+    #[test]
+    fn packets_that_last_longer_leave_holes() {
+        let run = |start, at, n_frames| Run { start, at, n_frames };
+        let hole = |time: u64, n_frames: u64| time.saturating_sub(n_frames);
+        let mut list = PacketList::new(10_000);
+        // Packets of 50 samples; two of them last longer, and the last.
+        for (n, duration) in [(1, 50), (1, 90), (2, 50), (1, 60), (1, 99)] {
+            assert!(list.push(list.end.max(100), n, 100, duration));
+        }
+        let apart = [run(7, 100, 100), run(7 + 140, 300, 150), run(7 + 300, 600, 50)];
+        assert_eq!(list.runs(2, 7, hole), apart);
+        assert_eq!(list.first().map(|place| (place.size, place.duration)), Some((100, 50)));
+        // Every one of many does: that is how they are counted.
+        let mut list = PacketList::new(10_000);
+        assert!(list.push(100, MAX_ALIKE + 1, 100, 90));
+        assert_eq!(list.runs(2, 0, hole), [run(0, 100, 50 * (u64::from(MAX_ALIKE) + 1))]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! QuickTime File Format Specification, "Sound sample descriptions"; ISO/IEC 14496-12, 8.7; ISO/IEC 23003-5 (`ipcm`).
 
 use std::io;
+use std::ops::Range;
 
 use super::input::Input;
 use super::pcm::Encoding;
@@ -228,6 +229,30 @@ pub enum Sizes {
 }
 
 impl Sizes {
+    /// Their number.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Same(n, _) => *n,
+            Self::Own(sizes) => sizes.len(),
+        }
+    }
+
+    /// The sound of some of them, in samples of `frame_bytes`.
+    pub fn n_frames(&self, numbers: Range<usize>, frame_bytes: u64) -> u64 {
+        match self {
+            // Most writers' sample is one of all channels; some state one byte, or that of one channel.
+            Self::Same(_, size) => {
+                let size = u64::from(*size);
+                let n_each = if size % frame_bytes == 0 { size / frame_bytes } else { 1 };
+                (numbers.len() as u64).saturating_mul(n_each)
+            }
+            Self::Own(sizes) => {
+                let own = sizes.get(numbers).unwrap_or_default();
+                own.iter().map(|&size| u64::from(size)).sum::<u64>() / frame_bytes
+            }
+        }
+    }
+
     /// The bytes of a sample, by its number from 0.
     pub fn get(&self, number: usize) -> Option<u32> {
         match self {
@@ -306,26 +331,12 @@ fn pairs<const N: usize>(input: &mut Input, (at, n_bytes): Place) -> io::Result<
 pub fn runs(input: &mut Input, tables: &Tables, frame_bytes: u64) -> io::Result<Vec<Run>> {
     let chunks = chunks(input, tables)?;
     let sizes = sizes(input, tables)?;
-    // Most writers' sample is one of all channels; some state one byte, or that of one channel.
-    let per_sample = match sizes {
-        Sizes::Same(_, size) if u64::from(size) % frame_bytes == 0 => u64::from(size) / frame_bytes,
-        _ => 1,
-    };
-    let mut samples_left = match &sizes {
-        Sizes::Same(n, _) => *n,
-        Sizes::Own(sizes) => sizes.len(),
-    };
+    let mut samples_left = sizes.len();
     let (mut runs, mut start, mut number): (Vec<Run>, u64, usize) = (Vec::new(), 0, 0);
     for (at, n_samples) in chunks {
         let in_chunk = (n_samples as usize).min(samples_left);
         samples_left -= in_chunk;
-        let n_frames = match &sizes {
-            Sizes::Same(..) => in_chunk as u64 * per_sample,
-            Sizes::Own(sizes) => {
-                let own = &sizes[number..number + in_chunk];
-                own.iter().map(|&size| u64::from(size)).sum::<u64>() / frame_bytes
-            }
-        };
+        let n_frames = sizes.n_frames(number..number + in_chunk, frame_bytes);
         number += in_chunk;
         if n_frames == 0 {
             continue;

@@ -119,7 +119,12 @@ impl Movie {
                     file.seek(SeekFrom::Start(content)).ok()?;
                     let track = self.tracks.last_mut()?;
                     track.timescale = read_timescale(file)?;
-                    file.seek(SeekFrom::Current(if is_wide { 8 } else { 4 })).ok()?;
+                    // All ones: not known.
+                    track.stated = match is_wide {
+                        true => read_u64(file).filter(|&stated| stated < u64::MAX),
+                        false => read_u32(file).filter(|&stated| stated < u32::MAX).map(u64::from),
+                    }
+                    .unwrap_or(0);
                     track.language =
                         read_u32(file).map_or_else(String::new, |word| language((word >> 16) as u16));
                 }
