@@ -8,7 +8,7 @@ use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::formats::FormatReader;
 use syom::{AacError, Channel, DecodeOptions, Decoder, Frame};
 
-use super::asc::Config;
+use super::asc::{self, Config};
 use super::matroska::Packing;
 use super::refusal;
 use crate::decode::foreign::foreign;
@@ -34,6 +34,8 @@ pub struct AacStream {
     decoder: Decoder,
     /// The description of the packets; `None`: they describe themselves.
     config: Option<Vec<u8>>,
+    /// Whether it is of 7350 Hz, described to the decoder as of 8000 Hz.
+    is_lowest: bool,
     shape: Option<Shape>,
     /// Whether the last packet was of a kind that is not decoded, rather than damaged.
     is_unsupported: bool,
@@ -45,11 +47,16 @@ impl AacStream {
     /// # Errors
     /// It makes no sense, or is of a profile that is not decoded.
     pub fn described(config: &[u8], container: &str) -> Result<Self> {
-        let mut this = Self { config: Some(config.to_vec()), ..Self::framed() };
-        match foreign(|| this.decoder.set_asc(config))? {
+        let lowest = asc::lowest(config);
+        let is_lowest = lowest.is_some();
+        let given = lowest.unwrap_or_else(|| config.to_vec());
+        let mut this = Self { config: Some(given.clone()), is_lowest, ..Self::framed() };
+        match foreign(|| this.decoder.set_asc(&given))? {
             Ok(()) => Ok(this),
+            Err(_) if is_lowest => Err(refusal::codec(container, "AAC of an unusual kind at 7350 Hz")),
             Err(AacError::Unsupported(_)) => {
-                let name = Config::read(config).map_or("AAC of a profile that is not known", Config::profile);
+                let name =
+                    Config::read(config).map_or("AAC of a kind that is not known here", Config::profile);
                 Err(refusal::codec(container, name))
             }
             Err(_) => Err(refusal::damaged("has a description of its AAC that makes no sense")),
@@ -59,7 +66,13 @@ impl AacStream {
     /// Frames that describe themselves: ADTS and LATM (LOAS).
     pub fn framed() -> Self {
         let options = DecodeOptions::unbounded();
-        Self { decoder: Decoder::new(options), config: None, shape: None, is_unsupported: false }
+        Self {
+            decoder: Decoder::new(options),
+            config: None,
+            is_lowest: false,
+            shape: None,
+            is_unsupported: false,
+        }
     }
 
     /// The format of the last good packet.
@@ -95,6 +108,7 @@ impl AacStream {
         })?;
         self.is_unsupported = matches!(result, Err(AacError::Unsupported(_)));
         if let (Ok(()), Some((rate_hz, n_channels, channel_mask))) = (result, shape) {
+            let rate_hz = if self.is_lowest { rate_hz / 160 * 147 } else { rate_hz };
             let n_samples = block.first().map_or(0, Vec::len);
             let now = Shape { rate_hz, n_channels, n_samples, channel_mask };
             let last = *self.shape.get_or_insert(now);
@@ -268,6 +282,29 @@ mod tests {
         assert!(stream.decode(&packets[0], &mut block).unwrap());
         assert_eq!(stream.shape().unwrap().channel_mask, Some(0x3f));
         assert_eq!(block.len(), 6);
+    }
+
+    /// The decoder has no tables for 7350 Hz, whose are those of 8000 Hz.
+    #[test]
+    fn the_lowest_rate_is_decoded() {
+        let options = syom::EncodeOptions::raw().with_bitrate_bps(24_000);
+        let (config, packets) = encoded(&options, 8_000, 1);
+        let lowest = Config::lc(7_350, 1).unwrap().write();
+        let decoded = |config: &[u8]| {
+            let mut stream = AacStream::described(config, "mp4").unwrap();
+            let mut block = Vec::new();
+            let decode = |packet: &Vec<u8>| {
+                assert!(stream.decode(packet, &mut block).unwrap());
+                block[0].clone()
+            };
+            let samples: Vec<f32> = packets.iter().flat_map(decode).collect();
+            (stream.shape().unwrap().rate_hz, samples)
+        };
+        let (rate_hz, samples) = decoded(&lowest);
+        assert_eq!(rate_hz, 7_350);
+        assert_eq!(samples, decoded(&config).1);
+        let error = AacStream::described(&Config::lc(7_350, 1).unwrap().with_sbr().unwrap().write(), "mp4");
+        assert!(error.err().unwrap().to_string().contains("7350 Hz"));
     }
 
     #[test]

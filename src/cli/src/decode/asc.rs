@@ -119,6 +119,20 @@ impl Config {
     }
 }
 
+/// A description of 7350 Hz as one of 8000 Hz, whose tables hold for both (4.132, 4.133); `None` for other rates.
+pub fn lowest(config: &[u8]) -> Option<Vec<u8>> {
+    const INDEX_8000: u8 = 11;
+    const INDEX_7350: u8 = 12;
+    let [first, second, rest @ ..] = config else { return None };
+    let index = (first & 7) << 1 | second >> 7;
+    // Behind an object type of five bits.
+    if first >> 3 == 31 || index != INDEX_7350 {
+        return None;
+    }
+    let head = [first & 0xf8 | INDEX_8000 >> 1, second & 0x7f | INDEX_8000 << 7];
+    Some([&head[..], rest].concat())
+}
+
 /// Bits from the highest.
 struct Bits<'a> {
     bytes: &'a [u8],
@@ -168,6 +182,14 @@ mod tests {
         assert_eq!((config.object_type, config.is_he_aac, config.channels), (LC, false, 2));
         assert_eq!(config.with_sbr(), None);
         assert_eq!(Config::read(&[0x12]), None);
+    }
+
+    #[test]
+    fn the_lowest_rate_becomes_the_one_above() {
+        let config = |rate_hz| Config::lc(rate_hz, 2).unwrap().write();
+        assert_eq!(lowest(&config(7_350)), Some(config(8_000)));
+        assert_eq!(lowest(&config(8_000)), None);
+        assert_eq!(lowest(&[0x16]), None);
     }
 
     #[test]

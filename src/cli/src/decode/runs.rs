@@ -273,7 +273,7 @@ impl Run {
                 self.n_latm = shape.n_samples as u64;
             }
             None if is_unsupported => {
-                let name = profile.map_or("AAC of a profile that is not known", Config::profile);
+                let name = profile.map_or("AAC of a kind that is not known here", Config::profile);
                 return Err(refusal::codec(container, name));
             }
             // Nothing that says what it is: by chance it looks like frames.
