@@ -182,8 +182,8 @@ impl<R: Read + Seek> Walk<R> {
 
     fn all(&mut self, track: u64, trims: &mut Trims) -> Option<()> {
         let mut entry = (0, None);
-        // The packets of the last block, if it is one of the track's.
-        let mut last = None;
+        // The packets of the last block, if it is one of the track's; a padding that stands in front of its block.
+        let (mut last, mut pending) = (None, None);
         for index in 0..MAX_ELEMENTS {
             if self.at >= self.end || trims.paddings_ns.len() >= MAX_PADDINGS {
                 break;
@@ -198,8 +198,9 @@ impl<R: Read + Seek> Walk<R> {
                 }
                 // Their packets are none of this file's.
                 0xa3 | 0xa1 | 0x75a2 | 0xae if !trims.joined.is_empty() => self.skip(len?)?,
-                // Segment, Tracks, Cluster, BlockGroup; a track's entry.
-                0x1853_8067 | 0x1654_ae6b | 0x1f43_b675 | 0xa0 => {}
+                // Segment, Tracks, Cluster; BlockGroup, in any order; a track's entry.
+                0x1853_8067 | 0x1654_ae6b | 0x1f43_b675 => {}
+                0xa0 => (last, pending) = (None, None),
                 0xae => entry = (0, None),
                 // A track's number and delay, in either order.
                 0xd7 => entry.0 = self.number(len)?,
@@ -214,6 +215,9 @@ impl<R: Read + Seek> Walk<R> {
                         trims.n_packets += n_frames;
                         last = Some(trims.n_packets - 1);
                     }
+                    if let (Some(packet), Some(padding_ns)) = (last, pending.take().filter(|_| id == 0xa1)) {
+                        trims.paddings_ns.insert(packet, padding_ns);
+                    }
                     let n_read = self.at - before;
                     self.skip(len?.checked_sub(n_read)?)?;
                 }
@@ -222,8 +226,12 @@ impl<R: Read + Seek> Walk<R> {
                     let value = self.number(Some(n_bytes))?;
                     let n_unused = 64 - 8 * n_bytes as u32;
                     let padding_ns = if n_unused < 64 { (value << n_unused) as i64 >> n_unused } else { 0 };
-                    if let Some(packet) = last.filter(|_| padding_ns != 0) {
-                        trims.paddings_ns.insert(packet, padding_ns);
+                    match last {
+                        Some(packet) if padding_ns != 0 => {
+                            trims.paddings_ns.insert(packet, padding_ns);
+                        }
+                        Some(_) => {}
+                        None => pending = Some(padding_ns).filter(|&padding_ns| padding_ns != 0),
                     }
                 }
                 _ => self.skip(len?)?,
@@ -347,6 +355,25 @@ mod tests {
         trims.apply(3, 48_000, &mut block);
         assert_eq!(block[1].len(), 52);
         assert_eq!((trims.n_packets, read(&file(), 7)), (5, Trims::default()));
+    }
+
+    /// GStreamer writes the padding of a block in front of it.
+    #[test]
+    fn a_padding_may_stand_before_its_block() {
+        let padding = element(&[0x75, 0xa2], &1_000_000_i32.to_be_bytes());
+        let block = |number: u8| element(&[0xa1], &[0x80 | number, 0, 0, 0, 9]);
+        let group = |content: &[&[u8]]| element(&[0xa0], &content.concat());
+        let more = [
+            group(&[&padding, &block(2)]),
+            group(&[&padding, &block(1)]),
+            group(&[&block(2)]),
+            group(&[&block(2), &padding]),
+        ];
+        let trims = read(&[file(), more.concat()].concat(), 2);
+        assert_eq!(
+            trims.paddings_ns,
+            HashMap::from([(3, 1_000_000), (4, -1), (5, 1_000_000), (7, 1_000_000)])
+        );
     }
 
     #[test]
