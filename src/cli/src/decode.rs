@@ -19,6 +19,7 @@ mod aac;
 mod aiff;
 mod asc;
 mod blocks;
+mod caf;
 mod codec;
 mod codec_id;
 mod conform;

@@ -15,7 +15,7 @@ use symphonia::default::get_probe;
 use super::matroska::described::DescribedReader;
 use super::outline::outline;
 use super::windows::{Part, Window};
-use super::{matroska, refusal};
+use super::{caf, matroska, refusal};
 use crate::decode::foreign::foreign;
 use crate::io_errors::explained;
 
@@ -72,7 +72,10 @@ impl CutFile {
     fn new(mut file: File, windows: Option<&[Window]>) -> io::Result<Self> {
         let outline = if windows.is_none() { outline(&mut file) } else { None };
         let cut_end = outline.as_ref().and_then(|outline| outline.cut_end);
-        let boxes_end = outline.as_ref().and_then(|outline| outline.rubbish_at);
+        let boxes_end = match &outline {
+            Some(outline) => outline.rubbish_at,
+            None => caf::chunks_end(&mut file),
+        };
         let is_cut_matroska =
             matroska::cut_end(&mut file).is_some() || windows.is_some() && matroska::is_matroska(&mut file);
         let lacks_type = outline.is_some_and(|outline| !outline.has_type && outline.cut_end.is_none());
