@@ -7,7 +7,7 @@ use super::convert::Program;
 const N_FRAMES: usize = 20;
 
 /// Endings of names, the codec, and what converts it. Only the ending tells how samples were stored.
-const ENDINGS: [(&str, &str, Program); 14] = [
+const ENDINGS: [(&str, &str, Program); 23] = [
     ("gsm", "GSM 06.10", Program::Ffmpeg("-f gsm ")),
     ("g722 722", "G.722", Program::Ffmpeg("-f g722 ")),
     ("g723 g723_1 tco rco", "G.723.1", Program::Ffmpeg("-f g723_1 ")),
@@ -16,8 +16,17 @@ const ENDINGS: [(&str, &str, Program); 14] = [
     ("awb", "AMR-WB speech", Program::Ffmpeg("-f amrwb ")),
     ("sbc", "SBC", Program::Ffmpeg("-f sbc ")),
     ("sln sln8", "Asterisk's samples (SLN)", Program::Ffmpeg("-f s16le -ar 8000 -ac 1 ")),
+    ("sln12", "Asterisk's samples (SLN)", Program::Ffmpeg("-f s16le -ar 12000 -ac 1 ")),
     ("sln16", "Asterisk's samples (SLN)", Program::Ffmpeg("-f s16le -ar 16000 -ac 1 ")),
+    ("sln24", "Asterisk's samples (SLN)", Program::Ffmpeg("-f s16le -ar 24000 -ac 1 ")),
+    ("sln32", "Asterisk's samples (SLN)", Program::Ffmpeg("-f s16le -ar 32000 -ac 1 ")),
+    ("sln44", "Asterisk's samples (SLN)", Program::Ffmpeg("-f s16le -ar 44100 -ac 1 ")),
     ("sln48", "Asterisk's samples (SLN)", Program::Ffmpeg("-f s16le -ar 48000 -ac 1 ")),
+    ("sln96", "Asterisk's samples (SLN)", Program::Ffmpeg("-f s16le -ar 96000 -ac 1 ")),
+    ("sln192", "Asterisk's samples (SLN)", Program::Ffmpeg("-f s16le -ar 192000 -ac 1 ")),
+    ("dfpwm", "DFPWM", Program::Ffmpeg("-f dfpwm -ar 48000 -ac 1 ")),
+    ("aptx", "aptX", Program::Ffmpeg("-f aptx -ar 48000 ")),
+    ("aptxhd", "aptX HD", Program::Ffmpeg("-f aptx_hd -ar 48000 ")),
     ("ul ulaw mulaw pcmu", "mu-law speech", Program::Ffmpeg("-f mulaw -ar 8000 -ac 1 ")),
     ("al alaw pcma", "A-law speech", Program::Ffmpeg("-f alaw -ar 8000 -ac 1 ")),
     ("vox", "Dialogic ADPCM (VOX)", Program::Command("sox -t vox -r 8000 INPUT -t wav OUTPUT")),
@@ -54,7 +63,13 @@ mod tests {
         let frame = [&[0xd3][..], &[7; 32]].concat();
         assert_eq!(name(&frame.repeat(50), None), Some("GSM 06.10"));
         assert_eq!(name(&frame.repeat(9), None), None);
-        let rates = ["sln", "sln16", "sln48"].map(|extension| codec(&[7; 99], Some(extension)).unwrap().1);
-        assert!(rates[0] != rates[1] && rates[1] != rates[2]);
+        for (extension, rate_hz) in
+            [("sln", "8000"), ("SLN16", "16000"), ("sln44", "44100"), ("sln192", "192000")]
+        {
+            let Some((_, Program::Ffmpeg(options))) = codec(&[7; 99], Some(extension)) else {
+                panic!("{extension}")
+            };
+            assert_eq!(options, format!("-f s16le -ar {rate_hz} -ac 1 "));
+        }
     }
 }

@@ -129,7 +129,7 @@ pub fn is_foreign(code: [u8; 4]) -> bool {
 /// The name of the container that a file of these first bytes is, where it is one that is known and not read.
 pub fn container(head: &[u8]) -> Option<&'static str> {
     let at = |from: usize, magic: &[u8]| head.get(from..from + magic.len()) == Some(magic);
-    let known: [(usize, &[u8], &str); 40] = [
+    let known: [(usize, &[u8], &str); 57] = [
         (8, b"AVI ", "AVI video"),
         (0, &[0x30, 0x26, 0xb2, 0x75, 0x8e, 0x66, 0xcf, 0x11], "Windows Media (ASF: WMA or WMV)"),
         (0, b"#!AMR", "AMR speech"),
@@ -170,6 +170,23 @@ pub fn container(head: &[u8]) -> Option<&'static str> {
         (0, b"\xc0\xde\xc2", "Codec 2 speech"),
         (0, b"\x02dss", "dictation (DSS)"),
         (0, b"\x03dss", "dictation (DSS)"),
+        (0, b"nut/multimedia container", "NUT video"),
+        (0, &[0xb7, 0xd8, 0x00, 0x20, 0x37, 0x49, 0xda, 0x11, 0xa6, 0x4e], "a television recording (WTV)"),
+        (0, &[0, 0, 0, 0, 1, 0xbc], "GXF video"),
+        (0, b".SoX", "SoX's own format"),
+        (0, b"XoS.", "SoX's own format"),
+        (0, b"FWS", "Flash (SWF)"),
+        (0, b"CWS", "Flash (SWF)"),
+        (0, b"MMMD", "a phone's melody (SMAF)"),
+        (0, b"\0\nSMJPEG", "SMJPEG video"),
+        (0, &[0x1f, 0x07, 0x00], "DV video"),
+        (0, &[0x72, 0xf8, 0x1f, 0x4e], "a stream of S/PDIF"),
+        (0, b"PVF1\n", "a Portable Voice File (PVF)"),
+        (0, b" paf", "an Ensoniq recording (PAF)"),
+        (0, b"fap ", "an Ensoniq recording (PAF)"),
+        (0, b"TWIN", "TwinVQ"),
+        (0, b"STRM", "a game's recording (AST)"),
+        (8, b"XWMA", "xWMA"),
     ];
     let by_magic = known.iter().find(|(from, magic, _)| at(*from, magic)).map(|(_, _, name)| *name);
     // Transport streams repeat their sync byte every 188 bytes, cameras' every 192; a piece of one begins anywhere.
@@ -222,6 +239,11 @@ mod tests {
         assert!(unknown(b"\0\0\0\x18styp", None).to_string().contains("init.mp4"));
         let free = named(unknown(&[0xff, 0xfb, 0x04, 0, 0], None), &Refused::new(None, &Options::default()));
         assert!(free.to_string().contains("lame --decode"));
+        for (head, name) in
+            [(&b"nut/multimedia container\0"[..], "NUT"), (b".SoX\x1c", "SoX"), (b"RIFF\0\0\0\0XWMA", "xWMA")]
+        {
+            assert!(unknown(head, None).to_string().contains(name), "{name}");
+        }
         assert_eq!(container(b""), None);
         for (before, every) in [(0, 188), (100, 188), (4, 192)] {
             let packet = [b"G".as_slice(), &vec![7; every - 1]].concat();
