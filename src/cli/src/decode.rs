@@ -107,6 +107,8 @@ pub struct Blemishes {
     pub n_missing: u64,
     /// Samples of silence in front, where the sound of a video starts after the picture.
     pub n_lead: u64,
+    /// Samples in front that the file's times count and that were removed, as what an encoder of the kind adds.
+    pub n_removed: u64,
     /// Anything else that the user should know, as sentences about the file.
     pub notes: Vec<String>,
 }
@@ -258,6 +260,7 @@ impl Decoder {
             n_gap_samples: findings.n_gap_samples,
             n_missing: findings.n_missing,
             n_lead: self.source.lead_samples(),
+            n_removed: self.source.removed_samples(),
             notes: findings.notes,
         }
     }

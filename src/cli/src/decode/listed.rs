@@ -77,6 +77,11 @@ impl Listed {
         Ok((list.n_packets > 0).then_some(Self { list, track, firsts }))
     }
 
+    /// The duration of the first packet.
+    pub fn first_duration(&self) -> i64 {
+        self.list.first().map_or(0, |first| first.duration.into())
+    }
+
     /// A reader from the first packet on.
     ///
     /// # Errors

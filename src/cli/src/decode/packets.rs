@@ -104,6 +104,8 @@ pub struct PacketSource {
     n_gap_samples: u64,
     /// Samples of silence in front, because the sound starts later than the picture.
     n_lead: u64,
+    /// Samples in front that times count and that are removed all the same.
+    n_removed: u64,
     is_over: bool,
     /// Whether a Matroska that states no length ends within a packet.
     is_cut: bool,
@@ -291,6 +293,7 @@ impl PacketSource {
             n_damaged_samples: 0,
             n_gap_samples: 0,
             n_lead: 0,
+            n_removed: 0,
             is_over: false,
             is_cut: trims.is_cut && cut_end.is_none(),
             notes,
@@ -308,7 +311,9 @@ impl PacketSource {
         let start = edits.map_or_else(Start::default, |own| Start::new(&track_edits, own, firsts, rate_hz));
         this.parts = match edits {
             Some(track) if !track.edits.is_empty() => {
-                track.edits.iter().map(|edit| part(*edit, track.timescale, rate_hz)).collect()
+                let n_uncounted = this.uncounted();
+                let edits = track.edits.iter().map(|edit| part(*edit, track.timescale, rate_hz));
+                edits.map(|part| part.later(n_uncounted)).collect()
             }
             _ => this.plain_parts(picture_starts, start.first > 0),
         };

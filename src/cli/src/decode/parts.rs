@@ -27,6 +27,16 @@ pub enum Part {
     },
 }
 
+impl Part {
+    /// The same of media that begin with so many samples more.
+    pub fn later(self, n_samples: u64) -> Self {
+        match self {
+            Self::Media { start, left } => Self::Media { start: start.saturating_add(n_samples), left },
+            silence @ Self::Silence(_) => silence,
+        }
+    }
+}
+
 /// Lets the last part go on to the end of a file whose index is in pieces: what is stated in front of them counts the first
 /// only.
 pub fn open_end<'a>(parts: impl DoubleEndedIterator<Item = &'a mut Part>) {

@@ -71,4 +71,9 @@ pub(crate) trait Source: Send {
     fn lead_samples(&self) -> u64 {
         0
     }
+
+    /// Samples that the file's times count and that were removed in front, as what an encoder of the kind adds.
+    fn removed_samples(&self) -> u64 {
+        0
+    }
 }

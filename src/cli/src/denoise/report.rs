@@ -237,6 +237,10 @@ pub struct Done {
     /// be put to the picture's start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub starts_after_picture_s: Option<f64>,
+    /// Seconds that the times of the input count before the output's start: an encoder's own beginning, which nothing states
+    /// and which was removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removed_at_start_s: Option<f64>,
     /// How the output's samples are stored.
     pub depth: &'static str,
     /// Length of the audio in seconds.
@@ -266,14 +270,15 @@ impl Done {
         let duration_s = measured.n_samples as f64 / f64::from(spec.rate_hz);
         let time_s = measured.time.as_secs_f64();
         let noise = measured.noise.result();
+        let seconds =
+            |n: u64| Some(n).filter(|&n| n > 0).map(|n| round(n as f64 / f64::from(spec.rate_hz), 6));
         Self {
             source,
             sample_rate_hz: spec.rate_hz,
             channels: spec.n_channels,
             samples: measured.n_samples,
-            starts_after_picture_s: Some(measured.blemishes.n_lead)
-                .filter(|&n_lead| n_lead > 0)
-                .map(|n_lead| round(n_lead as f64 / f64::from(spec.rate_hz), 6)),
+            starts_after_picture_s: seconds(measured.blemishes.n_lead),
+            removed_at_start_s: seconds(measured.blemishes.n_removed),
             depth: spec.depth.name(),
             duration_s: round(duration_s, 6),
             time_s: round(time_s, 6),
@@ -296,11 +301,14 @@ impl Done {
             Some(factor) if factor > 0.0 => format!(" ({:.0}x real time)", 1.0 / factor),
             _ => String::new(),
         };
-        let lead = match self.starts_after_picture_s {
-            Some(lead_s) => {
-                format!(", begins with {lead_s:.3} s of silence, as the sound starts after the picture")
+        let lead = match (self.starts_after_picture_s, self.removed_at_start_s) {
+            (Some(lead_s), _) => {
+                format!(", begins with {lead_s:.3} s of silence, as its sound starts that late")
             }
-            None => String::new(),
+            (None, Some(s)) => {
+                format!(", begins at {s:.3} s of the input, behind what its encoder adds in front")
+            }
+            (None, None) => String::new(),
         };
         format!("{:.1} s in {:.2} s{speed}{noise}{lead}", self.duration_s, self.time_s)
     }

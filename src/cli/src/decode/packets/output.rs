@@ -108,6 +108,10 @@ impl Source for PacketSource {
         self.n_lead
     }
 
+    fn removed_samples(&self) -> u64 {
+        self.n_removed
+    }
+
     fn metadata(&self) -> &Metadata {
         &self.metadata
     }

@@ -17,7 +17,7 @@ use crate::decode::probe::probe;
 impl PacketSource {
     /// Everything from the start, without what the encoder was late by, behind what the picture is early by. What begins in
     /// the middle of a stream has nothing of the encoder's in front.
-    pub(super) fn plain_parts(&self, picture_starts: Option<f64>, is_middle: bool) -> VecDeque<Part> {
+    pub(super) fn plain_parts(&mut self, picture_starts: Option<f64>, is_middle: bool) -> VecDeque<Part> {
         let seconds = |pts: i64| {
             self.time_base
                 .map_or(0.0, |base| pts as f64 * f64::from(base.numer.get()) / f64::from(base.denom.get()))
@@ -31,7 +31,9 @@ impl PacketSource {
             _ if let Some(delay_ns) = self.trims.delay_ns => Trims::in_samples(delay_ns, self.format.rate_hz),
             decoder => {
                 let before = if self.has_times { (-start_s * rate).round().max(0.0) as u64 } else { 0 };
-                before.max(self.first_block(decoder))
+                let usual = self.first_block(decoder);
+                self.n_removed = usual.saturating_sub(before);
+                before.max(usual)
             }
         };
         let sound_starts = start_s.max(start_s + skip as f64 / rate);
@@ -42,6 +44,15 @@ impl PacketSource {
         }
         parts.push_back(Part::Media { start: skip, left: self.valid.map(|valid| valid.n_samples) });
         parts
+    }
+
+    /// Samples of Opus that an edit list does not count, although it is one of a track whose first packet is decoded whole:
+    /// GStreamer leaves the encoder's delay out of that packet's duration.
+    pub(super) fn uncounted(&self) -> u64 {
+        let (PacketDecoder::Opus(stream), Some(listed)) = (&self.decoder, &self.listed) else { return 0 };
+        let n_first = self.queue.front().map_or(0, Queued::n_samples);
+        let n_stated = self.in_samples(listed.first_duration()).unwrap_or(0);
+        if n_stated > 0 && n_stated + stream.pre_skip == n_first { stream.pre_skip } else { 0 }
     }
 
     /// Samples before the first sound: of AAC the first block, which is half of what it takes to make sound, of MPEG audio
