@@ -524,16 +524,21 @@ def refused():
                               ("x.ac3", ["-c:a", "ac3"], "AC-3"), ("x.tta", ["-c:a", "tta"], "True Audio"),
                               ("dts.mka", ["-c:a", "dca", "-strict", "-2"], "DTS"), ("gsm.mov", ["-c:a", "libgsm", "-ar", "8000", "-ac", "1"], "GSM"),
                               ("gsm.caf", ["-c:a", "libgsm", "-ar", "8000", "-ac", "1"], "GSM"), ("g722.mkv", ["-c:a", "g722", "-ar", "16000", "-ac", "1"], "G.722"),
-                              ("x.ts", ["-c:a", "aac", "-f", "mpegts"], "transport stream")]:
+                              ("x.ts", ["-c:a", "aac", "-f", "mpegts"], "transport stream"), ("x.nut", ["-c:a", "pcm_s16le"], "NUT"), ("x.wtv", ["-c:a", "ac3"], "(WTV)"),
+                              ("x.sox", [], "SoX")]:
         source = full if name != "g722.wav" else ref
         ffmpeg(source, name, *(words if name != "g722.wav" else ["-ar", "16000", "-ac", "1", "-c:a", "g722"]))
         case(name, "refused", "refused", notes=word)
     picture = ["-f", "lavfi", "-i", "color=size=32x32:rate=25:duration=1"]
     run("ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-bitexact", "-i", path(full), *picture, "-c:a", "mp3", path("x.avi"))
     case("x.avi", "refused", "refused", notes="AVI")
+    run("ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-i", path(full), *picture[:3], "color=size=720x576:rate=25:duration=1", "-ac", "1", path("x.gxf"))
+    case("x.gxf", "refused", "refused", notes="GXF")
     # Without a header: the name or the frames tell the codec, and the command what ffmpeg cannot know.
     for name, source, words, word in [("a.gsm", ref, ["-c:a", "libgsm"], "ffmpeg -f gsm -i"), ("a.g722", full, ["-ar", "16000", "-ac", "1"], "ffmpeg -f g722 -i"),
                                       ("a.sln", ref, ["-f", "s16le"], "ffmpeg -f s16le -ar 8000 -ac 1 -i"), ("a.ul", ref, ["-f", "mulaw"], "ffmpeg -f mulaw -ar 8000"),
+                                      ("a.sln24", full, ["-ar", "24000", "-ac", "1", "-f", "s16le"], "ffmpeg -f s16le -ar 24000 -ac 1 -i"),
+                                      ("a.dfpwm", full, ["-ac", "1"], "ffmpeg -f dfpwm -ar 48000 -ac 1 -i"), ("a.aptx", full, [], "ffmpeg -f aptx -ar 48000 -i"),
                                       ("a.sbc", full, ["-b:a", "256k"], "ffmpeg -f sbc -i"), ("a.pcm", full, ["-f", "s16le"], "its own rate and channels")]:
         ffmpeg(source, name, *words)
         case(name, "refused", "refused", notes=word)
@@ -1283,6 +1288,55 @@ def unreadable_headers():
     write("lost_fragment.mov", lost, "mp4 in time", "length", "-", frames, "became silence")
 
 
+def stretched():
+    """PCM in MOV whose holes only durations or a header tell, and AAC of the lowest rate."""
+    stereo, samples = reference(48000, 2)
+    frames, silence, exact = len(samples) // 2, [0.0] * 48000, tolerance_of("pcm_s24le")
+    picture = ["-f", "lavfi", "-i", "color=size=32x32:rate=25:duration=2"]
+    words = ["-map", "0:v", "-map", "1:a", "-c:a", "pcm_s24le", "-c:v", "mpeg4"]
+    for name, more in {"unlisted.mov": ["-use_editlist", "0"], "hybrid_pcm.mov": ["-movflags", "frag_keyframe", "-frag_duration", "500000"],
+                       "pieces_late.mov": ["-movflags", "frag_keyframe+empty_moov", "-frag_duration", "500000"]}.items():
+        run("ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-bitexact", *picture, "-itsoffset", "0.5", "-i", path(stereo), *words, *more, path(name))
+    ffmpeg(stereo, "plain_stretched.mov", "-c:a", "pcm_s24le", "-use_editlist", "0")
+    for name in ["padded.webm", "counted.mp4"]:
+        ffmpeg(stereo, name, "-c:a", "libopus")
+    lowest, _ = reference(7350, 1)
+    for kind in ["m4a", "mkv", "aac"]:
+        ffmpeg(lowest, f"aac7350.{kind}", "-c:a", "aac", "-b:a", "24k")
+        case(f"aac7350.{kind}", f"{kind} AAC", *(["aligned", lowest] if kind == "m4a" else ["late", lowest, 1024]), why="" if kind == "m4a" else LONG)
+    ffmpeg(lowest, "aac7350.latm", "-c:a", "aac", "-b:a", "24k", "-f", "latm")
+    case("aac7350.latm", "refused", "refused", notes="AAC of a kind that is not known here")
+    flush()
+    for name, behind in {"zero": bytes(1), "zeros": bytes(40), "text": b"text"}.items():
+        write(f"{name}_behind.caf", read("alac16.caf") + behind, "caf damage", "equal", stereo, tolerance_of("pcm_s16le"))
+    # Durations that leave the encoder's delay out, as GStreamer writes them.
+    content = with_edits(read("counted.mp4"), [(round(frames / 48), 0)])
+    n_packets = struct.unpack_from(">I", box_of(content, b"stsz"), 8)[0]
+    entries = [(1, 960 - 312), (n_packets - 2, 960), (1, frames + 312 - 960 * (n_packets - 1))]
+    stts = struct.pack(">II", 0, len(entries)) + b"".join(struct.pack(">II", *entry) for entry in entries)
+    write("uncounted.mp4", replaced(content, b"stts", b"stts", stts), "mp4 Opus", "aligned", stereo, why="ffmpeg's decoder does not look at durations")
+    # The last block's padding in front of it, as GStreamer writes it.
+    content = read("padded.webm")
+    at = content.rindex(b"\x75\xa2")
+    behind = at + 3 + (content[at + 2] & 0x7F)
+    start = next(at for at in range(at, 0, -1) if content[at] == 0xA0 and content[at + 9] == 0xA1 or content[at] == 0xA0 and content[at + 3] == 0xA1)
+    inner = start + (9 if content[start + 9] == 0xA1 else 3)
+    write("padding_first.webm", content[:inner] + content[at:behind] + content[inner:at] + content[behind:], "webm Opus", "aligned", stereo)
+    case("unlisted.mov", "mov PCM", "equal", stereo, exact, "announces 1.75 s of sound, and its index lists 1.25 s")
+    late, _ = reference_of("stretched_late.wav", silence, samples)
+    for name in ["hybrid_pcm.mov", "pieces_late.mov"]:
+        case(name, "mov PCM", "equal", late, exact, why="by the header and the fragments, of which ffmpeg's decoder tells nothing")
+    content = read("plain_stretched.mov")
+    durations = {"first": [(1, 24001), (frames - 1, 1)], "middle": [(frames // 2, 1), (1, 24001), (frames - frames // 2 - 1, 1)], "last": [(frames - 1, 1), (1, 24001)]}
+    cut = 2 * (frames // 2 + 1)
+    parts = {"first": [silence, samples], "middle": [samples[:cut], silence, samples[cut:]], "last": [samples]}
+    for name, entries in durations.items():
+        stts = struct.pack(">II", 0, len(entries)) + b"".join(struct.pack(">II", *entry) for entry in entries)
+        whole, _ = reference_of(f"stretched_{name}.wav", *parts[name])
+        write(f"stretched_{name}.mov", replaced(content, b"stts", b"stts", stts), "mov PCM", "equal", whole, exact, "became silence" if name == "middle" else "quiet",
+              why="ffmpeg's decoder leaves no room for a time")
+
+
 def packets_of(data):
     """The packets of an Ogg of one stream."""
     found, packet = [], b""
@@ -1328,7 +1382,7 @@ def decoded_by_ffmpeg():
         return list(pool.map(one, [case[0] for case in cases]))
 
 
-for make in (plain, headers, mpeg, aac, xiph, more_mpeg, more_xiph, kinds, rubbish, recorders, timed, packed, unreadable_headers, high_efficiency, refused):
+for make in (plain, headers, mpeg, aac, xiph, more_mpeg, more_xiph, kinds, rubbish, recorders, timed, packed, unreadable_headers, stretched, high_efficiency, refused):
     make()
     flush()
 lines = ["\t".join((*line, str(n_ffmpeg))) + "\n" for line, n_ffmpeg in zip(cases, decoded_by_ffmpeg())]
