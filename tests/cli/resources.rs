@@ -58,7 +58,8 @@ fn ten_minutes_stream_in_little_memory() {
     assert_eq!(hound::WavReader::open(&output).unwrap().duration(), 600 * 44_100);
 }
 
-/// A take of as many GiB as `TACET_TAKE_GIB` says (weekly: 5), in RF64, goes through, and its output, RF64 again, is read back.
+/// A take of as many GiB as `TACET_TAKE_GIB` says (weekly: 5), in RF64, goes through, and its output, RF64 again, is read
+/// back.
 #[test]
 fn a_take_beyond_4_gib_streams_through() {
     const RATE_HZ: u32 = 48_000;
@@ -68,7 +69,8 @@ fn a_take_beyond_4_gib_streams_through() {
     };
     let gib: f64 = gib.parse().expect("TACET_TAKE_GIB is a number");
     let folder = Folder::new();
-    let second: Vec<u8> = babble(RATE_HZ, 1).iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    let second: Vec<u8> =
+        babble(RATE_HZ as usize, 1).iter().flat_map(|sample| sample.to_le_bytes()).collect();
     let n_seconds = (gib * f64::from(1 << 30) / second.len() as f64).ceil() as u64;
     let n_bytes = n_seconds * second.len() as u64;
     let input = folder.path("take.wav");
@@ -87,7 +89,7 @@ fn a_take_beyond_4_gib_streams_through() {
 
     let (output, again) = (folder.path("out.wav"), folder.path("again.wav"));
     for (from, to, options) in
-        [(&input, &output, &OFF[..]), (&output, &again, &["--mix", "0", OFF[0], OFF[1]])]
+        [(&input, &output, &OFF[..]), (&output, &again, &["--mix", "0", OFF[0], OFF[1]][..])]
     {
         let (exit, peak_kb) = run(tacet().arg("denoise").arg(from).arg("-o").arg(to).args(options));
         println!("peak {peak_kb} kB");

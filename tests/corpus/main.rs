@@ -24,8 +24,8 @@ const MAX_DIFFERENCE: f64 = 1e-6;
 const MAX_LOSSY_DIFFERENCE: f64 = 2e-3;
 /// Files that ffmpeg reads otherwise: it passes over unusual WAVs' bits and second runs of samples, loses the first frame
 /// of a FLAC behind metadata of a wrong length, and its own Opus decoder resamples the lower band of speech by another
-/// filter than libopus (opusdec and Tacet agree to 3e-8). It drops fragments that are stored behind later ones, and leaves no
-/// room for a late start that durations tell.
+/// filter than libopus (opusdec and Tacet agree to 3e-8). It drops fragments that are stored behind later ones, and leaves
+/// no room for a late start that durations tell.
 const DIFFERENT: [&str; 14] = [
     "hybrid_pcm.mov",
     "pieces_late.mov",
