@@ -37,6 +37,9 @@ pub struct AacStream {
     /// Whether it is of 7350 Hz, described to the decoder as of 8000 Hz.
     is_lowest: bool,
     shape: Option<Shape>,
+    /// Packets that were decoded, and sound ones of another rate or channels than those.
+    n_good: usize,
+    n_other: usize,
     /// Whether the last packet was of a kind that is not decoded, rather than damaged.
     is_unsupported: bool,
 }
@@ -71,6 +74,8 @@ impl AacStream {
             config: None,
             is_lowest: false,
             shape: None,
+            n_good: 0,
+            n_other: 0,
             is_unsupported: false,
         }
     }
@@ -88,7 +93,7 @@ impl AacStream {
     /// Decodes a packet into `block`; false if it is damaged, or of another rate or other channels than those before.
     ///
     /// # Errors
-    /// It breaks the decoder.
+    /// It breaks the decoder, or most packets are sound and of another rate: damage is not alike.
     pub fn decode(&mut self, data: &[u8], block: &mut Vec<Vec<f32>>) -> Result<bool> {
         block.iter_mut().for_each(Vec::clear);
         let mut shape = None;
@@ -113,7 +118,13 @@ impl AacStream {
             let now = Shape { rate_hz, n_channels, n_samples, channel_mask };
             let last = *self.shape.get_or_insert(now);
             if (last.rate_hz, last.n_channels) == (rate_hz, n_channels) && n_samples > 0 {
+                self.n_good += 1;
                 return Ok(true);
+            }
+            self.n_other += 1;
+            if self.n_other >= N_LOOK && self.n_other > self.n_good && rate_hz == 2 * last.rate_hz {
+                let what = "holds HE-AAC of an unusual kind (downsampled SBR, or SBR that begins late), which Tacet does not";
+                return Err(refusal::refused(format!("{what} decode;")));
             }
         }
         self.restart()?;
@@ -305,6 +316,20 @@ mod tests {
         assert_eq!(samples, decoded(&config).1);
         let error = AacStream::described(&Config::lc(7_350, 1).unwrap().with_sbr().unwrap().write(), "mp4");
         assert!(error.err().unwrap().to_string().contains("7350 Hz"));
+    }
+
+    /// Packets of twice the rate, one like the other, are no damage.
+    #[test]
+    fn a_rate_that_doubles_for_good_is_named() {
+        let (config, plain) = encoded(&syom::EncodeOptions::raw(), 24_000, 1);
+        let (_, doubled) = encoded(&syom::EncodeOptions::raw().with_he(true), 48_000, 1);
+        let mut stream = AacStream::described(&config, "mp4").unwrap();
+        let mut block = Vec::new();
+        assert!(stream.decode(&plain[0], &mut block).unwrap());
+        let mut outcomes =
+            doubled.iter().cycle().take(2 * N_LOOK).map(|packet| stream.decode(packet, &mut block));
+        let n_before = outcomes.by_ref().take_while(Result::is_ok).count();
+        assert!((N_LOOK - 1..N_LOOK + 2).contains(&n_before), "{n_before}");
     }
 
     #[test]

@@ -116,7 +116,7 @@ impl MovSource {
             if let Some(first) = own_first.filter(|_| !is_alone) {
                 match holes::before_fragments(track, first, clock) {
                     (hole, true) => lead += hole,
-                    (hole, false) => n_before += hole,
+                    (hole, false) => n_before = n_before.saturating_add(hole),
                 }
             }
             let mut behind = found.list.runs(frame_bytes, n_before, |time, n| clock.hole(time, n));

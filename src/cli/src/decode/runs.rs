@@ -354,8 +354,11 @@ pub fn scan(frames: &mut Frames) -> Result<(Vec<Run>, u64)> {
                 looked.push(run.clone());
             }
         }
-        if run.header.family != Family::Layer(3) {
-            run.trim.0 *= run.factor();
+        match run.header.family {
+            Family::Layer(3) => {}
+            // A packet of AAC-LD has half of the samples, one of HE-AAC twice.
+            Family::Latm => run.trim.0 = run.trim.0 * run.n_latm / 1024,
+            _ => run.trim.0 *= run.factor(),
         }
     }
     runs.retain(|run| run.n_frames > 0);
