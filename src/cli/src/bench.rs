@@ -268,11 +268,12 @@ const HOP_TIME: Duration = Duration::from_micros(HOP_US as u64);
 
 #[cfg(test)]
 mod tests {
+    use tacet_realtime::lab::Distribution;
+
     use super::*;
 
     fn report() -> Report {
-        let timings =
-            |us: f32| measure::Times { p50_us: us, p95_us: us, p99_us: us, max_us: us, mean_us: us };
+        let timings = |us: f32| Distribution { p50_us: us, p95_us: us, p99_us: us, max_us: us, mean_us: us };
         let step = Measured {
             device: "torch CUDA".into(),
             streams: 8,

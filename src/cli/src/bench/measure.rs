@@ -31,16 +31,6 @@ const FILE_CHANNELS: [usize; 3] = [1, 2, 16];
 /// Chunks that are measured, after one that is not.
 const N_CHUNKS: usize = 5;
 
-/// Percentiles in microseconds.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Times {
-    pub p50_us: f32,
-    pub p95_us: f32,
-    pub p99_us: f32,
-    pub max_us: f32,
-    pub mean_us: f32,
-}
-
 /// Costs of the steps of one device with one number of streams, warm unless marked cold.
 #[derive(Debug, Serialize)]
 pub struct Measured {
@@ -48,12 +38,12 @@ pub struct Measured {
     pub streams: usize,
     /// "live" or "back-to-back".
     pub pace: &'static str,
-    pub upload: Times,
-    pub compute: Times,
-    pub download: Times,
-    pub total: Times,
+    pub upload: Distribution,
+    pub compute: Distribution,
+    pub download: Distribution,
+    pub total: Distribution,
     /// The first steps after a pause, when clocks are low.
-    pub cold_total: Option<Times>,
+    pub cold_total: Option<Distribution>,
     /// Mean step over the length of a hop.
     pub load_percent: f32,
     /// Live steps that ended after the next hop.
@@ -144,7 +134,7 @@ fn measure(
     let (cold, warm) = timings.split_at(COLD_HOPS as usize);
     let times = |steps: &[(StepTimings, f32)], part: &dyn Fn(&(StepTimings, f32)) -> f32| {
         let mut values: Vec<f32> = steps.iter().map(part).collect();
-        Distribution::of(&mut values).map(Times::from)
+        Distribution::of(&mut values)
     };
     let warm_times = |part: &dyn Fn(&(StepTimings, f32)) -> f32| {
         times(warm, part).ok_or_else(|| anyhow::anyhow!("nothing was measured"))
@@ -294,12 +284,5 @@ fn wait_until(moment: Instant) {
         } else {
             spin_loop();
         }
-    }
-}
-
-impl From<Distribution> for Times {
-    fn from(distribution: Distribution) -> Self {
-        let Distribution { p50_us, p95_us, p99_us, max_us, mean_us } = distribution;
-        Self { p50_us, p95_us, p99_us, max_us, mean_us }
     }
 }

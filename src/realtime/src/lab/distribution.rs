@@ -1,7 +1,9 @@
 //! Percentiles of a set of durations, and their histogram on a log axis.
 
+use serde::Serialize;
+
 /// Order statistics of durations in microseconds.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Distribution {
     /// Median.
     pub p50_us: f32,
