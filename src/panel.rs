@@ -111,6 +111,7 @@ pub struct Panel {
     output: Spectrogram,
     gesture: Gesture,
     editing: Option<Editing>,
+    /// Name of the preset that is being saved.
     saving: Option<String>,
     history: History,
     installed: Option<Appearance>,
@@ -146,13 +147,7 @@ struct Cx<'a> {
     view_model: &'a mut ViewModel,
     params: &'a mut HostParams,
     settings: &'a mut Settings,
-    gesture: &'a mut Gesture,
-    editing: &'a mut Option<Editing>,
-    /// Name of the preset that is being saved.
-    saving: &'a mut Option<String>,
-    history: &'a mut History,
-    input: &'a mut Spectrogram,
-    output: &'a mut Spectrogram,
+    panel: &'a mut Panel,
 }
 
 impl Panel {
@@ -183,18 +178,7 @@ impl Panel {
         if let Some(ends_in_s) = self.gesture.tick(params, pointer_down, now_s) {
             ui.ctx().request_repaint_after(Duration::from_secs_f64(ends_in_s));
         }
-        let mut cx = Cx {
-            theme,
-            view_model,
-            params,
-            settings,
-            gesture: &mut self.gesture,
-            editing: &mut self.editing,
-            saving: &mut self.saving,
-            history: &mut self.history,
-            input: &mut self.input,
-            output: &mut self.output,
-        };
+        let mut cx = Cx { theme, view_model, params, settings, panel: self };
         if cx.view_model.audio.is_some() {
             history_bar::serve(ui, &mut cx);
         }

@@ -158,8 +158,8 @@ fn unfold(ui: &Ui, cx: &mut Cx<'_>, rect: Rect) {
 fn pictures(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     let theme = cx.theme;
     let axis = cx.settings.axis;
-    cx.input.update(ui.ctx(), &cx.view_model.trace, axis);
-    cx.output.update(ui.ctx(), &cx.view_model.trace, axis);
+    cx.panel.input.update(ui.ctx(), &cx.view_model.trace, axis);
+    cx.panel.output.update(ui.ctx(), &cx.view_model.trace, axis);
 
     let plots = Rect::from_min_max(rect.min, rect.max - vec2(HZ_SCALE + METERS, RULER));
     let reduction_height = (plots.height() * 0.17).clamp(48.0, 110.0);
@@ -168,7 +168,7 @@ fn pictures(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     let output = input.translate(vec2(0.0, height + GAP));
     let reduction = Rect::from_min_max(pos2(plots.left(), output.bottom() + GAP), plots.max);
 
-    for (picture, at, name) in [(&*cx.input, input, "In"), (&*cx.output, output, "Out")] {
+    for (picture, at, name) in [(&cx.panel.input, input, "In"), (&cx.panel.output, output, "Out")] {
         picture.draw(ui, theme, at, name);
         picture.scale(ui, theme, at, at.right() + 7.0);
         let response = ui.interact(at, ui.scope_id().with((name, "spectrogram")), Sense::HOVER);
@@ -219,7 +219,7 @@ fn crosshair(ui: &Ui, cx: &Cx<'_>, pictures: [Rect; 2], reduction: Rect) {
         ui.painter().vline(pointer.x, rect.y_range(), stroke);
     }
     ui.painter().vline(pointer.x, reduction.y_range(), Stroke::new(1.0, cx.theme.border));
-    let hz = cx.input.hz_at(*over, pointer.y);
+    let hz = cx.panel.input.hz_at(*over, pointer.y);
     let ago_s = (over.right() - pointer.x) / over.width() * N_COLUMNS as f32 / COLUMNS_PER_S;
     let hz = if hz < 1e3 { format!("{hz:.0}{NBSP}Hz") } else { format!("{:.2}{NBSP}kHz", hz / 1e3) };
     let ago = text::signed(format!("{:.1}", -ago_s));

@@ -21,7 +21,7 @@ pub const WIDTH: f32 = SWITCH + 3.0 * (GAP + BUTTON);
 
 /// Looks at the parameters and serves the keys; before the picture.
 pub fn serve(ui: &Ui, cx: &mut Cx<'_>) {
-    cx.history.look(cx.params, cx.gesture);
+    cx.panel.history.look(cx.params, &cx.panel.gesture);
     // In a text these keys are the text's.
     if ui.ctx().text_edit_focused() {
         return;
@@ -30,7 +30,7 @@ pub fn serve(ui: &Ui, cx: &mut Cx<'_>) {
     let command = Modifiers::COMMAND;
     let forward = pressed(command | Modifiers::SHIFT, Key::Z) || pressed(command, Key::Y);
     if forward || pressed(command, Key::Z) {
-        cx.history.step(cx.params, forward);
+        cx.panel.history.step(cx.params, forward);
     }
 }
 
@@ -41,9 +41,9 @@ pub fn controls(ui: &Ui, cx: &mut Cx<'_>, at: Rect) {
     let switch = Rect::from_min_size(pos2(at.left(), middle - BUTTON / 2.0), vec2(SWITCH, BUTTON));
     let segments = ["1", "2"].map(|text| Segment { text, role });
     let meaning = "Two sets of all parameters, to compare. Each keeps what you change in it.";
-    let chosen = cx.history.active();
+    let chosen = cx.panel.history.active();
     if let Some(wanted) = segmented::switch(ui, cx, switch, "Settings", meaning, &segments, chosen) {
-        cx.history.choose(cx.params, wanted);
+        cx.panel.history.choose(cx.params, wanted);
     }
     let mut x = switch.right() + GAP;
     let mut place = || {
@@ -64,17 +64,17 @@ pub fn controls(ui: &Ui, cx: &mut Cx<'_>, at: Rect) {
         ink,
     );
     if button::hint(response, cx, name, "Makes the other set like this one.").clicked() {
-        cx.history.copy();
+        cx.panel.history.copy();
     }
     for (forward, name, keys) in [(false, "Undo", "Ctrl+Z"), (true, "Redo", "Ctrl+Shift+Z")] {
         let rect = place();
-        let is_possible = cx.history.has_step(forward);
+        let is_possible = cx.panel.history.has_step(forward);
         let response = button::surface(ui, cx, rect, name, Access::Button, cx.theme.border);
         response.widget_info(|| WidgetInfo::labeled(Access::Button, is_possible, name));
         let colour = if is_possible { cx.theme.value } else { cx.theme.border };
         icon::turn_back(ui.painter(), rect.center(), colour, forward);
         if button::hint(response, cx, name, keys).clicked() {
-            cx.history.step(cx.params, forward);
+            cx.panel.history.step(cx.params, forward);
         }
     }
 }

@@ -23,7 +23,7 @@ pub fn draw(ui: &mut Ui, cx: &mut Cx<'_>, picture: Rect) {
     curve(ui, cx, picture, inside, &limits);
     if has_handles {
         for (id, hz) in ParamId::LIMITS.into_iter().zip(HANDLES_HZ) {
-            handle(ui, cx, id, inside, cx.output.y_of(picture, hz));
+            handle(ui, cx, id, inside, cx.panel.output.y_of(picture, hz));
         }
     }
 }
@@ -33,7 +33,7 @@ fn curve(ui: &Ui, cx: &Cx<'_>, picture: Rect, inside: Rect, limits: &[f32; HANDL
     let n_points = picture.height().max(2.0) as usize;
     let point = |i: usize| {
         let y = lerp(picture.y_range(), i as f32 / (n_points - 1) as f32);
-        pos2(x_of(inside, curve_db(limits, cx.output.hz_at(picture, y))), y)
+        pos2(x_of(inside, curve_db(limits, cx.panel.output.hz_at(picture, y))), y)
     };
     let points: Vec<Pos2> = (0..n_points).map(point).collect();
     // Dark below, so that it is seen over any colour.

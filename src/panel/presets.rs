@@ -76,7 +76,7 @@ fn save(ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Action> {
         pos2(room.right(), room.bottom() - 1.0),
     );
     let field = Rect::from_min_max(room.min, pos2(at.left() - 6.0, room.bottom()));
-    let mut name = cx.saving.clone().unwrap_or_default();
+    let mut name = cx.panel.saving.clone().unwrap_or_default();
     let response = ui.put(
         field,
         TextEdit::singleline(&mut name)
@@ -88,7 +88,7 @@ fn save(ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Action> {
     let response = response.accessible_name("Preset name");
     let entered = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
     let named = name.trim().to_owned();
-    *cx.saving = Some(name);
+    cx.panel.saving = Some(name);
     let pressed = if named.is_empty() {
         let ink = Ink::new(theme::BODY, cx.theme.hint);
         text::draw(ui.painter(), at.center(), Align2::CENTER_CENTER, "Save", ink);
@@ -97,7 +97,7 @@ fn save(ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Action> {
         button::button(ui, cx, at, "Save", "").clicked()
     };
     if (entered || pressed) && !named.is_empty() {
-        *cx.saving = None;
+        cx.panel.saving = None;
         return Some(Action::SavePreset(named));
     }
     None

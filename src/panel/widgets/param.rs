@@ -42,14 +42,14 @@ pub(crate) fn control_by(
     let now_s = ui.input(|input| input.time);
 
     if response.drag_started() {
-        cx.gesture.grab(cx.params, id);
+        cx.panel.gesture.grab(cx.params, id);
     }
-    if response.dragged() && cx.gesture.turns(id) {
-        let by = turned(cx.gesture.value(), response.drag_delta() * fine);
-        cx.gesture.drag(cx.params, by);
+    if response.dragged() && cx.panel.gesture.turns(id) {
+        let by = turned(cx.panel.gesture.value(), response.drag_delta() * fine);
+        cx.panel.gesture.drag(cx.params, by);
     }
     if response.double_clicked() {
-        cx.gesture.finish(cx.params);
+        cx.panel.gesture.finish(cx.params);
         let default = cx.params.default_value(id);
         cx.params.change(id, default);
     }
@@ -58,7 +58,7 @@ pub(crate) fn control_by(
         // With shift the wheel scrolls sideways.
         let along = if scrolled.y == 0.0 { scrolled.x } else { scrolled.y };
         if along != 0.0 {
-            cx.gesture.nudge(cx.params, id, along / WHEEL_TRAVEL * fine, now_s);
+            cx.panel.gesture.nudge(cx.params, id, along / WHEEL_TRAVEL * fine, now_s);
         }
     }
     if response.has_focus() {
@@ -80,7 +80,7 @@ fn keys(ui: &Ui, cx: &mut Cx<'_>, id: ParamId, response: &Response, fine: f32, n
     let pages = presses(Key::PageUp) - presses(Key::PageDown);
     let by = steps * KEY_STEP * fine + pages * PAGE_STEP;
     if by != 0.0 {
-        cx.gesture.nudge(cx.params, id, by, now_s);
+        cx.panel.gesture.nudge(cx.params, id, by, now_s);
     }
     let jump = match () {
         () if presses(Key::Home) > 0.0 => Some(0.0),
@@ -89,7 +89,7 @@ fn keys(ui: &Ui, cx: &mut Cx<'_>, id: ParamId, response: &Response, fine: f32, n
         () => None,
     };
     if let Some(value) = jump {
-        cx.gesture.finish(cx.params);
+        cx.panel.gesture.finish(cx.params);
         cx.params.change(id, value);
     }
     // A digit or a sign begins a new value, Enter opens the present one.
@@ -105,7 +105,7 @@ fn keys(ui: &Ui, cx: &mut Cx<'_>, id: ParamId, response: &Response, fine: f32, n
         }
     });
     if let Some(text) = typed {
-        *cx.editing = Some(Editing { id, text, fresh: true, by_key: true });
+        cx.panel.editing = Some(Editing { id, text, fresh: true, by_key: true });
     } else if ui.input_mut(|input| input.consume_key(egui::Modifiers::NONE, Key::Enter)) {
         edit(cx, id, true);
     }
@@ -216,7 +216,7 @@ pub fn tip(ui: &mut Ui, theme: &theme::Theme, title: &str, meaning: &str, hint: 
 
 /// Whether the field to type a parameter's value in is open.
 pub(crate) fn is_edited(cx: &Cx<'_>, id: ParamId) -> bool {
-    cx.editing.as_ref().is_some_and(|editing| editing.id == id)
+    cx.panel.editing.as_ref().is_some_and(|editing| editing.id == id)
 }
 
 /// Opens the field to type a value in.
@@ -224,7 +224,7 @@ fn edit(cx: &mut Cx<'_>, id: ParamId, by_key: bool) {
     let text = cx.params.text(id, cx.params.value(id));
     // A value in words is replaced as a whole.
     let end = text.rfind(|c: char| c.is_ascii_digit()).map_or(0, |at| at + 1);
-    *cx.editing = Some(Editing { id, text: text[..end].to_owned(), fresh: true, by_key });
+    cx.panel.editing = Some(Editing { id, text: text[..end].to_owned(), fresh: true, by_key });
 }
 
 /// A parameter's value, a click on which opens a field to type in. `align` is where in `rect` it stands.
@@ -250,7 +250,7 @@ pub fn value(ui: &mut Ui, cx: &mut Cx<'_>, id: ParamId, rect: Rect, align: Align
 }
 
 fn field(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect, align: Align2, ink: Ink) {
-    let Some(editing) = cx.editing else { return };
+    let Some(editing) = &mut cx.panel.editing else { return };
     let height = ink.size * 1.25 + 4.0;
     let size = Vec2::new(rect.width().max(56.0), height);
     let at = align.anchor_size(align.pos_in_rect(&rect), size);
@@ -273,7 +273,7 @@ fn field(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect, align: Align2, ink: Ink) {
             ui.input(|input| (input.key_pressed(Key::Escape), input.key_pressed(Key::Enter)));
         let value = cx.params.parse(editing.id, &editing.text);
         let (id, by_key) = (editing.id, editing.by_key);
-        *cx.editing = None;
+        cx.panel.editing = None;
         if by_key && (cancelled || entered) {
             ui.memory_mut(|memory| memory.request_focus(ui.scope_id().with(id)));
         }
