@@ -103,6 +103,13 @@ impl Bench {
     }
 }
 
+/// A window of this size on a panel that has been drawn, for a test's hands.
+pub fn open(size: [f32; 2], bench: Bench) -> Harness<'static, Bench> {
+    let mut harness = window(Harness::builder().with_size(size).with_step_dt(0.05), bench);
+    harness.run_steps(2);
+    harness
+}
+
 /// A window on a panel.
 pub fn window(builder: HarnessBuilder<Bench>, bench: Bench) -> Harness<'static, Bench> {
     builder.with_context_setup(theme::install_fonts).with_max_steps(12).build_ui_state(

@@ -10,11 +10,7 @@ use super::fixtures::{self, Bench, Event};
 
 fn open(view: View) -> Harness<'static, Bench> {
     let settings = Settings { view, advanced: true, page: Page::Stages, ..Settings::default() };
-    let bench = Bench::new(fixtures::in_order(), &[(ParamId::Limit, 24.0)], settings);
-    let mut harness =
-        fixtures::window(Harness::builder().with_size([1000.0, 640.0]).with_step_dt(0.05), bench);
-    harness.run_steps(2);
-    harness
+    fixtures::open([1000.0, 640.0], Bench::new(fixtures::in_order(), &[(ParamId::Limit, 24.0)], settings))
 }
 
 fn limit(harness: &Harness<'_, Bench>) -> f32 {

@@ -11,11 +11,7 @@ fn open(is_standalone: bool) -> Harness<'static, Bench> {
     let settings = Settings { view: View::Denoise, ..Settings::default() };
     let mut view_model = fixtures::in_order();
     view_model.audio = is_standalone.then(fixtures::audio);
-    let bench = Bench::new(view_model, &[(ParamId::Limit, 24.0)], settings);
-    let mut harness =
-        fixtures::window(Harness::builder().with_size([900.0, 600.0]).with_step_dt(0.05), bench);
-    harness.run_steps(2);
-    harness
+    fixtures::open([900.0, 600.0], Bench::new(view_model, &[(ParamId::Limit, 24.0)], settings))
 }
 
 fn number(harness: &Harness<'_, Bench>, id: ParamId) -> f32 {

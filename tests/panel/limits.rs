@@ -9,11 +9,7 @@ use super::fixtures::{self, Bench};
 use super::hands::{assert_one_gesture, drag};
 
 fn open(settings: Settings) -> Harness<'static, Bench> {
-    let bench = Bench::new(fixtures::in_order(), &[(ParamId::Limit3kHz, 20.0)], settings);
-    let builder = Harness::builder().with_size([1000.0, 640.0]).with_step_dt(0.05);
-    let mut harness = fixtures::window(builder, bench);
-    harness.run_steps(2);
-    harness
+    fixtures::open([1000.0, 640.0], Bench::new(fixtures::in_order(), &[(ParamId::Limit3kHz, 20.0)], settings))
 }
 
 #[test]
