@@ -18,6 +18,7 @@ use tacet::processor::controls::Controls;
 use tacet::processor::resample::Plan;
 use tacet::processor::{Processor, Setup};
 use tacet::slot::SlotId;
+use tacet_clap_host::signal::noise;
 use tacet_clap_host::{Instance, PluginFile, library_under_test};
 use tacet_torch_pack::replace;
 
@@ -39,17 +40,6 @@ fn active(file: &PluginFile) -> Instance {
     instance
 }
 
-/// Noise at -18 dBFS.
-fn noise(n: usize) -> Vec<f32> {
-    let mut state = 1u32;
-    (0..n)
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            ((state >> 8) as f32 / (1 << 24) as f32 - 0.5) * 0.25
-        })
-        .collect()
-}
-
 fn n_entries(dir: &str) -> usize {
     fs::read_dir(dir).map_or(0, |entries| entries.count())
 }
@@ -65,7 +55,7 @@ fn resident_mb() -> f64 {
 fn a_thousand_instances_come_and_go() {
     let _alone = alone();
     let file = PluginFile::load(&library_under_test()).unwrap();
-    let input = [noise(4 * HOP)];
+    let input = [noise(4 * HOP, 1)];
     let mut neighbour = None;
     let mut before = (0, 0, 0.0);
     let began = Instant::now();
@@ -112,7 +102,7 @@ fn two_versions_of_the_plugin_live_in_one_process() {
         fs::copy(library_under_test(), path).unwrap();
     }
     let files = paths.each_ref().map(|path| PluginFile::load(path).unwrap());
-    let input = noise(60 * HOP);
+    let input = noise(60 * HOP, 1);
     let expected = active(&files[0]).render(std::slice::from_ref(&input), &[HOP]).unwrap().remove(0);
 
     let [first, second] = files;
@@ -153,7 +143,7 @@ fn the_plugin_is_replaced_and_removed_while_it_plays() {
         binary
     };
     let file = PluginFile::load(&bundle("installed")).unwrap();
-    let input = noise(60 * HOP);
+    let input = noise(60 * HOP, 1);
     let expected = active(&file).render(std::slice::from_ref(&input), &[HOP]).unwrap().remove(0);
 
     bundle("new");
@@ -215,7 +205,7 @@ impl Playing {
     }
 
     fn play(&mut self, n_hops: usize, is_offline: bool) {
-        for portion in noise(n_hops * HOP).chunks(HOP) {
+        for portion in noise(n_hops * HOP, 1).chunks(HOP) {
             let mut block = [portion.to_vec()];
             self.processor.process(&mut block, &Controls::default(), is_offline);
             assert!(block[0].iter().all(|sample| sample.is_finite()));
