@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use tacet_model::{Model, ModelKind};
 use tacet_torch_pack::locate::BUNDLED_MODELS_DIR;
+use tacet_torch_pack::replace;
 
 mod format;
 pub mod layout;
@@ -243,13 +244,8 @@ fn check_size(binary: &Path) -> Result<()> {
 /// # Errors
 /// It is there and cannot be removed.
 pub fn remove(path: &Path) -> Result<()> {
-    let removed = match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => Err(error),
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-    };
-    removed.with_context(|| format!("{} cannot be removed", path.display()))
+    replace::remove(path).with_context(|| format!("{} cannot be removed", path.display()))?;
+    Ok(())
 }
 
 #[cfg(test)]
