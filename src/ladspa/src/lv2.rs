@@ -6,7 +6,7 @@ use std::ffi::{CStr, c_char, c_void};
 use std::fmt::Write as _;
 use std::ptr;
 
-use crate::effect::{Effect, activate, cleanup, instantiate};
+use crate::effect::{self, Effect, activate, cleanup};
 use crate::ports::{CONTROLS, PLUGINS, Plugin, Port};
 
 /// An instance, as the host holds it.
@@ -40,15 +40,12 @@ const LV2_PLUGINS: [Lv2; 2] = [
     Lv2 { uri: c"https://tacet.audio/lv2#stereo", plugin: &PLUGINS[3] },
 ];
 
-static DESCRIPTORS: [Descriptor; 2] = [descriptor(0, instantiate_mono), descriptor(1, instantiate_stereo)];
+static DESCRIPTORS: [Descriptor; 2] = [descriptor::<0>(), descriptor::<1>()];
 
-const fn descriptor(
-    index: usize,
-    instantiate: unsafe extern "C" fn(*const Descriptor, f64, *const c_char, *const *const c_void) -> Handle,
-) -> Descriptor {
+const fn descriptor<const INDEX: usize>() -> Descriptor {
     Descriptor {
-        uri: LV2_PLUGINS[index].uri.as_ptr(),
-        instantiate,
+        uri: LV2_PLUGINS[INDEX].uri.as_ptr(),
+        instantiate: instantiate::<INDEX>,
         connect_port,
         activate: Some(activate),
         run,
@@ -64,24 +61,14 @@ pub extern "C" fn lv2_descriptor(index: u32) -> *const Descriptor {
     DESCRIPTORS.get(index as usize).map_or(ptr::null(), ptr::from_ref)
 }
 
-/// A new instance, or null where the rate is not one that audio has.
-unsafe extern "C" fn instantiate_mono(
+/// A new instance of the plugin at `INDEX`, or null where the rate is not one that audio has.
+unsafe extern "C" fn instantiate<const INDEX: usize>(
     _descriptor: *const Descriptor,
     rate_hz: f64,
     _bundle: *const c_char,
     _features: *const *const c_void,
 ) -> Handle {
-    instantiate(LV2_PLUGINS[0].plugin, rate_hz)
-}
-
-/// As [`instantiate_mono`].
-unsafe extern "C" fn instantiate_stereo(
-    _descriptor: *const Descriptor,
-    rate_hz: f64,
-    _bundle: *const c_char,
-    _features: *const *const c_void,
-) -> Handle {
-    instantiate(LV2_PLUGINS[1].plugin, rate_hz)
+    effect::instantiate(LV2_PLUGINS[INDEX].plugin, rate_hz)
 }
 
 /// # Safety
