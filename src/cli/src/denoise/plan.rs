@@ -139,14 +139,14 @@ fn name_all(args: &Args, inputs: &[Input]) -> Result<Vec<Task>> {
         let output = match (&args.output, &args.out_dir) {
             (Some(output), _) => Place::new(output),
             (None, Some(folder)) => {
-                Place::File(folder.join(within).join(stem(&input)).with_extension_added(extension))
+                Place::File(folder.join(within).join(stem(&input)).with_added_extension(extension))
             }
             (None, None) => match &input {
                 Place::Standard => Place::Standard,
                 Place::File(path) => {
                     let mut name = stem(&input).to_owned();
                     name.push(DENOISED);
-                    Place::File(path.with_file_name(name).with_extension_added(extension))
+                    Place::File(path.with_file_name(name).with_added_extension(extension))
                 }
             },
         };
@@ -159,7 +159,7 @@ fn name_all(args: &Args, inputs: &[Input]) -> Result<Vec<Task>> {
         };
         let spectrogram = args.spectrogram.as_ref().map(|path| {
             if is_many {
-                path.join(within).join(stem(&input)).with_extension_added("png")
+                path.join(within).join(stem(&input)).with_added_extension("png")
             } else {
                 path.clone()
             }
@@ -183,11 +183,7 @@ fn part_names(tasks: &mut [Task]) {
     let parted = |path: &Path, input: &Place| -> Option<PathBuf> {
         let Place::File(input) = input else { return None };
         let (from, to) = (input.extension()?, path.extension()?);
-        let mut name = path.file_stem()?.to_owned();
-        for part in [".".as_ref(), from, ".".as_ref(), to] {
-            name.push(part);
-        }
-        (n_of_name[path] > 1).then(|| path.with_file_name(name))
+        (n_of_name[path] > 1).then(|| path.with_extension(from).with_added_extension(to))
     };
     let outputs: Vec<_> = tasks.iter().map(|task| parted(task.output.path(), &task.input)).collect();
     let pictures: Vec<_> =
@@ -211,20 +207,6 @@ fn stem(place: &Place) -> &OsStr {
     match place {
         Place::Standard => OsStr::new("stdin"),
         Place::File(path) => path.file_stem().unwrap_or(path.as_os_str()),
-    }
-}
-
-/// Unlike `with_extension`, keeps what looks like an extension in the stem ("take 1.2").
-trait WithExtensionAdded {
-    fn with_extension_added(self, extension: &str) -> PathBuf;
-}
-
-impl WithExtensionAdded for PathBuf {
-    fn with_extension_added(self, extension: &str) -> PathBuf {
-        let mut path = self.into_os_string();
-        path.push(".");
-        path.push(extension);
-        path.into()
     }
 }
 
