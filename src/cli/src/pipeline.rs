@@ -82,36 +82,6 @@ impl<W: Send + 'static> HopProcessor for Sequence<W> {
     }
 }
 
-impl<P: HopProcessor + ?Sized> HopProcessor for Box<P> {
-    fn delay_samples(&self) -> usize {
-        (**self).delay_samples()
-    }
-
-    fn push(&mut self, input: &[&[f32]]) -> Result<()> {
-        (**self).push(input)
-    }
-
-    fn pop(&mut self, output: &mut [Vec<f32>]) -> Result<bool> {
-        (**self).pop(output)
-    }
-
-    fn noted(&self) -> Noted {
-        (**self).noted()
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        (**self).flush()
-    }
-
-    fn is_idle(&self) -> bool {
-        (**self).is_idle()
-    }
-
-    fn wait(&mut self) -> Result<bool> {
-        (**self).wait()
-    }
-}
-
 /// Watches the signal at 48 kHz, hop by hop, before and after.
 pub trait Observer {
     /// The same moment before and after, one slice per channel, of equal lengths up to [`HOP`] (less at the end).
@@ -125,10 +95,10 @@ pub trait Observer {
 pub type Sink<'a> = dyn FnMut(&[&[f32]]) -> Result<()> + 'a;
 
 /// A signal on its way through. See the module.
-pub struct Pipeline<P> {
+pub struct Pipeline {
     rate_hz: u32,
     up: Resampler,
-    processor: P,
+    processor: Box<dyn HopProcessor>,
     down: Resampler,
     /// 48 kHz samples that do not fill a hop yet.
     pending: Vec<Vec<f32>>,
@@ -150,12 +120,12 @@ pub struct Pipeline<P> {
     n_observed: u64,
 }
 
-impl<P: HopProcessor> Pipeline<P> {
+impl Pipeline {
     /// A pipeline for `n_channels` channels at `rate_hz` around a processor for as many channels.
     ///
     /// # Errors
     /// The rate cannot be converted, or the processor's delay is no whole number of hops.
-    pub fn new(rate_hz: u32, n_channels: usize, processor: P) -> Result<Self> {
+    pub fn new(rate_hz: u32, n_channels: usize, processor: Box<dyn HopProcessor>) -> Result<Self> {
         let delay = processor.delay_samples();
         ensure!(delay.is_multiple_of(HOP), "a delay of {delay} samples is no whole number of hops");
         let empty = vec![Vec::new(); n_channels];
@@ -350,79 +320,6 @@ impl<P: HopProcessor> Pipeline<P> {
 /// The first samples of every channel.
 fn first(hop: &[Vec<f32>], n_samples: usize) -> Vec<&[f32]> {
     hop.iter().map(|channel| &channel[..n_samples]).collect()
-}
-
-/// The processors that tests put in the network's place.
-#[cfg(test)]
-pub mod testing {
-    use super::*;
-
-    /// Delays by whole hops and does nothing else, some hops at a time.
-    pub struct Delay {
-        n_hops: usize,
-        /// Taken and not given.
-        inside: VecDeque<Vec<Vec<f32>>>,
-        /// Of these the first are ready.
-        n_ready: usize,
-        chunk_hops: usize,
-    }
-
-    impl Delay {
-        /// A delay of `n_hops` hops, worked on when `chunk_hops` have come together.
-        pub fn new(n_hops: usize, n_channels: usize, chunk_hops: usize) -> Self {
-            let inside = vec![vec![vec![0.0; HOP]; n_channels]; n_hops].into();
-            Self { n_hops, inside, n_ready: n_hops, chunk_hops }
-        }
-    }
-
-    impl HopProcessor for Delay {
-        fn delay_samples(&self) -> usize {
-            self.n_hops * HOP
-        }
-
-        fn push(&mut self, input: &[&[f32]]) -> Result<()> {
-            self.inside.push_back(input.iter().map(|channel| channel.to_vec()).collect());
-            if self.inside.len() >= self.n_ready + self.chunk_hops { self.flush() } else { Ok(()) }
-        }
-
-        fn pop(&mut self, output: &mut [Vec<f32>]) -> Result<bool> {
-            if self.n_ready == 0 {
-                return Ok(false);
-            }
-            self.n_ready -= 1;
-            output.clone_from_slice(&self.inside.pop_front().expect("as many are ready"));
-            Ok(true)
-        }
-
-        fn flush(&mut self) -> Result<()> {
-            self.n_ready = self.inside.len();
-            Ok(())
-        }
-
-        fn is_idle(&self) -> bool {
-            true
-        }
-
-        fn wait(&mut self) -> Result<bool> {
-            Ok(false)
-        }
-    }
-
-    /// Notes what it sees of channel 0.
-    #[derive(Default)]
-    pub struct Notes {
-        /// Channel 0 before.
-        pub before: Vec<f32>,
-        /// Channel 0 after.
-        pub after: Vec<f32>,
-    }
-
-    impl Observer for Notes {
-        fn hop(&mut self, before: &[&[f32]], after: &[&[f32]]) {
-            self.before.extend_from_slice(before[0]);
-            self.after.extend_from_slice(after[0]);
-        }
-    }
 }
 
 #[cfg(test)]

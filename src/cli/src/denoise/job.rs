@@ -23,7 +23,7 @@ use crate::io_errors::explained;
 use crate::model::LoadedModel;
 use crate::output::Output;
 use crate::panics::{Panicked, caught};
-use crate::pipeline::{HopProcessor, Observer, Pipeline, Sink};
+use crate::pipeline::{Observer, Pipeline, Sink};
 use crate::progress::{FileProgress, Progress};
 use crate::spectrogram::Spectrogram;
 use crate::standard;
@@ -195,7 +195,7 @@ impl<T: Write + Seek> WriteSeek for T {}
 /// A file's signal on its way, and what is measured of it.
 struct Flow<'a> {
     decoder: Decoder,
-    pipeline: Option<Pipeline<Box<dyn HopProcessor>>>,
+    pipeline: Option<Pipeline>,
     engines: &'a Engines,
     before: SignalLevel,
     after: SignalLevel,
@@ -323,7 +323,7 @@ fn decode(decoder: &mut Decoder, blocks: &SyncSender<Result<Block>>) {
 /// The next block; while it is not there, what the pipeline holds goes on its way.
 fn next(
     blocks: &Receiver<Result<Block>>,
-    pipeline: &mut Pipeline<Box<dyn HopProcessor>>,
+    pipeline: &mut Pipeline,
     watch: &mut Watch,
     sink: &mut Sink<'_>,
 ) -> Result<Option<Block>> {

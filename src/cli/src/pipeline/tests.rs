@@ -1,7 +1,73 @@
 //! Length, alignment and content of what comes through, at every rate.
 
-use super::testing::{Delay, Notes};
 use super::*;
+
+/// Delays by whole hops and does nothing else, some hops at a time.
+struct Delay {
+    n_hops: usize,
+    /// Taken and not given.
+    inside: VecDeque<Vec<Vec<f32>>>,
+    /// Of these the first are ready.
+    n_ready: usize,
+    chunk_hops: usize,
+}
+
+impl Delay {
+    /// A delay of `n_hops` hops, worked on when `chunk_hops` have come together.
+    fn new(n_hops: usize, n_channels: usize, chunk_hops: usize) -> Self {
+        let inside = vec![vec![vec![0.0; HOP]; n_channels]; n_hops].into();
+        Self { n_hops, inside, n_ready: n_hops, chunk_hops }
+    }
+}
+
+impl HopProcessor for Delay {
+    fn delay_samples(&self) -> usize {
+        self.n_hops * HOP
+    }
+
+    fn push(&mut self, input: &[&[f32]]) -> Result<()> {
+        self.inside.push_back(input.iter().map(|channel| channel.to_vec()).collect());
+        if self.inside.len() >= self.n_ready + self.chunk_hops { self.flush() } else { Ok(()) }
+    }
+
+    fn pop(&mut self, output: &mut [Vec<f32>]) -> Result<bool> {
+        if self.n_ready == 0 {
+            return Ok(false);
+        }
+        self.n_ready -= 1;
+        output.clone_from_slice(&self.inside.pop_front().expect("as many are ready"));
+        Ok(true)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.n_ready = self.inside.len();
+        Ok(())
+    }
+
+    fn is_idle(&self) -> bool {
+        true
+    }
+
+    fn wait(&mut self) -> Result<bool> {
+        Ok(false)
+    }
+}
+
+/// Notes what it sees of channel 0.
+#[derive(Default)]
+struct Notes {
+    /// Channel 0 before.
+    before: Vec<f32>,
+    /// Channel 0 after.
+    after: Vec<f32>,
+}
+
+impl Observer for Notes {
+    fn hop(&mut self, before: &[&[f32]], after: &[&[f32]]) {
+        self.before.extend_from_slice(before[0]);
+        self.after.extend_from_slice(after[0]);
+    }
+}
 
 /// Noise that falls off from an eighth of the sample rate on, or by `softness` lower.
 fn soft_signal(n_samples: usize, seed: u32, softness: f32) -> Vec<f32> {
@@ -26,7 +92,7 @@ fn signal(n_samples: usize, seed: u32) -> Vec<f32> {
 
 fn run(input: &[Vec<f32>], rate_hz: u32, n_hops: usize, block: usize) -> (Vec<Vec<f32>>, Notes) {
     let delay = Delay::new(n_hops, input.len(), 1 + block % 7);
-    let mut pipeline = Pipeline::new(rate_hz, input.len(), delay).unwrap();
+    let mut pipeline = Pipeline::new(rate_hz, input.len(), Box::new(delay)).unwrap();
     let mut output = vec![Vec::new(); input.len()];
     let mut notes = Notes::default();
     let mut sink = |channels: &[&[f32]]| {
