@@ -36,7 +36,23 @@ impl PresetValue {
         Self::Choice(choice.choice_id().into())
     }
 
-    /// The value of a parameter that is this plain number, as [`PresetValues::plain`] gives it.
+    /// The value as a plain number that the parameter can have: in its unit and range, 0 or 1 of a switch, the position of a
+    /// choice. None for a value of another kind, or one that is no number or no choice: another version, or a person, may have
+    /// written it.
+    pub fn plain(&self, id: ParamId) -> Option<f32> {
+        match (self, id.spec().values) {
+            (Self::Number(value), Values::Number(number)) if value.is_finite() => {
+                Some(value.clamp(number.min, number.max))
+            }
+            (Self::Switch(is_on), Values::Switch { .. }) => Some(f32::from(u8::from(*is_on))),
+            (Self::Choice(chosen), Values::Choice(texts)) => {
+                texts.iter().position(|text| text.id == chosen).map(|index| index as f32)
+            }
+            _ => None,
+        }
+    }
+
+    /// The value of a parameter that is this plain number, as [`Self::plain`] gives it.
     pub fn from_plain(id: ParamId, plain: f32) -> Self {
         match id.spec().values {
             Values::Number(_) => Self::Number(plain),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::PresetValue;
-use crate::parameters::{ParamId, Values};
+use crate::parameters::ParamId;
 
 /// Values of a preset, by the parameters' identifiers. A parameter that is missing takes its default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -48,17 +48,9 @@ impl PresetValues {
         self.0.get(id.spec().id)
     }
 
-    /// The value of a parameter as a plain number: in its unit, 0 or 1 of a switch, the position of a choice. None where there
-    /// is no value, or one that the parameter cannot have.
+    /// The value of a parameter as a [plain number](PresetValue::plain), if there is one that it can have.
     pub fn plain(&self, id: ParamId) -> Option<f32> {
-        match (self.get(id)?, id.spec().values) {
-            (PresetValue::Number(number), Values::Number(_)) if number.is_finite() => Some(*number),
-            (PresetValue::Switch(is_on), Values::Switch { .. }) => Some(f32::from(u8::from(*is_on))),
-            (PresetValue::Choice(chosen), Values::Choice(texts)) => {
-                texts.iter().position(|text| text.id == chosen).map(|index| index as f32)
-            }
-            _ => None,
-        }
+        self.get(id)?.plain(id)
     }
 
     /// How many parameters have a value.
