@@ -16,15 +16,12 @@ use nice_plug::prelude::*;
 use tacet_model::ModelKind;
 
 use crate::device::Device;
-use crate::engine::Thresholds;
-use crate::enhance::{Shaping, StereoLink};
+use crate::enhance::StereoLink;
 use crate::latency::LatencyMode;
 use crate::limit::N_HANDLES;
-use crate::parameters::{Choice, Number, ParamId, Unit, Values};
+use crate::parameters::{self, Choice, Number, ParamId, Unit, Values};
 use crate::processor::controls::{Controls, Listen};
-use crate::rules::Rules;
-use crate::rules::level::{LevelMode, LevelRule};
-use crate::tails::Closing;
+use crate::rules::level::LevelMode;
 
 pub mod access;
 pub mod extras;
@@ -221,34 +218,7 @@ impl TacetParams {
 
     /// A snapshot for the audio thread. Real-time safe.
     pub fn controls(&self) -> Controls {
-        Controls {
-            shaping: Shaping {
-                attenuation_limit_db: self.limit.value(),
-                limits_db: self.limits.each_ref().map(|limit| limit.value()),
-                post_filter_beta: self.post_filter.value(),
-                link: self.link.value().0,
-                keeps_clean: self.keep_clean.value(),
-                keeps_whisper: self.keep_whisper.value(),
-                closing: Closing { hold_ms: self.hold.value(), release_ms: self.release.value() },
-            },
-            thresholds: Thresholds {
-                min_db: self.min_snr.value(),
-                max_erb_db: self.max_erb.value(),
-                max_df_db: self.max_df.value(),
-            },
-            rules: Rules {
-                level: LevelRule::new(self.level.value().0, self.level_gain.value()),
-                fills_band: self.fill_band.value(),
-                bounds_pauses: self.hold_pauses.value(),
-            },
-            voice_gain: ParamId::Voice.number().gain(self.voice.value()),
-            ambience_gain: ParamId::Ambience.number().gain(self.ambience.value()),
-            mix: self.mix.value(),
-            output_gain: ParamId::OutputGain.number().gain(self.output_gain.value()),
-            listen: self.listen.value().0,
-            bypass: self.bypass.value(),
-            matches_bypass: self.match_bypass.value(),
-        }
+        parameters::controls(|id| self.param(id).modulated_plain())
     }
 
     /// The slack that is asked for; in force from the next activation on.

@@ -1,4 +1,4 @@
-//! Any parameter, whatever its type, as the panel and the presets need it. Not for the audio thread.
+//! Any parameter, whatever its type, as the panel, the presets and the audio thread's snapshot need it.
 
 use nice_plug::context::gui::GuiContext;
 use nice_plug::prelude::*;
@@ -9,6 +9,8 @@ pub trait AnyParam {
     fn name(&self) -> &str;
     /// The value now, without the host's modulation.
     fn value(&self) -> f32;
+    /// The value now in its unit, with the host's modulation. Real-time safe.
+    fn modulated_plain(&self) -> f32;
     /// The value of a new instance.
     fn default_value(&self) -> f32;
     /// A value in its unit; the position of a choice.
@@ -38,6 +40,11 @@ impl<P: Param> AnyParam for P {
 
     fn value(&self) -> f32 {
         self.unmodulated_normalized_value()
+    }
+
+    fn modulated_plain(&self) -> f32 {
+        // SAFETY: the pointer is that of `self`.
+        unsafe { Param::as_ptr(self).modulated_plain_value() }
     }
 
     fn default_value(&self) -> f32 {

@@ -13,7 +13,7 @@ use tacet_realtime::live::{Live, LiveError, Options};
 use tacet_realtime::model::ModelKind;
 use tacet_realtime::processor::controls::Controls;
 
-use crate::ports::{CONTROLS, MAX_PORTS, Plugin, Port};
+use crate::ports::{self, CONTROLS, MAX_PORTS, Plugin, Port};
 
 /// Most samples that are taken at once: PipeWire's and JACK's largest block. Longer blocks are taken in parts, which only
 /// hosts send that do not play.
@@ -98,14 +98,8 @@ impl Effect {
     /// # Safety
     /// As [`Self::run`].
     unsafe fn controls(&self) -> Controls {
-        let mut controls = Controls::default();
-        for (index, control) in CONTROLS.iter().enumerate() {
-            if let Some(value) = self.connected(Port::Control(index)) {
-                // SAFETY: the caller's: a connected port points to a value.
-                (control.set)(&mut controls, control.sanitize(unsafe { value.read() }));
-            }
-        }
-        controls
+        // SAFETY: the caller's: a connected port points to a value.
+        ports::controls(|index| self.connected(Port::Control(index)).map(|value| unsafe { value.read() }))
     }
 
     /// # Safety

@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use tacet_realtime::parameters::{Number, ParamId};
+use tacet_realtime::parameters::{self, Number, ParamId};
 use tacet_realtime::processor::controls::Controls;
 
 /// Most ports of a plugin: four of audio, the controls, the latency.
@@ -66,15 +66,15 @@ pub struct Control {
     pub max: f32,
     /// Value where the host has none: the least or the largest.
     pub default: f32,
-    /// Puts a value in range into the controls.
-    pub set: fn(&mut Controls, f32),
+    /// The parameter that it sets, if any.
+    pub param: Option<ParamId>,
 }
 
 impl Control {
     /// The port of a parameter.
-    const fn new(name: &'static CStr, param: ParamId, set: fn(&mut Controls, f32)) -> Self {
+    const fn new(name: &'static CStr, param: ParamId) -> Self {
         let Number { min, max, default, .. } = param.number();
-        Self { name, min, max, default, set }
+        Self { name, min, max, default, param: Some(param) }
     }
 
     /// A host's value, clamped to the range; the default where it is not a number.
@@ -85,24 +85,24 @@ impl Control {
 
 /// The controls, in order.
 pub const CONTROLS: [Control; 6] = [
-    Control::new(c"Attenuation Limit (dB)", ParamId::Limit, |controls, db| {
-        controls.shaping.attenuation_limit_db = db;
-    }),
-    Control::new(c"Min processing threshold (dB)", ParamId::MinSnr, |controls, db| {
-        controls.thresholds.min_db = db;
-    }),
-    Control::new(c"Max ERB processing threshold (dB)", ParamId::MaxErb, |controls, db| {
-        controls.thresholds.max_erb_db = db;
-    }),
-    Control::new(c"Max DF processing threshold (dB)", ParamId::MaxDf, |controls, db| {
-        controls.thresholds.max_df_db = db;
-    }),
+    Control::new(c"Attenuation Limit (dB)", ParamId::Limit),
+    Control::new(c"Min processing threshold (dB)", ParamId::MinSnr),
+    Control::new(c"Max ERB processing threshold (dB)", ParamId::MaxErb),
+    Control::new(c"Max DF processing threshold (dB)", ParamId::MaxDf),
     // There for those who connect it: the latency is the same whatever it says, and does not grow.
-    Control { name: c"Min Processing Buffer (frames)", min: 0.0, max: 10.0, default: 0.0, set: |_, _| {} },
-    Control::new(c"Post Filter Beta", ParamId::PostFilter, |controls, beta| {
-        controls.shaping.post_filter_beta = beta;
-    }),
+    Control { name: c"Min Processing Buffer (frames)", min: 0.0, max: 10.0, default: 0.0, param: None },
+    Control::new(c"Post Filter Beta", ParamId::PostFilter),
 ];
+
+/// The processor's controls for the values that a host has written, by the places in [`CONTROLS`]; none where it has
+/// connected nothing. Real-time safe.
+pub fn controls(written: impl Fn(usize) -> Option<f32>) -> Controls {
+    parameters::controls(|id| {
+        let index = CONTROLS.iter().position(|control| control.param == Some(id));
+        let value = index.and_then(|index| Some(CONTROLS[index].sanitize(written(index)?)));
+        value.unwrap_or_else(|| id.default_plain())
+    })
+}
 
 /// A port.
 #[derive(Clone, Copy, Debug)]
@@ -168,11 +168,8 @@ mod tests {
 
     #[test]
     fn without_a_word_from_the_host_the_controls_are_the_defaults() {
-        let mut controls = Controls::default();
-        for control in CONTROLS {
-            (control.set)(&mut controls, control.sanitize(f32::NAN));
-        }
-        assert_eq!(controls, Controls::default());
+        assert_eq!(controls(|_| None), Controls::default());
+        assert_eq!(controls(|_| Some(f32::NAN)), Controls::default());
         assert_eq!(CONTROLS[0].sanitize(f32::INFINITY), 100.0);
         assert_eq!(CONTROLS[1].sanitize(-1e9), -15.0);
     }

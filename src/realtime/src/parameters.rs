@@ -4,7 +4,7 @@
 //! Constants only; for any thread.
 //!
 //! A new parameter is a variant of [`ParamId`] and its entry in [`ParamId::spec`]. The compiler then names the two places
-//! in the plugin that hold its value; the panel decides where it is drawn.
+//! in the plugin that hold its value; [`controls()`] says what the processor makes of it, and the panel where it is drawn.
 
 use tacet_model::{LSNR_MAX_DB, LSNR_MIN_DB, ModelKind};
 
@@ -17,9 +17,11 @@ use crate::rules::level::{LevelMode, MAX_GAIN_DB as LEVEL_MAX_GAIN_DB};
 use crate::tails::MAX_TAIL_MS;
 
 mod choice;
+mod controls;
 mod spec;
 
 pub use choice::{Choice, Text};
+pub use controls::controls;
 pub use spec::{Number, Scope, Spec, Unit, Values, between};
 
 /// Largest gain and largest attenuation at the output, in dB.
@@ -455,8 +457,6 @@ impl ParamId {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Thresholds;
-    use crate::enhance::Shaping;
 
     #[test]
     fn identifiers_are_those_of_every_saved_project() {
@@ -467,21 +467,5 @@ mod tests {
              bypmtch whisper";
         assert_eq!(ids.join(" "), saved);
         assert!(ParamId::ALL.iter().all(|&param| ParamId::from_id(param.spec().id) == Some(param)));
-    }
-
-    #[test]
-    fn defaults_are_the_processors() {
-        let thresholds = Thresholds {
-            min_db: ParamId::MinSnr.number().default,
-            max_erb_db: ParamId::MaxErb.number().default,
-            max_df_db: ParamId::MaxDf.number().default,
-        };
-        assert_eq!(thresholds, Thresholds::default());
-        let shaping = Shaping {
-            attenuation_limit_db: ParamId::Limit.number().default,
-            post_filter_beta: ParamId::PostFilter.number().default,
-            ..Shaping::default()
-        };
-        assert_eq!(shaping, Shaping::default());
     }
 }

@@ -38,6 +38,11 @@ pub trait Choice: Copy + Default + PartialEq + Send + Sync + 'static {
         Self::ALL.iter().position(|&value| value == self).unwrap_or(0)
     }
 
+    /// The value at a position; the default beyond the last.
+    fn at(position: f32) -> Self {
+        Self::ALL.get(position as usize).copied().unwrap_or_default()
+    }
+
     /// The identifier of this value.
     fn choice_id(self) -> &'static str {
         Self::IDS[self.index()]
