@@ -11,9 +11,8 @@
 use nice_plug::plugin::ParamValue;
 use nice_plug::prelude::*;
 
-use super::TacetParams;
 use super::extras::{Extras, KEY, VERSION};
-use crate::parameters::{ParamId, Values};
+use crate::parameters::ParamId;
 use crate::presets::PresetValue;
 
 /// Puts a state in order. Not for the audio thread.
@@ -23,14 +22,12 @@ pub fn tidy(state: &mut PluginState) {
         state.fields.clear();
         return;
     }
-    let defaults = TacetParams::default();
-    state.params = ParamId::ALL
-        .iter()
-        .map(|&id| {
-            let saved = state.params.get(id.spec().id).and_then(|value| possible(id, value));
-            (id.spec().id.into(), saved.unwrap_or_else(|| default(id, &defaults)))
-        })
-        .collect();
+    let tidied = |&id: &ParamId| {
+        let saved = state.params.get(id.spec().id).and_then(preset_value);
+        let plain = saved.and_then(|value| value.plain(id)).unwrap_or_else(|| id.default_plain());
+        (id.spec().id.into(), param_value(PresetValue::from_plain(id, plain)))
+    };
+    state.params = ParamId::ALL.iter().map(tidied).collect();
     let extras = state.fields.get(KEY).and_then(|text| serde_json::from_str::<Extras>(text).ok());
     let extras = Extras { version: VERSION, ..extras.unwrap_or_default() };
     state.fields.clear();
@@ -39,23 +36,18 @@ pub fn tidy(state: &mut PluginState) {
     }
 }
 
-/// A saved value as the parameter can have it; none if it is of another kind or unknown.
-fn possible(id: ParamId, value: &ParamValue) -> Option<ParamValue> {
-    match (id.spec().values, value) {
-        (Values::Number(number), ParamValue::F32(value)) if value.is_finite() => {
-            Some(ParamValue::F32(value.clamp(number.min, number.max)))
-        }
-        (Values::Switch { .. }, ParamValue::Bool(value)) => Some(ParamValue::Bool(*value)),
-        (Values::Choice(texts), ParamValue::String(chosen)) => {
-            texts.iter().any(|text| text.id == chosen).then(|| ParamValue::String(chosen.clone()))
-        }
-        _ => None,
+/// A saved value as presets have it; none of a kind that no parameter has.
+fn preset_value(saved: &ParamValue) -> Option<PresetValue> {
+    match saved {
+        ParamValue::F32(number) => Some(PresetValue::Number(*number)),
+        ParamValue::Bool(is_on) => Some(PresetValue::Switch(*is_on)),
+        ParamValue::String(id) => Some(PresetValue::Choice(id.clone())),
+        ParamValue::I32(_) => None,
     }
 }
 
-fn default(id: ParamId, defaults: &TacetParams) -> ParamValue {
-    let param = defaults.param(id);
-    match PresetValue::from_plain(id, param.plain(param.default_value())) {
+fn param_value(value: PresetValue) -> ParamValue {
+    match value {
         PresetValue::Number(number) => ParamValue::F32(number),
         PresetValue::Switch(is_on) => ParamValue::Bool(is_on),
         PresetValue::Choice(id) => ParamValue::String(id),
@@ -84,7 +76,7 @@ mod tests {
                 "link": {"string": "telepathy"}, "compar": {"f32": 1.0}, "future": {"f32": 3.0}
             }, "fields": {"tacet": "{\"version\": 7, \"preset\": \"Podcast\", \"future\": 1}"}}"#,
         );
-        assert_eq!(state.params.len(), TacetParams::default().param_map().len());
+        assert_eq!(state.params.len(), ParamId::ALL.len());
         assert_eq!(text(&state, "limit"), r#"{"f32":24.0}"#);
         assert_eq!(text(&state, "gain"), r#"{"f32":24.0}"#);
         assert_eq!(text(&state, "mix"), r#"{"f32":1.0}"#);
@@ -93,9 +85,9 @@ mod tests {
         assert_eq!(text(&state, "compar"), r#"{"bool":false}"#);
         assert_eq!(text(&state, "postf"), r#"{"f32":0.0}"#);
         // Parameters newer than the state keep their defaults.
-        let defaults = TacetParams::default();
         for id in [ParamId::Voice, ParamId::Ambience, ParamId::Hold, ParamId::Release, ParamId::Limit8kHz] {
-            let default = serde_json::to_string(&default(id, &defaults)).unwrap();
+            let default = param_value(PresetValue::from_plain(id, id.default_plain()));
+            let default = serde_json::to_string(&default).unwrap();
             assert_eq!(text(&state, id.spec().id), default);
         }
         let extras: Extras = serde_json::from_str(&state.fields["tacet"]).unwrap();
