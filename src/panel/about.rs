@@ -1,12 +1,15 @@
 //! Version, model, latency terms, threads, appearance, licences.
 
-use egui::{Align2, Rect, Role as Access, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
+use egui::{Align2, Rect, Role as Access, Stroke, Ui, pos2, vec2};
 
 use super::{
     Cx,
     text::{self, DASH, Ink, NBSP},
     theme::{self, Appearance, Theme},
-    widgets::segmented::{self, Segment},
+    widgets::{
+        readable,
+        segmented::{self, Segment},
+    },
 };
 
 const GAP: f32 = 12.0;
@@ -33,10 +36,7 @@ fn card(ui: &Ui, theme: &Theme, at: Rect, title: &str, contents: impl FnOnce(Rec
     text::draw(ui.painter(), at.min + vec2(14.0, 14.0), Align2::LEFT_TOP, title, ink);
     let bottom = contents(inside) + 12.0;
     let rect = Rect::from_min_max(at.min, pos2(at.right(), bottom));
-    let outline = Stroke::new(1.0, theme.border);
-    let shape =
-        egui::epaint::RectShape::new(rect, theme::CARD_RADIUS, theme.card, outline, StrokeKind::Inside);
-    ui.painter().set(background, shape);
+    ui.painter().set(background, theme.card_shape(rect));
     rect.height()
 }
 
@@ -47,8 +47,7 @@ fn line(ui: &Ui, theme: &Theme, at: egui::Pos2, width: f32, name: &str, value: &
     let column = 110.0;
     let galley = text::paragraph(ui.painter(), value, Ink::new(theme::BODY, theme.label), width - column);
     let drawn = text::place(ui.painter(), pos2(at.x + column, at.y), Align2::LEFT_TOP, galley);
-    let response = ui.interact(drawn, ui.scope_id().with(name), Sense::HOVER);
-    response.widget_info(|| WidgetInfo::labeled(Access::Label, true, format!("{name}: {value}")));
+    readable(ui, drawn, name, Access::Label, || format!("{name}: {value}"));
     drawn.bottom() + 7.0
 }
 
@@ -107,9 +106,8 @@ fn latency(ui: &Ui, cx: &Cx<'_>, at: Rect) -> f32 {
             text::draw(painter, pos2(samples_x, middle), Align2::RIGHT_CENTER, samples, ink.tabular());
             text::draw(painter, pos2(ms_x, middle), Align2::RIGHT_CENTER, ms, ink.tabular());
             let rect = Rect::from_min_size(pos2(inside.left(), y), vec2(inside.width(), ROW));
-            let response = ui.interact(rect, ui.scope_id().with((name, "latency")), Sense::HOVER);
-            let read = format!("{name}: {samples} samples, {ms} ms");
-            response.widget_info(|| WidgetInfo::labeled(Access::Row, true, &read));
+            let read = || format!("{name}: {samples} samples, {ms} ms");
+            readable(ui, rect, (name, "latency"), Access::Row, read);
             y += ROW;
             painter.hline(inside.x_range(), y, Stroke::new(1.0, theme.border));
         };

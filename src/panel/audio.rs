@@ -1,6 +1,6 @@
 //! The standalone's audio devices, and a check that sound arrives.
 
-use egui::{Align2, Rect, Role as Access, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
+use egui::{Align2, Rect, Role as Access, Ui, pos2, vec2};
 
 use super::{
     Cx,
@@ -11,6 +11,7 @@ use super::{
     widgets::{
         button, meter,
         picker::{self, Item},
+        readable,
         segmented::{self, Segment},
     },
 };
@@ -34,8 +35,7 @@ pub fn view(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) -> f32 {
     {
         let left = rect.left() + (width + GAP) * i as f32;
         let at = Rect::from_min_size(pos2(left, rect.top() + GAP), vec2(width, HEIGHT));
-        let outline = Stroke::new(1.0, theme.border);
-        ui.painter().rect(at, theme::CARD_RADIUS, theme.card, outline, StrokeKind::Inside);
+        ui.painter().add(theme.card_shape(at));
         let inside = at.shrink(14.0);
         let ink = Ink::new(theme::VALUE, theme.value).bold();
         text::draw(ui.painter(), inside.min, Align2::LEFT_TOP, name, ink);
@@ -62,13 +62,7 @@ pub fn view(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) -> f32 {
     }
     let top = rect.top() + GAP + HEIGHT + GAP;
     let place = Rect::from_min_size(pos2(rect.left(), top), vec2(rect.width(), FACTS));
-    ui.painter().rect(
-        place,
-        theme::CARD_RADIUS,
-        theme.card,
-        Stroke::new(1.0, theme.border),
-        StrokeKind::Inside,
-    );
+    ui.painter().add(theme.card_shape(place));
     facts(ui, cx, place.shrink2(vec2(14.0, 12.0)), &audio);
     let hint = Ink::new(theme::SMALL, theme.hint);
     let below = pos2(rect.left(), place.bottom() + GAP);
@@ -129,8 +123,7 @@ fn facts(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, audio: &Audio) {
         let drawn = text::draw(ui.painter(), pos2(rect.left() + 104.0, y), Align2::LEFT_CENTER, &shown, ink);
         let row =
             Rect::from_min_max(pos2(rect.left(), y - pitch / 2.0), pos2(drawn.right(), y + pitch / 2.0));
-        let response = ui.interact(row, ui.scope_id().with((name, "fact")), Sense::HOVER);
-        response.widget_info(|| WidgetInfo::labeled(Access::Row, true, format!("{name}: {shown}")));
+        let response = readable(ui, row, (name, "fact"), Access::Row, || format!("{name}: {shown}"));
         button::hint(response, cx, name, meaning);
     }
     let colour = if audio.is_muted { theme.red } else { theme.green };

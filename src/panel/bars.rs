@@ -14,6 +14,7 @@ use super::{
     widgets::{
         button, icon,
         param::{focus_ring, tooltip},
+        readable,
     },
 };
 use crate::device::Device;
@@ -252,9 +253,7 @@ pub fn footer(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     let galley = text::elided(ui.painter(), &shown, Ink::new(theme::SMALL, colour).tabular(), room);
     let at =
         text::place(ui.painter(), pos2(rect.right() - MARGIN, rect.center().y), Align2::RIGHT_CENTER, galley);
-    let response = ui.interact(at, ui.scope_id().with("status"), Sense::HOVER);
-    response.widget_info(|| WidgetInfo::labeled(Access::Status, true, &shown));
-    response.on_hover_text(
+    readable(ui, at, "status", Access::Status, || &shown).on_hover_text(
         "Reduction of what may be speech where words would be lost, rules at work for quiet or narrow-band input, host \
          sample rate, network, channels, and hops that were late and concealed.",
     );
@@ -312,8 +311,7 @@ pub fn notice(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     painter.rect(at, theme::CARD_RADIUS, role.wash, Stroke::new(1.0, role.fill), StrokeKind::Inside);
     icon::dot(painter, pos2(at.left() + 17.0, at.center().y), role.fill, true);
     text::place(painter, pos2(at.left() + 30.0, at.center().y), Align2::LEFT_CENTER, galley);
-    let response = ui.interact(at, ui.scope_id().with("notice"), Sense::HOVER);
-    response.widget_info(|| WidgetInfo::labeled(Access::Alert, true, &notice.text));
+    readable(ui, at, "notice", Access::Alert, || &notice.text);
     let close = Rect::from_center_size(pos2(at.right() - 17.0, at.center().y), vec2(22.0, 22.0));
     let response = ui.interact(close, ui.scope_id().with("dismiss"), Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Access::Button, true, "Dismiss"));

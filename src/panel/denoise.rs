@@ -11,7 +11,7 @@ use super::{
     theme::{self, Theme},
     trace::{COLUMNS_PER_S, MAX_REDUCTION_DB, N_COLUMNS},
     view_model::ViewModel,
-    widgets::{bar, button, icon, knob, meter, row, segmented},
+    widgets::{bar, button, icon, knob, meter, readable, row, segmented},
 };
 use crate::parameters::ParamId;
 
@@ -123,8 +123,7 @@ fn local_snr(ui: &Ui, cx: &Cx<'_>, rect: Rect) {
         .filter(|share| *share > 0.0 && *share < 1.0)
         .collect();
     bar::reading(ui, theme, at, cx.view_model.lsnr_db.map_or(0.0, share), &marks);
-    let response = ui.interact(rect, ui.scope_id().with("local snr"), Sense::HOVER);
-    response.widget_info(|| WidgetInfo::labeled(Access::Meter, true, format!("Local SNR: {shown}")));
+    let response = readable(ui, rect, "local snr", Access::Meter, || format!("Local SNR: {shown}"));
     button::hint(
         response,
         cx,
@@ -171,11 +170,9 @@ fn pictures(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) {
     for (picture, at, name) in [(&cx.panel.input, input, "In"), (&cx.panel.output, output, "Out")] {
         picture.draw(ui, theme, at, name);
         picture.scale(ui, theme, at, at.right() + 7.0);
-        let response = ui.interact(at, ui.scope_id().with((name, "spectrogram")), Sense::HOVER);
-        response.widget_info(|| {
-            let (what, range) = (if name == "In" { "Input" } else { "Output" }, "last 8 seconds");
-            WidgetInfo::labeled(Access::Image, true, format!("{what} spectrogram, {range}"))
-        });
+        let what = if name == "In" { "Input" } else { "Output" };
+        let read = || format!("{what} spectrogram, last 8 seconds");
+        readable(ui, at, (name, "spectrogram"), Access::Image, read);
     }
     limits::draw(ui, cx, output);
     if cx.view_model.trace.n_pushed() == 0 {
@@ -256,8 +253,7 @@ fn curve(ui: &Ui, cx: &Cx<'_>, rect: Rect) {
         let at = pos2(rect.right() + 7.0, y(db));
         text::draw(ui.painter(), at, Align2::LEFT_CENTER, number, Ink::new(10.0, theme.hint));
     }
-    let response = ui.interact(rect, ui.scope_id().with("reduction"), Sense::HOVER);
-    response.widget_info(|| WidgetInfo::labeled(Access::Meter, true, spoken_reduction(cx.view_model)));
+    let response = readable(ui, rect, "reduction", Access::Meter, || spoken_reduction(cx.view_model));
     button::hint(response, cx, "Reduction", "Reduction of each hop in dB. The dashed line is the limit.");
 }
 

@@ -1,6 +1,6 @@
 //! The device view: two slots side by side, their cost, and the difference of their outputs.
 
-use egui::{Align2, Color32, Rect, Role as Access, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
+use egui::{Align2, Color32, Rect, Role as Access, Stroke, StrokeKind, Ui, pos2, vec2};
 
 use super::{
     Cx,
@@ -11,7 +11,7 @@ use super::{
     widgets::{
         button, histogram, icon,
         picker::{self, Item},
-        row,
+        readable, row,
         segmented::{self, Segment},
         table,
     },
@@ -77,11 +77,8 @@ fn banner(ui: &Ui, cx: &Cx<'_>, at: Rect, warning: &Warning) -> f32 {
     painter.rect(rect, theme::CARD_RADIUS, theme.amber.wash, line, StrokeKind::Inside);
     icon::warning(painter, pos2(rect.left() + 22.0, rect.center().y), theme.amber.fill, theme.amber.wash);
     text::place(painter, pos2(rect.left() + 42.0, rect.center().y), Align2::LEFT_CENTER, galley);
-    let response = ui.interact(rect, ui.scope_id().with(&warning.title), Sense::HOVER);
-    response.widget_info(|| {
-        let Warning { title, meaning, next_step } = warning;
-        WidgetInfo::labeled(Access::Alert, true, format!("{title} {meaning} {next_step}"))
-    });
+    let Warning { title, meaning, next_step } = warning;
+    readable(ui, rect, title, Access::Alert, || format!("{title} {meaning} {next_step}"));
     rect.height()
 }
 
@@ -98,8 +95,7 @@ fn trouble_height(ui: &Ui, cx: &Cx<'_>, width: f32, slot: &SlotView) -> f32 {
 /// One slot.
 fn card(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect, i: usize, role: Role) {
     let theme = cx.theme;
-    let outline = Stroke::new(1.0, theme.border);
-    ui.painter().rect(rect, theme::CARD_RADIUS, theme.card, outline, StrokeKind::Inside);
+    ui.painter().add(theme.card_shape(rect));
     let inside = rect.shrink2(vec2(14.0, 12.0));
     let badge = Rect::from_min_size(inside.min + vec2(0.0, 3.0), vec2(20.0, 20.0));
     icon::slot(ui.painter(), badge, SLOTS[i], role, theme.window);
@@ -116,10 +112,8 @@ fn card(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect, i: usize, role: Role) {
     device_picker(ui, cx, pick, i);
     let at = text::place(ui.painter(), right, Align2::RIGHT_CENTER, galley);
     icon::dot(ui.painter(), pos2(at.left() - 11.0, right.y), state.dot, state.settled);
-    let response = ui.interact(at, ui.scope_id().with((SLOTS[i], "state")), Sense::HOVER);
-    response.widget_info(|| {
-        WidgetInfo::labeled(Access::Status, true, format!("Slot {}: {}", SLOTS[i], state.text))
-    });
+    let read = || format!("Slot {}: {}", SLOTS[i], state.text);
+    readable(ui, at, (SLOTS[i], "state"), Access::Status, read);
 
     let slot = &cx.view_model.slots[i];
     let summary = &slot.summaries[cx.settings.phase as usize];
@@ -181,9 +175,8 @@ fn sums(ui: &Ui, theme: &Theme, at: egui::Pos2, width: f32, slot: &SlotView, sum
         let ink = Ink::new(theme::BODY, colour).medium().tabular();
         text::draw(ui.painter(), pos2(at.x + width, y), Align2::RIGHT_CENTER, &shown, ink);
         let row = Rect::from_min_size(pos2(at.x, y - 9.0), vec2(width, 18.0));
-        let response = ui.interact(row, ui.scope_id().with((at.x.to_bits(), name)), Sense::HOVER);
-        response.widget_info(|| WidgetInfo::labeled(Access::Row, true, format!("{name}: {shown}")));
-        response.on_hover_text(tip);
+        let read = || format!("{name}: {shown}");
+        readable(ui, row, (at.x.to_bits(), name), Access::Row, read).on_hover_text(tip);
     }
 }
 
@@ -264,8 +257,8 @@ fn switches(ui: &Ui, cx: &mut Cx<'_>, rect: Rect) {
     };
     let ink = Ink::new(theme::VALUE, theme.value).medium().tabular();
     let drawn = text::draw(ui.painter(), pos2(x, middle), Align2::LEFT_CENTER, &shown, ink);
-    let response = ui.interact(drawn.expand(4.0), ui.scope_id().with("null depth"), Sense::HOVER);
-    response.widget_info(|| WidgetInfo::labeled(Access::Meter, true, format!("B against A: {shown}")));
+    let read = || format!("B against A: {shown}");
+    let response = readable(ui, drawn.expand(4.0), "null depth", Access::Meter, read);
     button::hint(
         response,
         cx,
@@ -343,8 +336,7 @@ fn computer(ui: &Ui, cx: &mut Cx<'_>, at: Rect) -> f32 {
             let ink = Ink::new(theme::SMALL, theme.label);
             let galley = text::paragraph(ui.painter(), &shown, ink, width - 104.0 - 28.0);
             let drawn = text::place(ui.painter(), pos2(column, y), Align2::LEFT_TOP, galley);
-            let response = ui.interact(drawn, ui.scope_id().with(name), Sense::HOVER);
-            response.widget_info(|| WidgetInfo::labeled(Access::Label, true, format!("{name}: {shown}")));
+            readable(ui, drawn, name, Access::Label, || format!("{name}: {shown}"));
             y = drawn.bottom() + 5.0;
         }
         bottom = bottom.max(y);

@@ -1,12 +1,12 @@
 //! A problem of the moment, in a strip below the header: what it is, and what is done about it.
 
-use egui::{Align2, Rect, Role as Access, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
+use egui::{Align2, Rect, Role as Access, Stroke, Ui, pos2, vec2};
 
 use super::{
     Cx,
     text::{self, Ink},
     theme,
-    widgets::icon,
+    widgets::{icon, readable},
 };
 
 /// Space at the sides, points.
@@ -24,7 +24,6 @@ pub fn strip(ui: &Ui, cx: &Cx<'_>, rect: Rect) -> Rect {
     painter.hline(at.x_range(), at.bottom() - 0.5, Stroke::new(1.0, theme.amber.fill.gamma_multiply(0.6)));
     icon::warning(painter, pos2(at.left() + MARGIN + 8.0, at.center().y), theme.amber.fill, theme.amber.wash);
     text::place(painter, pos2(at.left() + MARGIN + 26.0, at.center().y), Align2::LEFT_CENTER, galley);
-    let response = ui.interact(at, ui.scope_id().with("fault"), Sense::HOVER);
-    response.widget_info(|| WidgetInfo::labeled(Access::Alert, true, fault));
+    readable(ui, at, "fault", Access::Alert, || fault);
     Rect::from_min_max(pos2(rect.left(), at.bottom()), rect.max)
 }

@@ -7,7 +7,8 @@
 use std::io::Read as _;
 use std::sync::{Arc, OnceLock};
 
-use egui::{Color32, CornerRadius, FontData, FontDefinitions, FontFamily, Stroke, vec2};
+use egui::epaint::RectShape;
+use egui::{Color32, CornerRadius, FontData, FontDefinitions, FontFamily, Rect, Stroke, StrokeKind, vec2};
 use flate2::read::ZlibDecoder;
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +78,13 @@ pub struct Theme {
     pub amber: Role,
     /// A missed deadline, clipping.
     pub red: Role,
+}
+
+impl Theme {
+    /// The surface of a card.
+    pub(crate) fn card_shape(&self, rect: Rect) -> RectShape {
+        RectShape::new(rect, CARD_RADIUS, self.card, Stroke::new(1.0, self.border), StrokeKind::Inside)
+    }
 }
 
 const fn rgb(hex: u32) -> Color32 {

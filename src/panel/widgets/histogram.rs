@@ -1,11 +1,12 @@
 //! Histogram of two devices' totals on one logarithmic axis, with the deadline of a hop.
 
-use egui::{Align2, Rect, Role as Access, Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo, pos2};
+use egui::{Align2, Rect, Role as Access, Shape, Stroke, Ui, pos2};
 
 use super::super::{
     text::{self, Ink},
     theme::{self, Role, Theme},
 };
+use super::readable;
 use crate::lab::{HOP_US, Histogram, N_BUCKETS};
 
 /// Ends of the axis, microseconds.
@@ -16,10 +17,9 @@ const MARKS_US: [f32; 9] = [50.0, 100.0, 200.0, 500.0, 1e3, 2e3, 5e3, 20e3, 50e3
 
 /// Draws the histograms of the slots that have one.
 pub fn histogram(ui: &Ui, theme: &Theme, rect: Rect, slots: &[(&str, Role, &Histogram)]) {
-    let response = ui.interact(rect, ui.scope_id().with("histogram"), Sense::HOVER);
-    response.widget_info(|| WidgetInfo::labeled(Access::Figure, true, described(slots)));
+    let response = readable(ui, rect, "histogram", Access::Figure, || described(slots));
     let painter = ui.painter();
-    painter.rect(rect, theme::CARD_RADIUS, theme.card, Stroke::new(1.0, theme.border), StrokeKind::Inside);
+    painter.add(theme.card_shape(rect));
     let plot = Rect::from_min_max(rect.min + egui::vec2(16.0, 12.0), rect.max - egui::vec2(16.0, 26.0));
     let x = |us: f32| {
         let share = (us / LOWEST_US).ln() / (HIGHEST_US / LOWEST_US).ln();

@@ -1,11 +1,12 @@
 //! The table of a device's times.
 
-use egui::{Align2, Rect, Role as Access, Sense, Stroke, Ui, WidgetInfo, pos2};
+use egui::{Align2, Rect, Role as Access, Stroke, Ui, pos2};
 
 use super::super::{
     text::{self, DASH, Ink},
     theme::{self, Theme},
 };
+use super::readable;
 use crate::lab::{Distribution, Quantity, Summary};
 
 /// Height of a row, points.
@@ -42,14 +43,10 @@ pub fn table(ui: &Ui, theme: &Theme, rect: Rect, slot: &str, summary: &Summary, 
             text::draw(painter, pos2(edge(column), y), Align2::RIGHT_CENTER, shown, ink);
         }
         let row = Rect::from_x_y_ranges(rect.x_range(), y - ROW / 2.0..=y + ROW / 2.0);
-        let response = ui.interact(row, ui.scope_id().with((slot, quantity.name())), Sense::HOVER);
-        response.widget_info(|| {
-            let [p50, p95, p99, max] = &numbers;
-            let name = quantity.name();
-            let read = format!("{slot} {name}: p50 {p50}, p95 {p95}, p99 {p99}, max {max} µs");
-            WidgetInfo::labeled(Access::Row, true, read)
-        });
-        response.on_hover_text(meaning(quantity));
+        let [p50, p95, p99, max] = &numbers;
+        let name = quantity.name();
+        let read = || format!("{slot} {name}: p50 {p50}, p95 {p95}, p99 {p99}, max {max} µs");
+        readable(ui, row, (slot, name), Access::Row, read).on_hover_text(meaning(quantity));
     }
 }
 
