@@ -27,6 +27,7 @@ use tacet_realtime::model::{HOP, ModelKind, N_BANDS, N_DF_BINS};
 use tacet_realtime::processor::controls::Controls;
 use tacet_realtime::processor::resample::Plan;
 use tacet_realtime::processor::{Processor, Setup};
+use tacet_realtime::random::Random;
 use tacet_realtime::stft::{Analysis, Synthesis};
 
 /// Hops measured per row.
@@ -66,13 +67,12 @@ fn main() {
 }
 
 /// White noise and a hum, the same every time.
-struct Sound(u32);
+struct Sound(Random);
 
 impl Sound {
     fn fill<'a>(&mut self, samples: impl IntoIterator<Item = &'a mut f32>) {
         for (i, sample) in samples.into_iter().enumerate() {
-            self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            *sample = (self.0 >> 8) as f32 / (1 << 25) as f32 + (i as f32 * 0.02).sin() * 0.1;
+            *sample = self.0.share() * 0.5 + (i as f32 * 0.02).sin() * 0.1;
         }
     }
 }
@@ -112,7 +112,7 @@ fn parts_alone(before: impl Fn()) -> [Times; 6] {
     let mut memory = Memory::new(1);
     let with_filter = Shaping { post_filter_beta: 0.02, attenuation_limit_db: 24.0, ..Shaping::default() };
     let mut times: [Times; 6] = Default::default();
-    let mut sound = Sound(1);
+    let mut sound = Sound(Random(1));
     for _ in 0..N_HOPS {
         sound.fill(&mut hop);
         before();
@@ -173,7 +173,7 @@ fn measure(rate_hz: f64, n_channels: usize, is_watched: bool) -> (Times, Times, 
         meters.feed.start_watching();
     }
     let n_block = (rate_hz / 100.0).round() as usize;
-    let mut sound = Sound(0);
+    let mut sound = Sound(Random(0));
     let mut times = Times::default();
     for _ in 0..N_HOPS {
         let mut block = vec![vec![0.0f32; n_block]; n_channels];

@@ -31,7 +31,7 @@ pub use tacet_model as model;
 pub use tacet_realtime::{
     clean, denoiser, denormals, device, dry, engine, enhance, erb, exchange, faults, features, frame,
     history, inference, lab, latency, limit, live, meters, models, oklab, parameters, presets, processor,
-    rules, sequence, slot, stft, tails, user_files, weights,
+    random, rules, sequence, slot, stft, tails, user_files, weights,
 };
 
 pub mod panel;

@@ -14,6 +14,7 @@ use inputs::{altered, inputs};
 use proptest::prelude::*;
 use tacet_cli::scores::ScoreError;
 use tacet_realtime::model::ModelError;
+use tacet_realtime::random::Random;
 
 #[global_allocator]
 static ALLOCATOR: memory::Counting = memory::Counting;
@@ -52,12 +53,11 @@ fn converted() -> Vec<Vec<u8>> {
 
 /// A second of a chirp in noise against half of it.
 fn recordings() -> Vec<Vec<u8>> {
-    let mut state = 1u32;
+    let mut random = Random(1);
     let samples: Vec<u8> = (0..8_000u32)
         .flat_map(|n| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let chirp = f64::from(n * (n / 16)) * 1e-4;
-            ((chirp.sin() * 8_000.0) as i16).wrapping_add((state >> 20) as i16).to_le_bytes()
+            ((chirp.sin() * 8_000.0) as i16).wrapping_add((random.bits() >> 20) as i16).to_le_bytes()
         })
         .collect();
     let settings: [&[u8]; 3] = [&[0, 0, 3, 130, 0], &[2, 6, 3, 140, 1], &[4, 3, 1, 255, 0]];
@@ -66,13 +66,8 @@ fn recordings() -> Vec<Vec<u8>> {
 
 /// Ten hops of noise with what no sound card delivers, in mono and in stereo.
 fn sounds() -> Vec<Vec<u8>> {
-    let mut state = 1u32;
-    let mut samples: Vec<f32> = (0..4_800)
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            f32::from((state >> 16) as i16) / 32768.0
-        })
-        .collect();
+    let mut random = Random(1);
+    let mut samples: Vec<f32> = (0..4_800).map(|_| random.sample()).collect();
     let odd = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN_POSITIVE / 4.0, -0.0, 1e6];
     for (n, sample) in odd.into_iter().enumerate() {
         samples[700 * n] = sample;

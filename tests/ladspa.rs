@@ -9,6 +9,7 @@ use tacet_realtime::engine::Thresholds;
 use tacet_realtime::engine::native::{NativeEngine, NativeModel, Precision, SimdLevel};
 use tacet_realtime::enhance::Shaping;
 use tacet_realtime::model::HOP;
+use tacet_realtime::random::Random;
 use tacet_realtime::weights;
 
 #[global_allocator]
@@ -109,11 +110,7 @@ impl Drop for Instance {
 
 /// Two seconds of a voice-like tone that comes and goes, in noise.
 fn programme(n_channels: usize, n_samples: usize) -> Vec<Vec<f32>> {
-    let mut state = 7u32;
-    let mut noise = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / (1 << 24) as f32 - 0.5
-    };
+    let mut random = Random(7);
     let sample = |i: usize, channel: usize| {
         let envelope = (i as f32 * 2e-4).sin().max(0.0);
         (1..8).map(|k| (i as f32 * 0.017 * (k + channel) as f32).sin() / k as f32).sum::<f32>()
@@ -121,7 +118,7 @@ fn programme(n_channels: usize, n_samples: usize) -> Vec<Vec<f32>> {
             * 0.2
     };
     (0..n_channels)
-        .map(|channel| (0..n_samples).map(|i| sample(i, channel) + 0.1 * noise()).collect())
+        .map(|channel| (0..n_samples).map(|i| sample(i, channel) + 0.05 * random.sample()).collect())
         .collect()
 }
 

@@ -10,6 +10,7 @@ use agreement::agreement_db;
 use tacet_realtime::denoiser::{Denoiser, Settings};
 use tacet_realtime::engine::native::{NativeEngine, NativeModel, NativeSequence};
 use tacet_realtime::model::HOP;
+use tacet_realtime::random::Random;
 use tacet_realtime::rules::{FILE_AHEAD_HOPS, Rules};
 use tacet_realtime::sequence::Sequence;
 use tacet_realtime::weights;
@@ -33,14 +34,10 @@ fn speech() -> Vec<f32> {
 
 /// White noise at this level, of which every sample is another.
 fn hiss(n_samples: usize, dbfs: f32) -> Vec<f32> {
-    // A linear congruential generator (Numerical Recipes), uniform: its power is a third of its largest value's.
-    let mut state = 7_u32;
+    // Uniform: its power is a third of its largest value's.
+    let mut random = Random(7);
     let peak = 10f32.powf((dbfs + 4.77) / 20.0);
-    let mut sample = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        peak * (state as f32 / (1_u64 << 31) as f32 - 1.0)
-    };
-    (0..n_samples).map(|_| sample()).collect()
+    (0..n_samples).map(|_| peak * random.sample()).collect()
 }
 
 /// Denoised, live or as a file, without the delay.

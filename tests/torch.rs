@@ -14,6 +14,7 @@ use tacet_realtime::engine::torch::{
 };
 use tacet_realtime::engine::{ChannelIn, ChannelOut, Engine, EngineError, Job, StateUpdate, Thresholds};
 use tacet_realtime::model::{HOP, Model};
+use tacet_realtime::random::Random;
 use tacet_realtime::sequence::Sequence;
 use tacet_torch_pack::abi::DfMethod;
 
@@ -49,12 +50,9 @@ fn engine(device: TorchDevice) -> Option<TorchEngine> {
 }
 
 fn noise() -> Vec<Vec<f32>> {
-    // A linear congruential generator (Numerical Recipes); its level wanders, so that the local SNR does.
-    let mut state = 1_u32;
-    let mut sample = |at: usize| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state as f32 / (1_u64 << 31) as f32 - 1.0) * 0.1 * (1.0 + (at as f32 / 9000.0).sin())
-    };
+    // Its level wanders, so that the local SNR does.
+    let mut random = Random(1);
+    let mut sample = |at: usize| random.sample() * 0.1 * (1.0 + (at as f32 / 9000.0).sin());
     (0..N_CHANNELS).map(|_| (0..N_HOPS * HOP).map(&mut sample).collect()).collect()
 }
 
@@ -169,11 +167,8 @@ fn hidden_states_are_the_native_engines() {
     let mut native = native();
     let (ours, theirs) = (torch.open(N_CHANNELS).unwrap(), native.open(N_CHANNELS).unwrap());
     let (mut ours, mut theirs) = ([Job::new(ours, N_CHANNELS)], [Job::new(theirs, N_CHANNELS)]);
-    let mut state = 1_u32;
-    let mut random = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        state as f32 / (1_u64 << 31) as f32 - 1.0
-    };
+    let mut random = Random(1);
+    let mut random = || random.sample();
     let updates: [StateUpdate; N_HOPS] = std::array::from_fn(|hop| match hop {
         31 | 90 => StateUpdate::Restart,
         10..20 | 50 | 60..90 => StateUpdate::Hold,

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use tacet::random::Random;
 use tacet_clap_host::library_under_test;
 use tacet_vst3_host::{AudioThread, PluginFile};
 
@@ -16,15 +17,10 @@ use screen::{HEIGHT, Screen, WIDTH};
 
 /// These parameters get new values in every block, until stopped.
 fn automate(audio: &AudioThread, ids: &[u32], is_over: &AtomicBool) {
-    let mut state = 1u32;
+    let mut random = Random(1);
     while !is_over.load(Ordering::Relaxed) {
-        let points: Vec<_> = ids
-            .iter()
-            .map(|&id| {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                ((state >> 26) as i32, id, f64::from(state >> 8) / f64::from(1 << 24))
-            })
-            .collect();
+        let points: Vec<_> =
+            ids.iter().map(|&id| ((random.bits() >> 26) as i32, id, f64::from(random.share()))).collect();
         // Refused while the plugin is not active.
         let _ = audio.process(&[vec![0.1; 64], vec![0.1; 64]], &points);
         std::thread::sleep(Duration::from_micros(300));

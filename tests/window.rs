@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
+use tacet::random::Random;
 use tacet_clap_host::{Instance, PluginFile, library_under_test};
 
 #[path = "support/screen.rs"]
@@ -20,14 +21,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Speech-like sound: a buzz that comes and goes, in noise.
 fn hop(n: usize) -> Vec<f32> {
-    let mut state = n as u32 + 1;
+    let mut random = Random(n as u32 + 1);
     (0..HOP)
         .map(|i| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let noise = (state >> 8) as f32 / (1 << 24) as f32 - 0.5;
             let t = (n * HOP + i) as f32 / RATE_HZ as f32;
             let buzz = (1..12).map(|k| (t * 140.0 * k as f32 * std::f32::consts::TAU).sin()).sum::<f32>();
-            0.05 * noise + 0.03 * buzz * (t * 9.0).sin().max(0.0)
+            0.025 * random.sample() + 0.03 * buzz * (t * 9.0).sin().max(0.0)
         })
         .collect()
 }

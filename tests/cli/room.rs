@@ -2,21 +2,9 @@
 
 use std::path::Path;
 
+use tacet_realtime::random::Random;
+
 use crate::support::*;
-
-/// White noise.
-struct Noise(u32);
-
-impl Noise {
-    fn next(&mut self) -> f32 {
-        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (self.0 >> 8) as f32 / (1 << 23) as f32 - 1.0
-    }
-
-    fn take(&mut self, n_samples: usize, level: f32) -> Vec<f32> {
-        (0..n_samples).map(|_| level * self.next()).collect()
-    }
-}
 
 #[test]
 fn voice_and_ambience_are_gains_of_the_denoised_and_the_removed() {
@@ -40,8 +28,9 @@ fn level_limits_are_a_plain_limit_and_a_curve_keeps_its_band() {
     let folder = Folder::new();
     let (input, output) = (folder.path("in.wav"), folder.path("out.wav"));
     // Noise alone: almost everything goes.
-    let mut noise = Noise(1);
-    write_wav(&input, float_spec(48_000, 1), &[noise.take(96_000, 0.01)]);
+    let mut noise = Random(1);
+    let hiss = (0..96_000).map(|_| 0.01 * noise.sample()).collect();
+    write_wav(&input, float_spec(48_000, 1), &[hiss]);
     let with = |options: &[&str]| {
         denoise_file(&input, &output, options);
         read_wav(&output).1.remove(0)
@@ -68,11 +57,11 @@ fn reverberant(folder: &Folder) -> (Vec<f32>, Vec<f32>, Vec<bool>) {
     dry.extend([0.0; 72_000]);
     let is_loud = dry.chunks(480).map(|hop| hop.iter().any(|x| x.abs() > loud)).collect();
     // A few hundred echoes in random places, 60 dB down after half a second.
-    let mut noise = Noise(7);
+    let mut noise = Random(7);
     let echoes: Vec<(usize, f32)> = (0..400)
         .map(|_| {
-            let at = 240.0 + 23_760.0 * (0.5 + 0.5 * noise.next());
-            (at as usize, 0.5 * noise.next() * 10f32.powf(-3.0 * at / 24_000.0))
+            let at = 240.0 + 23_760.0 * (0.5 + 0.5 * noise.sample());
+            (at as usize, 0.5 * noise.sample() * 10f32.powf(-3.0 * at / 24_000.0))
         })
         .collect();
     let mut wet = dry.clone();
@@ -81,7 +70,7 @@ fn reverberant(folder: &Folder) -> (Vec<f32>, Vec<f32>, Vec<bool>) {
             *wet += gain * dry;
         }
     }
-    let noisy = wet.iter().map(|x| x + 0.003 * noise.next()).collect();
+    let noisy = wet.iter().map(|x| x + 0.003 * noise.sample()).collect();
     (wet, noisy, is_loud)
 }
 

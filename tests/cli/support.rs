@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use tacet_realtime::random::Random;
 use tempfile::TempDir;
 
 #[path = "../support/emulator.rs"]
@@ -123,12 +124,11 @@ pub fn babble(n_samples: usize, seed: u32) -> Vec<f32> {
 
 /// [`babble`] that falls off from a frequency lower by `softness`.
 pub fn soft_babble(n_samples: usize, seed: u32, softness: f32) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9) | 1;
+    let mut random = Random(seed.wrapping_mul(0x9e37_79b9) | 1);
     let mut smooth = [0.0_f32; 3];
     (0..n_samples)
         .map(|index| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let mut value = (state >> 8) as f32 / (1 << 23) as f32 - 1.0;
+            let mut value = random.sample();
             for stage in &mut smooth {
                 *stage += 0.3 / softness * (value - *stage);
                 value = *stage;

@@ -23,6 +23,7 @@ use tacet::parameters::{Choice as _, ParamId};
 use tacet::params::TacetParams;
 use tacet::presets;
 use tacet::processor::resample::Plan;
+use tacet::random::Random;
 use tacet::stft::Analysis;
 use tacet_torch_pack::abi::Probe;
 
@@ -250,7 +251,7 @@ fn measured(typical: StepTimings, queue_us: f32, n_missed: u64) -> [tacet::lab::
     let mut random = Random(7);
     for i in 0..3_000u64 {
         // About log-normal; the first hops are cold.
-        let spread = |random: &mut Random| (0.09 * random.normal()).exp();
+        let spread = |random: &mut Random| (0.09 * normal(random)).exp();
         let cold = if i < 50 { 1.0 + 2.0 / (1.0 + i as f32 / 8.0) } else { 1.0 };
         let missed = i % 1000 == 999 && i / 1000 < n_missed;
         let tail = if missed { 4.2 } else { cold };
@@ -303,20 +304,9 @@ pub fn audio() -> Audio {
     }
 }
 
-/// A generator of even and normal numbers, the same on every machine.
-struct Random(u32);
-
-impl Random {
-    /// 0..1.
-    fn even(&mut self) -> f32 {
-        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (self.0 >> 8) as f32 / (1 << 24) as f32
-    }
-
-    /// Mean 0, deviation 1, nearly.
-    fn normal(&mut self) -> f32 {
-        (0..12).map(|_| self.even()).sum::<f32>() - 6.0
-    }
+/// Nearly a normal number: mean 0, deviation 1.
+fn normal(random: &mut Random) -> f32 {
+    (0..12).map(|_| random.share()).sum::<f32>() - 6.0
 }
 
 /// Fills the trace with a synthetic voice in the noise of a fan, and what a good denoiser makes of it.
@@ -375,13 +365,13 @@ impl Voice {
         self.phase = self.phase.fract();
         // The glottis falls by 12 dB an octave, the lips give 6 back.
         self.tilt = 0.94 * self.tilt + pulse;
-        let breath = 0.004 * self.random.normal();
+        let breath = 0.004 * normal(&mut self.random);
         let source = (self.tilt - 0.3 + breath) * voiced;
         let widths_hz = [70.0, 90.0, 140.0, 260.0];
         let levels = [1.0, 0.55, 0.3, 0.16];
         let vowel: f32 =
             (0..4).map(|i| levels[i] * self.formants[i].next(source, formants_hz[i], widths_hz[i])).sum();
-        let hiss = self.hiss.next(self.random.normal() * hissed, 6_800.0, 4_000.0);
+        let hiss = self.hiss.next(normal(&mut self.random) * hissed, 6_800.0, 4_000.0);
         0.035 * vowel + 0.012 * hiss
     }
 }
@@ -400,7 +390,7 @@ impl Default for Fan {
 
 impl Fan {
     fn next(&mut self, t: f32) -> f32 {
-        let white = self.random.normal();
+        let white = normal(&mut self.random);
         self.poles[0] = 0.997 * self.poles[0] + 0.05 * white;
         self.poles[1] = 0.93 * self.poles[1] + 0.1 * white;
         let hum = [(100.0, 0.004), (200.0, 0.0015), (300.0, 0.001)];

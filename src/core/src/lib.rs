@@ -21,6 +21,7 @@ pub mod frame;
 pub mod halves;
 pub mod history;
 pub mod limit;
+pub mod random;
 pub mod rules;
 pub mod samples;
 pub mod sequence;

@@ -6,6 +6,7 @@
 use tacet_core::denoiser::{Denoiser, Settings};
 use tacet_core::engine::native::{NativeEngine, NativeModel, Precision, SimdLevel};
 use tacet_core::enhance::Shaping;
+use tacet_core::random::Random;
 use tacet_model::{HOP, ModelKind};
 
 /// Hops of the signal: a second and a half.
@@ -19,16 +20,11 @@ const EXPECTED: [(Precision, u64, u64); 2] = [
 
 /// Bursts of a triangle wave in noise, of integers and exact quotients alone.
 fn signal() -> Vec<f32> {
-    let mut state = 1u32;
-    let noise = |state: &mut u32| {
-        *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (*state >> 16) as f32 / 65536.0 - 0.5
-    };
+    let mut random = Random(1);
+    let mut noise = || (random.bits() >> 16) as f32 / 65536.0 - 0.5;
     let triangle = |n: usize| ((n * 7 % 1600) as f32 / 800.0 - 1.0).abs() - 0.5;
     let is_speech = |n: usize| n / 9_600 % 2 == 1;
-    (0..N_HOPS * HOP)
-        .map(|n| noise(&mut state) * 0.0625 + if is_speech(n) { triangle(n) * 0.5 } else { 0.0 })
-        .collect()
+    (0..N_HOPS * HOP).map(|n| noise() * 0.0625 + if is_speech(n) { triangle(n) * 0.5 } else { 0.0 }).collect()
 }
 
 /// The output's bits in one number (Fowler, Noll and Vo's hash, version 1a).

@@ -15,6 +15,7 @@ use tacet_realtime::features::FeatureState;
 use tacet_realtime::frame::SILENT_SPECTRUM;
 use tacet_realtime::lab::{COLD_HOPS, Distribution, HOP_US, PAUSE_US};
 use tacet_realtime::model::{HOP, Model};
+use tacet_realtime::random::Random;
 use tacet_realtime::sequence::{Pool, Sequence};
 use tacet_realtime::stft::Analysis;
 
@@ -253,13 +254,8 @@ fn sequence(packed: &Arc<NativeModel>, channels: usize, n_threads: usize) -> Res
 
 /// White noise at -20 dBFS, which keeps every stage at work.
 fn samples() -> Vec<[f32; HOP]> {
-    // A linear congruential generator (Numerical Recipes).
-    let mut state = 1_u32;
-    let mut noise = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state as f32 / (1_u64 << 31) as f32 - 1.0) * 0.1
-    };
-    (0..N_INPUTS).map(|_| std::array::from_fn(|_| noise())).collect()
+    let mut random = Random(1);
+    (0..N_INPUTS).map(|_| std::array::from_fn(|_| random.sample() * 0.1)).collect()
 }
 
 /// The network's input for that noise.

@@ -1,5 +1,7 @@
 //! Length, alignment and content of what comes through, at every rate.
 
+use tacet_realtime::random::Random;
+
 use super::*;
 
 /// Delays by whole hops and does nothing else, some hops at a time.
@@ -71,12 +73,11 @@ impl Observer for Notes {
 
 /// Noise that falls off from an eighth of the sample rate on, or by `softness` lower.
 fn soft_signal(n_samples: usize, seed: u32, softness: f32) -> Vec<f32> {
-    let mut state = seed;
+    let mut random = Random(seed);
     let mut smooth = [0.0_f32; 4];
     (0..n_samples)
         .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let mut value = (state >> 8) as f32 / (1 << 23) as f32 - 1.0;
+            let mut value = random.sample();
             for stage in &mut smooth {
                 *stage += 0.25 / softness * (value - *stage);
                 value = *stage;

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::Value;
+use tacet_realtime::random::Random;
 
 use super::bands::Bands;
 use super::{
@@ -11,27 +12,22 @@ use super::{
 /// NumPy's results; `tests/golden/scores.py` writes them and documents the signals.
 const GOLDEN: &str = include_str!("../../../../tests/golden/scores.json");
 
-/// Numerical Recipes' congruential generator as noise in -1..1.
-struct Noise(u32);
-
-impl Noise {
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        f64::from(self.0) / 2f64.powi(31) - 1.0
-    }
+/// Noise in -1..1, of all bits.
+fn next(noise: &mut Random) -> f64 {
+    f64::from(noise.bits()) / 2f64.powi(31) - 1.0
 }
 
 /// The same syllables as in `tests/golden/scores.py`, bit for bit.
 fn speech(n: usize, seed: u32) -> Vec<f64> {
-    let (mut noise, mut level) = (Noise(seed), Noise(seed + 1));
+    let (mut noise, mut level) = (Random(seed), Random(seed + 1));
     let (mut low, mut loud) = (0.0, 0.0);
     (0..n)
         .map(|i| {
             let phase = i % 2500;
             if phase == 0 {
-                loud = 0.3 + 0.2 * level.next();
+                loud = 0.3 + 0.2 * next(&mut level);
             }
-            low += 0.25 * (noise.next() - low);
+            low += 0.25 * (next(&mut noise) - low);
             let buzz = (i * 130 % 10_000) as f64 / 5000.0 - 1.0;
             let ramp = 1.0 - (phase as f64 / 1250.0 - 1.0).abs();
             let quiet = if i / 10_000 % 3 == 2 { 0.0001 } else { 1.0 };
@@ -41,11 +37,11 @@ fn speech(n: usize, seed: u32) -> Vec<f64> {
 }
 
 fn degraded(x: &[f64], seed: u32, gain: f64, noise: f64) -> Vec<f64> {
-    let (mut source, mut low) = (Noise(seed), 0.0);
+    let (mut source, mut low) = (Random(seed), 0.0);
     x.iter()
         .map(|sample| {
             low += 0.6 * (sample - low);
-            gain * low + noise * source.next()
+            gain * low + noise * next(&mut source)
         })
         .collect()
 }

@@ -7,19 +7,10 @@ use super::*;
 use crate::engine::ChannelIn;
 use crate::features::{FeatureState, StreamFeatures};
 use crate::frame::{Complex32, SILENT_SPECTRUM};
+use crate::random::Random;
 use crate::stft::Analysis;
 
 type Hop = [f32; HOP];
-
-fn noise(seed: u32) -> impl FnMut() -> f32 {
-    let mut state = seed | 1;
-    move || {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        state as f32 / (u32::MAX / 2) as f32 - 1.0
-    }
-}
 
 fn gain(db: f32) -> f32 {
     10f32.powf(db / 20.0)
@@ -28,7 +19,7 @@ fn gain(db: f32) -> f32 {
 /// Something like speech at about -26 dBFS when `level_db` is 0: syllables of changing pitch and brightness with gaps, over
 /// faint noise. `n_bands` tones reach up to 400 Hz times as many.
 fn voice(n_hops: usize, level_db: f32, n_tones: usize) -> Vec<Hop> {
-    let mut noise = noise(7);
+    let mut noise = Random(7);
     let mut phases = vec![0.0f32; n_tones];
     (0..n_hops)
         .map(|t| {
@@ -42,15 +33,15 @@ fn voice(n_hops: usize, level_db: f32, n_tones: usize) -> Vec<Hop> {
                     let bright = 1.0 / (1 + (k + syllable * 3) % 7) as f32;
                     sum += bright * (phase.fract() * std::f32::consts::TAU).sin();
                 }
-                gain(level_db) * (0.06 * loud * sum + 3e-4 * noise())
+                gain(level_db) * (0.06 * loud * sum + 3e-4 * noise.sample())
             })
         })
         .collect()
 }
 
 fn hiss(n_hops: usize, dbfs: f32) -> Vec<Hop> {
-    let mut noise = noise(3);
-    (0..n_hops).map(|_| std::array::from_fn(|_| gain(dbfs + 4.8) * noise())).collect()
+    let mut noise = Random(3);
+    (0..n_hops).map(|_| std::array::from_fn(|_| gain(dbfs + 4.8) * noise.sample())).collect()
 }
 
 /// Conditions and features, live.

@@ -11,6 +11,7 @@ use crate::engine::native::{NativeEngine, NativeModel, NativeSequence};
 use crate::engine::sequence::{Hops, Pass, SequenceEngine};
 use crate::engine::{EngineError, Thresholds};
 use crate::enhance::{Shaping, StereoLink};
+use crate::random::Random;
 use crate::rules::Rules;
 use crate::tails::Closing;
 
@@ -23,17 +24,11 @@ type Hop = Vec<[f32; HOP]>;
 
 /// Noise with a tone that comes and goes, another one in each channel.
 fn signal(n_channels: usize, n_hops: usize, seed: u32) -> Vec<Hop> {
-    let mut state = seed | 1;
-    let mut noise = || {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        state as f32 / u32::MAX as f32 - 0.5
-    };
+    let mut random = Random(seed);
     let mut channel = |t: usize, channel: usize| -> [f32; HOP] {
         let level = if (t / 20).is_multiple_of(2) { 0.3 } else { 0.0 };
         std::array::from_fn(|i| {
-            level * ((t * HOP + i) as f32 * (0.03 + 0.01 * channel as f32)).sin() + 0.02 * noise()
+            level * ((t * HOP + i) as f32 * (0.03 + 0.01 * channel as f32)).sin() + 0.01 * random.sample()
         })
     };
     (0..n_hops).map(|t| (0..n_channels).map(|c| channel(t, c)).collect()).collect()

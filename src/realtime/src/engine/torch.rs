@@ -12,6 +12,7 @@ use super::{
 };
 use crate::frame::Complex32;
 use crate::model::{Model, ModelError};
+use crate::random::Random;
 
 #[cfg(test)]
 mod fake;
@@ -451,12 +452,8 @@ fn failure(CallError { status, text }: &CallError) -> String {
 
 /// Features with the size of speech's, different in every hop, the same in every run.
 fn made_up_features(hop: usize) -> ChannelIn {
-    // A linear congruential generator (Numerical Recipes), -1..1.
-    let mut state = 0x9e37_79b9_u32.wrapping_mul(hop as u32 + 1);
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        state as f32 / (1_u64 << 31) as f32 - 1.0
-    };
+    let mut random = Random(0x9e37_79b9_u32.wrapping_mul(hop as u32 + 1));
+    let mut next = || random.sample();
     ChannelIn {
         erb: std::array::from_fn(|_| next()),
         cplx: std::array::from_fn(|_| Complex32::new(next(), next())),

@@ -123,13 +123,8 @@ mod tests {
 
     #[test]
     fn selection_agrees_with_sorting() {
-        let mut seed = 1u32;
-        let values: Vec<f32> = (0..997)
-            .map(|_| {
-                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (seed >> 8) as f32 / 1000.0
-            })
-            .collect();
+        let mut random = crate::random::Random(1);
+        let values: Vec<f32> = (0..997).map(|_| random.share()).collect();
         let mut sorted = values.clone();
         sorted.sort_by(f32::total_cmp);
         let d = Distribution::of(&mut values.clone()).unwrap();

@@ -13,6 +13,7 @@ use crate::inference::scripted::{self, Act, Script, wait_for};
 use crate::inference::services::Services;
 use crate::inference::signal::WorkSignal;
 use crate::inference::slot_manager::{SlotManager, SlotState};
+use crate::random::Random;
 
 mod costs;
 #[path = "../../../../tests/support/emulator.rs"]
@@ -104,14 +105,8 @@ impl Rig {
 
 /// Noise with a tone in it, never silent.
 fn programme(n: usize, seed: u32) -> Vec<f32> {
-    let mut state = seed;
-    (0..n)
-        .map(|i| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let noise = (state >> 8) as f32 / (1 << 24) as f32 - 0.5;
-            0.2 * noise + 0.3 * (i as f32 * 0.05).sin()
-        })
-        .collect()
+    let mut random = Random(seed);
+    (0..n).map(|i| 0.1 * random.sample() + 0.3 * (i as f32 * 0.05).sin()).collect()
 }
 
 /// Largest difference between `out` and `scale` times the input delayed by `delay`, over `range` of the output.

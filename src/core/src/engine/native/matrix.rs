@@ -308,19 +308,13 @@ impl Product<'_> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::random::Random;
     use proptest::prelude::*;
 
     /// Values in -1..1 that depend on the seed alone.
     pub(in super::super) fn noise(n: usize, seed: u32) -> Vec<f32> {
-        let mut state = seed | 1;
-        (0..n)
-            .map(|_| {
-                state ^= state << 13;
-                state ^= state >> 17;
-                state ^= state << 5;
-                state as f32 / u32::MAX as f32 * 2.0 - 1.0
-            })
-            .collect()
+        let mut random = Random(seed);
+        (0..n).map(|_| random.sample()).collect()
     }
 
     fn plain(w: &[f32], bias: &[f32], x: &[f32], n_in: usize) -> Vec<f64> {

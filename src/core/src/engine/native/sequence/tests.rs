@@ -12,6 +12,7 @@ use crate::engine::sequence::{Hops, Pass, SequenceEngine};
 use crate::engine::{ChannelIn, ChannelOut, Engine, Job, Stage, StateUpdate, Thresholds};
 use crate::frame::SILENT_SPECTRUM;
 use crate::halves::Analyser;
+use crate::random::Random;
 use crate::rules::Rules;
 
 /// Hops of the signals.
@@ -30,19 +31,16 @@ fn packed(precision: Precision, level: SimdLevel) -> Arc<NativeModel> {
 /// visits its whole range.
 fn inputs(n_channels: usize, n_hops: usize, seed: u32) -> Vec<ChannelIn> {
     let mut analyser = Analyser::new(n_channels, model().config.norm_alpha);
-    let mut state = seed | 1;
+    let mut random = Random(seed);
     let mut inputs = vec![ChannelIn::default(); n_channels * n_hops];
     for (t, inputs) in inputs.chunks_exact_mut(n_channels).enumerate() {
         let voice = if (t / 25).is_multiple_of(2) { 0.3 } else { 0.0 };
         let noise = [0.0, 0.0005, 0.02, 0.2][(t / 20 + seed as usize) % 4];
         let hop = |channel: usize| -> [f32; HOP] {
             std::array::from_fn(|i| {
-                state ^= state << 13;
-                state ^= state >> 17;
-                state ^= state << 5;
                 let at = (t * HOP + i) as f32 * (0.02 + 0.005 * channel as f32);
                 let buzz = (1..12).map(|k| (at * k as f32).sin() / k as f32).sum::<f32>();
-                voice * buzz + noise * (state as f32 / u32::MAX as f32 - 0.5)
+                voice * buzz + noise * 0.5 * random.sample()
             })
         };
         let samples: Vec<[f32; HOP]> = (0..n_channels).map(hop).collect();
@@ -53,14 +51,14 @@ fn inputs(n_channels: usize, n_hops: usize, seed: u32) -> Vec<ChannelIn> {
 
 /// Updates of the hidden states, of every kind: each for some hops in a row.
 fn updates(n_hops: usize, seed: u32) -> Vec<StateUpdate> {
-    let mut state = seed | 1;
+    let mut random = Random(seed | 1);
     let mut updates = Vec::new();
     while updates.len() < n_hops {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let (update, n) = match state >> 28 {
+        let bits = random.bits();
+        let (update, n) = match bits >> 28 {
             0..2 => (StateUpdate::Restart, 1),
-            2..9 => (StateUpdate::Hold, state >> 16 & 15),
-            _ => (StateUpdate::Advance, state >> 16 & 31),
+            2..9 => (StateUpdate::Hold, bits >> 16 & 15),
+            _ => (StateUpdate::Advance, bits >> 16 & 31),
         };
         updates.extend((0..n).map(|_| update));
     }
