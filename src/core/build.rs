@@ -1,14 +1,15 @@
-//! Finds the model that the library embeds, checks it and tells the compiler where it lies.
+//! Finds the model that the library embeds and tells the compiler where it lies.
 //!
-//! `TACET_MODEL` names an archive or a converted model; without it, `cargo xtask setup` has left the official one in
-//! `model/` of the target directory.
+//! `TACET_MODEL` names an archive or a converted model, from the workspace's root; without it, `cargo xtask setup` has left
+//! the official one in `model/` of the target directory. The library reads it: a build script that did would have all that
+//! reading needs compiled a second time.
 
 use std::env;
 use std::error::Error;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use tacet_model::{Model, ModelKind};
+/// `tacet_model::ModelKind::safetensors_file` of the official model, as a test of `weights` checks.
+const OFFICIAL: &str = "DeepFilterNet3.safetensors";
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -16,7 +17,7 @@ fn main() {
     println!("cargo::rerun-if-env-changed=CARGO_TARGET_DIR");
     // Cargo prints it as one line and stops the build.
     if let Err(error) = embed() {
-        println!("cargo::error={}", error.to_string().replace('\n', " "));
+        println!("cargo::error={error}");
     }
 }
 
@@ -26,38 +27,19 @@ fn embed() -> Result<(), Box<dyn Error>> {
     let package =
         PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("CARGO_MANIFEST_DIR is not set: run cargo")?);
     let model_dir = model_dir(&out_dir, &package);
-    let model = match env::var_os("TACET_MODEL") {
-        Some(path) => named(&package.join(path))?,
-        None => fetched(&model_dir)?,
+    let weights = match env::var_os("TACET_MODEL") {
+        Some(named) => package.join("../..").join(named),
+        None => model_dir.join(OFFICIAL),
     };
-    // Compressed: hosts map it at every scan, and users fetch it.
-    let weights = out_dir.join("weights.safetensors");
-    fs::write(&weights, model.to_compressed_safetensors()?)
-        .map_err(|error| format!("{}: {error}", weights.display()))?;
+    // A path that does not exist makes cargo run this script again next time, which is what a repair needs.
+    println!("cargo::rerun-if-changed={}", weights.display());
+    if !weights.is_file() {
+        let next = "run `cargo xtask setup`, or set TACET_MODEL to an archive";
+        return Err(format!("the model is not here ({}): {next}", weights.display()).into());
+    }
     println!("cargo::rustc-env=TACET_WEIGHTS={}", weights.display());
     println!("cargo::rustc-env=TACET_MODEL_DIR={}", model_dir.display());
     Ok(())
-}
-
-/// The model that `TACET_MODEL` names.
-fn named(named: &Path) -> Result<Model, Box<dyn Error>> {
-    println!("cargo::rerun-if-changed={}", named.display());
-    Ok(Model::from_file(named).map_err(|error| format!("TACET_MODEL: {error}"))?)
-}
-
-/// The converted official model.
-fn fetched(model_dir: &Path) -> Result<Model, Box<dyn Error>> {
-    let weights = model_dir.join(ModelKind::DeepFilterNet3.safetensors_file());
-    // A path that does not exist makes cargo run this script again next time, which is what a repair needs.
-    println!("cargo::rerun-if-changed={}", weights.display());
-    if !weights.exists() {
-        return Err(format!(
-            "the model is not here yet ({}): run `cargo xtask setup`, or set TACET_MODEL to an archive",
-            weights.display()
-        )
-        .into());
-    }
-    Ok(Model::from_file(&weights)?)
 }
 
 /// `model/` of the target directory: above `OUT_DIR`, whatever `CARGO_TARGET_DIR`, the configuration or `--target` made

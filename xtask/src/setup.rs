@@ -1,7 +1,9 @@
 //! `cargo xtask setup`: everything that a build needs and that the repository does not hold.
 
-use anyhow::Result;
-use tacet_model::ModelKind;
+use std::ffi::OsString;
+
+use anyhow::{Context, Result};
+use tacet_model::{Model, ModelKind};
 
 use crate::workspace::Workspace;
 
@@ -20,20 +22,24 @@ pub struct Options {
     pub tests: bool,
 }
 
-/// Whether builds embed the published model, not a user's own.
-pub(crate) fn embeds_published_model() -> bool {
-    std::env::var_os("TACET_MODEL").is_none()
+/// The user's own model that builds embed in place of the published one.
+fn own_model() -> Option<OsString> {
+    std::env::var_os("TACET_MODEL")
 }
 
-/// Provides what a build needs; with a model named by `TACET_MODEL`, which is then built in, none is fetched.
+/// Whether builds embed the published model, not a user's own.
+pub(crate) fn embeds_published_model() -> bool {
+    own_model().is_none()
+}
+
+/// Provides what a build needs; with a model named by `TACET_MODEL`, which is checked and then built in, none is fetched.
 ///
 /// # Errors
-/// As [`run`].
+/// As [`run`]; or the user's own model cannot be used.
 pub(crate) fn provide(workspace: &Workspace) -> Result<()> {
-    if !embeds_published_model() {
-        return prerequisites::provide(false);
-    }
-    run(workspace, &Options::default())
+    let Some(own) = own_model() else { return run(workspace, &Options::default()) };
+    Model::from_file(&workspace.root.join(own)).context("TACET_MODEL")?;
+    prerequisites::provide(false)
 }
 
 /// Installs or names prerequisites, then fetches and converts the models. Quick if nothing is missing.

@@ -6,15 +6,15 @@ use tacet_model::{Model, ModelError};
 #[repr(C, align(64))]
 struct CacheAligned<T: ?Sized>(T);
 
-/// The converted model that the build script found and checked.
+/// The model that the build script found, converted or an archive.
 static EMBEDDED: &CacheAligned<[u8]> = &CacheAligned(*include_bytes!(env!("TACET_WEIGHTS")));
 
 /// The model of the build: DeepFilterNet3, unless `TACET_MODEL` named another.
 ///
 /// # Errors
-/// [`ModelError`] if the binary was altered after the build.
+/// [`ModelError`] if what `TACET_MODEL` named is no model, or the binary was altered after the build.
 pub fn embedded() -> Result<Model, ModelError> {
-    Model::from_safetensors(&EMBEDDED.0)
+    Model::from_bytes(&EMBEDDED.0)
 }
 
 /// The folder of the models that `cargo xtask setup` fetched for the build of this binary.
@@ -32,6 +32,7 @@ mod tests {
         let model = embedded().unwrap();
         if option_env!("TACET_MODEL").is_none() {
             assert_eq!(model.official(), Some(ModelKind::DeepFilterNet3));
+            assert!(env!("TACET_WEIGHTS").ends_with(ModelKind::DeepFilterNet3.safetensors_file()));
         }
     }
 }

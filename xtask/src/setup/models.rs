@@ -93,7 +93,12 @@ fn fetch(dir: &Path, kind: ModelKind) -> Result<()> {
 fn convert(dir: &Path, kind: ModelKind) -> Result<()> {
     let model =
         Model::from_file(&dir.join(kind.archive_file())).context("the official archive does not convert")?;
-    write_atomically(&dir.join(kind.safetensors_file()), &model.to_safetensors()?)
+    let converted = match kind {
+        // Builds embed it: hosts map it at every scan, and users fetch it.
+        ModelKind::DeepFilterNet3 => model.to_compressed_safetensors(),
+        ModelKind::DeepFilterNet3Ll => model.to_safetensors(),
+    };
+    write_atomically(&dir.join(kind.safetensors_file()), &converted?)
 }
 
 #[cfg(test)]
