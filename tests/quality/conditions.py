@@ -1,12 +1,12 @@
 """Measures what the rules around the network are for: quiet speech, telephones, little noise, and what they must not change.
 
-    python tests/quality/conditions.py --tacet target/release/tacet --live target/release/examples/live --out target/conditions
+    python tests/quality/conditions.py --tacet target/release/tacet --live target/release/denoise-live --out target/conditions
 
 in the environment of quality.py (libraries.txt and tools.txt). Each condition is made from items of speech_set.py, denoised
 by `tacet denoise` with `--reference` and with the defaults, and scored against the clean speech, scaled and limited like
 the input: STOI and SI-SDR by `tacet score`, PESQ by the package pesq. Prints a table.
 
-Two further tables also hear live audio, through the example `live` of tacet-core: speech after a pause against the same speech
+Two further tables also hear live audio, through the program `denoise-live` of tacet-core: speech after a pause against the same speech
 without it, and quiet speech against the same at a usual level.
 """
 
@@ -217,7 +217,7 @@ def print_live_levels(args, items):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--tacet", required=True, help="the command-line program")
-    parser.add_argument("--live", required=True, help="the example `live` of tacet-core")
+    parser.add_argument("--live", required=True, help="the program `denoise-live` of tacet-core")
     parser.add_argument("--out", required=True, type=pathlib.Path, help="where audio goes")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)

@@ -61,16 +61,17 @@ pub fn run(workspace: &Workspace, options: Options) -> Result<()> {
     Ok(())
 }
 
-/// Sets up and builds the program for files alone, as part of what [`build`] makes: nothing is compiled twice.
+/// Sets up and builds one program, `tacet` or the engine's `denoise-live`, so that [`build`] compiles nothing again.
 ///
 /// # Errors
 /// Something cannot be set up or built.
-pub(crate) fn build_program(workspace: &Workspace) -> Result<PathBuf> {
+pub(crate) fn build_program(workspace: &Workspace, name: &str) -> Result<PathBuf> {
     setup::provide(workspace)?;
     let mut cargo = workspace.cargo("build --locked --release");
     // All packages, so that their dependencies have the features that they have together; of them this program.
-    shell::run(cargo.args(packages(Platform::current()?.system)).args(["--bin", "tacet"]))?;
-    Ok(workspace.target.join("release").join(format!("tacet{}", std::env::consts::EXE_SUFFIX)))
+    cargo.args(packages(Platform::current()?.system)).args(["--package", "tacet-core", "--bin", name]);
+    shell::run(&mut cargo)?;
+    Ok(workspace.target.join("release").join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
 }
 
 /// cargo's arguments that name all that is bundled: the plugin, the window on the microphone, the program for files, and on

@@ -1,5 +1,5 @@
-//! `cargo xtask demo`: sets up, builds the program, denoises a noisy recording and prints the report; then builds the
-//! plugin and compares what it makes of the recording.
+//! `cargo xtask demo`: sets up, builds the engine and denoises a noisy recording; then builds the program and prints its
+//! report; then builds the plugin and compares what it makes of the recording.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+mod engine;
 pub(crate) mod plugin;
 mod report;
 
@@ -30,6 +31,8 @@ pub struct Options {
 /// Outputs of a demo in `target/demo/`.
 struct Products {
     wav: PathBuf,
+    /// As heard live, by the engine alone.
+    live: PathBuf,
     spectrogram: PathBuf,
     json: PathBuf,
     /// As 32-bit float, which is what a plugin puts out.
@@ -42,6 +45,7 @@ impl Products {
         let product = |suffix: &str| workspace.demo_dir().join(format!("{stem}{suffix}"));
         Self {
             wav: product("-denoised.wav"),
+            live: product("-live.wav"),
             spectrogram: product("-spectrogram.png"),
             json: product("-report.json"),
             float: product("-denoised-float.wav"),
@@ -49,7 +53,8 @@ impl Products {
     }
 }
 
-/// Denoises the project's recording, or the user's, and prints the report; then builds the plugin and compares.
+/// Denoises the project's recording, or the user's, by the engine alone, by the program, whose report is printed, and by
+/// the plugin, which is compared.
 ///
 /// # Errors
 /// Something cannot be set up, built, read or denoised, or the plugin makes something else of the project's recording than
@@ -59,9 +64,16 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         Some(file) => file.canonicalize().with_context(|| format!("{} cannot be read", file.display()))?,
         None => workspace.root.join(RECORDING),
     };
-    let program = bundle::build_program(workspace)?;
     let products = Products::of(workspace, &recording);
     fs::create_dir_all(workspace.demo_dir())?;
+    if plugin::takes(&recording) {
+        println!("The engine first, which is soon built:");
+        let engine = bundle::build_program(workspace, "denoise-live")?;
+        engine::denoise(&engine, &recording, &products.live)?;
+        println!("\n  {:<18}{}\n", "heard live", workspace.display(&products.live));
+        println!("Now the program, for recordings of every kind:");
+    }
+    let program = bundle::build_program(workspace, "tacet")?;
     let mut denoise = tacet(&program, &recording, &products.wav);
     shell::run(denoise.arg("--spectrogram").arg(&products.spectrogram).arg("--json").arg(&products.json))?;
 

@@ -38,8 +38,8 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     shell::run(&mut workspace.cargo("build --locked --release --package tacet-cli"))?;
 
     if options.conditions {
-        shell::run(&mut workspace.cargo("build --locked --release --package tacet-core --example live"))?;
-        let live = workspace.target.join("release/examples/live");
+        shell::run(&mut workspace.cargo("build --locked --release --package tacet-core --bin denoise-live"))?;
+        let live = workspace.target.join("release/denoise-live");
         for (script, live) in [("conditions", Some(live)), ("presets", None)] {
             let mut python = venv.python();
             python

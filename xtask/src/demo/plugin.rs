@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use tacet_clap_host::PluginFile;
 
 /// Rate at which neither side resamples, so that both do the same arithmetic.
-const RATE_HZ: u32 = 48_000;
+pub(super) const RATE_HZ: u32 = 48_000;
 /// Sizes of the blocks in which the host hands the recording over, in turn.
 const BLOCKS: [usize; 4] = [512, 64, 1000, 33];
 /// Samples of the largest block.
@@ -71,7 +71,10 @@ pub fn compare(clap: &Path, recording: &Path, denoised: &Path) -> Result<Compari
 }
 
 /// The channels of a WAV file, full scale 1.
-fn read(path: &Path) -> Result<Vec<Vec<f32>>> {
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn read(path: &Path) -> Result<Vec<Vec<f32>>> {
     let read = || -> Result<Vec<Vec<f32>>> {
         let mut reader = hound::WavReader::open(path)?;
         let spec = reader.spec();

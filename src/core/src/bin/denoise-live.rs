@@ -1,5 +1,5 @@
 //! Denoises a stream as live audio: mono samples at 48 kHz, 32-bit float, little-endian, from standard input to
-//! standard output, aligned with the input. `live reference` leaves the rules around the network out.
+//! standard output, aligned with the input. `denoise-live reference` leaves the rules around the network out.
 //!
 //! `tacet denoise` hears recordings ahead; this hears what the plugin does.
 
