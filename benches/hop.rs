@@ -11,7 +11,8 @@ mod runtime;
 #[allow(dead_code, reason = "shared with the tests, which use every signal")]
 mod signals;
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use runtime::OfficialRuntime;
@@ -20,7 +21,7 @@ use tacet_benches::plot::{self, Curve};
 use tacet_realtime::denoiser::{Denoiser, Settings};
 use tacet_realtime::engine::native::{NativeEngine, NativeModel, Precision, SimdLevel};
 use tacet_realtime::engine::torch::{TorchDevice, TorchEngine, TorchOptions};
-use tacet_realtime::engine::{Engine, Job};
+use tacet_realtime::engine::{ChannelOut, Engine, EngineError, Job, Stage, StepTimings, StreamId};
 use tacet_realtime::features::FeatureState;
 use tacet_realtime::frame::SILENT_SPECTRUM;
 use tacet_realtime::model::{HOP, ModelKind};
@@ -129,7 +130,88 @@ fn main() {
     println!();
     roofline(&mut ours);
     println!();
+    rules(&model, &signal);
+    println!();
     batches(&model, &signal, official.as_mut());
+}
+
+/// Cost of the rules around the network: the pipeline with them beside the one without, hop by hop in turn, both with what
+/// the network answered before in its place.
+fn rules(model: &tacet_realtime::model::Model, signal: &[f32]) {
+    let packed = NativeModel::with(model, Precision::F32, SimdLevel::get()).expect("the embedded model fits");
+    let hops = signal.as_chunks::<HOP>().0;
+    let mut output = [0.0; HOP];
+    let pipelines = [Settings::reference(), Settings::default()].map(|settings| {
+        let answers = Arc::new(Mutex::new(VecDeque::new()));
+        let engine = |is_recording| Replay {
+            engine: NativeEngine::new(packed.clone()),
+            answers: answers.clone(),
+            is_recording,
+        };
+        let mut network = Denoiser::new(Box::new(engine(true)), 1, settings).expect("room for a stream");
+        for hop in hops {
+            network.process(&[hop], &mut [&mut output]).expect("a step");
+        }
+        Denoiser::new(Box::new(engine(false)), 1, settings).expect("room for a stream")
+    });
+    let mut pipelines = pipelines.map(|denoiser| (denoiser, Times::default()));
+    for hop in hops {
+        for (denoiser, times) in &mut pipelines {
+            times.measure(|| denoiser.process(&[hop], &mut [&mut output])).expect("a step");
+        }
+    }
+    let [without, with] = pipelines.map(|(_, mut times)| times.quantile(0.5));
+    println!(
+        "Rules around the network, per hop, with its answers given again: {:.2} us ({with:.2} with them, {without:.2} without)",
+        with - without
+    );
+}
+
+/// The network's place in a pipeline: notes its answers, or gives those that were noted.
+struct Replay {
+    engine: NativeEngine,
+    answers: Arc<Mutex<VecDeque<(Stage, ChannelOut)>>>,
+    is_recording: bool,
+}
+
+impl Engine for Replay {
+    fn name(&self) -> &str {
+        self.engine.name()
+    }
+
+    fn lookahead_hops(&self) -> usize {
+        self.engine.lookahead_hops()
+    }
+
+    fn norm_alpha(&self) -> f32 {
+        self.engine.norm_alpha()
+    }
+
+    fn open(&mut self, n_channels: usize) -> Result<StreamId, EngineError> {
+        self.engine.open(n_channels)
+    }
+
+    fn close(&mut self, stream: StreamId) {
+        self.engine.close(stream);
+    }
+
+    fn reset(&mut self, stream: StreamId) {
+        self.engine.reset(stream);
+    }
+
+    fn step(&mut self, jobs: &mut [Job]) -> Result<StepTimings, EngineError> {
+        let mut answers = self.answers.lock().expect("no panic before");
+        if self.is_recording {
+            let timings = self.engine.step(jobs)?;
+            answers.extend(jobs.iter().map(|job| (job.stage, job.output[0])));
+            return Ok(timings);
+        }
+        for job in jobs {
+            (job.stage, job.output[0]) = answers.pop_front().expect("as many hops as before");
+            job.pending = false;
+        }
+        Ok(StepTimings::default())
+    }
 }
 
 /// Limit set by the memory: how fast one core reads as many bytes as the large matrices have, over and over, and the share
