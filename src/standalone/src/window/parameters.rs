@@ -7,6 +7,7 @@ use tacet::device::Device;
 use tacet::enhance::StereoLink;
 use tacet::latency::LatencyMode;
 use tacet::limit::N_HANDLES;
+use tacet::model::ModelKind;
 
 /// See the module. What is not said is as it was when the program last ran.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -41,7 +42,7 @@ pub struct Parameters {
     #[arg(long, value_name = "MODE", help = ParamId::LatencyMode.spec().plain_help(), value_parser = one_of::<LatencyMode>())]
     latency: Option<String>,
     /// DeepFilterNet3 (dfn3), or its low-latency variant (dfn3-ll), which `tacet model install ll` gets
-    #[arg(long, value_name = "MODEL", value_parser = ["dfn3", "dfn3-ll"])]
+    #[arg(long, value_name = "MODEL", value_parser = one_of::<ModelKind>())]
     model: Option<String>,
     #[arg(long, value_name = "DEVICE", help = ParamId::DeviceA.spec().plain_help(), value_parser = listed_device)]
     device: Option<Device>,
@@ -62,7 +63,6 @@ fn listed_device(text: &str) -> Result<Device, String> {
 impl Parameters {
     /// The given values, as the parameters take them.
     pub fn values(&self) -> PresetValues {
-        use tacet::model::ModelKind::{DeepFilterNet3, DeepFilterNet3Ll};
         let numbers = [
             (ParamId::Limit, self.attenuation_limit),
             (ParamId::PostFilter, self.post_filter),
@@ -76,12 +76,10 @@ impl Parameters {
             (ParamId::Hold, self.hold),
             (ParamId::Release, self.release),
         ];
-        let model =
-            self.model.as_deref().map(|name| if name == "dfn3" { DeepFilterNet3 } else { DeepFilterNet3Ll });
         let choices = [
             (ParamId::Link, self.stereo_link.clone()),
             (ParamId::LatencyMode, self.latency.clone()),
-            (ParamId::Model, model.map(|model| model.choice_id().to_owned())),
+            (ParamId::Model, self.model.clone()),
             (ParamId::DeviceA, self.device.map(|device| device.choice_id().to_owned())),
         ];
         let limits = ParamId::LIMITS.into_iter().enumerate();
@@ -122,7 +120,7 @@ mod tests {
         assert_eq!(controls.shaping.limits_db, [12.0, 12.0, 18.0, 24.0, 30.0, 100.0]);
         assert_eq!(controls.shaping.closing, tacet::tails::Closing { hold_ms: 100.0, release_ms: 200.0 });
         assert_eq!(params.latency_mode(), LatencyMode::Lowest);
-        assert_eq!(params.model(), tacet::model::ModelKind::DeepFilterNet3Ll);
+        assert_eq!(params.model(), ModelKind::DeepFilterNet3Ll);
         assert_eq!(params.devices().0, Device::Native16);
     }
 
