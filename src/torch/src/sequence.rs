@@ -13,6 +13,7 @@ use tch::{Device, Kind, Tensor};
 use crate::dfop::DfOp;
 use crate::layers::{Conv, Gru};
 use crate::network::{DecoderBuffers, EncoderBuffers, Memory, NOISY_AT};
+use crate::streams::timings;
 use crate::stretches::{Stretch, stretches};
 use crate::target::Target;
 use crate::weights::{INPUT_KERNEL_T, Weights};
@@ -124,12 +125,7 @@ impl Sequence {
         target.synchronize()?;
         let computed = Instant::now();
         out.f_to_device(Device::Cpu)?.f_view([-1])?.f_copy_data(output, rows * N_OUTPUT)?;
-        let micros = |from: Instant, to: Instant| (to - from).as_secs_f32() * 1e6;
-        Ok(Timings {
-            upload_us: micros(start, uploaded),
-            compute_us: micros(uploaded, computed),
-            download_us: micros(computed, Instant::now()),
-        })
+        Ok(timings(start, uploaded, computed))
     }
 
     fn infer(&mut self, input: &Tensor, updates: &[StateUpdate], bounds: Bounds) -> Result<Tensor> {

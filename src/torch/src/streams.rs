@@ -6,6 +6,7 @@
 //! and the spare rows of a batch belong to a lane that nobody reads. That also makes a step recordable as a CUDA graph.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -107,9 +108,7 @@ impl Streams {
         let mut rows = 0;
         while rows < n_lanes.min(MAX_LANES) {
             rows = bucket(self.device.target, rows + 1);
-            self.prepare(rows)?;
-            let batch =
-                self.batches.get_mut(&rows).ok_or_else(|| TorchError::Argument("no such batch".into()))?;
+            let batch = batch(&mut self.batches, self.device.target, rows)?;
             for is_general in [false, true] {
                 if self.record {
                     batch.record(&mut self.device, &mut self.table, is_general, &mut self.record)?;
@@ -138,9 +137,7 @@ impl Streams {
         }
         let is_general = lanes.iter().any(|lane| may_stop(lane) || lane.update != StateUpdate::ADVANCE);
         let rows = bucket(self.device.target, lanes.len());
-        self.prepare(rows)?;
-        let batch =
-            self.batches.get_mut(&rows).ok_or_else(|| TorchError::Argument("no such batch".into()))?;
+        let batch = batch(&mut self.batches, self.device.target, rows)?;
         if self.record {
             batch.record(&mut self.device, &mut self.table, is_general, &mut self.record)?;
         }
@@ -166,9 +163,7 @@ impl Streams {
         }
         let target = self.device.target;
         let rows = bucket(target, n_lanes);
-        self.prepare(rows)?;
-        let batch =
-            self.batches.get_mut(&rows).ok_or_else(|| TorchError::Argument("no such batch".into()))?;
+        let batch = batch(&mut self.batches, self.device.target, rows)?;
         let mut output = vec![0.0; n_lanes * N_OUTPUT];
         target.synchronize()?;
         let start = Instant::now();
@@ -204,12 +199,13 @@ impl Streams {
         }
         Ok(())
     }
+}
 
-    fn prepare(&mut self, rows: usize) -> Result<()> {
-        if !self.batches.contains_key(&rows) {
-            self.batches.insert(rows, Batch::new(self.device.target, rows)?);
-        }
-        Ok(())
+/// The buffers of a batch size, made where it occurs for the first time.
+fn batch(batches: &mut BTreeMap<usize, Batch>, target: Target, rows: usize) -> Result<&mut Batch> {
+    match batches.entry(rows) {
+        Entry::Occupied(batch) => Ok(batch.into_mut()),
+        Entry::Vacant(place) => Ok(place.insert(Batch::new(target, rows)?)),
     }
 }
 
@@ -366,7 +362,8 @@ fn bucket(target: Target, n: usize) -> usize {
     if target.is_host() && between >= n { between } else { power }
 }
 
-fn timings(start: Instant, uploaded: Instant, computed: Instant) -> Timings {
+/// The timings of what ends now.
+pub(crate) fn timings(start: Instant, uploaded: Instant, computed: Instant) -> Timings {
     let micros = |from: Instant, to: Instant| (to - from).as_secs_f32() * 1e6;
     Timings {
         upload_us: micros(start, uploaded),

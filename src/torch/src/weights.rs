@@ -43,7 +43,6 @@ pub struct Weights {
     pub(crate) df_skip: Grouped,
     pub(crate) df_out: Grouped,
     pub(crate) df_convp: Conv,
-    pub(crate) lookahead: usize,
 }
 
 /// Grouped linear, ReLU, GRU layers, and in the embeddings' stacks again grouped linear and ReLU.
@@ -88,18 +87,12 @@ impl Weights {
             df_skip: make.grouped("df_dec.df_skip")?,
             df_out: make.grouped("df_dec.df_out")?,
             df_convp: make.pathway_conv("df_dec.df_convp")?,
-            lookahead: model.config.lookahead(),
         })
     }
 
     /// The device they are on.
     pub fn target(&self) -> Target {
         self.target
-    }
-
-    /// Hops of lookahead of the model.
-    pub fn lookahead_hops(&self) -> usize {
-        self.lookahead
     }
 }
 
