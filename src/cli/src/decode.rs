@@ -33,6 +33,7 @@ mod foreign;
 mod fragments;
 mod frame_decoder;
 mod frames;
+mod halve;
 mod headerless;
 mod headers;
 mod ilst;

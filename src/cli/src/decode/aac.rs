@@ -3,12 +3,15 @@
 //! Packets come with a description beside them (MP4, Matroska), or say themselves what they are (ADTS, LATM). HE-AAC may
 //! hide in what describes itself as AAC-LC at half the rate: the first packets tell.
 
-use anyhow::Result;
+use std::borrow::Cow;
+
+use anyhow::{Error, Result};
 use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::formats::FormatReader;
 use syom::{AacError, Channel, DecodeOptions, Decoder, Frame};
 
 use super::asc::{self, Config};
+use super::halve::Halving;
 use super::matroska::Packing;
 use super::refusal;
 use crate::decode::foreign::foreign;
@@ -36,6 +39,10 @@ pub struct AacStream {
     config: Option<Vec<u8>>,
     /// Whether it is of 7350 Hz, described to the decoder as of 8000 Hz.
     is_lowest: bool,
+    /// Whether its SBR is of the core's rate, described to the decoder, which takes no such thing, as of twice that.
+    is_downsampled: bool,
+    /// For each channel of such a stream.
+    halvings: Vec<Halving>,
     shape: Option<Shape>,
     /// Packets that were decoded, and sound ones of another rate or channels than those.
     n_good: usize,
@@ -52,8 +59,12 @@ impl AacStream {
     pub fn described(config: &[u8], container: &str) -> Result<Self> {
         let lowest = asc::lowest(config);
         let is_lowest = lowest.is_some();
-        let given = lowest.unwrap_or_else(|| config.to_vec());
-        let mut this = Self { config: Some(given.clone()), is_lowest, ..Self::framed() };
+        let is_downsampled = asc::is_downsampled(config, 0);
+        let given = match is_downsampled {
+            true => asc::doubled(config, 0).ok_or_else(|| of_unusual_rate(container))?,
+            false => lowest.unwrap_or_else(|| config.to_vec()),
+        };
+        let mut this = Self { config: Some(given.clone()), is_lowest, is_downsampled, ..Self::framed() };
         match foreign(|| this.decoder.set_asc(&given))? {
             Ok(()) => Ok(this),
             Err(_) if is_lowest => Err(refusal::codec(container, "AAC of an unusual kind at 7350 Hz")),
@@ -73,6 +84,8 @@ impl AacStream {
             decoder: Decoder::new(options),
             config: None,
             is_lowest: false,
+            is_downsampled: false,
+            halvings: Vec::new(),
             shape: None,
             n_good: 0,
             n_other: 0,
@@ -96,6 +109,7 @@ impl AacStream {
     /// It breaks the decoder, or most packets are sound and of another rate: damage is not alike.
     pub fn decode(&mut self, data: &[u8], block: &mut Vec<Vec<f32>>) -> Result<bool> {
         block.iter_mut().for_each(Vec::clear);
+        let data = self.given(data)?;
         let mut shape = None;
         let mut take = |frame: Frame<'_>| -> syom::Result<()> {
             let (mask, order) = order(&frame);
@@ -108,12 +122,18 @@ impl AacStream {
         };
         let is_described = self.config.is_some();
         let result = foreign(|| match is_described {
-            true => self.decoder.decode_au(data, &mut take),
-            false => self.decoder.feed(data, &mut take).map(|_| ()),
+            true => self.decoder.decode_au(&data, &mut take),
+            false => self.decoder.feed(&data, &mut take).map(|_| ()),
         })?;
         self.is_unsupported = matches!(result, Err(AacError::Unsupported(_)));
         if let (Ok(()), Some((rate_hz, n_channels, channel_mask))) = (result, shape) {
-            let rate_hz = if self.is_lowest { rate_hz / 160 * 147 } else { rate_hz };
+            let rate_hz = if self.is_downsampled {
+                self.halve(block, rate_hz)
+            } else if self.is_lowest {
+                rate_hz / 160 * 147
+            } else {
+                rate_hz
+            };
             let n_samples = block.first().map_or(0, Vec::len);
             let now = Shape { rate_hz, n_channels, n_samples, channel_mask };
             let last = *self.shape.get_or_insert(now);
@@ -123,12 +143,37 @@ impl AacStream {
             }
             self.n_other += 1;
             if self.n_other >= N_LOOK && self.n_other > self.n_good && rate_hz == 2 * last.rate_hz {
-                let what = "holds HE-AAC of an unusual kind (downsampled SBR, or SBR that begins late), which Tacet does not";
+                let what = "holds HE-AAC of an unusual kind (SBR that begins late), which Tacet does not";
                 return Err(refusal::refused(format!("{what} decode;")));
             }
         }
         self.restart()?;
         Ok(false)
+    }
+
+    /// A packet as the decoder takes it: LATM states downsampled SBR within its frames.
+    fn given<'a>(&mut self, data: &'a [u8]) -> Result<Cow<'a, [u8]>> {
+        if self.config.is_none()
+            && let Some(place) = asc::place_in_latm(data)
+        {
+            self.is_downsampled = asc::is_downsampled(data, place);
+            match asc::doubled(data, place).filter(|_| self.is_downsampled) {
+                Some(data) => return Ok(Cow::Owned(data)),
+                None if self.is_downsampled && self.shape.is_none() => return Err(of_unusual_rate("latm")),
+                // Behind sound ones, one of such a rate is damaged.
+                None => {}
+            }
+        }
+        Ok(Cow::Borrowed(data))
+    }
+
+    /// Takes a block of downsampled SBR down to its own rate.
+    fn halve(&mut self, block: &mut [Vec<f32>], rate_hz: u32) -> u32 {
+        self.halvings.resize_with(block.len(), Halving::default);
+        for (channel, halving) in block.iter_mut().zip(&mut self.halvings) {
+            halving.apply(channel);
+        }
+        rate_hz / 2
     }
 
     /// Begins anew: a decoder that met an error does nothing else.
@@ -141,6 +186,11 @@ impl AacStream {
             }
         })
     }
+}
+
+/// The error for downsampled SBR that cannot be described as of twice the rate.
+fn of_unusual_rate(container: &str) -> Error {
+    refusal::codec(container, "HE-AAC with downsampled SBR at an unusual rate")
 }
 
 /// A frame's channels in WAV's order, and their positions; one that has none stays where it is.
@@ -283,6 +333,47 @@ mod tests {
         assert!(Config::read(&found.unwrap()).unwrap().is_he_aac);
         let (config, packets) = encoded(&syom::EncodeOptions::raw(), 24_000, 1);
         assert_eq!(find_sbr(&config, packets.iter().map(|packet| &packet[..])).unwrap(), None);
+    }
+
+    /// The same packets, with SBR that is to have the core's rate: the lower half of the band, by a description beside them
+    /// and in LATM.
+    #[test]
+    fn downsampled_sbr_has_the_rate_of_its_core() {
+        let (config, packets) = encoded(&syom::EncodeOptions::raw().with_he(true), 48_000, 2);
+        assert_eq!(config, [0x2b, 0x11, 0x88, 0x00]);
+        let downsampled = [0x2b, 0x13, 0x08, 0x00];
+        let decoded = |mut stream: AacStream, packets: &[Vec<u8>]| {
+            let mut block = Vec::new();
+            let decode = |packet: &Vec<u8>| {
+                assert!(stream.decode(packet, &mut block).unwrap());
+                block[1].clone()
+            };
+            let samples: Vec<f32> = packets.iter().flat_map(decode).collect();
+            (stream.shape().unwrap(), samples)
+        };
+        let (_, full) = decoded(AacStream::described(&config, "mp4").unwrap(), &packets);
+        let (shape, half) = decoded(AacStream::described(&downsampled, "mp4").unwrap(), &packets);
+        let wanted = Shape { rate_hz: 24_000, n_channels: 2, n_samples: 1024, channel_mask: Some(0x3) };
+        assert_eq!((shape, half.len()), (wanted, full.len() / 2));
+        // The tone is at 0.06 rad a sample, which the filter is late by 1.3 of.
+        let error = |i: usize| f64::from(half[i] - 0.7 * full[2 * i - 1] - 0.3 * full[2 * i - 2]).powi(2);
+        let range = 8_000..half.len() - 4_000;
+        let energy: f64 = range.clone().map(|i| f64::from(half[i]).powi(2)).sum();
+        assert!(energy / range.len() as f64 > 0.05, "{energy}");
+        assert!(range.map(error).sum::<f64>() < 1e-3 * energy);
+        let framed: Vec<Vec<u8>> =
+            packets.iter().map(|packet| syom::wrap_loas_au(packet, &downsampled).unwrap()).collect();
+        assert_eq!(decoded(AacStream::framed(), &framed), (wanted, half));
+        // 96 kHz.
+        let highest = [0x28, 0x08, 0x08, 0x00];
+        let is_named = |error: Error| error.to_string().contains("downsampled SBR");
+        assert!(AacStream::described(&highest, "mp4").is_err_and(is_named));
+        let other = syom::wrap_loas_au(&packets[0], &highest).unwrap();
+        let (mut stream, mut block) = (AacStream::framed(), Vec::new());
+        assert!(stream.decode(&other, &mut block).is_err_and(is_named));
+        for (frame, is_good) in [(&framed[0], true), (&other, false), (&framed[0], true)] {
+            assert_eq!(stream.decode(frame, &mut block).unwrap(), is_good);
+        }
     }
 
     #[test]

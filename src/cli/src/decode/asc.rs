@@ -1,5 +1,5 @@
 //! AAC's own description of a stream (AudioSpecificConfig, ISO/IEC 14496-3, 1.6.2.1): what it is called, and whether SBR
-//! could hide behind it.
+//! could hide behind it, or is of the core's rate.
 
 /// AAC-LC's audio object type.
 const LC: u32 = 2;
@@ -43,14 +43,21 @@ impl Config {
 
     /// Reads a description; `None` if it is cut off.
     pub fn read(bytes: &[u8]) -> Option<Self> {
-        let mut bits = Bits { bytes, at: 0 };
+        Self::parse(bytes, 0).map(|(config, _)| config)
+    }
+
+    /// Reads the description behind `at` bits; with it the rate that it states for SBR, in Hz, and that one's place.
+    fn parse(bytes: &[u8], at: usize) -> Option<(Self, Option<(u32, usize)>)> {
+        let mut bits = Bits { bytes, at };
         let mut object_type = bits.object_type()?;
         let rate_hz = bits.rate()?;
         let channels = bits.take(4)?;
         let mut is_he_aac = false;
+        let mut sbr = None;
         if object_type == SBR || object_type == PS {
             is_he_aac = true;
-            bits.rate()?;
+            let place = bits.at;
+            sbr = Some((bits.rate()?, place));
             object_type = bits.object_type()?;
         } else if object_type == LC {
             // The core's own description, then perhaps SBR's: a sync word, its type, whether it is there.
@@ -61,8 +68,10 @@ impl Config {
             let _extension = bits.take(1)?;
             is_he_aac =
                 bits.take(11) == Some(0x2b7) && bits.object_type() == Some(SBR) && bits.take(1) == Some(1);
+            let place = bits.at;
+            sbr = bits.rate().filter(|_| is_he_aac).map(|rate_hz| (rate_hz, place));
         }
-        Some(Self { object_type, is_he_aac, rate_hz, channels })
+        Some((Self { object_type, is_he_aac, rate_hz, channels }, sbr))
     }
 
     /// The profile's name.
@@ -133,6 +142,55 @@ pub fn lowest(config: &[u8]) -> Option<Vec<u8>> {
     Some([&head[..], rest].concat())
 }
 
+/// Whether the description behind `at` bits has SBR of the core's rate: downsampled SBR.
+pub fn is_downsampled(bytes: &[u8], at: usize) -> bool {
+    Config::parse(bytes, at)
+        .is_some_and(|(core, sbr)| sbr.is_some_and(|(rate_hz, _)| rate_hz == core.rate_hz))
+}
+
+/// The same bytes with SBR of twice the core's rate; `None` where no index states that.
+pub fn doubled(bytes: &[u8], at: usize) -> Option<Vec<u8>> {
+    const N_INDEX: usize = 4;
+    let (core, sbr) = Config::parse(bytes, at)?;
+    let (_, place) = sbr?;
+    let index = RATES_HZ.iter().position(|&rate_hz| rate_hz == 2 * core.rate_hz)?;
+    let mut bits = Bits { bytes, at: place };
+    // A rate that is written out is longer.
+    if bits.take(N_INDEX)? == 15 {
+        return None;
+    }
+    let mut bytes = bytes.to_vec();
+    for i in 0..N_INDEX {
+        let (byte, mask) = (&mut bytes[(place + i) / 8], 0x80 >> ((place + i) % 8));
+        let is_set = index >> (N_INDEX - 1 - i) & 1 == 1;
+        *byte = if is_set { *byte | mask } else { *byte & !mask };
+    }
+    Some(bytes)
+}
+
+/// The place in bits of the description in a frame of LATM (LOAS); `None` if it is that of the frame before, or no LATM.
+pub fn place_in_latm(frame: &[u8]) -> Option<usize> {
+    let mut bits = Bits { bytes: frame, at: 0 };
+    if bits.take(11)? != 0x2b7 {
+        return None;
+    }
+    let _length = bits.take(13)?;
+    let is_as_before = bits.take(1)? == 1;
+    let version = bits.take(1)?;
+    if is_as_before || version == 1 && bits.take(1)? == 1 {
+        return None;
+    }
+    if version == 1 {
+        let _fullness = bits.latm_value()?;
+    }
+    // One time for all streams, frames, programs, layers.
+    bits.take(1 + 6 + 4 + 3)?;
+    if version == 1 {
+        let _length = bits.latm_value()?;
+    }
+    Some(bits.at)
+}
+
 /// Bits from the highest.
 struct Bits<'a> {
     bytes: &'a [u8],
@@ -163,6 +221,12 @@ impl Bits<'_> {
             index => RATES_HZ.get(index as usize).copied(),
         }
     }
+
+    /// A number of one to four bytes, as LATM has them.
+    fn latm_value(&mut self) -> Option<u32> {
+        let n_bytes = self.take(2)? + 1;
+        self.take(8 * n_bytes as usize)
+    }
 }
 
 #[cfg(test)]
@@ -190,6 +254,30 @@ mod tests {
         assert_eq!(lowest(&config(7_350)), Some(config(8_000)));
         assert_eq!(lowest(&config(8_000)), None);
         assert_eq!(lowest(&[0x16]), None);
+    }
+
+    #[test]
+    fn sbr_of_the_cores_rate_is_doubled() {
+        // Announced first, 24 kHz, mono; fdk-aac's at 48 kHz, stereo; announced behind it.
+        for (given, wanted) in [
+            (&[0x2b, 0x0b, 0x08, 0x00][..], &[0x2b, 0x09, 0x88, 0x00][..]),
+            (&[0x29, 0x91, 0x88, 0x00], &[0x29, 0x90, 0x08, 0x00]),
+            (&[0x13, 0x08, 0x56, 0xe5, 0xb0], &[0x13, 0x08, 0x56, 0xe5, 0x98]),
+        ] {
+            assert!(is_downsampled(given, 0) && !is_downsampled(wanted, 0));
+            assert_eq!(doubled(given, 0).unwrap(), wanted);
+        }
+        assert!(!is_downsampled(&[0x13, 0x08], 0));
+        // 96 kHz, and a rate without an index.
+        assert!(is_downsampled(&[0x28, 0x08, 0x08, 0x00], 0));
+        assert_eq!(doubled(&[0x28, 0x08, 0x08, 0x00], 0), None);
+        // In a frame of LATM, of version 0 and, with two numbers of a byte, 1.
+        let frame = [0x56, 0xe0, 0x06, 0x20, 0x00, 0x29, 0x91, 0x88, 0x00];
+        assert_eq!(place_in_latm(&frame), Some(40));
+        assert_eq!(doubled(&frame, 40).unwrap(), [0x56, 0xe0, 0x06, 0x20, 0x00, 0x29, 0x90, 0x08, 0x00]);
+        assert_eq!(place_in_latm(&[0x56, 0xe0, 0x08, 0x40, 0, 0, 0, 0, 0, 0, 0]), Some(61));
+        assert_eq!(place_in_latm(&[0x56, 0xe0, 0x06, 0xa0, 0x00, 0x29, 0x91, 0x88, 0x00]), None);
+        assert_eq!(place_in_latm(&[0xff, 0xf1, 0x50]), None);
     }
 
     #[test]
