@@ -104,10 +104,20 @@ impl OpusStream {
 }
 
 /// The identification header of a stream in an MP4, whose numbers are big-endian there ("Encapsulation of Opus in ISO Base
-/// Media File Format", 4.3.2).
+/// Media File Format", 4.3.2). GStreamer 1.22 writes them as Ogg has them: read the other way round, neither rate nor delay
+/// is one that an encoder states.
 pub fn head_of_mp4(head: &[u8]) -> Vec<u8> {
+    /// The longest delay that an encoder states, in samples, and the highest rate of its input.
+    const MAX_DELAY: u16 = 3_840;
+    const MAX_RATE_HZ: u32 = 192_000;
+    let is_plain = |delay: u16, rate_hz: u32| delay <= MAX_DELAY && rate_hz <= MAX_RATE_HZ;
     let mut head = head.to_vec();
     if let Some(fixed) = head.get_mut(10..18) {
+        let (delay, rate) = ([fixed[0], fixed[1]], [fixed[2], fixed[3], fixed[4], fixed[5]]);
+        let is_turned = u16::from_be_bytes(delay) > MAX_DELAY && u32::from_be_bytes(rate) > MAX_RATE_HZ;
+        if is_turned && is_plain(u16::from_le_bytes(delay), u32::from_le_bytes(rate)) {
+            return head;
+        }
         fixed[..2].reverse();
         fixed[2..6].reverse();
         fixed[6..].reverse();
@@ -227,6 +237,11 @@ mod tests {
         let mp4 = b"OpusHead\x00\x02\x01\x38\x00\x00\xbb\x80\xfe\x00\x00";
         assert_eq!(head_of_mp4(mp4), b"OpusHead\x00\x02\x38\x01\x80\xbb\x00\x00\x00\xfe\x00");
         assert_eq!(head_of_mp4(b"OpusHead"), b"OpusHead");
+        // GStreamer 1.22's, and one whose delay alone looks like it.
+        let turned = b"OpusHead\x00\x02\x38\x01\x80\xbb\x00\x00\x00\x00\x00";
+        assert_eq!(OpusStream::new(&head_of_mp4(turned)).unwrap().pre_skip, 312);
+        let long = b"OpusHead\x00\x02\x38\x01\x00\x00\xbb\x80\x00\x00\x00";
+        assert_eq!(OpusStream::new(&head_of_mp4(long)).unwrap().pre_skip, 0x3801);
         assert_eq!(OpusStream::new(&plain_head(2, 312)).unwrap().pre_skip, 312);
     }
 
