@@ -42,7 +42,7 @@ const TEST: &str = "test --locked --workspace --exclude tacet-torch --exclude xt
 pub struct Options {
     /// Only the steps whose name contains this (fmt, tidy, clippy, doc, instructions, torch, test, costs, hosts, scores,
     /// deny), or one of those that run only when named: arm64 (under qemu),
-    /// windows (under wine), macos-link (built and examined), package (what people download).
+    /// windows (under wine), macos-link (built and examined), package (what people download), corpus (part of test).
     #[arg(value_name = "STEP")]
     only: Option<String>,
 }
@@ -90,8 +90,9 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     summarise(&outcomes)
 }
 
-/// Steps that run only when they are named in full: each installs a toolchain of its own or builds the release.
-const NAMED: [&str; 4] = ["arm64", "macos-link", "package", "windows"];
+/// Steps that run only when they are named in full: each installs a toolchain of its own or builds the release, or is part
+/// of another.
+const NAMED: [&str; 5] = ["arm64", "corpus", "macos-link", "package", "windows"];
 
 /// Whether a step runs where `only` is asked for; without a wish it is empty.
 fn is_wanted(name: &str, only: &str) -> bool {
@@ -112,8 +113,12 @@ fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
     // Wall-clock costs are measured alone, a test at a time, with the programs that the tests before have built.
     let mut costs = cargo(&format!("{TEST} --lib processor::tests::costs -- --test-threads 1"));
     costs.env("TACET_REQUIRE_REAL_TIME", "1");
-    let mut corpus = cargo(&format!("{TEST} --test corpus"));
-    corpus.env("TACET_CORPUS", workspace.target.join("corpus"));
+    // With the recordings of every kind, which are made here and decoded.
+    let with_corpus = |words: &str| {
+        let mut command = cargo(words);
+        command.env("TACET_CORPUS", workspace.target.join("corpus"));
+        tests(command)
+    };
     vec![
         ("fmt", Box::new(plain(cargo("fmt --all --check")))),
         ("tidy", Box::new(|_| tidy::run(workspace))),
@@ -134,10 +139,9 @@ fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
         // Before the other tests, which open the backend that it builds.
         ("torch", Box::new(|counts| check_torch(workspace, counts))),
         // All targets but benches and examples, and the examples in documentation.
-        ("test", Box::new(tests(cargo(&format!("{TEST} --no-fail-fast"))))),
+        ("test", Box::new(with_corpus(&format!("{TEST} --no-fail-fast")))),
         ("costs", Box::new(tests(costs))),
-        // Recordings of every kind, made here and decoded.
-        ("corpus", Box::new(tests(corpus))),
+        ("corpus", Box::new(with_corpus("test --locked --package tacet-cli --test corpus"))),
         // With the library that the tests have built.
         ("hosts", Box::new(|_| hosts::check(workspace))),
         ("scores", Box::new(|counts| check_scores(workspace, counts))),
@@ -181,8 +185,9 @@ fn check_torch(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
 /// `tacet score` against pystoi.
 fn check_scores(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
     let venv = Venv::provide(workspace, &workspace.root.join("tests/python"))?;
-    // The tests of the command line build it.
-    shell::run(&mut workspace.cargo(&format!("{TEST} --test cli --no-run")))?;
+    // The tests of the command line build it. With fewer of the packages, dependencies would have other features and be
+    // compiled again.
+    shell::run(&mut workspace.cargo(&format!("{TEST} --no-run")))?;
     let mut python = venv.python();
     python.arg(workspace.root.join("tests/python/check_scores.py"));
     let tacet = format!("tacet{}", std::env::consts::EXE_SUFFIX);
