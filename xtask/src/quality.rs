@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use tacet_model::ModelKind;
 
+use crate::bundle;
 use crate::setup::models;
 use crate::shell;
 use crate::venv::Venv;
@@ -35,17 +36,16 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let kind = ModelKind::DeepFilterNet3;
     models::provide(workspace, kind)?;
     let venv = Venv::provide(workspace, &workspace.root.join("tests/quality"))?;
-    shell::run(&mut workspace.cargo("build --locked --release --package tacet-cli"))?;
+    let tacet = bundle::build_program(workspace, "tacet")?;
 
     if options.conditions {
-        shell::run(&mut workspace.cargo("build --locked --release --package tacet-core --bin denoise-live"))?;
-        let live = workspace.target.join("release/denoise-live");
+        let live = bundle::build_program(workspace, "denoise-live")?;
         for (script, live) in [("conditions", Some(live)), ("presets", None)] {
             let mut python = venv.python();
             python
                 .arg(workspace.root.join("tests/quality").join(script).with_extension("py"))
                 .arg("--tacet")
-                .arg(workspace.target.join("release/tacet"))
+                .arg(&tacet)
                 .arg("--out")
                 .arg(workspace.target.join(script));
             if let Some(live) = live {
@@ -60,7 +60,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         venv.python()
             .arg(workspace.root.join("tests/quality/quality.py"))
             .arg("--tacet")
-            .arg(workspace.target.join("release/tacet"))
+            .arg(&tacet)
             .arg("--runtime")
             .arg(workspace.model_dir().join(models::OFFICIAL_RUNTIME))
             .arg("--model")
