@@ -14,9 +14,9 @@ use std::ops::Range;
 
 use tacet_model::N_BINS;
 
-use crate::dry::{Due, Powers};
-use crate::frame::{Spectrum, power_over};
-use crate::samples::decibels;
+use crate::decibels::decibels;
+use crate::dry::Due;
+use crate::powers::{BinPowers, HopPowers, Powers};
 
 mod bands;
 mod levels;
@@ -82,8 +82,13 @@ impl Mean {
     /// Adds a value, whose share among very many is `averaging`.
     fn add(&mut self, value: f32, averaging: f32) {
         self.n_heard = self.n_heard.saturating_add(1);
-        self.value += averaging.max(1.0 / self.n_heard as f32) * (value - self.value);
+        self.value += share_of_newest(self.n_heard, averaging) * (value - self.value);
     }
+}
+
+/// Share of the newest of so many values in their running mean; `averaging` among very many.
+fn share_of_newest(n_heard: u32, averaging: f32) -> f32 {
+    averaging.max(1.0 / n_heard as f32)
 }
 
 /// A recording's SNR in dB, estimated in four ways.
@@ -122,9 +127,9 @@ impl CleanRule {
         &self.due
     }
 
-    /// Follows one hop: its noisy frames, one per channel, and the powers of these and of what the network made of them.
-    pub fn follow(&mut self, frames: &[Spectrum], powers: &Powers) {
-        let Powers { noisy, kept, taken } = *powers;
+    /// Follows one hop.
+    pub fn follow(&mut self, powers: &HopPowers) {
+        let Powers { noisy, kept, taken } = powers.all;
         if !(kept + taken).is_finite() {
             return;
         }
@@ -138,35 +143,44 @@ impl CleanRule {
             self.kept.add(kept, AVERAGING);
             self.taken.add(taken, AVERAGING);
         } else {
-            let noise = noisy + missing(frames);
+            let noise = noisy + missing(&powers.noisy);
             self.others.add(noise);
-            self.noise.hear(frames, noise, self.others.median_db());
+            self.noise.hear(&powers.noisy, noise, self.others.median_db());
         }
         if self.kept.n_heard >= FIRST_SPEECH_HOPS && self.others.n_heard() >= FIRST_OTHER_HOPS {
-            let estimates = self.estimates();
-            let share = share_at(estimates.snr_db());
-            self.due = Due { share: FAINT * share, bands: self.noise.due(&estimates, share) };
+            self.due = self.due_now();
         }
     }
 
-    fn estimates(&self) -> Estimates {
+    fn due_now(&self) -> Due {
         let (kept_db, taken_db) = (decibels(self.kept.value), decibels(self.taken.value));
+        let believed_db = RATIO_SNR_DB + SNR_PER_RATIO * (kept_db - taken_db - RATIO_DB);
+        if believed_db <= FIRST_DB {
+            // Whatever is heard between words.
+            return Due::default();
+        }
+        let estimates = self.estimates(kept_db, believed_db);
+        let share = share_at(estimates.snr_db());
+        Due { share: FAINT * share, bands: self.noise.due(&estimates, share) }
+    }
+
+    fn estimates(&self, kept_db: f32, believed_db: f32) -> Estimates {
         let n_loud = (LOUD_SHARE * self.others.weight()).max(LOUD_SHARE_OF_ALL * self.others.weight_of_all());
         Estimates {
             median_db: kept_db - self.others.median_db(),
             loud_db: kept_db - self.others.exceeded_by(n_loud) + LOUD_DB,
             quiet_db: kept_db - self.others.exceeded_by(QUIET_SHARE * self.others.weight()),
-            believed_db: RATIO_SNR_DB + SNR_PER_RATIO * (kept_db - taken_db - RATIO_DB),
+            believed_db,
         }
     }
 }
 
 /// Power of the noise that a recording at 16 kHz lacks: as much per bin as there is below 8 kHz. Without it, the same noise
 /// would be judged to be less.
-fn missing(frames: &[Spectrum]) -> f32 {
-    let top = power_over(frames, TOP_BINS);
+fn missing(noisy: &BinPowers) -> f32 {
+    let top = noisy.over(TOP_BINS);
     let n_missing = (N_BINS - TOP_BINS.end) as f32;
-    let is_empty = power_over(frames, EMPTY_BINS) < EMPTY * top;
+    let is_empty = noisy.over(EMPTY_BINS) < EMPTY * top;
     if is_empty { top * n_missing / TOP_BINS.len() as f32 } else { 0.0 }
 }
 

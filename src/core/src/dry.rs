@@ -4,12 +4,11 @@
 //! how much is due, of everything and of single bands, and the largest holds. Live, it is let through at once; for
 //! recordings a [`DryAhead`] knows it two seconds before. One per stream, on the thread that enhances; real-time safe.
 
-use std::ops::Range;
-
-use tacet_model::{N_BANDS, N_BINS};
+use tacet_model::N_BANDS;
 
 use crate::erb;
-use crate::frame::{Mask, Spectrum, power, power_of_difference};
+use crate::frame::{Mask, Spectrum};
+use crate::powers::HopPowers;
 
 mod ahead;
 mod ahead_bands;
@@ -63,9 +62,9 @@ impl Glide {
         self.bands.any()
     }
 
-    /// Share of each band of a hop: noisy frames and what the network made of them, one per channel.
-    fn of_bands(&self, due: &Due, noisy: &[Spectrum], enhanced: &[Spectrum]) -> Mask {
-        due.bands.of_hop(&self.bands, noisy, enhanced).map(|share| share.max(self.share))
+    /// Share of each band of a hop.
+    fn of_bands(&self, due: &Due, powers: &HopPowers) -> Mask {
+        due.bands.of_hop(&self.bands, powers).map(|share| share.max(self.share))
     }
 }
 
@@ -99,8 +98,13 @@ impl DryShare {
         self.shares.share
     }
 
-    /// Lets through of the noisy frames what is due, one frame per channel; nothing at all is bit-identical.
-    pub fn apply(&mut self, due: &Due, noisy: &[Spectrum], enhanced: &mut [Spectrum]) {
+    /// Whether nothing is due, and nothing let through any more.
+    pub fn is_idle(&self) -> bool {
+        self.shares == Glide::default() && self.due == Due::default()
+    }
+
+    /// Lets through of a hop's noisy frames what is due, one frame per channel; nothing at all is bit-identical.
+    pub fn apply(&mut self, due: &Due, powers: &HopPowers, noisy: &[Spectrum], enhanced: &mut [Spectrum]) {
         self.due = *due;
         if self.is_deferred {
             return;
@@ -110,7 +114,7 @@ impl DryShare {
             return;
         }
         let shares = if self.shares.has_bands() {
-            self.shares.of_bands(due, noisy, enhanced)
+            self.shares.of_bands(due, powers)
         } else {
             [self.shares.share; N_BANDS]
         };
@@ -136,36 +140,6 @@ pub struct Noted {
 /// 0 at `from` and beyond, 1 at `to` and beyond, linear between.
 pub(crate) fn ramp(value: f32, from: f32, to: f32) -> f32 {
     ((value - from) / (to - from)).clamp(0.0, 1.0)
-}
-
-/// Powers of some bins of a hop, over all channels.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Powers {
-    /// Of the input.
-    pub noisy: f32,
-    /// Of what the network keeps of it.
-    pub kept: f32,
-    /// Of the difference.
-    pub taken: f32,
-}
-
-impl Powers {
-    /// Powers of noisy frames and of what the network made of them, one per channel.
-    pub fn of(noisy: &[Spectrum], enhanced: &[Spectrum]) -> Self {
-        Self::of_bins(0..N_BINS, noisy, enhanced)
-    }
-
-    /// The same for some bins.
-    fn of_bins(bins: Range<usize>, noisy: &[Spectrum], enhanced: &[Spectrum]) -> Self {
-        let mut powers = Self::default();
-        for (noisy, enhanced) in noisy.iter().zip(enhanced) {
-            let (noisy, enhanced) = (&noisy[bins.clone()], &enhanced[bins.clone()]);
-            powers.noisy += power(noisy);
-            powers.kept += power(enhanced);
-            powers.taken += power_of_difference(noisy, enhanced);
-        }
-        powers
-    }
 }
 
 #[cfg(test)]

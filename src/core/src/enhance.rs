@@ -6,11 +6,12 @@ use std::f32::consts::FRAC_PI_2;
 use tacet_model::{N_BINS, N_DF_BINS};
 
 use crate::clean::CleanRule;
-use crate::dry::{DryShare, Due, Powers};
+use crate::dry::{DryShare, Due};
 use crate::engine::{ChannelOut, Stage};
 use crate::erb;
 use crate::frame::{Mask, SILENT_SPECTRUM, Spectrum};
 use crate::limit::{Limiter, N_HANDLES, NO_LIMIT_DB, NO_LIMITS_DB};
+use crate::powers::HopPowers;
 use crate::tails::{Closing, Tails};
 use crate::whisper::WhisperRule;
 
@@ -71,6 +72,8 @@ pub struct Memory {
     pub whisper: WhisperRule,
     /// The share of the input that is let through for both.
     pub dry: DryShare,
+    /// Powers of the last hop, by which they judge.
+    pub powers: HopPowers,
     /// The gains of speech that has ended.
     pub tails: Tails,
     /// The curve of the limit.
@@ -84,6 +87,7 @@ impl Memory {
             clean: CleanRule::default(),
             whisper: WhisperRule::default(),
             dry: DryShare::default(),
+            powers: HopPowers::default(),
             tails: Tails::new(n_channels),
             limiter: Limiter::default(),
         }
@@ -149,19 +153,20 @@ pub fn enhance(
 
 /// Lets through as much of the input as the rules for clean and for whispered input ask for.
 fn keep_input(shaping: &Shaping, noisy: &[Spectrum], memory: &mut Memory, out: &mut [Spectrum]) {
-    let mut due = Due::default();
-    if shaping.keeps_clean || shaping.keeps_whisper {
-        let powers = Powers::of(noisy, out);
-        if shaping.keeps_clean {
-            memory.clean.follow(noisy, &powers);
-            due = *memory.clean.due();
-        }
-        if shaping.keeps_whisper {
-            memory.whisper.follow(noisy, &powers);
-            due.share = due.share.max(memory.whisper.due());
-        }
+    if !shaping.keeps_clean && !shaping.keeps_whisper && memory.dry.is_idle() {
+        return;
     }
-    memory.dry.apply(&due, noisy, out);
+    memory.powers.measure(noisy, out);
+    let mut due = Due::default();
+    if shaping.keeps_clean {
+        memory.clean.follow(&memory.powers);
+        due = *memory.clean.due();
+    }
+    if shaping.keeps_whisper {
+        memory.whisper.follow(&memory.powers);
+        due.share = due.share.max(memory.whisper.due());
+    }
+    memory.dry.apply(&due, &memory.powers, noisy, out);
 }
 
 /// One mask for all channels, or none where every channel keeps its own.

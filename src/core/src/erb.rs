@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use tacet_model::N_BANDS;
 
-use crate::frame::{Mask, Spectrum, power_over};
+use crate::frame::{Mask, Spectrum};
 
 /// Bins per band, low to high; the sum is [`tacet_model::N_BINS`]. A test derives them from the formula.
 const BAND_WIDTHS: [usize; N_BANDS] = [
@@ -12,8 +12,11 @@ const BAND_WIDTHS: [usize; N_BANDS] = [
     67,
 ];
 
+/// Bands of two bins, which are the lowest.
+pub(crate) const N_NARROW: usize = 13;
+
 /// First bin of every band.
-pub(crate) const BAND_STARTS: [usize; N_BANDS] = {
+const BAND_STARTS: [usize; N_BANDS] = {
     let mut starts = [0; N_BANDS];
     let mut band = 1;
     while band < N_BANDS {
@@ -26,15 +29,6 @@ pub(crate) const BAND_STARTS: [usize; N_BANDS] = {
 /// The bins of every band, low to high.
 pub fn bands() -> impl Iterator<Item = Range<usize>> {
     BAND_STARTS.iter().zip(&BAND_WIDTHS).map(|(&start, &width)| start..start + width)
-}
-
-/// Power of every band over all channels.
-pub fn band_powers(frames: &[Spectrum]) -> [f32; N_BANDS] {
-    let mut powers = [0.0; N_BANDS];
-    for (power, bins) in powers.iter_mut().zip(bands()) {
-        *power = power_over(frames, bins);
-    }
-    powers
 }
 
 /// Multiplies every bin by its band's gain (piecewise constant, no smoothing across bands).
@@ -81,6 +75,7 @@ mod tests {
         assert_eq!(derive_widths(), BAND_WIDTHS);
         assert_eq!(BAND_WIDTHS.iter().sum::<usize>(), N_BINS);
         assert_eq!(bands().last(), Some(414..N_BINS));
+        assert!(BAND_WIDTHS.iter().enumerate().all(|(band, width)| (*width == 2) == (band < N_NARROW)));
     }
 
     #[test]

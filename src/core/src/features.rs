@@ -4,9 +4,10 @@
 
 use tacet_model::{N_BANDS, N_DF_BINS};
 
+use crate::decibels::decibels;
 use crate::engine::ChannelIn;
-use crate::erb;
 use crate::frame::{SILENT_SPECTRUM, Spectrum};
+use crate::powers::FramePowers;
 use crate::rules::{Conditions, Known, Listener, Rescale, Rules};
 
 /// Starting level of the band means, in dB: first and last band, linear between (training's statistics).
@@ -21,8 +22,6 @@ const PAUSE_DROP_DB: f32 = 6.0;
 const PAUSE_FLOOR: f32 = -0.2;
 /// Hops beyond which a normalisation has forgotten everything.
 const MAX_KNOWN_HOPS: usize = 10_000;
-/// The same for levels that a gain may be added to: -180 dB.
-const HEARD_FLOOR: f32 = 1e-18;
 /// Range that maps to one unit of a band feature, in dB.
 const BAND_RANGE_DB: f32 = 40.0;
 /// Least normalisation magnitude. Far below the floor that denormal arithmetic reaches in silence, and so without
@@ -34,8 +33,8 @@ const UNIT_FLOOR: f32 = 1e-30;
 pub struct Normalisation {
     mean_db: [f32; N_BANDS],
     unit: [f32; N_DF_BINS],
-    /// Running mean of the bands' levels without gain and floor, in dB, begun at 0: what the mean would be with another
-    /// gain.
+    /// Running mean of the bands' levels without gain and with a floor far below, in dB, begun at 0: what the mean would be
+    /// with another gain.
     heard_db: [f32; N_BANDS],
     /// Knowledge about the stream; the first channel's counts.
     known: Known,
@@ -88,23 +87,23 @@ impl FeatureState {
 
     /// Advances the normalisation by one hop and writes features and low bins to `out`.
     pub fn process(&mut self, noisy: &Spectrum, out: &mut ChannelIn) {
-        self.process_scaled(noisy, 1.0, out);
+        self.process_scaled(noisy, &FramePowers::of(noisy), 1.0, out);
         out.noisy.copy_from_slice(&noisy[..N_DF_BINS]);
     }
 
-    /// The same without the low bins, with features of the frame times `gain`; 1 is exact.
-    fn process_scaled(&mut self, seen: &Spectrum, gain: f32, out: &mut ChannelIn) {
+    /// The same without the low bins, with features of the frame times `gain`; 1 is exact. `powers` are the frame's.
+    fn process_scaled(&mut self, seen: &Spectrum, powers: &FramePowers, gain: f32, out: &mut ChannelIn) {
         let (alpha, fresh) = (self.alpha, 1.0 - self.alpha);
         let Normalisation { mean_db: means_db, unit: units, heard_db, .. } = &mut self.normalisation;
         let power_gain = gain * gain;
-        for (band, bins) in erb::bands().enumerate() {
-            let share = 1.0 / bins.len() as f32;
-            let power = seen[bins].iter().fold(0.0, |sum, bin| sum + bin.norm_sqr() * share);
+        for (band, power) in powers.band_means.into_iter().enumerate() {
             let level_db = libm::log10f(power * power_gain + POWER_FLOOR) * 10.0;
             let mean_db = level_db * fresh + means_db[band] * alpha;
             means_db[band] = mean_db;
-            heard_db[band] = libm::log10f(power + HEARD_FLOOR) * 10.0 * fresh + heard_db[band] * alpha;
             out.erb[band] = (level_db - mean_db) / BAND_RANGE_DB;
+        }
+        for (heard_db, power) in heard_db.iter_mut().zip(powers.band_means) {
+            *heard_db = decibels(power) * fresh + *heard_db * alpha;
         }
         for ((unit, bin), cplx) in units.iter_mut().zip(seen).zip(&mut out.cplx) {
             let bin = bin * gain;
@@ -158,6 +157,8 @@ struct Channel {
 pub struct StreamFeatures {
     listener: Listener,
     channels: Box<[Channel]>,
+    /// Of the newest frame of every channel.
+    powers: Box<[FramePowers]>,
     conditions: Conditions,
     seen: Spectrum,
 }
@@ -170,6 +171,7 @@ impl StreamFeatures {
         Self {
             listener: Listener::new(0),
             channels: (0..n_channels).map(channel).collect(),
+            powers: vec![FramePowers::SILENT; n_channels].into(),
             conditions: Conditions::default(),
             seen: SILENT_SPECTRUM,
         }
@@ -216,9 +218,10 @@ impl StreamFeatures {
 
     /// Hears one hop, live, and writes its features and low bins: an entry per channel.
     pub fn process(&mut self, noisy: &[Spectrum], rules: &Rules, out: &mut [ChannelIn]) {
-        self.listener.hear(noisy, rules);
+        FramePowers::measure_all(&mut self.powers, noisy);
+        self.listener.hear(&self.powers, rules);
         let conditions = self.listener.conditions().unwrap_or_default();
-        self.process_heard(noisy, &conditions, out);
+        self.compute(noisy, &conditions, out);
     }
 
     /// The same for a hop that a [`Listener`] has heard.
@@ -228,9 +231,16 @@ impl StreamFeatures {
         conditions: &Conditions,
         out: &mut [ChannelIn],
     ) {
+        FramePowers::measure_all(&mut self.powers, noisy);
+        self.compute(noisy, conditions, out);
+    }
+
+    /// Features of the frames that were measured.
+    fn compute(&mut self, noisy: &[Spectrum], conditions: &Conditions, out: &mut [ChannelIn]) {
         self.conditions = *conditions;
         let gain = if conditions.gain_db == 0.0 { 1.0 } else { libm::powf(10.0, conditions.gain_db / 20.0) };
-        for ((channel, noisy), out) in self.channels.iter_mut().zip(noisy).zip(out) {
+        let frames = noisy.iter().zip(&self.powers);
+        for ((channel, (noisy, powers)), out) in self.channels.iter_mut().zip(frames).zip(out) {
             let Channel { state, loud, lived } = channel;
             if let Some(rescale) = &conditions.rescale {
                 state.rescale_since(loud, rescale);
@@ -244,9 +254,9 @@ impl StreamFeatures {
                 Some(band) => {
                     self.seen = *noisy;
                     band.fill(&mut self.seen);
-                    state.process_scaled(&self.seen, gain, out);
+                    state.process_scaled(&self.seen, &FramePowers::of(&self.seen), gain, out);
                 }
-                None => state.process_scaled(noisy, gain, out),
+                None => state.process_scaled(noisy, powers, gain, out),
             }
             if conditions.is_pause {
                 out.erb.iter_mut().for_each(|level| *level = level.max(PAUSE_FLOOR));

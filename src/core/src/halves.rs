@@ -10,8 +10,9 @@ use crate::dry::DryShare;
 use crate::engine::{ChannelIn, ChannelOut, Stage};
 use crate::enhance::{Memory, Shaping, enhance};
 use crate::features::StreamFeatures;
-use crate::frame::{SILENT_SPECTRUM, Spectrum, power_over};
+use crate::frame::{SILENT_SPECTRUM, Spectrum};
 use crate::history::History;
+use crate::powers::power_over;
 use crate::rules::{Conditions, Rules};
 use crate::stft::{Analysis, Synthesis};
 

@@ -7,6 +7,7 @@
 pub use tacet_model as model;
 
 pub mod clean;
+mod decibels;
 pub mod denoiser;
 pub mod denormals;
 pub mod dry;
@@ -21,6 +22,7 @@ pub mod frame;
 pub mod halves;
 pub mod history;
 pub mod limit;
+pub mod powers;
 pub mod random;
 pub mod rules;
 pub mod samples;

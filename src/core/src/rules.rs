@@ -9,7 +9,7 @@
 //! needed.
 
 use crate::engine::StateUpdate;
-use crate::frame::Spectrum;
+use crate::powers::FramePowers;
 
 pub(crate) mod activity;
 pub(crate) mod bandwidth;
@@ -125,18 +125,18 @@ impl Listener {
         self.known = *known;
     }
 
-    /// Hears the next frame of every channel.
-    pub fn hear(&mut self, frames: &[Spectrum], rules: &Rules) {
+    /// Hears the powers of every channel's next frame.
+    pub fn hear(&mut self, channels: &[FramePowers], rules: &Rules) {
         self.newest = (self.newest + 1) % self.plan.len();
         self.known.n_heard = self.known.n_heard.saturating_add(1);
         self.plan[self.newest] = Conditions::default();
         if *rules == Rules::REFERENCE {
             return;
         }
-        self.known.activity.hear(frames);
+        self.known.activity.hear(channels);
         self.known.pause.follow(&self.known.activity);
         if rules.fills_band {
-            self.known.band.follow(frames);
+            self.known.band.follow(channels);
         }
         let old_db = self.known.level.gain_db();
         let jump = self.known.level.follow(&self.known.activity, self.plan.len());

@@ -6,11 +6,6 @@ pub fn peak(samples: &[f32]) -> f32 {
     samples.iter().fold(0.0, |peak, sample| peak.max(sample.abs()))
 }
 
-/// A power in dB, not below -180.
-pub fn decibels(power: f32) -> f32 {
-    10.0 * libm::log10f(power + 1e-18)
-}
-
 /// A sample, or 0 where it is not a number or infinite.
 #[inline]
 pub fn finite(sample: f32) -> f32 {

@@ -9,6 +9,7 @@ use tacet_model::N_BANDS;
 
 use crate::erb;
 use crate::frame::Spectrum;
+use crate::powers::band_powers;
 
 /// Longest hold and longest release, in ms.
 pub const MAX_TAIL_MS: f32 = 500.0;
@@ -122,7 +123,7 @@ impl Tails {
         let n_together = if is_linked { noisy.len() } else { 1 };
         let groups = noisy.chunks(n_together).zip(enhanced.chunks_mut(n_together));
         for ((noisy, enhanced), bands) in groups.zip(&mut self.channels) {
-            let powers = erb::band_powers(noisy).into_iter().zip(erb::band_powers(enhanced));
+            let powers = band_powers(noisy).into_iter().zip(band_powers(enhanced));
             for ((state, bins), (before, after)) in bands.iter_mut().zip(erb::bands()).zip(powers) {
                 let gain = if before > SILENT_POWER { (after / before).sqrt().min(1.0) } else { 0.0 };
                 let share = state.follow(gain, hold_hops, fall);

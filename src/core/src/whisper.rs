@@ -11,8 +11,8 @@
 //! thirty kinds of noise, alone and with speech (docs/quality.md), and are ramps, so that the limit moves smoothly. One
 //! rule per stream, on the thread that enhances; real-time safe.
 
-use crate::dry::{Powers, ramp};
-use crate::frame::Spectrum;
+use crate::dry::ramp;
+use crate::powers::{HopPowers, Powers};
 
 mod sound;
 #[cfg(test)]
@@ -87,16 +87,17 @@ impl WhisperRule {
         LIMIT_SHARE * self.likelihood
     }
 
-    /// Follows one hop: its noisy frames, one per channel, and what the network keeps of them.
-    pub fn follow(&mut self, noisy: &[Spectrum], powers: &Powers) {
-        let all = powers.kept + powers.taken;
+    /// Follows one hop.
+    pub fn follow(&mut self, powers: &HopPowers) {
+        let Powers { kept, taken, .. } = powers.all;
+        let all = kept + taken;
         if !all.is_finite() {
             return;
         }
         self.removed.weight *= KEPT_WEIGHT;
         self.kept.weight *= KEPT_WEIGHT;
-        if let Some(traits) = self.sound.hear(noisy) {
-            if powers.kept < REMOVED * all {
+        if let Some(traits) = self.sound.hear(&powers.noisy) {
+            if kept < REMOVED * all {
                 self.removed.add(&traits);
             } else {
                 self.kept.add(&traits);

@@ -23,8 +23,8 @@
 //! - [`sync`]: what the concurrent code is made of.
 
 pub use tacet_core::{
-    clean, denoiser, denormals, dry, enhance, erb, features, frame, halves, history, limit, random, rules,
-    samples, sequence, stft, tails, weights, whisper,
+    clean, denoiser, denormals, dry, enhance, erb, features, frame, halves, history, limit, powers, random,
+    rules, samples, sequence, stft, tails, weights, whisper,
 };
 pub use tacet_model as model;
 

@@ -7,11 +7,10 @@
 
 use tacet_model::N_BANDS;
 
-use super::{Estimates, Mean};
+use super::{Estimates, share_of_newest};
+use crate::decibels::decibels;
 use crate::dry::{BandShares, BandsDue, ramp};
-use crate::erb::band_powers;
-use crate::frame::Spectrum;
-use crate::samples::decibels;
+use crate::powers::BinPowers;
 
 /// Power of a band above its noise at which all of it is let through, in dB; less, decibel by decibel, from an SNR of
 /// [`FULL_SNR_DB`] on, down to [`LEAST_FULL_DB`].
@@ -30,17 +29,22 @@ const ABOVE_MEDIAN_DB: f32 = 1.5;
 
 /// The noise between words, band by band.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct BandNoise([Mean; N_BANDS]);
+pub(super) struct BandNoise {
+    means: [f32; N_BANDS],
+    n_heard: u32,
+}
 
 impl BandNoise {
-    /// Hears a hop that is no speech, if it is not louder than others: frames of every channel, their power together, and
-    /// the median level of such hops in dB.
-    pub fn hear(&mut self, frames: &[Spectrum], power: f32, median_db: f32) {
+    /// Hears a hop that is no speech, if it is not louder than others: powers of its bins and of all together, and the
+    /// median level of such hops in dB.
+    pub fn hear(&mut self, noisy: &BinPowers, power: f32, median_db: f32) {
         if decibels(power) > median_db + ABOVE_MEDIAN_DB {
             return;
         }
-        for (mean, power) in self.0.iter_mut().zip(band_powers(frames)) {
-            mean.add(power, AVERAGING);
+        self.n_heard = self.n_heard.saturating_add(1);
+        let share = share_of_newest(self.n_heard, AVERAGING);
+        for (mean, power) in self.means.iter_mut().zip(noisy.bands()) {
+            *mean += share * (power - *mean);
         }
     }
 
@@ -58,7 +62,7 @@ impl BandNoise {
         let full_db = (FULL_DB + FULL_SNR_DB - snr_db).clamp(LEAST_FULL_DB, FULL_DB);
         // Loud noises count in every band.
         let gain = libm::powf(10.0, (estimates.median_db - estimates.heard_db()) / 10.0);
-        let noise = self.0.map(|mean| gain * mean.value);
+        let noise = self.means.map(|mean| gain * mean);
         let audible_db = AUDIBLE_DB + estimates.median_db - estimates.quiet_db;
         let [audible, loud] = [audible_db, full_db].map(|db| libm::powf(10.0, db / 20.0));
         BandsDue { shares, noise, audible, loud }

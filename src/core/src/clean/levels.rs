@@ -1,6 +1,6 @@
 //! How often which level was heard lately: a histogram that forgets.
 
-use super::decibels;
+use crate::decibels::decibels;
 
 /// Width of a class in dB, the lowest level, and the number of classes: -120 dBFS to full scale.
 const STEP_DB: f32 = 1.5;

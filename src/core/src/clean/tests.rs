@@ -3,6 +3,7 @@
 use super::*;
 use crate::dry::DryShare;
 use crate::frame::{Complex32, SILENT_SPECTRUM, Spectrum};
+use crate::powers::FramePowers;
 
 /// The rule, and the share that it has let through.
 #[derive(Default)]
@@ -13,8 +14,9 @@ struct Stream {
 
 impl Stream {
     fn apply(&mut self, noisy: &[Spectrum], enhanced: &mut [Spectrum]) {
-        self.rule.follow(noisy, &Powers::of(noisy, enhanced));
-        self.dry.apply(self.rule.due(), noisy, enhanced);
+        let powers = HopPowers::of(noisy, enhanced);
+        self.rule.follow(&powers);
+        self.dry.apply(self.rule.due(), &powers, noisy, enhanced);
     }
 }
 
@@ -107,7 +109,8 @@ fn bands_that_stand_out_of_the_noise_are_let_through_farther() {
     noisy[0][350..].copy_from_slice(&faint[350..]);
     let mut out = [noisy[0]];
     out[0][200..].fill(Complex32::default());
-    stream.dry.apply(stream.rule.due(), &noisy, &mut out);
+    let powers = HopPowers::of(&noisy, &out);
+    stream.dry.apply(stream.rule.due(), &powers, &noisy, &mut out);
     let let_through = |bin: usize| out[0][bin].re / noisy[0][bin].re;
     assert!(let_through(250) > 0.9, "{} of a loud band", let_through(250));
     assert!((let_through(450) - faint_share).abs() < 0.01, "{} of a faint band", let_through(450));
@@ -126,13 +129,13 @@ fn only_noise_that_sounds_all_the_time_makes_a_band_faint() {
 
 #[test]
 fn noise_is_judged_alike_where_nothing_is_above_8_khz() {
-    let flat = [[Complex32::new(1e-3, 0.0); N_BINS]];
+    let flat = [Complex32::new(1e-3, 0.0); N_BINS];
     let mut narrow = flat;
-    narrow[0][TOP_BINS.end..].fill(Complex32::default());
-    let power = |frames: &[Spectrum]| Powers::of(frames, frames).noisy;
+    narrow[TOP_BINS.end..].fill(Complex32::default());
+    let [flat, narrow] = [flat, narrow].map(|frame| FramePowers::of(&frame).bins);
     assert_eq!(missing(&flat), 0.0);
-    let judged = power(&narrow) + missing(&narrow);
-    assert!((judged / power(&flat) - 1.0).abs() < 1e-3, "{judged}");
+    let judged = narrow.over(0..N_BINS) + missing(&narrow);
+    assert!((judged / flat.over(0..N_BINS) - 1.0).abs() < 1e-3, "{judged}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use tacet_model::HOP;
 use super::{Due, Glide};
 use crate::erb;
 use crate::frame::{SILENT_SPECTRUM, Spectrum};
+use crate::powers::HopPowers;
 use crate::stft::{Analysis, Synthesis};
 
 /// The part of the input that bands are let through by, beyond the share of everything: transforms that run only where
@@ -13,6 +14,7 @@ pub(super) struct AheadBands {
     channels: Box<[Channel]>,
     noisy: Box<[Spectrum]>,
     enhanced: Box<[Spectrum]>,
+    powers: HopPowers,
     /// `[channel]`, the last hop made.
     added: Box<[[f32; HOP]]>,
     /// Whether the last frame sounds on.
@@ -34,6 +36,7 @@ impl AheadBands {
             channels: (0..n_channels).map(channel).collect(),
             noisy: vec![SILENT_SPECTRUM; n_channels].into(),
             enhanced: vec![SILENT_SPECTRUM; n_channels].into(),
+            powers: HopPowers::default(),
             added: vec![[0.0; HOP]; n_channels].into(),
             is_running: false,
         }
@@ -57,7 +60,8 @@ impl AheadBands {
         }
         self.is_running = shares.has_bands();
         self.analyse(next);
-        let beyond = shares.of_bands(due, &self.noisy, &self.enhanced).map(|share| share - shares.share);
+        self.powers.measure(&self.noisy, &self.enhanced);
+        let beyond = shares.of_bands(due, &self.powers).map(|share| share - shares.share);
         let frames = self.noisy.iter_mut().zip(&self.enhanced);
         for ((channel, (noisy, enhanced)), added) in self.channels.iter_mut().zip(frames).zip(&mut self.added)
         {

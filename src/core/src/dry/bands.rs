@@ -2,9 +2,9 @@
 
 use tacet_model::N_BANDS;
 
-use super::{Powers, ramp};
-use crate::erb;
-use crate::frame::{Mask, Spectrum};
+use super::ramp;
+use crate::frame::Mask;
+use crate::powers::HopPowers;
 
 /// Ratio of what the network keeps of a band to what it takes from which the band counts as kept: -6 dB, fully at 0 dB.
 const KEPT_RATIO: (f32, f32) = (0.25, 1.0);
@@ -43,14 +43,21 @@ impl BandShares {
 }
 
 impl BandsDue {
-    /// Share of each band of a hop, 0..=1, as far as `most` has come: noisy frames and what the network made of them, one
-    /// per channel.
-    pub fn of_hop(&self, most: &BandShares, noisy: &[Spectrum], enhanced: &[Spectrum]) -> Mask {
+    /// Share of each band of a hop, 0..=1, as far as `most` has come.
+    pub fn of_hop(&self, most: &BandShares, powers: &HopPowers) -> Mask {
+        let mut is_kept = [0.0; N_BANDS];
+        // It matters only where bands that are kept get more.
+        if most.loud_and_kept > most.loud {
+            for ((is_kept, kept), taken) in
+                is_kept.iter_mut().zip(powers.kept.bands()).zip(powers.taken.bands())
+            {
+                *is_kept = ramp(kept / (taken + f32::MIN_POSITIVE), KEPT_RATIO.0, KEPT_RATIO.1);
+            }
+        }
         let mut shares = [0.0; N_BANDS];
-        for ((share, noise), bins) in shares.iter_mut().zip(self.noise).zip(erb::bands()) {
-            let powers = Powers::of_bins(bins, noisy, enhanced);
-            let is_kept = ramp(powers.kept / (powers.taken + f32::MIN_POSITIVE), KEPT_RATIO.0, KEPT_RATIO.1);
-            let above_noise = (powers.noisy / (noise + f32::MIN_POSITIVE)).sqrt();
+        let bands = powers.noisy.bands().into_iter().zip(self.noise).zip(is_kept);
+        for (share, ((noisy, noise), is_kept)) in shares.iter_mut().zip(bands) {
+            let above_noise = (noisy / (noise + f32::MIN_POSITIVE)).sqrt();
             let loudness = (above_noise / self.loud).min(1.0);
             *share = (most.audible * ramp(above_noise, self.audible, FULLY_AUDIBLE * self.audible))
                 .max(loudness * most.loud.max(most.loud_and_kept * is_kept));

@@ -15,12 +15,12 @@ fn a_share_glides_to_what_is_due_and_nothing_is_bit_identical() {
     let noisy = [[Complex32::new(1.0, 0.0); tacet_model::N_BINS]];
     let mut dry = DryShare::default();
     let mut out = [SILENT_SPECTRUM];
-    dry.apply(&all_of(0.0), &noisy, &mut out);
+    dry.apply(&all_of(0.0), &HopPowers::of(&noisy, &out), &noisy, &mut out);
     assert_eq!(out, [SILENT_SPECTRUM]);
     let mut last = 0.0;
     for due in [0.3f32; 40].into_iter().chain([0.0; 20]) {
         out = [SILENT_SPECTRUM];
-        dry.apply(&all_of(due), &noisy, &mut out);
+        dry.apply(&all_of(due), &HopPowers::of(&noisy, &out), &noisy, &mut out);
         assert_eq!((out[0][7].re, dry.due().share), (dry.share(), due));
         assert!((dry.share() - last).abs() <= FALL + 1e-6);
         last = dry.share();
@@ -35,7 +35,7 @@ fn a_deferred_share_leaves_frames_alone() {
     dry.set_deferred(true);
     dry.reset();
     let mut out = [SILENT_SPECTRUM];
-    dry.apply(&all_of(0.5), &noisy, &mut out);
+    dry.apply(&all_of(0.5), &HopPowers::of(&noisy, &out), &noisy, &mut out);
     assert_eq!((out, dry.due().share), ([SILENT_SPECTRUM], 0.5));
 }
 

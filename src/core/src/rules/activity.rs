@@ -5,17 +5,15 @@
 //! 200 ms. Everything is a ratio, so that the answer does not depend on level. Stationary noise stays below 0.2, speech in
 //! noise of its own level has a median of 0.6 and more, clean speech 3.
 
+use crate::decibels::decibels;
 use crate::erb;
-use crate::frame::{Spectrum, power as power_of};
-use crate::samples::decibels;
+use crate::powers::{FramePowers, sum};
 
 /// The bands that are watched: 200 Hz to 4 kHz, which every recording of speech has.
 const FIRST_BAND: usize = 2;
 const N_WATCHED: usize = 18;
-/// First bin after them.
-const END_BIN: usize = erb::BAND_STARTS[FIRST_BAND + N_WATCHED];
-/// First bin after what counts for the level: 13 kHz.
-const LEVEL_END_BIN: usize = 266;
+/// First band after what counts for the level: 13 kHz.
+const LEVEL_END_BAND: usize = 28;
 /// Share of the newest hop in a band's smoothed level.
 const SMOOTHING: f32 = 0.25;
 /// Hops between the levels that are compared.
@@ -70,19 +68,16 @@ impl Default for Activity {
 }
 
 impl Activity {
-    /// Hears the next frame of every channel. The loudest channel counts in every band.
-    pub fn hear(&mut self, noisy: &[Spectrum]) {
+    /// Hears the powers of every channel's next frame. The loudest channel counts in every band.
+    pub fn hear(&mut self, channels: &[FramePowers]) {
         let mut bands = [0.0f32; N_WATCHED];
         let mut power = 0.0f32;
-        for frame in noisy {
-            let mut sum = 0.0;
-            for (loudest, bins) in bands.iter_mut().zip(erb::bands().skip(FIRST_BAND)) {
-                let (n_bins, band) = (bins.len() as f32, power_of(&frame[bins]));
-                sum += band;
-                *loudest = loudest.max(band / n_bins);
+        for FramePowers { band_means, .. } in channels {
+            let sums = erb::bands().zip(band_means).map(|(bins, mean)| bins.len() as f32 * mean);
+            power = power.max(2.0 * sums.take(LEVEL_END_BAND).skip(FIRST_BAND).sum::<f32>());
+            for (loudest, mean) in bands.iter_mut().zip(&band_means[FIRST_BAND..]) {
+                *loudest = loudest.max(*mean);
             }
-            sum += power_of(&frame[END_BIN..LEVEL_END_BIN]);
-            power = power.max(2.0 * sum);
         }
         // Not what is not a number either.
         if !(power >= SILENT_POWER && power.is_finite()) {
@@ -94,13 +89,11 @@ impl Activity {
             (self.smoothed_db, self.mean_db) = (level_db, level_db);
             self.power = power;
         }
-        let (mut change, mut rise) = (0.0, 0.0);
-        let past = &mut self.past_db[self.n_heard % LAG_HOPS];
-        for ((smoothed, past), level) in self.smoothed_db.iter_mut().zip(past).zip(level_db) {
+        let mut steps_db = [0.0; N_WATCHED];
+        let past = self.past_db[self.n_heard % LAG_HOPS].iter_mut().zip(&mut steps_db);
+        for ((smoothed, (past, step)), level) in self.smoothed_db.iter_mut().zip(past).zip(level_db) {
             *smoothed += SMOOTHING * (level - *smoothed);
-            let step_db = *smoothed - *past;
-            change += (step_db.abs().min(MAX_CHANGE_DB) - IDLE_CHANGE_DB).max(0.0);
-            rise += (step_db.min(MAX_CHANGE_DB) - IDLE_CHANGE_DB).max(0.0);
+            *step = *smoothed - *past;
             *past = *smoothed;
         }
         for (mean, level) in self.mean_db.iter_mut().zip(level_db) {
@@ -108,8 +101,9 @@ impl Activity {
         }
         self.power += POWER_SMOOTHING * (power - self.power);
         if self.n_heard >= LAG_HOPS {
-            self.change = change / N_WATCHED as f32;
-            self.rise = rise / N_WATCHED as f32;
+            let counted = |step_db: f32| (step_db.min(MAX_CHANGE_DB) - IDLE_CHANGE_DB).max(0.0);
+            self.change = sum(&steps_db.map(|step_db| counted(step_db.abs()))) / N_WATCHED as f32;
+            self.rise = sum(&steps_db.map(counted)) / N_WATCHED as f32;
             self.average_change += AVERAGING * (self.change - self.average_change);
         }
         self.n_heard = if self.n_heard + 1 < 2 * LAG_HOPS { self.n_heard + 1 } else { LAG_HOPS };

@@ -11,7 +11,8 @@ use std::ops::Range;
 use tacet_model::N_BINS;
 
 use super::activity::SILENT_POWER;
-use crate::frame::{Complex32, Spectrum, power};
+use crate::frame::{Complex32, Spectrum};
+use crate::powers::{FramePowers, power, sum};
 
 /// Bins of a group whose power is followed: 400 Hz.
 const GROUP_BINS: usize = 8;
@@ -85,19 +86,20 @@ impl Default for BandTracker {
 }
 
 impl BandTracker {
-    /// Follows the next frame of every channel.
-    pub fn follow(&mut self, noisy: &[Spectrum]) {
+    /// Follows the powers of every channel's next frame.
+    pub fn follow(&mut self, channels: &[FramePowers]) {
         let mut groups = [0.0f32; N_GROUPS];
         let (mut low, mut voice) = (0.0, 0.0);
-        for frame in noisy {
-            low += mean_power(frame, LOW_BINS);
-            voice += mean_power(frame, VOICE_BINS);
-            for (group, bins) in groups.iter_mut().zip(frame.as_chunks::<GROUP_BINS>().0) {
-                *group += power(bins);
+        for FramePowers { bins, .. } in channels {
+            low += bins.mean_over(LOW_BINS);
+            voice += bins.mean_over(VOICE_BINS);
+            let fours: [f32; 2 * N_GROUPS] = pairs(&pairs::<{ 4 * N_GROUPS }>(bins.bins()));
+            for (group, power) in groups.iter_mut().zip(pairs::<N_GROUPS>(&fours)) {
+                *group += power;
             }
         }
-        let sum: f32 = groups.iter().sum();
-        if !(sum >= SILENT_POWER && sum.is_finite()) {
+        let all = sum(&groups);
+        if !(all >= SILENT_POWER && all.is_finite()) {
             return;
         }
         let share = AVERAGING.max(1.0 / (self.n_heard + 1) as f32);
@@ -172,6 +174,15 @@ impl NarrowBand {
     }
 }
 
+/// Sums of two neighbours each: three times over, of [`GROUP_BINS`].
+fn pairs<const N: usize>(values: &[f32]) -> [f32; N] {
+    let mut sums = [0.0; N];
+    for (sum, [a, b]) in sums.iter_mut().zip(values.as_chunks().0) {
+        *sum = a + b;
+    }
+    sums
+}
+
 /// Adds to every low bin the products of the bins that differ by its frequency, at the level of these.
 fn add_differences(frame: &mut Spectrum) {
     let source: [Complex32; DIFFERING_BINS.end - DIFFERING_BINS.start] =
@@ -181,10 +192,4 @@ fn add_differences(frame: &mut Spectrum) {
         let pairs = source[difference..].iter().zip(&source);
         *bin += pairs.map(|(upper, lower)| upper * lower.conj()).sum::<Complex32>() * gain;
     }
-}
-
-/// Mean power of some bins of a frame.
-fn mean_power(frame: &Spectrum, bins: Range<usize>) -> f32 {
-    let n_bins = bins.len() as f32;
-    power(&frame[bins]) / n_bins
 }

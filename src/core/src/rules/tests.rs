@@ -66,7 +66,7 @@ fn planned(hops: &[Hop], ahead_hops: usize) -> Vec<Conditions> {
     let silence = vec![[0.0; HOP]; ahead_hops];
     let conditions = hops.iter().chain(&silence).map(|hop| {
         analysis.process(hop, &mut frame[0]);
-        listener.hear(&frame, &Rules::default());
+        listener.hear(&[FramePowers::of(&frame[0])], &Rules::default());
         listener.conditions()
     });
     conditions.flatten().collect()
@@ -319,7 +319,7 @@ fn a_fixed_gain_is_the_same_in_every_hop_of_a_file() {
         let mut frame = [SILENT_SPECTRUM];
         for hop in &hops {
             analysis.process(hop, &mut frame[0]);
-            listener.hear(&frame, &rules);
+            listener.hear(&[FramePowers::of(&frame[0])], &rules);
             let planned = listener.conditions();
             assert!(planned.is_none_or(|c| c.gain_db == gain_db && c.rescale.is_none()), "{planned:?}");
         }
@@ -343,12 +343,12 @@ fn non_finite_samples_are_not_heard() {
     let mut frame = [SILENT_SPECTRUM];
     frame[0][20].re = f32::NAN;
     for _ in 0..50 {
-        listener.hear(&frame, &Rules::default());
+        listener.hear(&[FramePowers::of(&frame[0])], &Rules::default());
     }
     let mut analysis = Analysis::new();
     for hop in voice(200, -40.0, 60) {
         analysis.process(&hop, &mut frame[0]);
-        listener.hear(&frame, &Rules::default());
+        listener.hear(&[FramePowers::of(&frame[0])], &Rules::default());
     }
     assert!(listener.conditions().unwrap().gain_db > 20.0);
 }

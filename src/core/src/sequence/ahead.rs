@@ -4,6 +4,7 @@ use tacet_model::HOP;
 
 use crate::frame::{SILENT_SPECTRUM, Spectrum};
 use crate::halves::Analyses;
+use crate::powers::FramePowers;
 use crate::rules::{Conditions, Listener, Rules};
 
 /// Hops that were heard and are not processed yet, a ring.
@@ -11,6 +12,7 @@ pub struct Ahead {
     listener: Listener,
     analyses: Analyses,
     frames: Box<[Spectrum]>,
+    powers: Box<[FramePowers]>,
     /// `[hop][channel][480]`.
     samples: Box<[f32]>,
     /// Position of the next hop.
@@ -24,6 +26,7 @@ impl Ahead {
             listener: Listener::new(ahead_hops),
             analyses: Analyses::new(n_channels),
             frames: vec![SILENT_SPECTRUM; n_channels].into(),
+            powers: vec![FramePowers::SILENT; n_channels].into(),
             samples: vec![0.0; (ahead_hops + 1) * n_channels * HOP].into(),
             at: 0,
         }
@@ -33,8 +36,9 @@ impl Ahead {
     pub fn push<C: AsRef<[f32]>>(&mut self, input: &[C], rules: &Rules) -> Option<(&[f32], Conditions)> {
         if *rules != Rules::REFERENCE {
             self.analyses.process(input, &mut self.frames);
+            FramePowers::measure_all(&mut self.powers, &self.frames);
         }
-        self.listener.hear(&self.frames, rules);
+        self.listener.hear(&self.powers, rules);
         let len = input.len() * HOP;
         let place = &mut self.samples[self.at..self.at + len];
         for (place, samples) in place.chunks_exact_mut(HOP).zip(input) {

@@ -1,7 +1,7 @@
 //! Sound that stands out of the background for a while, and its traits.
 
-use crate::frame::{Spectrum, power_over};
-use crate::samples::decibels;
+use crate::decibels::{decibels, ten_log10};
+use crate::powers::BinPowers;
 
 /// First bins of the bands, and the end: 200 Hz to 10 kHz, widths that a hop's noise is smooth in.
 const STARTS: [usize; N_BANDS + 1] = [4, 10, 16, 24, 34, 48, 68, 96, 136, 200];
@@ -95,14 +95,13 @@ impl Default for Sound {
 }
 
 impl Sound {
-    /// Hears the next frame of every channel; gives its traits if it stands out and has done so for a while.
-    pub fn hear(&mut self, noisy: &[Spectrum]) -> Option<Traits> {
+    /// Hears the next frame, the powers of all channels together; gives its traits if it stands out and has done so for a
+    /// while.
+    pub fn hear(&mut self, noisy: &BinPowers) -> Option<Traits> {
         for (i, band) in self.bands.iter_mut().enumerate() {
-            let bins = STARTS[i]..STARTS[i + 1];
-            let n_bins = bins.len() as f32;
-            *band += SMOOTHING * (power_over(noisy, bins) / n_bins - *band);
+            *band += SMOOTHING * (noisy.mean_over(STARTS[i]..STARTS[i + 1]) - *band);
         }
-        self.low += SMOOTHING * (power_over(noisy, LOW_BINS) - self.low);
+        self.low += SMOOTHING * (noisy.over(LOW_BINS) - self.low);
         let levels_db = self.bands.map(decibels);
         let change_db = self.follow_shape(&levels_db);
         let level_db = decibels(self.bands.iter().sum());
@@ -153,21 +152,15 @@ impl Sound {
 }
 
 /// Mean over the groups of how far the geometric mean of a group's bins is below their mean, in dB.
-fn flatness_db(frames: &[Spectrum]) -> f32 {
-    let mut powers = [0.0; FLATNESS_BINS.end - FLATNESS_BINS.start];
-    for frame in frames {
-        for (power, bin) in powers.iter_mut().zip(&frame[FLATNESS_BINS]) {
-            *power += bin.norm_sqr();
-        }
-    }
-    let groups = powers.as_chunks::<GROUP_BINS>().0;
+fn flatness_db(noisy: &BinPowers) -> f32 {
+    let groups = noisy.bins()[FLATNESS_BINS].as_chunks::<GROUP_BINS>().0;
     let sum: f32 = groups
         .iter()
         .map(|group| {
             let mean = group.iter().sum::<f32>() / GROUP_BINS as f32 + 1e-18;
             // At least 1e-32.
             let product: f32 = group.iter().map(|power| (power / mean).max(FAINT)).product();
-            10.0 / GROUP_BINS as f32 * libm::log10f(product)
+            ten_log10(product) / GROUP_BINS as f32
         })
         .sum();
     (sum / groups.len() as f32).max(LOWEST_FLATNESS_DB)

@@ -73,7 +73,7 @@ fn dues(rule: &mut WhisperRule, samples: &[f32], left: f32) -> Vec<f32> {
     let hops = samples.as_chunks::<HOP>().0.iter().map(|hop| {
         analysis.process(hop, &mut noisy[0]);
         let enhanced = [noisy[0].map(|bin| bin * left)];
-        rule.follow(&noisy, &Powers::of(&noisy, &enhanced));
+        rule.follow(&HopPowers::of(&noisy, &enhanced));
         rule.due()
     });
     hops.collect()
@@ -147,8 +147,8 @@ fn silence_and_what_is_no_number_change_nothing() {
     let mut noisy = [SILENT_SPECTRUM];
     noisy[0][30].re = f32::NAN;
     for _ in 0..20 {
-        rule.follow(&noisy, &Powers::of(&noisy, &[SILENT_SPECTRUM]));
-        rule.follow(&[SILENT_SPECTRUM], &Powers::of(&[SILENT_SPECTRUM], &[SILENT_SPECTRUM]));
+        rule.follow(&HopPowers::of(&noisy, &[SILENT_SPECTRUM]));
+        rule.follow(&HopPowers::of(&[SILENT_SPECTRUM], &[SILENT_SPECTRUM]));
     }
     let dues = dues(&mut rule, &whispering(1.0, false), 0.05);
     assert!(dues[250..].iter().all(|&due| due == LIMIT_SHARE));

@@ -5,11 +5,10 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use tacet_model::N_BINS;
 
-use crate::dry::Powers;
-use crate::erb::band_powers;
 use crate::frame::Spectrum;
 use crate::meters::feed::Shares;
 use crate::meters::{MIN_ACTIVE_HOPS, Meters};
+use crate::powers::{HopPowers, Powers, band_powers};
 use crate::rules::Conditions;
 
 /// Share of the past in the null depth's running mean: a second.
@@ -81,7 +80,7 @@ impl Metering {
 
     /// Distance of slot B from slot A.
     pub fn compare(&mut self, a: &[Spectrum], b: &[Spectrum]) {
-        let Powers { noisy: power, taken: difference, .. } = Powers::of(a, b);
+        let Powers { noisy: power, taken: difference, .. } = HopPowers::of(a, b).all;
         let (mean_power, mean_difference) = &mut self.null_powers;
         *mean_power = *mean_power * NULL_SMOOTHING + power * (1.0 - NULL_SMOOTHING);
         *mean_difference = *mean_difference * NULL_SMOOTHING + difference * (1.0 - NULL_SMOOTHING);
