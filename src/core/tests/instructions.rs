@@ -1,6 +1,6 @@
-//! Instructions per hop of the native engine, counted by Valgrind: a guard against changes that make it slower, which does
-//! not depend on the machine's mood. AVX-512 is not counted: Valgrind has none of it. NEON is counted by an emulator
-//! (`cargo xtask test arm64`), whose command line `TACET_COUNT_WITH` holds.
+//! Instructions per hop of the native engine and of the rules around it, counted by Valgrind: a guard against changes that
+//! make them slower, which does not depend on the machine's mood. AVX-512 is not counted: Valgrind has none of it. NEON is
+//! counted by an emulator (`cargo xtask test arm64`), whose command line `TACET_COUNT_WITH` holds.
 //!
 //! Counted is what users run; a development build is full of checks, whose number moves with the compiler's mood:
 //!
@@ -9,13 +9,15 @@
 
 use std::process::Command;
 
+use tacet_core::denoiser::{Denoiser, Settings};
 use tacet_core::engine::native::{NativeEngine, NativeModel, NativeSequence, Precision, SimdLevel};
 use tacet_core::engine::sequence::{Hops, SequenceEngine};
-use tacet_core::engine::{ChannelIn, Engine, Job, Thresholds};
+use tacet_core::engine::{ChannelIn, Engine, EngineError, Job, Stage, StepTimings, StreamId, Thresholds};
 use tacet_core::features::FeatureState;
 use tacet_core::frame::SILENT_SPECTRUM;
+use tacet_core::random::Random;
 use tacet_core::stft::Analysis;
-use tacet_model::HOP;
+use tacet_model::{HOP, N_BANDS};
 
 /// Set in a process that is counted: how many streams share its steps, and how many it does; no streams is a sequence,
 /// whose chunks are its steps.
@@ -23,6 +25,8 @@ const N_STREAMS: &str = "TACET_COUNTED_STREAMS";
 const N_HOPS: &str = "TACET_COUNTED_HOPS";
 /// Set as well where the weights have 16 bits.
 const I16: &str = "TACET_COUNTED_I16";
+/// Set to 1 where the rules are counted and no engine, to 0 for the pipeline without them.
+const RULES: &str = "TACET_COUNTED_RULES";
 /// A command that runs a program and writes `insns: N` to standard error.
 const COUNT_WITH: &str = "TACET_COUNT_WITH";
 /// Hops of the two processes of a measurement. What the second has more is counted: not the start, and no function's name
@@ -52,6 +56,12 @@ const EXPECTED: [(&str, Precision, usize, f64); 6] = [
     ("neon", Precision::I16, 1, 2281.0),
     ("neon", Precision::I16, 8, 1533.0),
 ];
+/// Thousands of instructions that the rules take per hop of [words](hop_of_words) in one channel, measured likewise, and
+/// hops of the two processes: enough for every rule to have heard what it waits for.
+#[cfg(target_arch = "x86_64")]
+const RULES_EXPECTED: f64 = 9.6;
+#[cfg(target_arch = "x86_64")]
+const RULES_HOPS: [usize; 2] = [200, 500];
 /// By how much a count may be larger: another compiler's choices, not another algorithm's.
 const TOLERANCE: f64 = 0.05;
 
@@ -59,6 +69,10 @@ const TOLERANCE: f64 = 0.05;
 #[test]
 fn in_the_counted_process() {
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<usize>().ok());
+    if let (Some(has_rules), Some(n_hops)) = (number(RULES), number(N_HOPS)) {
+        let settings = if has_rules == 1 { Settings::default() } else { Settings::reference() };
+        return pipeline(settings, n_hops);
+    }
     let (Some(n_streams), Some(n_hops)) = (number(N_STREAMS), number(N_HOPS)) else { return };
     let precision = if std::env::var_os(I16).is_some() { Precision::I16 } else { Precision::F32 };
     let model = tacet_core::weights::embedded().unwrap();
@@ -96,6 +110,70 @@ fn buzz(norm_alpha: f32) -> ChannelIn {
     input
 }
 
+/// A network that keeps words and takes what is between them.
+struct Words {
+    n_hops: usize,
+}
+
+impl Words {
+    /// Whether a hop is part of a word: 30 of 40 are.
+    fn is_word(hop: usize) -> bool {
+        hop % 40 < 30
+    }
+}
+
+impl Engine for Words {
+    fn name(&self) -> &str {
+        "words"
+    }
+
+    fn lookahead_hops(&self) -> usize {
+        0
+    }
+
+    fn norm_alpha(&self) -> f32 {
+        0.99
+    }
+
+    fn open(&mut self, _: usize) -> Result<StreamId, EngineError> {
+        Ok(StreamId(0))
+    }
+
+    fn close(&mut self, _: StreamId) {}
+
+    fn reset(&mut self, _: StreamId) {}
+
+    fn step(&mut self, jobs: &mut [Job]) -> Result<StepTimings, EngineError> {
+        for job in jobs {
+            let gain = if Self::is_word(self.n_hops) { 0.85 } else { 0.1 };
+            (job.stage, job.output[0].mask) = (Stage::Full, [gain; N_BANDS]);
+            job.output[0].filtered = job.input[0].noisy.map(|bin| bin * gain);
+            job.pending = false;
+        }
+        self.n_hops += 1;
+        Ok(StepTimings::default())
+    }
+}
+
+/// A hop of a buzz that moves with every syllable, in noise.
+fn hop_of_words(hop: usize, random: &mut Random) -> [f32; HOP] {
+    let loud = if Words::is_word(hop) { (hop % 10) as f32 * 0.03 } else { 0.0 };
+    let hz = 110.0 + (hop / 10 % 7) as f32 * 23.0;
+    std::array::from_fn(|i| {
+        let turns = (hop * HOP + i) as f32 / 48_000.0 * hz;
+        loud * (turns.fract() - 0.5) + 0.02 * random.sample()
+    })
+}
+
+/// The pipeline with that network in its place.
+fn pipeline(settings: Settings, n_hops: usize) {
+    let mut denoiser = Denoiser::new(Box::new(Words { n_hops: 0 }), 1, settings).unwrap();
+    let (mut random, mut out) = (Random(1), [0.0; HOP]);
+    for hop in 0..n_hops {
+        denoiser.process(&[&hop_of_words(hop, &mut random)], &mut [&mut out]).unwrap();
+    }
+}
+
 /// The command that counts the instructions of the program it is given, and what stands before their number in its last
 /// words.
 fn counter() -> Option<(Command, &'static str)> {
@@ -112,18 +190,21 @@ fn counter() -> Option<(Command, &'static str)> {
     is_here.then_some((valgrind, "Collected :"))
 }
 
-/// Instructions of a process that does so many hops.
+/// Instructions of a process that does so many hops of the engine.
 fn count(level: &str, precision: Precision, n_streams: usize, n_hops: usize) -> u64 {
+    let n_streams = n_streams.to_string();
+    let i16 = (precision == Precision::I16).then_some((I16, "1"));
+    count_with([("TACET_CPU", level), (N_STREAMS, &n_streams)].into_iter().chain(i16), n_hops)
+}
+
+/// Instructions of a process that does so many hops of what these variables say.
+fn count_with<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>, n_hops: usize) -> u64 {
     let (mut counter, label) = counter().expect("looked for before");
     counter
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", "in_the_counted_process", "--nocapture", "--test-threads=1"])
-        .env("TACET_CPU", level)
-        .env(N_STREAMS, n_streams.to_string())
+        .envs(variables)
         .env(N_HOPS, n_hops.to_string());
-    if precision == Precision::I16 {
-        counter.env(I16, "1");
-    }
     let output = counter.output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}");
@@ -131,18 +212,41 @@ fn count(level: &str, precision: Precision, n_streams: usize, n_hops: usize) -> 
     line.trim().parse().unwrap()
 }
 
-#[test]
-fn a_hop_takes_no_more_instructions_than_it_did() {
-    if std::env::var_os(N_STREAMS).is_some() {
-        return;
+/// Whether anything is counted here.
+fn can_count() -> bool {
+    if std::env::var_os(N_HOPS).is_some() {
+        return false;
     }
     if cfg!(debug_assertions) {
         eprintln!("skipped: only a release build is counted");
-        return;
+        return false;
     }
     if counter().is_none() {
         assert!(std::env::var_os("TACET_REQUIRE_VALGRIND").is_none(), "install valgrind");
         eprintln!("skipped: valgrind is not installed, and {COUNT_WITH} names nothing else");
+        return false;
+    }
+    true
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn the_rules_take_no_more_instructions_than_they_did() {
+    if !can_count() {
+        return;
+    }
+    let per_hop = |has_rules| {
+        let [few, more] = RULES_HOPS.map(|n_hops| count_with([(RULES, has_rules)], n_hops));
+        (more - few) as f64 / (RULES_HOPS[1] - RULES_HOPS[0]) as f64 / 1000.0
+    };
+    let n = per_hop("1") - per_hop("0");
+    println!("rules: {n:.1} thousand instructions per hop");
+    assert!(n < RULES_EXPECTED * (1.0 + TOLERANCE) && n > 1.0, "{n:.1}, expected {RULES_EXPECTED:.1}");
+}
+
+#[test]
+fn a_hop_takes_no_more_instructions_than_it_did() {
+    if !can_count() {
         return;
     }
     let mut worse = Vec::new();
