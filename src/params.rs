@@ -18,7 +18,6 @@ use tacet_model::ModelKind;
 use crate::device::Device;
 use crate::enhance::StereoLink;
 use crate::latency::LatencyMode;
-use crate::limit::N_HANDLES;
 use crate::parameters::{self, Choice, Number, ParamId, Unit, Values};
 use crate::processor::controls::{Controls, Listen};
 use crate::rules::level::LevelMode;
@@ -58,33 +57,8 @@ impl<T: Choice> Enum for Chosen<T> {
 
 /// All parameters; see the [table](ParamId::spec) for what each does.
 pub struct TacetParams {
-    limit: FloatParam,
-    mix: FloatParam,
-    post_filter: FloatParam,
-    output_gain: FloatParam,
-    listen: EnumParam<Chosen<Listen>>,
-    bypass: BoolParam,
-    min_snr: FloatParam,
-    max_erb: FloatParam,
-    max_df: FloatParam,
-    link: EnumParam<Chosen<StereoLink>>,
-    latency_mode: EnumParam<Chosen<LatencyMode>>,
-    model: EnumParam<Chosen<ModelKind>>,
-    device_a: EnumParam<Chosen<Device>>,
-    device_b: EnumParam<Chosen<Device>>,
-    compare: BoolParam,
-    level: EnumParam<Chosen<LevelMode>>,
-    level_gain: FloatParam,
-    fill_band: BoolParam,
-    hold_pauses: BoolParam,
-    keep_clean: BoolParam,
-    voice: FloatParam,
-    ambience: FloatParam,
-    hold: FloatParam,
-    release: FloatParam,
-    limits: [FloatParam; N_HANDLES],
-    match_bypass: BoolParam,
-    keep_whisper: BoolParam,
+    /// In the table's order.
+    params: Vec<Box<dyn AnyParam>>,
     /// Saved state besides the parameters.
     pub extras: RwLock<Extras>,
 }
@@ -92,40 +66,30 @@ pub struct TacetParams {
 impl Default for TacetParams {
     fn default() -> Self {
         Self {
-            limit: number(ParamId::Limit),
-            mix: number(ParamId::Mix),
-            post_filter: number(ParamId::PostFilter),
-            output_gain: number(ParamId::OutputGain),
-            listen: choice(ParamId::Listen),
-            bypass: switch(ParamId::Bypass).make_bypass(),
-            min_snr: number(ParamId::MinSnr),
-            max_erb: number(ParamId::MaxErb),
-            max_df: number(ParamId::MaxDf),
-            link: choice(ParamId::Link),
-            latency_mode: choice(ParamId::LatencyMode),
-            model: choice(ParamId::Model),
-            device_a: choice(ParamId::DeviceA),
-            device_b: choice(ParamId::DeviceB),
-            compare: switch(ParamId::Compare),
-            level: choice(ParamId::Level),
-            level_gain: number(ParamId::LevelGain),
-            fill_band: switch(ParamId::FillBand),
-            hold_pauses: switch(ParamId::HoldPauses),
-            keep_clean: switch(ParamId::KeepClean),
-            voice: number(ParamId::Voice),
-            ambience: number(ParamId::Ambience),
-            hold: number(ParamId::Hold),
-            release: number(ParamId::Release),
-            limits: ParamId::LIMITS.map(number),
-            match_bypass: switch(ParamId::MatchBypass),
-            keep_whisper: switch(ParamId::KeepWhisper),
+            params: ParamId::ALL.iter().map(|&id| framework_param(id)).collect(),
             extras: RwLock::default(),
         }
     }
 }
 
-fn number(id: ParamId) -> FloatParam {
-    let Number { min, max, default, step, unit } = id.number();
+/// A parameter as the framework holds it.
+fn framework_param(id: ParamId) -> Box<dyn AnyParam> {
+    match (id, id.spec().values) {
+        (_, Values::Number(range)) => Box::new(number(id, range)),
+        (ParamId::Bypass, Values::Switch { default }) => Box::new(switch(id, default).make_bypass()),
+        (_, Values::Switch { default }) => Box::new(switch(id, default)),
+        (ParamId::Listen, Values::Choice(_)) => Box::new(choice::<Listen>(id)),
+        (ParamId::Link, Values::Choice(_)) => Box::new(choice::<StereoLink>(id)),
+        (ParamId::LatencyMode, Values::Choice(_)) => Box::new(choice::<LatencyMode>(id)),
+        (ParamId::Model, Values::Choice(_)) => Box::new(choice::<ModelKind>(id)),
+        (ParamId::DeviceA | ParamId::DeviceB, Values::Choice(_)) => Box::new(choice::<Device>(id)),
+        (ParamId::Level, Values::Choice(_)) => Box::new(choice::<LevelMode>(id)),
+        (_, Values::Choice(_)) => unreachable!("{id:?} is a choice of no type that is named here"),
+    }
+}
+
+fn number(id: ParamId, range: Number) -> FloatParam {
+    let Number { min, max, default, step, unit } = range;
     let mut param =
         FloatParam::new(id.spec().name, default, FloatRange::Linear { min, max }).with_unit(unit.suffix());
     if step > 0.0 {
@@ -137,11 +101,10 @@ fn number(id: ParamId) -> FloatParam {
             .with_string_to_value(formatters::s2v_f32_percentage());
     }
     if unit == Unit::DecibelsOrNone {
-        let number = id.number();
-        let text = move |value: f32| number.text(value).unwrap_or_else(|| format!("{value:.1}"));
+        let text = move |value: f32| range.text(value).unwrap_or_else(|| format!("{value:.1}"));
         param = param
             .with_value_to_string(Arc::new(text))
-            .with_string_to_value(Arc::new(move |text| number.parse(text)));
+            .with_string_to_value(Arc::new(move |text| range.parse(text)));
     }
     if id.spec().scope.is_automatable() { param } else { param.non_automatable() }
 }
@@ -151,14 +114,13 @@ fn choice<T: Choice>(id: ParamId) -> EnumParam<Chosen<T>> {
     if id.spec().scope.is_automatable() { param } else { param.non_automatable() }
 }
 
-fn switch(id: ParamId) -> BoolParam {
-    let default = id.spec().values == (Values::Switch { default: true });
+fn switch(id: ParamId, default: bool) -> BoolParam {
     let param = BoolParam::new(id.spec().name, default);
     if id.spec().scope.is_automatable() { param } else { param.non_automatable() }
 }
 
-// SAFETY: the pointers are those of the fields, and stay valid as long as the object does: the framework keeps it in an
-// `Arc`, and nothing replaces a field.
+// SAFETY: the pointers are into the boxes, and stay valid as long as the object does: the framework keeps it in an `Arc`,
+// and nothing replaces a box.
 unsafe impl Params for TacetParams {
     fn param_map(&self) -> Vec<(String, ParamPtr, String)> {
         ParamId::ALL.iter().map(|id| (id.spec().id.into(), self.param(*id).as_ptr(), String::new())).collect()
@@ -180,40 +142,7 @@ unsafe impl Params for TacetParams {
 impl TacetParams {
     /// Any parameter, whatever its type.
     pub fn param(&self, id: ParamId) -> &dyn AnyParam {
-        match id {
-            ParamId::Limit => &self.limit,
-            ParamId::Mix => &self.mix,
-            ParamId::PostFilter => &self.post_filter,
-            ParamId::OutputGain => &self.output_gain,
-            ParamId::Listen => &self.listen,
-            ParamId::Bypass => &self.bypass,
-            ParamId::MinSnr => &self.min_snr,
-            ParamId::MaxErb => &self.max_erb,
-            ParamId::MaxDf => &self.max_df,
-            ParamId::Link => &self.link,
-            ParamId::LatencyMode => &self.latency_mode,
-            ParamId::Model => &self.model,
-            ParamId::DeviceA => &self.device_a,
-            ParamId::DeviceB => &self.device_b,
-            ParamId::Compare => &self.compare,
-            ParamId::Level => &self.level,
-            ParamId::LevelGain => &self.level_gain,
-            ParamId::FillBand => &self.fill_band,
-            ParamId::HoldPauses => &self.hold_pauses,
-            ParamId::KeepClean => &self.keep_clean,
-            ParamId::Voice => &self.voice,
-            ParamId::Ambience => &self.ambience,
-            ParamId::Hold => &self.hold,
-            ParamId::Release => &self.release,
-            ParamId::Limit100Hz => &self.limits[0],
-            ParamId::Limit300Hz => &self.limits[1],
-            ParamId::Limit1kHz => &self.limits[2],
-            ParamId::Limit3kHz => &self.limits[3],
-            ParamId::Limit8kHz => &self.limits[4],
-            ParamId::Limit16kHz => &self.limits[5],
-            ParamId::MatchBypass => &self.match_bypass,
-            ParamId::KeepWhisper => &self.keep_whisper,
-        }
+        &*self.params[id as usize]
     }
 
     /// A snapshot for the audio thread. Real-time safe.
@@ -223,17 +152,22 @@ impl TacetParams {
 
     /// The slack that is asked for; in force from the next activation on.
     pub fn latency_mode(&self) -> LatencyMode {
-        self.latency_mode.value().0
+        self.chosen(ParamId::LatencyMode)
     }
 
     /// The model that is asked for; in force from the next activation on.
     pub fn model(&self) -> ModelKind {
-        self.model.value().0
+        self.chosen(ParamId::Model)
     }
 
     /// The devices that are asked for, B only where it is compared.
     pub fn devices(&self) -> (Device, Option<Device>) {
-        (self.device_a.value().0, self.compare.value().then(|| self.device_b.value().0))
+        let compares = self.param(ParamId::Compare).modulated_plain() > 0.5;
+        (self.chosen(ParamId::DeviceA), compares.then(|| self.chosen(ParamId::DeviceB)))
+    }
+
+    fn chosen<T: Choice>(&self, id: ParamId) -> T {
+        T::at(self.param(id).modulated_plain())
     }
 
     /// The group of a parameter by its place in the parameters' order; none for the bypass, which belongs to the whole.
@@ -253,44 +187,55 @@ impl TacetParams {
 
     /// The remote-control pages, most wanted first.
     pub fn remote_controls(&self, context: &mut impl RemoteControlsContext) {
-        context.add_section("Denoise", |section| {
-            section.add_page("Denoise", |page| {
-                page.add_param(&self.limit);
-                page.add_param(&self.mix);
-                page.add_param(&self.post_filter);
-                page.add_param(&self.output_gain);
-                page.add_param(&self.listen);
-                page.add_param(&self.link);
-                page.add_spacer();
-                page.add_param(&self.bypass);
+        for (section, pages) in REMOTE_CONTROLS {
+            context.add_section(*section, |section| {
+                for (page, ids) in *pages {
+                    section.add_page(*page, |page| {
+                        for id in *ids {
+                            self.add_to_page(*id, page);
+                        }
+                    });
+                }
             });
-            section.add_page("Room", |page| {
-                page.add_param(&self.voice);
-                page.add_param(&self.ambience);
-                page.add_param(&self.hold);
-                page.add_param(&self.release);
-            });
-            section.add_page("Limits", |page| {
-                self.limits.iter().for_each(|limit| page.add_param(limit));
-            });
-            section.add_page("Stages", |page| {
-                page.add_param(&self.min_snr);
-                page.add_param(&self.max_df);
-                page.add_param(&self.max_erb);
-            });
-        });
-        context.add_section("Devices", |section| {
-            section.add_page("Devices", |page| {
-                page.add_param(&self.device_a);
-                page.add_param(&self.device_b);
-                page.add_param(&self.compare);
-                page.add_param(&self.listen);
-                page.add_param(&self.latency_mode);
-                page.add_param(&self.model);
-            });
-        });
+        }
+    }
+
+    fn add_to_page(&self, id: ParamId, page: &mut impl RemoteControlsPage) {
+        if id == ParamId::Bypass {
+            // Apart from what shapes the sound.
+            page.add_spacer();
+        }
+        // SAFETY: the pointer is that of the parameter, which outlives this call.
+        unsafe {
+            match self.param(id).as_ptr() {
+                ParamPtr::FloatParam(param) => page.add_param(&*param),
+                ParamPtr::IntParam(param) => page.add_param(&*param),
+                ParamPtr::BoolParam(param) => page.add_param(&*param),
+                ParamPtr::EnumParam(param) => page.add_param(&*param),
+            }
+        }
     }
 }
+
+/// Parameters of a remote-control page, and its name.
+type RemotePage = (&'static str, &'static [ParamId]);
+
+/// The sections of remote-control pages.
+const REMOTE_CONTROLS: &[(&str, &[RemotePage])] = {
+    use ParamId::*;
+    &[
+        (
+            "Denoise",
+            &[
+                ("Denoise", &[Limit, Mix, PostFilter, OutputGain, Listen, Link, Bypass]),
+                ("Room", &[Voice, Ambience, Hold, Release]),
+                ("Limits", &ParamId::LIMITS),
+                ("Stages", &[MinSnr, MaxDf, MaxErb]),
+            ],
+        ),
+        ("Devices", &[("Devices", &[DeviceA, DeviceB, Compare, Listen, LatencyMode, Model])]),
+    ]
+};
 
 #[cfg(test)]
 mod tests {

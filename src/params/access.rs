@@ -4,7 +4,7 @@ use nice_plug::context::gui::GuiContext;
 use nice_plug::prelude::*;
 
 /// A parameter. Values are normalised, 0..=1.
-pub trait AnyParam {
+pub trait AnyParam: Send + Sync {
     /// Its name in the host.
     fn name(&self) -> &str;
     /// The value now, without the host's modulation.
@@ -23,6 +23,8 @@ pub trait AnyParam {
     fn parse(&self, text: &str) -> Option<f32>;
     /// Steps between the ends: one less than its choices; `None` if it is continuous.
     fn steps(&self) -> Option<usize>;
+    /// Sets the value, unknown to any host.
+    fn start(&self, value: f32);
     /// Reports the beginning of a gesture to the host.
     fn begin(&self, host: &GuiContext);
     /// Reports a value to the host; within a gesture only.
@@ -33,7 +35,7 @@ pub trait AnyParam {
     fn as_ptr(&self) -> ParamPtr;
 }
 
-impl<P: Param> AnyParam for P {
+impl<P: Param + Send + Sync> AnyParam for P {
     fn name(&self) -> &str {
         Param::name(self)
     }
@@ -71,6 +73,11 @@ impl<P: Param> AnyParam for P {
 
     fn steps(&self) -> Option<usize> {
         self.step_count()
+    }
+
+    fn start(&self, value: f32) {
+        // SAFETY: the pointer is that of `self`.
+        unsafe { Param::as_ptr(self)._internal_set_normalized_value(value) };
     }
 
     fn begin(&self, host: &GuiContext) {

@@ -38,9 +38,7 @@ impl OfParams for PresetValues {
 
     fn start(&self, params: &TacetParams) {
         for id in ParamId::ALL.iter().copied().filter(|&id| self.get(id).is_some()) {
-            let (param, value) = (params.param(id), value(self, params, id));
-            // SAFETY: the pointer is that of the parameter, which outlives this call.
-            unsafe { param.as_ptr()._internal_set_normalized_value(value) };
+            params.param(id).start(value(self, params, id));
         }
     }
 

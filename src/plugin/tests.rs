@@ -53,8 +53,7 @@ fn services() -> (&'static Services, Sender<Next>) {
 fn choose(shared: &Shared, device: Device) {
     let index = Device::ALL.iter().position(|known| *known == device).unwrap();
     let param = shared.params.param(ParamId::DeviceA);
-    // SAFETY: the parameters live as long as `shared`.
-    unsafe { param.as_ptr()._internal_set_normalized_value(param.normalized(index as f32)) };
+    param.start(param.normalized(index as f32));
     shared.signal.raise();
 }
 

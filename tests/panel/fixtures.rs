@@ -90,8 +90,7 @@ impl Bench {
         let params = Arc::new(TacetParams::default());
         for &(id, plain) in changed {
             let param = params.param(id);
-            // SAFETY: `params` is alive.
-            unsafe { param.as_ptr()._internal_set_normalized_value(param.normalized(plain)) };
+            param.start(param.normalized(plain));
         }
         let host = Arc::new(Host { params: params.clone(), events: Mutex::default() });
         let params = HostParams::new(params, GuiContext::new(host.clone()));

@@ -3,8 +3,8 @@
 //! The plugin's parameters, presets and saved states, the panel and the options of `tacet denoise` are made from it.
 //! Constants only; for any thread.
 //!
-//! A new parameter is a variant of [`ParamId`] and its entry in [`ParamId::spec`]. The compiler then names the two places
-//! in the plugin that hold its value; [`controls()`] says what the processor makes of it, and the panel where it is drawn.
+//! A new parameter is a variant of [`ParamId`] and its entry in [`ParamId::spec`], from which the plugin makes its own;
+//! [`controls()`] says what the processor makes of it, and the panel where it is drawn.
 
 use tacet_model::{LSNR_MAX_DB, LSNR_MIN_DB, ModelKind};
 
