@@ -19,6 +19,8 @@ pub trait AnyParam: Send + Sync {
     fn normalized(&self, plain: f32) -> f32;
     /// A value with its unit, as the host writes it.
     fn text(&self, value: f32) -> String;
+    /// A value without its unit, for hosts that write that themselves.
+    fn bare_text(&self, value: f32) -> String;
     /// The value that a text means, with or without unit.
     fn parse(&self, text: &str) -> Option<f32>;
     /// Steps between the ends: one less than its choices; `None` if it is continuous.
@@ -65,6 +67,10 @@ impl<P: Param + Send + Sync> AnyParam for P {
 
     fn text(&self, value: f32) -> String {
         self.normalized_value_to_string(value, true)
+    }
+
+    fn bare_text(&self, value: f32) -> String {
+        self.normalized_value_to_string(value, false)
     }
 
     fn parse(&self, text: &str) -> Option<f32> {

@@ -15,7 +15,6 @@ use clap_sys::ext::render::{CLAP_EXT_RENDER, clap_plugin_render};
 use clap_sys::ext::thread_check::{CLAP_EXT_THREAD_CHECK, clap_host_thread_check};
 use clap_sys::host::clap_host;
 use clap_sys::version::CLAP_VERSION;
-use nice_plug::prelude::{ParamFlags, Params};
 use parking_lot::Mutex;
 use tacet_model::ModelKind;
 use vst3::ComPtr;
@@ -25,7 +24,7 @@ use vst3::Steinberg::{IPlugFrame, IPlugFrameTrait, IPlugView, ViewRect, int32, k
 use super::changes::Changes;
 use super::param::{self, Param};
 use crate::latency::LatencyMode;
-use crate::params::TacetParams;
+use crate::parameters::ParamId;
 use crate::plugin::clap::events::{self, Event};
 use crate::plugin::clap::instance::{Instance, call};
 use crate::plugin::shared::Shared;
@@ -137,13 +136,12 @@ impl Bridge {
 
     fn read_params(&self) -> Vec<Param> {
         let (instance, params) = (self.instance(), &self.shared().params);
-        let described = params.param_map().into_iter().enumerate().map(|(index, (_, ptr, _))| {
+        let described = ParamId::ALL.iter().enumerate().map(|(index, &of)| {
             // SAFETY: a table of numbers and characters, for which zeros are values.
             let mut info: clap_param_info = unsafe { std::mem::zeroed() };
             // SAFETY: the instance lives, and there is room for the answer.
             unsafe { call!(instance.params(), get_info(instance.clap(), index as u32, &mut info)) };
-            // SAFETY: the instance holds the parameters.
-            unsafe { Param::new(info.id, ptr, TacetParams::group(index)) }
+            Param::new(info.id, of, params.clone())
         });
         described.collect()
     }
@@ -225,8 +223,7 @@ impl Bridge {
     /// The host sets a parameter outside audio. While audio runs it hands the value to the audio thread, too, and is late here:
     /// the value is kept for who asks, and for a state that is saved before the audio thread has it.
     pub fn edit(&self, param: &Param, value: f64) {
-        // SAFETY: the instance holds the parameters.
-        let is_automatable = !unsafe { param.ptr.flags() }.contains(ParamFlags::NON_AUTOMATABLE);
+        let is_automatable = param.of.spec().scope.is_automatable();
         if is_automatable && self.is_active() && self.is_processing.load(Ordering::Relaxed) {
             param.keep_edit(value);
         } else {

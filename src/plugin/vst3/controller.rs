@@ -1,6 +1,5 @@
 //! The plugin as a controller: parameters, their groups, the panel.
 
-use nice_plug::prelude::ParamFlags;
 use vst3::ComRef;
 use vst3::Steinberg::Vst::{
     BusDirection, CString, IComponentHandler, IEditControllerTrait, IUnitInfoTrait, MediaType, ParamID,
@@ -16,7 +15,8 @@ use super::component::Component;
 use super::param::Param;
 use super::text;
 use super::view::View;
-use crate::params::GROUPS;
+use crate::parameters::{ParamId, Values};
+use crate::params::{GROUPS, TacetParams};
 
 /// The unit of a group; groups are numbered from one, zero is the root.
 fn unit(group: &str) -> UnitID {
@@ -25,12 +25,6 @@ fn unit(group: &str) -> UnitID {
 
 fn normalised(value: ParamValue) -> f32 {
     if value.is_finite() { value.clamp(0.0, 1.0) as f32 } else { 0.0 }
-}
-
-impl Component {
-    fn param(&self, id: ParamID) -> Option<&Param> {
-        self.bridge.param(id)
-    }
 }
 
 impl IEditControllerTrait for Component {
@@ -55,24 +49,22 @@ impl IEditControllerTrait for Component {
         let param = usize::try_from(index).ok().and_then(|index| self.bridge.params.get(index));
         // SAFETY: the host passes null or room for the description.
         let (Some(param), Some(info)) = (param, unsafe { info.as_mut() }) else { return kInvalidArgument };
-        // SAFETY: the instance holds the parameters.
-        let (name, of_what, default, flags) = unsafe {
-            (param.ptr.name(), param.ptr.unit(), param.ptr.default_normalized_value(), param.ptr.flags())
-        };
+        let (spec, steps) = (param.of.spec(), param.get().steps());
+        let measure = if let Values::Number(number) = spec.values { number.unit.suffix() } else { "" };
         info.id = param.id;
-        text::write_wide(&mut info.title, name);
-        text::write_wide(&mut info.shortTitle, name);
-        text::write_wide(&mut info.units, of_what.trim());
-        info.stepCount = param.n_steps.unwrap_or(0) as int32;
-        info.defaultNormalizedValue = f64::from(default);
-        info.unitId = unit(param.group);
+        text::write_wide(&mut info.title, spec.name);
+        text::write_wide(&mut info.shortTitle, spec.name);
+        text::write_wide(&mut info.units, measure.trim());
+        info.stepCount = steps.unwrap_or(0) as int32;
+        info.defaultNormalizedValue = f64::from(param.get().default_value());
+        info.unitId = unit(TacetParams::group(index as usize));
         info.flags = 0;
-        if !flags.contains(ParamFlags::NON_AUTOMATABLE) {
+        if spec.scope.is_automatable() {
             info.flags |= ParameterInfo_::ParameterFlags_::kCanAutomate as int32;
         }
-        if flags.contains(ParamFlags::BYPASS) {
+        if param.of == ParamId::Bypass {
             info.flags |= ParameterInfo_::ParameterFlags_::kIsBypass as int32;
-        } else if param.n_steps.is_some_and(|n_steps| n_steps > 1) {
+        } else if steps.is_some_and(|steps| steps > 1) {
             info.flags |= ParameterInfo_::ParameterFlags_::kIsList as int32;
         }
         kResultOk
@@ -80,11 +72,11 @@ impl IEditControllerTrait for Component {
 
     unsafe fn getParamStringByValue(&self, id: ParamID, value: ParamValue, to: *mut String128) -> tresult {
         // SAFETY: the host passes null or room for the text.
-        let (Some(param), Some(to)) = (self.param(id), unsafe { to.as_mut() }) else {
+        let (Some(param), Some(to)) = (self.bridge.param(id), unsafe { to.as_mut() }) else {
             return kInvalidArgument;
         };
-        // SAFETY: the instance holds the parameters. The unit is said apart.
-        text::write_wide(to, &unsafe { param.ptr.normalized_value_to_string(normalised(value), false) });
+        // The unit is said apart.
+        text::write_wide(to, &param.get().bare_text(normalised(value)));
         kResultOk
     }
 
@@ -95,11 +87,11 @@ impl IEditControllerTrait for Component {
         value: *mut ParamValue,
     ) -> tresult {
         // SAFETY: the host passes null or room for the value.
-        let (Some(param), Some(value)) = (self.param(id), unsafe { value.as_mut() }) else {
+        let (Some(param), Some(value)) = (self.bridge.param(id), unsafe { value.as_mut() }) else {
             return kInvalidArgument;
         };
-        // SAFETY: the host passes null or a text that ends with a zero; the instance holds the parameters.
-        match unsafe { param.ptr.string_to_normalized_value(text::read_wide(string).trim()) } {
+        // SAFETY: the host passes null or a text that ends with a zero.
+        match param.get().parse(unsafe { text::read_wide(string) }.trim()) {
             Some(found) => {
                 *value = f64::from(found);
                 kResultOk
@@ -109,21 +101,19 @@ impl IEditControllerTrait for Component {
     }
 
     unsafe fn normalizedParamToPlain(&self, id: ParamID, value: ParamValue) -> ParamValue {
-        // SAFETY: the instance holds the parameters.
-        self.param(id).map_or(0.0, |param| f64::from(unsafe { param.ptr.preview_plain(normalised(value)) }))
+        self.bridge.param(id).map_or(0.0, |param| f64::from(param.get().plain(normalised(value))))
     }
 
     unsafe fn plainParamToNormalized(&self, id: ParamID, value: ParamValue) -> ParamValue {
-        // SAFETY: the instance holds the parameters.
-        self.param(id).map_or(0.0, |param| f64::from(unsafe { param.ptr.preview_normalized(value as f32) }))
+        self.bridge.param(id).map_or(0.0, |param| f64::from(param.get().normalized(value as f32)))
     }
 
     unsafe fn getParamNormalized(&self, id: ParamID) -> ParamValue {
-        self.param(id).map_or(0.0, Param::value)
+        self.bridge.param(id).map_or(0.0, Param::value)
     }
 
     unsafe fn setParamNormalized(&self, id: ParamID, value: ParamValue) -> tresult {
-        let Some(param) = self.param(id) else { return kInvalidArgument };
+        let Some(param) = self.bridge.param(id) else { return kInvalidArgument };
         if !value.is_finite() {
             return kInvalidArgument;
         }

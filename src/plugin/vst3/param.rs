@@ -1,8 +1,11 @@
 //! A parameter as a VST3 host sees it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use nice_plug::prelude::ParamPtr;
+use crate::parameters::ParamId;
+use crate::params::TacetParams;
+use crate::params::access::AnyParam;
 
 /// No value: the bits of no number that a host may set.
 const NO_VALUE: u64 = u64::MAX;
@@ -11,45 +14,40 @@ const NO_VALUE: u64 = u64::MAX;
 pub struct Param {
     /// Its identifier, the CLAP's.
     pub id: u32,
-    /// The parameter; it lives as long as the instance.
-    pub ptr: ParamPtr,
-    /// Steps between its values, where it has any.
-    pub n_steps: Option<usize>,
-    /// Its group.
-    pub group: &'static str,
+    /// The parameter in the table.
+    pub of: ParamId,
+    params: Arc<TacetParams>,
     /// The bits of what the host set while audio runs and has not handed to the audio thread.
     edit: AtomicU64,
 }
 
 impl Param {
-    /// Describes a parameter.
-    ///
-    /// # Safety
-    /// `ptr` is valid as long as the description lives.
-    pub unsafe fn new(id: u32, ptr: ParamPtr, group: &'static str) -> Self {
-        // SAFETY: the caller's promise.
-        let n_steps = unsafe { ptr.step_count() };
-        Self { id, ptr, n_steps, group, edit: AtomicU64::new(NO_VALUE) }
+    /// One of the instance's parameters under its identifier in CLAP.
+    pub fn new(id: u32, of: ParamId, params: Arc<TacetParams>) -> Self {
+        Self { id, of, params, edit: AtomicU64::new(NO_VALUE) }
+    }
+
+    /// The plugin's parameter. Real-time safe.
+    pub fn get(&self) -> &dyn AnyParam {
+        self.params.param(self.of)
     }
 
     /// CLAP's value per VST3's.
     pub fn scale(&self) -> f64 {
-        self.n_steps.unwrap_or(1) as f64
+        self.get().steps().unwrap_or(1) as f64
     }
 
     /// The value, normalised: what was set last.
     pub fn value(&self) -> f64 {
         match self.edit.load(Ordering::Relaxed) {
-            // SAFETY: the instance holds the parameters as long as the bridge lives.
-            NO_VALUE => f64::from(unsafe { self.ptr.unmodulated_normalized_value() }),
+            NO_VALUE => f64::from(self.get().value()),
             bits => f64::from_bits(bits),
         }
     }
 
     /// Sets the value. A parameter is an atomic: this may be done while audio is processed.
     pub fn set(&self, value: f64) {
-        // SAFETY: as above.
-        unsafe { self.ptr._internal_set_normalized_value(value as f32) };
+        self.get().start(value as f32);
     }
 
     /// Keeps what the host has set, until the audio thread has it.
