@@ -95,7 +95,6 @@ fn plural(n: usize) -> &'static str {
 fn latency(ui: &Ui, cx: &Cx<'_>, at: Rect) -> f32 {
     let theme = cx.theme;
     let stream = &cx.view_model.stream;
-    let latency = &cx.view_model.latency;
     card(ui, theme, at, "Latency", |inside| {
         let mut y = inside.top();
         let painter = ui.painter();
@@ -115,13 +114,13 @@ fn latency(ui: &Ui, cx: &Cx<'_>, at: Rect) -> f32 {
         let head = Ink::new(theme::SMALL, theme.hint);
         row(&format!("at {rate}"), "samples", "ms", head);
         let ms = |samples: f64| format!("{:.2}", samples / stream.rate_hz * 1e3);
-        for (name, samples) in &latency.terms {
+        for (name, samples) in cx.view_model.latency.iter().flat_map(|latency| latency.terms) {
             let whole = (samples - samples.round()).abs() < 0.005;
             let shown = if whole { text::grouped(samples.round() as u64) } else { format!("{samples:.2}") };
-            row(name, &text::signed(shown), &text::signed(ms(*samples)), Ink::new(theme::BODY, theme.label));
+            row(name, &text::signed(shown), &text::signed(ms(samples)), Ink::new(theme::BODY, theme.label));
         }
         if stream.is_active() {
-            let total = latency.total_samples;
+            let total = cx.view_model.latency_samples();
             let ink = Ink::new(theme::BODY, theme.value).bold();
             row("Reported to the host", &text::grouped(total as u64), &ms(total as f64), ink);
         }

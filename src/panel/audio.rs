@@ -75,7 +75,7 @@ fn facts(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, audio: &Audio) {
     let theme = cx.theme;
     let rate_hz = cx.view_model.stream.rate_hz;
     let ms = |samples: f64| if rate_hz > 0.0 { samples * 1e3 / rate_hz } else { 0.0 };
-    let own_ms = ms(cx.view_model.latency.total_samples as f64);
+    let own_ms = ms(cx.view_model.latency_samples() as f64);
     let buffer = format!(
         "{}{NBSP}samples · {:.1}{NBSP}ms",
         text::grouped(audio.n_period_samples as u64),

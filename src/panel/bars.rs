@@ -174,9 +174,9 @@ fn engine_chip(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, engine: &EngineText) {
 /// The latency, and the one to come where another is chosen.
 fn latency_text(cx: &Cx<'_>) -> String {
     let rate_hz = cx.view_model.stream.rate_hz;
-    let latency = &cx.view_model.latency;
-    let now = text::latency(latency.total_samples, rate_hz);
-    match latency.pending_samples.filter(|&n_samples| n_samples != latency.total_samples) {
+    let n_now = cx.view_model.latency_samples();
+    let now = text::latency(n_now, rate_hz);
+    match cx.view_model.pending_latency_samples.filter(|&n_samples| n_samples != n_now) {
         Some(n_samples) => format!("{now} → {}", text::latency(n_samples, rate_hz)),
         None => now,
     }
@@ -191,7 +191,7 @@ fn latency_chip(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, latency: &str) {
     let drawn = text::draw(ui.painter(), at, Align2::LEFT_CENTER, "latency ", label);
     let value = Ink::new(theme::BODY, theme.value).medium().tabular();
     text::draw(ui.painter(), pos2(drawn.right(), at.y), Align2::LEFT_CENTER, latency, value);
-    let tip = if cx.view_model.latency.pending_samples.is_some() {
+    let tip = if cx.view_model.pending_latency_samples.is_some() {
         "Latency reported to the host, and the one that takes effect when playback restarts. Click for its parts."
     } else {
         "Latency reported to the host, which compensates for it. Click for its parts."

@@ -4,6 +4,7 @@
 
 pub use crate::inference::slot_manager::SlotState;
 use crate::lab::Summary;
+use crate::latency::Latency;
 
 use super::{level_meter::LevelMeter, trace::Trace};
 
@@ -32,8 +33,10 @@ pub struct ViewModel {
     pub slots: [SlotView; 2],
     /// Energy of the difference of B and A against A, dB.
     pub null_db: Option<f32>,
-    /// The latency reported to the host.
-    pub latency: LatencyTerms,
+    /// The latency reported to the host; `None` while the plugin is not active.
+    pub latency: Option<Latency>,
+    /// The latency to come, in host samples, where another mode or model is chosen and not yet in force.
+    pub pending_latency_samples: Option<usize>,
     /// Presets by name.
     pub presets: Presets,
     /// The computer and its libtorch.
@@ -46,6 +49,13 @@ pub struct ViewModel {
     pub fault: Option<String>,
     /// The latest notice, until it is dismissed.
     pub notice: Option<Notice>,
+}
+
+impl ViewModel {
+    /// The latency reported to the host, in host samples; 0 while the plugin is not active.
+    pub fn latency_samples(&self) -> usize {
+        self.latency.map_or(0, |latency| latency.total_samples)
+    }
 }
 
 /// The stream that is being processed.
@@ -94,17 +104,6 @@ pub struct DeviceView {
     pub name: String,
     /// Why it is unavailable, with the next step; `None` if it is available.
     pub why_not: Option<String>,
-}
-
-/// The reported latency, in host samples.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct LatencyTerms {
-    /// Named terms, in the order the signal meets them.
-    pub terms: Vec<(String, f64)>,
-    /// Their sum, as reported to the host.
-    pub total_samples: usize,
-    /// Their future sum, where another mode or model is chosen and not yet in force.
-    pub pending_samples: Option<usize>,
 }
 
 /// Presets.

@@ -133,13 +133,12 @@ pub const MPS: f32 = 3.0;
 
 /// Everything in order: a voice in noise, the native engine live, stereo at 48 kHz.
 pub fn in_order() -> ViewModel {
-    let latency = Latency::new(2, LatencyMode::Safe, &Plan::new(48e3).unwrap());
     let mut view_model = ViewModel {
         stream: StreamView { rate_hz: 48e3, n_channels: 2, n_hops: 61_204, n_late: 0, is_idle: false },
         model: ModelKind::NAMES[0].into(),
         lsnr_db: Some(11.4),
         slots: [slot_a(), SlotView::default()],
-        latency: shown_latency(&latency),
+        latency: Some(Latency::new(2, LatencyMode::Safe, &Plan::new(48e3).unwrap())),
         presets: view_model::Presets {
             factory: presets::factory().into_iter().map(|preset| preset.name).collect(),
             own: vec!["Studio B, air conditioning".into()],
@@ -158,15 +157,6 @@ pub fn in_order() -> ViewModel {
     view_model.input.advance(&[0.25, 0.21], 0.033);
     view_model.output.advance(&[0.14, 0.11], 0.033);
     view_model
-}
-
-/// A latency as the panel shows it.
-pub fn shown_latency(latency: &Latency) -> view_model::LatencyTerms {
-    view_model::LatencyTerms {
-        terms: latency.terms().map(|(name, samples)| (name.to_owned(), samples)).to_vec(),
-        total_samples: latency.total_samples,
-        pending_samples: None,
-    }
 }
 
 /// A computer and its libtorch.

@@ -10,7 +10,7 @@ use crate::inference::slot_manager::SlotState;
 use crate::lab::{HopTiming, Phase, Statistics};
 use crate::meters::Meters;
 use crate::meters::feed::{FeedFrame, N_FRAMES};
-use crate::panel::view_model::{LatencyTerms, SlotView, StreamView, ViewModel};
+use crate::panel::view_model::{SlotView, StreamView, ViewModel};
 use crate::parameters::Choice as _;
 use crate::slot::{N_SLOTS, SlotId};
 
@@ -92,11 +92,7 @@ impl MeterReader {
             n_late: meters.slots[0].n_late.load(Relaxed) + meters.slots[0].n_dropped.load(Relaxed),
             is_idle: meters.is_idle.load(Relaxed),
         };
-        view_model.latency = latency.map_or_else(LatencyTerms::default, |latency| LatencyTerms {
-            terms: latency.terms().map(|(name, samples)| (name.to_owned(), samples)).to_vec(),
-            total_samples: latency.total_samples,
-            pending_samples: view_model.latency.pending_samples,
-        });
+        view_model.latency = latency;
         self.slots(shared, view_model, in_detail, now_s);
         n_new > 0 || view_model.input.is_moving() || view_model.output.is_moving()
     }

@@ -54,13 +54,13 @@ impl Pending {
         if in_force.is_none_or(|in_force| in_force == wanted) {
             self.chosen = None;
             self.warm = None;
-            view_model.latency.pending_samples = None;
+            view_model.pending_latency_samples = None;
             return;
         }
         let is_new = self.chosen.as_ref().is_none_or(|chosen| chosen.what != wanted);
         if is_new {
             self.chosen = Some(Chosen { what: wanted, since_s: now_s, is_told: false });
-            view_model.latency.pending_samples = latency_samples(shared, wanted);
+            view_model.pending_latency_samples = latency_samples(shared, wanted);
             if let Some(gui) = gui.filter(|_| audio::host().is_some()) {
                 self.apply(shared, wanted.1, gui);
             }
@@ -68,8 +68,8 @@ impl Pending {
         let Some(chosen) = &mut self.chosen else { return };
         if !chosen.is_told && now_s - chosen.since_s >= PATIENCE_S {
             chosen.is_told = true;
-            let now = text::latency(view_model.latency.total_samples, view_model.stream.rate_hz);
-            let text = match view_model.latency.pending_samples {
+            let now = text::latency(view_model.latency_samples(), view_model.stream.rate_hz);
+            let text = match view_model.pending_latency_samples {
                 Some(n_samples) => {
                     let then = text::latency(n_samples, view_model.stream.rate_hz);
                     format!(

@@ -27,23 +27,13 @@ impl LatencyMode {
     }
 }
 
-/// The terms of a latency. Their sum is [`Latency::total_samples`] up to less than one sample, which `alignment` holds.
+/// A latency and its terms.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Latency {
     /// The host's sample rate, in hertz.
     pub rate_hz: f64,
-    /// The half window that overlap-add still lacks, in host samples.
-    pub overlap: f64,
-    /// Future frames that the network needs, in host samples.
-    pub lookahead: f64,
-    /// Collecting a hop before it can be processed, in host samples.
-    pub collection: f64,
-    /// Time granted to inference, in host samples.
-    pub slack: f64,
-    /// Both resampling filters, in host samples; zero at 48 kHz.
-    pub resampling: f64,
-    /// Rounds the sum to a whole number and covers the resamplers' uneven steps, in host samples; zero at 48 kHz.
-    pub alignment: f64,
+    /// The terms with their names, in the order the signal meets them, in host samples. Their sum is the total.
+    pub terms: [(&'static str, f64); 6],
     /// Latency reported to the host, in host samples.
     pub total_samples: usize,
 }
@@ -51,36 +41,24 @@ pub struct Latency {
 impl Latency {
     /// The latency of a model with `lookahead_hops` in `mode` at the host rate of `plan`.
     pub fn new(lookahead_hops: usize, mode: LatencyMode, plan: &Plan) -> Self {
-        let step = plan.step();
-        let host = |samples: usize| samples as f64 * step;
-        let delay = plan.delay(pipeline_samples(lookahead_hops, mode));
-        let overlap = host(N_FFT - HOP);
-        let lookahead = host(lookahead_hops * HOP);
-        let collection = host(HOP);
-        let slack = host(mode.slack_hops() * HOP);
-        let resampling = plan.filter_delay_samples();
-        Self {
-            rate_hz: plan.rate_hz(),
-            overlap,
-            lookahead,
-            collection,
-            slack,
-            resampling,
-            alignment: delay.total_samples() as f64 - (overlap + lookahead + collection + slack + resampling),
-            total_samples: delay.total_samples(),
-        }
-    }
-
-    /// The terms with their names, in the order the signal meets them, in host samples.
-    pub fn terms(&self) -> [(&'static str, f64); 6] {
-        [
-            ("Resampling", self.resampling),
-            ("Hop collection", self.collection),
-            ("Slack for inference", self.slack),
-            ("Lookahead", self.lookahead),
-            ("Overlap", self.overlap),
-            ("Alignment", self.alignment),
-        ]
+        let host = |samples: usize| samples as f64 * plan.step();
+        let total_samples = plan.delay(pipeline_samples(lookahead_hops, mode)).total_samples();
+        let mut terms = [
+            // Both filters; zero at 48 kHz.
+            ("Resampling", plan.filter_delay_samples()),
+            // A hop is complete before it can be processed.
+            ("Hop collection", host(HOP)),
+            ("Slack for inference", host(mode.slack_hops() * HOP)),
+            // Future frames that the network needs.
+            ("Lookahead", host(lookahead_hops * HOP)),
+            // The half window that overlap-add still lacks.
+            ("Overlap", host(N_FFT - HOP)),
+            // Rounds the sum to a whole number and covers the resamplers' uneven steps; zero at 48 kHz.
+            ("Alignment", 0.0),
+        ];
+        let known: f64 = terms.iter().map(|(_, samples)| samples).sum();
+        terms[5].1 = total_samples as f64 - known;
+        Self { rate_hz: plan.rate_hz(), terms, total_samples }
     }
 }
 
@@ -108,7 +86,7 @@ mod tests {
     #[test]
     fn at_48_khz_each_term_is_whole_hops() {
         let latency = Latency::new(2, LatencyMode::Safe, &Plan::new(48e3).unwrap());
-        let terms = latency.terms().map(|(_, samples)| samples);
+        let terms = latency.terms.map(|(_, samples)| samples);
         assert_eq!(terms, [0.0, 480.0, 480.0, 960.0, 480.0, 0.0]);
     }
 
@@ -118,9 +96,10 @@ mod tests {
     fn little_is_left_to_align_at_any_rate() {
         for rate_hz in [1234.5678, 8e3, 11.025e3, 22.05e3, 44.1e3, 48e3, 88.2e3, 96e3, 192e3, 768e3] {
             let latency = Latency::new(2, LatencyMode::Safe, &Plan::new(rate_hz).unwrap());
-            assert!(latency.alignment > -1.0, "{rate_hz}: {latency:?}");
+            let [.., (_, alignment)] = latency.terms;
+            assert!(alignment > -1.0, "{rate_hz}: {latency:?}");
             // The filters' steps cost at most a few samples on either side.
-            assert!(latency.alignment < 4.0 + 4.0 * rate_hz / 48e3, "{rate_hz}: {latency:?}");
+            assert!(alignment < 4.0 + 4.0 * rate_hz / 48e3, "{rate_hz}: {latency:?}");
         }
     }
 }
