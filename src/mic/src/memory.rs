@@ -1,12 +1,9 @@
 //! The microphone's memory between runs: parameters and input. One file for each direction.
 
-use std::io;
-use std::path::PathBuf;
-
 use serde::{Deserialize, Serialize};
 use tacet_realtime::device::Device;
 use tacet_realtime::presets::PresetValues;
-use tacet_realtime::user_files;
+use tacet_realtime::user_files::{self, UserFileError};
 
 use crate::Direction;
 
@@ -43,21 +40,21 @@ impl Remembered {
         self.device.as_deref()?.parse().ok()
     }
 
-    fn file(direction: Direction) -> io::Result<PathBuf> {
-        user_files::file(&format!("{}.json", direction.name()))
+    fn file(direction: Direction) -> String {
+        format!("{}.json", direction.name())
     }
 
     /// The memory of the last run; empty where it cannot be read or understood.
     pub fn read(direction: Direction) -> Self {
-        Self::file(direction).map(|path| user_files::read_json(&path)).unwrap_or_default()
+        user_files::recall(&Self::file(direction))
     }
 
     /// Writes it for the next run, whole or not at all.
     ///
     /// # Errors
-    /// Errors of the file system.
-    pub fn write(&self, direction: Direction) -> io::Result<()> {
-        user_files::write_json(&Self::file(direction)?, self)
+    /// [`UserFileError`].
+    pub fn write(&self, direction: Direction) -> Result<(), UserFileError> {
+        user_files::remember(&Self::file(direction), self)
     }
 }
 

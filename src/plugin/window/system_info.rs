@@ -10,8 +10,9 @@ use crate::device::{self, Facts, System};
 use crate::engine::torch::{installed, request_mps_fallback};
 use crate::panel::system;
 use crate::panel::view_model::ViewModel;
+use crate::user_files::UserFileError;
 
-use super::super::preferences::{PreferenceError, Preferences};
+use super::super::preferences::Preferences;
 
 /// Facts, found out once per process.
 static FACTS: OnceLock<Facts> = OnceLock::new();
@@ -62,7 +63,7 @@ impl SystemInfo {
     ///
     /// # Errors
     /// The choice cannot be saved.
-    pub(crate) fn set_mps_fallback(&mut self, on: bool) -> Result<(), PreferenceError> {
+    pub(crate) fn set_mps_fallback(&mut self, on: bool) -> Result<(), UserFileError> {
         let preferences = Preferences { mps_fallback: on };
         self.preferences = Some(preferences);
         self.view_model = None;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Preset, PresetValues, id_of};
-use crate::user_files::{self, data_dir};
+use crate::user_files::{self, UserFileError, data_dir};
 
 /// Longest name of a preset, in characters.
 const MAX_NAME_CHARS: usize = 40;
@@ -23,17 +23,9 @@ pub enum LibraryError {
     /// The name is taken.
     #[error("`{0}` is a factory preset: choose another name")]
     Factory(String),
-    /// There is no home directory.
-    #[error("no per-user data directory is known: {}", crate::user_files::NO_FOLDER_REMEDY)]
-    NoDirectory,
-    /// The file system refused.
-    #[error("{path}: {reason}; check the directory's permissions and space")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The system's message.
-        reason: String,
-    },
+    /// There is no directory, or the file system refused.
+    #[error(transparent)]
+    File(#[from] UserFileError),
 }
 
 /// A preset of this user, else of the factory, by its name.
@@ -64,9 +56,9 @@ impl Library {
     /// The library of this user.
     ///
     /// # Errors
-    /// [`LibraryError::NoDirectory`].
-    pub fn of_user() -> Result<Self, LibraryError> {
-        let dir = data_dir().ok_or(LibraryError::NoDirectory)?;
+    /// [`UserFileError::NoDirectory`].
+    pub fn of_user() -> Result<Self, UserFileError> {
+        let dir = data_dir().ok_or(UserFileError::NoDirectory)?;
         Ok(Self::at(&dir.join("presets")))
     }
 
@@ -95,8 +87,7 @@ impl Library {
     pub fn save(&self, name: &str, values: &PresetValues) -> Result<(), LibraryError> {
         let path = self.path(name)?;
         let preset = Preset { name: name.trim().into(), values: values.clone() };
-        user_files::write_json(&path, &preset)
-            .map_err(|error| LibraryError::File { path, reason: error.to_string() })
+        Ok(user_files::write_json(&path, &preset)?)
     }
 
     /// Removes a preset. One that is not there is removed already.
@@ -106,8 +97,8 @@ impl Library {
     pub fn delete(&self, name: &str) -> Result<(), LibraryError> {
         let path = self.path(name)?;
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(LibraryError::File { path, reason: error.to_string() })
+            Err(reason) if reason.kind() != std::io::ErrorKind::NotFound => {
+                Err(UserFileError::File { path, reason }.into())
             }
             _ => Ok(()),
         }

@@ -1,10 +1,8 @@
 //! The program's memory between runs: parameters, devices, the window's size and the panel's settings.
 
-use std::io;
-
 use serde::{Deserialize, Serialize};
 use tacet::plugin::window::audio::Memory;
-use tacet::user_files;
+use tacet::user_files::{self, UserFileError};
 
 use super::Options;
 
@@ -26,15 +24,15 @@ pub struct Remembered {
 impl Remembered {
     /// The memory of the last run; empty where it cannot be read or understood.
     pub fn read() -> Self {
-        user_files::file(FILE).map(|path| user_files::read_json(&path)).unwrap_or_default()
+        user_files::recall(FILE)
     }
 
     /// Writes it for the next run, whole or not at all.
     ///
     /// # Errors
-    /// Errors of the file system.
-    pub fn write(&self) -> io::Result<()> {
-        user_files::write_json(&user_files::file(FILE)?, self)
+    /// [`UserFileError`].
+    pub fn write(&self) -> Result<(), UserFileError> {
+        user_files::remember(FILE, self)
     }
 }
 
