@@ -99,20 +99,16 @@ fn targets(workspace: &Workspace, options: &Options) -> Result<Vec<PathBuf>> {
     let bundles = layout::bundles(platform, &Names::read(&workspace.root)?);
     let folder = |format| match &options.dest {
         Some(dest) => Ok(dest.clone()),
-        None if options.system => folder(platform.system, format, &system_base),
-        None => folder(platform.system, format, &user_base),
+        None if options.system => system_folder(platform.system, format),
+        None => own_folder(platform.system, format),
     };
     let beside = options.dest.as_ref().filter(|_| options.torch && platform.system != System::MacOs);
     let packs = beside.into_iter().map(|dest| Ok(dest.join(BUNDLED_DIR)));
     bundles.iter().map(|bundle| Ok(folder(bundle.format)?.join(&bundle.root))).chain(packs).collect()
 }
 
-/// The parent of a folder for plugins or programs: the user's or the system's.
-type Base<'a> = &'a dyn Fn(System, Format) -> Result<PathBuf>;
-
-/// The folder where hosts (and shells) look for a format.
-fn folder(system: System, format: Format, base: Base<'_>) -> Result<PathBuf> {
-    let base = base(system, format)?;
+/// The folder where hosts (and shells) look for a format, in its base: the user's or the system's.
+fn folder(system: System, format: Format, base: PathBuf) -> PathBuf {
     let below = match (system, format) {
         (System::MacOs, Format::Clap) => "Audio/Plug-Ins/CLAP",
         (System::MacOs, Format::Vst3) => "Audio/Plug-Ins/VST3",
@@ -121,20 +117,21 @@ fn folder(system: System, format: Format, base: Base<'_>) -> Result<PathBuf> {
         (System::Windows, Format::Vst3) => "VST3",
         (System::Windows, Format::Standalone | Format::Program) => "Tacet",
         // Bases of the rest are complete.
-        _ => return Ok(base),
+        _ => return base,
     };
-    Ok(base.join(below))
+    base.join(below)
 }
 
-fn user_base(system: System, format: Format) -> Result<PathBuf> {
+/// A format's folder for the user who runs this.
+fn own_folder(system: System, format: Format) -> Result<PathBuf> {
     let home = std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
     let local = std::env::var_os("LOCALAPPDATA").map(PathBuf::from);
     let (has_home, has_local) = (home.is_some(), local.is_some());
-    let base = base_of_user(system, format, &home.unwrap_or_default(), &local.unwrap_or_default())?;
+    let folder = user_folder(system, format, &home.unwrap_or_default(), &local.unwrap_or_default())?;
     match system {
         System::Windows if !has_local => bail!("LOCALAPPDATA is not set: use --dest"),
         System::Linux | System::MacOs if !has_home => bail!("no home directory: use --dest"),
-        _ => Ok(base),
+        _ => Ok(folder),
     }
 }
 
@@ -143,24 +140,21 @@ fn user_base(system: System, format: Format) -> Result<PathBuf> {
 /// # Errors
 /// The system does not have the format.
 pub(crate) fn user_folder(system: System, format: Format, home: &Path, local: &Path) -> Result<PathBuf> {
-    folder(system, format, &|system, format| base_of_user(system, format, home, local))
-}
-
-fn base_of_user(system: System, format: Format, home: &Path, local: &Path) -> Result<PathBuf> {
-    match (system, format) {
-        (System::Linux, Format::Clap) => Ok(home.join(".clap")),
-        (System::Linux, Format::Vst3) => Ok(home.join(".vst3")),
-        (System::Linux, Format::Ladspa) => Ok(home.join(".ladspa")),
-        (System::Linux, Format::Lv2) => Ok(home.join(".lv2")),
+    let base = match (system, format) {
+        (System::Linux, Format::Clap) => home.join(".clap"),
+        (System::Linux, Format::Vst3) => home.join(".vst3"),
+        (System::Linux, Format::Ladspa) => home.join(".ladspa"),
+        (System::Linux, Format::Lv2) => home.join(".lv2"),
         (System::Linux, Format::Standalone | Format::Program) | (System::MacOs, Format::Program) => {
-            Ok(home.join(".local/bin"))
+            home.join(".local/bin")
         }
-        (System::MacOs, Format::Standalone) => Ok(home.join("Applications")),
-        (System::MacOs, _) => Ok(home.join("Library")),
-        (System::Windows, Format::Standalone | Format::Program) => Ok(local.join("Programs")),
-        (System::Windows, _) => Ok(local.join("Programs/Common")),
+        (System::MacOs, Format::Standalone) => home.join("Applications"),
+        (System::MacOs, _) => home.join("Library"),
+        (System::Windows, Format::Standalone | Format::Program) => local.join("Programs"),
+        (System::Windows, _) => local.join("Programs/Common"),
         (System::Linux, Format::AudioUnit) => bail!("there are no Audio Units on Linux"),
-    }
+    };
+    Ok(folder(system, format, base))
 }
 
 /// A format's folder for all users.
@@ -168,27 +162,24 @@ fn base_of_user(system: System, format: Format, home: &Path, local: &Path) -> Re
 /// # Errors
 /// The system does not have the format, or does not say where its folders are.
 pub(crate) fn system_folder(system: System, format: Format) -> Result<PathBuf> {
-    folder(system, format, &system_base)
-}
-
-fn system_base(system: System, format: Format) -> Result<PathBuf> {
     let variable = |name: &str| {
         std::env::var_os(name).map(PathBuf::from).with_context(|| format!("{name} is not set: use --dest"))
     };
-    match (system, format) {
-        (System::Linux, Format::Clap) => Ok("/usr/lib/clap".into()),
-        (System::Linux, Format::Vst3) => Ok("/usr/lib/vst3".into()),
-        (System::Linux, Format::Ladspa) => Ok("/usr/lib/ladspa".into()),
-        (System::Linux, Format::Lv2) => Ok("/usr/lib/lv2".into()),
+    let base = match (system, format) {
+        (System::Linux, Format::Clap) => "/usr/lib/clap".into(),
+        (System::Linux, Format::Vst3) => "/usr/lib/vst3".into(),
+        (System::Linux, Format::Ladspa) => "/usr/lib/ladspa".into(),
+        (System::Linux, Format::Lv2) => "/usr/lib/lv2".into(),
         (System::Linux, Format::Standalone | Format::Program) | (System::MacOs, Format::Program) => {
-            Ok("/usr/local/bin".into())
+            "/usr/local/bin".into()
         }
-        (System::MacOs, Format::Standalone) => Ok("/Applications".into()),
-        (System::MacOs, _) => Ok("/Library".into()),
-        (System::Windows, Format::Standalone | Format::Program) => variable("ProgramFiles"),
-        (System::Windows, _) => variable("CommonProgramFiles"),
+        (System::MacOs, Format::Standalone) => "/Applications".into(),
+        (System::MacOs, _) => "/Library".into(),
+        (System::Windows, Format::Standalone | Format::Program) => variable("ProgramFiles")?,
+        (System::Windows, _) => variable("CommonProgramFiles")?,
         (System::Linux, Format::AudioUnit) => bail!("there are no Audio Units on Linux"),
-    }
+    };
+    Ok(folder(system, format, base))
 }
 
 /// Suffix of a foreign LADSPA library while Tacet's has its place.
@@ -287,14 +278,14 @@ mod tests {
 
     #[test]
     fn every_system_has_its_folders() {
-        let base = |_: System, _: Format| Ok(PathBuf::from("base"));
-        let folder = |system, format| folder(system, format, &base).unwrap();
+        let folder = |system, format| folder(system, format, "base".into());
         assert_eq!(folder(System::MacOs, Format::AudioUnit), Path::new("base/Audio/Plug-Ins/Components"));
         assert_eq!(folder(System::Windows, Format::Vst3), Path::new("base/VST3"));
         assert_eq!(folder(System::Linux, Format::Clap), Path::new("base"));
-        assert_eq!(system_base(System::Linux, Format::Vst3).unwrap(), Path::new("/usr/lib/vst3"));
-        assert_eq!(system_base(System::MacOs, Format::Clap).unwrap(), Path::new("/Library"));
-        let user = user_base(System::Linux, Format::Vst3).unwrap();
+        assert_eq!(system_folder(System::Linux, Format::Vst3).unwrap(), Path::new("/usr/lib/vst3"));
+        let clap = system_folder(System::MacOs, Format::Clap).unwrap();
+        assert_eq!(clap, Path::new("/Library/Audio/Plug-Ins/CLAP"));
+        let user = own_folder(System::Linux, Format::Vst3).unwrap();
         assert!(user.ends_with(".vst3") && user.is_absolute());
     }
 
