@@ -1,10 +1,11 @@
 //! The running microphone: opens the streams, watches them, and reconnects after the sound server was away.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use parking_lot::Mutex;
 use tacet_realtime::device::Device;
 use tacet_realtime::faults::{LOOK, Watch};
 use tacet_realtime::inference::slot_manager::SlotState;
@@ -141,12 +142,9 @@ fn serve(
         let sender = Mutex::new(sender.clone());
         move |command| {
             let before = settings.to_values();
-            let answer = {
-                let status = status.lock().unwrap_or_else(PoisonError::into_inner);
-                answer(command, &status, &settings, |event| {
-                    let _ = sender.lock().unwrap_or_else(PoisonError::into_inner).send(event);
-                })
-            };
+            let answer = answer(command, &status.lock(), &settings, |event| {
+                let _ = sender.lock().send(event);
+            });
             if settings.to_values() != before {
                 remember(&settings);
             }
@@ -207,17 +205,9 @@ impl RunLoop<'_> {
         }
     }
 
-    fn status(&self) -> std::sync::MutexGuard<'_, Status> {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn home(&self) -> std::sync::MutexGuard<'_, Option<Box<dyn Sound>>> {
-        self.home.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Shows a problem in the status and in the window, and prints it.
     fn trouble(&mut self, problem: &str) {
-        self.status().problem = Some(problem.to_owned());
+        self.status.lock().problem = Some(problem.to_owned());
         self.listener.problem(Some(problem));
         self.notify(problem);
     }
@@ -241,13 +231,13 @@ impl RunLoop<'_> {
 
     /// Makes sure that there is a [`Sound`]; true if a stop was requested first.
     fn provide(&mut self) -> Result<bool> {
-        if self.is_own && (self.home().is_none() || self.setup != self.settings.mode_and_model()) {
+        if self.is_own && (self.home.lock().is_none() || self.setup != self.settings.mode_and_model()) {
             let sound = self.open()?;
-            *self.home() = Some(sound);
+            *self.home.lock() = Some(sound);
         }
-        while self.home().is_none() {
+        while self.home.lock().is_none() {
             match self.events.recv() {
-                Ok(Event::Sound(sound)) => *self.home() = Some(sound),
+                Ok(Event::Sound(sound)) => *self.home.lock() = Some(sound),
                 Ok(Event::Stop) | Err(_) => return Ok(true),
                 Ok(_) => {}
             }
@@ -257,7 +247,7 @@ impl RunLoop<'_> {
 
     /// Announces the running streams and their latency.
     fn present(&mut self, latency_ms: f64, meters: Arc<Meters>) {
-        let mut status = self.status();
+        let mut status = self.status.lock();
         (status.latency_ms, status.meters) = (latency_ms, meters);
         drop(status);
         let title = self.options.direction.title();
@@ -270,7 +260,7 @@ impl RunLoop<'_> {
             return Ok(true);
         }
         let Some((latency_ms, meters)) =
-            self.home().as_deref().map(|sound| (latency_ms(sound), sound.meters()))
+            self.home.lock().as_deref().map(|sound| (latency_ms(sound), sound.meters()))
         else {
             return Ok(true);
         };
@@ -286,7 +276,7 @@ impl RunLoop<'_> {
             }
         };
         {
-            let mut status = self.status();
+            let mut status = self.status.lock();
             status.states = Some([state::PAUSED; 2]);
             status.problem = None;
             status.n_reconnects += usize::from(!is_first);
@@ -294,10 +284,10 @@ impl RunLoop<'_> {
         self.listener.problem(None);
         self.present(latency_ms, meters);
         let (is_over, left) = self.watch(&mut streams)?;
-        self.status().states = None;
+        self.status.lock().states = None;
         drop(streams);
         if let Some(sound) = left {
-            *self.home() = Some(sound);
+            *self.home.lock() = Some(sound);
         }
         if is_over {
             return Ok(true);
@@ -309,7 +299,7 @@ impl RunLoop<'_> {
     /// Follows the streams' states until the server is gone; whether somebody wants an end, and what could not be handed to the
     /// streams any more.
     fn watch(&mut self, streams: &mut Streams<'_>) -> Result<(bool, Option<Box<dyn Sound>>)> {
-        let counts = self.status().counts(&self.settings);
+        let counts = self.status.lock().counts(&self.settings);
         let mut watch = Watch::new(counts);
         let mut next_look = Instant::now() + LOOK;
         loop {
@@ -323,7 +313,7 @@ impl RunLoop<'_> {
                     return Ok((false, None));
                 }
                 Ok(Event::State { is_input, state, .. }) => {
-                    if let Some(states) = &mut self.status().states {
+                    if let Some(states) = &mut self.status.lock().states {
                         states[usize::from(!is_input)] = state;
                     }
                     continue;
@@ -335,7 +325,7 @@ impl RunLoop<'_> {
                 Ok(Event::Sound(sound)) => sound,
                 Err(RecvTimeoutError::Timeout) => {
                     next_look = Instant::now() + LOOK;
-                    let counts = self.status().counts(&self.settings);
+                    let counts = self.status.lock().counts(&self.settings);
                     self.judge(watch.look(counts));
                     continue;
                 }
@@ -346,13 +336,13 @@ impl RunLoop<'_> {
                 return Ok((false, Some(sound)));
             }
             self.present(latency_ms, meters);
-            watch = Watch::new(self.status().counts(&self.settings));
+            watch = Watch::new(self.status.lock().counts(&self.settings));
         }
     }
 
     /// Announces a problem when it begins and when it is over.
     fn judge(&mut self, problem: Option<String>) {
-        let before = std::mem::replace(&mut self.status().problem, problem.clone());
+        let before = std::mem::replace(&mut self.status.lock().problem, problem.clone());
         if before != problem {
             self.listener.problem(problem.as_deref());
         }
@@ -370,7 +360,7 @@ impl RunLoop<'_> {
             let left = until.saturating_duration_since(Instant::now());
             match self.events.recv_timeout(left) {
                 Ok(Event::Stop) => return true,
-                Ok(Event::Sound(sound)) => *self.home() = Some(sound),
+                Ok(Event::Sound(sound)) => *self.home.lock() = Some(sound),
                 Ok(Event::State { .. } | Event::Setup) => {}
                 Err(_) => return false,
             }

@@ -6,10 +6,11 @@
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Result, ensure};
+use parking_lot::Mutex;
 use rtrb::{Consumer, Producer, RingBuffer};
 use tacet_realtime::model::SAMPLE_RATE_HZ;
 
@@ -105,7 +106,7 @@ impl<'a> Streams<'a> {
         settings: Arc<Settings>,
         events: &Sender<Event>,
     ) -> Result<Self> {
-        let sound = home.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let sound = home.lock().take();
         let Some(mut sound) = sound else { anyhow::bail!("there is nothing that denoises") };
         sound.reset();
         let n_channels = sound.n_channels();
@@ -117,7 +118,7 @@ impl<'a> Streams<'a> {
         unsafe {
             let looped = NonNull::new((library.pw_thread_loop_new)(c"tacet mic".as_ptr(), ptr::null()));
             let Some(looped) = looped else {
-                *home.lock().unwrap_or_else(PoisonError::into_inner) = Some(sound);
+                *home.lock() = Some(sound);
                 anyhow::bail!("PipeWire's library gave no thread")
             };
             let chain = Box::into_raw(Box::new(Chain {
@@ -291,7 +292,7 @@ impl Drop for Streams<'_> {
             while let Ok(sound) = chain.coming.pop() {
                 chain.sound = sound;
             }
-            *self.home.lock().unwrap_or_else(PoisonError::into_inner) = Some(chain.sound);
+            *self.home.lock() = Some(chain.sound);
         }
     }
 }

@@ -5,8 +5,8 @@
 //! devices, and the server's thread plays the plugin's processor.
 
 use std::ffi::c_void;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use jack::{
     NotificationHandler, Port, PortId, ProcessHandler, ProcessScope, Unowned,
 };
 use jack_sys::{JackCaptureLatency, jack_recompute_total_latencies, jack_set_latency_callback};
+use parking_lot::Mutex;
 use rtrb::{Consumer, Producer, RingBuffer};
 use tacet::plugin::shared::Shared;
 use tacet::processor::Processor;
@@ -292,7 +293,7 @@ impl JackClient {
         self.collect();
         self.report.n_samples.store(processor.latency().total_samples as u32, Relaxed);
         let played = Box::new(Played { processor, shared: shared.clone() });
-        if let Err(rtrb::PushError::Full(played)) = lock(&self.inbox).push(played) {
+        if let Err(rtrb::PushError::Full(played)) = self.inbox.lock().push(played) {
             // The server calls no more: what plays next is made when the program begins again.
             shared.retire(played.processor);
         }
@@ -304,7 +305,7 @@ impl JackClient {
 
     /// Hands processors that came back to the thread that drops them.
     fn collect(&self) {
-        while let Ok(before) = lock(&self.retired).pop() {
+        while let Ok(before) = self.retired.lock().pop() {
             let Played { processor, shared } = *before;
             shared.retire(processor);
         }
@@ -334,8 +335,4 @@ impl JackClient {
                 + latency(ports.outputs.first(), LatencyType::Playback)?,
         )
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,14 +5,15 @@
 //! `tacet mic set` changes are kept alike by a thread of their own.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use nice_plug::prelude::nice_export_standalone_with_args;
+use parking_lot::Mutex;
 use tacet::latency::Latency;
 use tacet::meters::Meters;
 use tacet::panel::view_model::Audio;
@@ -44,7 +45,7 @@ static RUNNING: Mutex<Option<Handle>> = Mutex::new(None);
 
 /// Ends the microphone where one runs, so that nothing is left behind. Called once.
 pub fn end() {
-    let handle = RUNNING.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let handle = RUNNING.lock().take();
     if let Some(handle) = handle {
         handle.stop();
         let mut waited = Duration::ZERO;
@@ -191,7 +192,7 @@ pub fn run(handover: &str, scale: f64) -> Result<()> {
             Err(_) => bail!("the microphone ended"),
         };
     };
-    *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle.clone());
+    *RUNNING.lock() = Some(handle.clone());
     let n_channels = options.n_channels;
     audio::set_host(Box::new(Host { options, settings: settings.clone(), handle, scale }));
     thread::Builder::new().name("tacet settings".into()).spawn(move || keep_alike(&settings))?;
