@@ -51,46 +51,31 @@ pub fn system() -> Result<System> {
     #[cfg(target_os = "windows")]
     let (id, backend, name) = (cpal::HostId::Wasapi, "wasapi", "WASAPI");
     let host = cpal::host_from_id(id).with_context(|| format!("{name} is not available"))?;
-    let formats =
-        |configs: Vec<cpal::SupportedStreamConfigRange>| configs.iter().filter_map(format).collect();
-    let mut titles = HashSet::new();
-    let mut inputs: Vec<AudioDevice> = host
-        .input_devices()
-        .into_iter()
-        .flatten()
-        .filter_map(|device| {
-            let (title, is_first) = title(&device, &mut titles)?;
-            let formats = formats(device.supported_input_configs().ok()?.collect());
-            Some(AudioDevice { name: title.clone(), id: identifier(&device)?, title, is_first, formats })
-        })
-        .collect();
-    titles.clear();
-    let mut outputs: Vec<AudioDevice> = host
-        .output_devices()
-        .into_iter()
-        .flatten()
-        .filter_map(|device| {
-            let (title, is_first) = title(&device, &mut titles)?;
-            let formats = formats(device.supported_output_configs().ok()?.collect());
-            Some(AudioDevice { name: title.clone(), id: identifier(&device)?, title, is_first, formats })
-        })
-        .collect();
-    choice::tell_apart(&mut inputs);
-    choice::tell_apart(&mut outputs);
     let devices = Devices {
         default_input: host.default_input_device().as_ref().and_then(identifier),
         default_output: host.default_output_device().as_ref().and_then(identifier),
-        inputs,
-        outputs,
+        inputs: listed(host.input_devices().into_iter().flatten(), cpal::Device::supported_input_configs),
+        outputs: listed(host.output_devices().into_iter().flatten(), cpal::Device::supported_output_configs),
     };
     Ok(System { backend, name, devices })
 }
 
-/// The system's name for a device, and whether it is new: no device before it, openable or not, has it.
-fn title(device: &cpal::Device, before: &mut HashSet<String>) -> Option<(String, bool)> {
-    let title = device.description().ok()?.name().to_owned();
-    let is_first = before.insert(title.clone());
-    Some((title, is_first))
+/// The devices of one direction that can be opened.
+fn listed<C: Iterator<Item = cpal::SupportedStreamConfigRange>, E>(
+    devices: impl Iterator<Item = cpal::Device>,
+    configs: impl Fn(&cpal::Device) -> Result<C, E>,
+) -> Vec<AudioDevice> {
+    let mut titles = HashSet::new();
+    let device = |device: cpal::Device| {
+        let title = device.description().ok()?.name().to_owned();
+        // No device before it, openable or not, has it.
+        let is_first = titles.insert(title.clone());
+        let formats = configs(&device).ok()?.filter_map(|config| format(&config)).collect();
+        Some(AudioDevice { name: title.clone(), id: identifier(&device)?, title, is_first, formats })
+    };
+    let mut listed: Vec<AudioDevice> = devices.filter_map(device).collect();
+    choice::tell_apart(&mut listed);
+    listed
 }
 
 /// The system's identifier of a device: descriptions may change and need not be unique.
