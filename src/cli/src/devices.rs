@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use anyhow::Result;
 use serde::Serialize;
-use tacet_realtime::device::{self, Assessment, Device, Facts, MPS_FLOOR, Use};
+use tacet_realtime::device::{self, Assessment, Device, Facts, MPS_FLOOR};
 use tacet_realtime::engine::torch::TorchDevice;
 use tacet_torch_pack::abi::TORCH_VERSION;
 
@@ -53,7 +53,7 @@ pub fn run(args: &Args) -> Result<bool> {
         libtorch: facts.torch.as_ref().ok().map(|torch| torch.pack.clone()),
         libtorch_problem: facts.torch.as_ref().err().cloned(),
         mps_floor: MPS_FLOOR.to_string(),
-        auto_files: device::choose(&devices, Use::Files).id(),
+        auto_files: device::choose(&devices, Device::Native).id(),
         devices: devices.iter().map(entry).collect(),
     };
     let mut out = std::io::stdout().lock();

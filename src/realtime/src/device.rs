@@ -10,7 +10,7 @@ mod system;
 pub use assess::{
     Assessment, COMPLEX_ON_MPS, DfChoice, MPS_FIRST_MACOS, MPS_FLOOR, Unavailable, Warning, assess,
 };
-pub use choose::{Use, choose};
+pub use choose::choose;
 pub use system::{System, Version};
 
 use tacet_torch_pack::abi::{self, DfMethod};

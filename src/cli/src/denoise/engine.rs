@@ -8,7 +8,7 @@ use std::thread;
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use tacet_realtime::denoiser::Settings;
-use tacet_realtime::device::{self, Device, DfChoice, Facts, Use, Warning};
+use tacet_realtime::device::{self, Device, DfChoice, Facts, Warning};
 use tacet_realtime::engine::EngineError;
 use tacet_realtime::engine::native::{NativeModel, NativeSequence, Precision, SimdLevel};
 use tacet_realtime::engine::torch::{TorchDevice, TorchEngine, TorchFile, TorchOptions, TorchSequence};
@@ -31,8 +31,8 @@ const MAX_GPU_JOBS: usize = 4;
 enum Wanted {
     /// This one, chosen or configured.
     This(Device, Reason),
-    /// The best for this use.
-    Best(Use),
+    /// The first GPU there is, or this CPU.
+    GpuOr(Device),
 }
 
 /// Why a device runs the files.
@@ -97,11 +97,11 @@ fn wanted(
         (_, Some(device)) => Ok(Wanted::This(device, Reason::Explicit)),
         (Some(EngineChoice::Torch), None) => Ok(match configured.filter(|device| !device.is_native()) {
             Some(device) => Wanted::This(device, Reason::Configured),
-            None => Wanted::Best(Use::TorchFiles),
+            None => Wanted::GpuOr(CPU),
         }),
         (None, None) => Ok(match (configured, device) {
             (Some(device), _) => Wanted::This(device, Reason::Configured),
-            (None, Some(_)) => Wanted::Best(Use::Files),
+            (None, Some(_)) => Wanted::GpuOr(NATIVE),
             (None, None) => Wanted::This(NATIVE, Reason::Default),
         }),
     }
@@ -168,8 +168,8 @@ impl Engines {
         let facts = Facts::gather();
         let (device, reason) = match wanted {
             Wanted::This(device, reason) => (device, reason),
-            Wanted::Best(what_for) => {
-                (device::choose(&device::list(&facts, method), what_for), Reason::Order)
+            Wanted::GpuOr(fallback) => {
+                (device::choose(&device::list(&facts, method), fallback), Reason::Order)
             }
         };
         match device {
@@ -346,7 +346,7 @@ mod tests {
         for (engine, device, configuration, expected) in [
             (None, None, None, Wanted::This(NATIVE, Reason::Default)),
             (None, None, Some(MPS), configured(MPS)),
-            (None, Some(Auto), None, Wanted::Best(Use::Files)),
+            (None, Some(Auto), None, Wanted::GpuOr(NATIVE)),
             (None, Some(Auto), Some(CPU), configured(CPU)),
             (None, Some(This(CUDA)), Some(CPU), explicit(CUDA)),
             (None, Some(This(CPU)), None, explicit(CPU)),
@@ -354,8 +354,8 @@ mod tests {
             (Some(Native), Some(This(CPU)), None, explicit(NATIVE)),
             (Some(Native), Some(This(Device::Native16)), None, explicit(Device::Native16)),
             (None, None, Some(Device::Native16), configured(Device::Native16)),
-            (Some(Torch), None, None, Wanted::Best(Use::TorchFiles)),
-            (Some(Torch), Some(Auto), Some(NATIVE), Wanted::Best(Use::TorchFiles)),
+            (Some(Torch), None, None, Wanted::GpuOr(CPU)),
+            (Some(Torch), Some(Auto), Some(NATIVE), Wanted::GpuOr(CPU)),
             (Some(Torch), None, Some(CUDA), configured(CUDA)),
             (Some(Torch), Some(This(MPS)), Some(CUDA), explicit(MPS)),
         ] {
@@ -377,7 +377,7 @@ mod tests {
         assert!(wanted(Some(Torch), this(Device::Native16), None, None).is_err());
         assert!(wanted(Some(Native), None, None, unfold).is_err());
         assert!(wanted(None, this(NATIVE), None, unfold).is_err());
-        assert_eq!(wanted(None, None, None, unfold).unwrap(), Wanted::Best(Use::TorchFiles));
+        assert_eq!(wanted(None, None, None, unfold).unwrap(), Wanted::GpuOr(CPU));
     }
 
     #[test]

@@ -3,24 +3,12 @@
 use super::{Assessment, Device};
 use crate::engine::torch::TorchDevice;
 
-/// Candidates for the files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Use {
-    /// Any device: on the CPU the native engine, which needs nothing.
-    Files,
-    /// A device of libtorch.
-    TorchFiles,
-}
-
-/// The first there is of CUDA, MPS and the CPU.
-pub fn choose(devices: &[Assessment], what_for: Use) -> Device {
+/// The first GPU there is, CUDA before MPS; else `fallback`, a CPU.
+pub fn choose(devices: &[Assessment], fallback: Device) -> Device {
     let available =
         |device: &Device| devices.iter().any(|found| found.device == *device && found.is_available());
     let gpus = [TorchDevice::Cuda(0), TorchDevice::Mps].map(Device::Torch);
-    gpus.into_iter().find(available).unwrap_or(match what_for {
-        Use::Files => Device::Native,
-        Use::TorchFiles => Device::Torch(TorchDevice::Cpu),
-    })
+    gpus.into_iter().find(available).unwrap_or(fallback)
 }
 
 #[cfg(test)]
@@ -51,9 +39,9 @@ mod tests {
             (&[NATIVE, CPU], NATIVE),
             (&[NATIVE], NATIVE),
         ] {
-            assert_eq!(choose(&machine(available), Use::Files), device);
+            assert_eq!(choose(&machine(available), NATIVE), device);
             let by_torch = if device == NATIVE { CPU } else { device };
-            assert_eq!(choose(&machine(available), Use::TorchFiles), by_torch);
+            assert_eq!(choose(&machine(available), CPU), by_torch);
         }
     }
 }
