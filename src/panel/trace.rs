@@ -47,11 +47,6 @@ impl Trace {
         self.n_pushed += 1;
     }
 
-    /// Forgets everything.
-    pub fn clear(&mut self) {
-        *self = Self { n_pushed: self.n_pushed + N_COLUMNS as u64, ..Self::default() };
-    }
-
     /// Columns pushed since the start; the newest has this number less one.
     pub(crate) fn n_pushed(&self) -> u64 {
         self.n_pushed

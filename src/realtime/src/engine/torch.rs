@@ -159,22 +159,9 @@ impl TorchEngine {
     /// # Errors
     /// [`TorchError`]; nothing stays behind but the opened library.
     pub fn new(device: TorchDevice, model: &Model, options: &TorchOptions) -> Result<Self, TorchError> {
-        let mut engine = Self::unchecked(device, model, options)?;
-        engine.self_check(model)?;
-        Ok(engine)
-    }
-
-    /// As [`new`](Self::new), without the comparison.
-    ///
-    /// # Errors
-    /// [`TorchError`].
-    pub(crate) fn unchecked(
-        device: TorchDevice,
-        model: &Model,
-        options: &TorchOptions,
-    ) -> Result<Self, TorchError> {
-        let engine = Self::load(device, model, options)?;
+        let mut engine = Self::load(device, model, options)?;
         engine.warm_up(options.warm_up_channels)?;
+        engine.self_check(model)?;
         Ok(engine)
     }
 
@@ -210,16 +197,6 @@ impl TorchEngine {
             input: Vec::with_capacity(MAX_CHANNELS),
             output: Vec::with_capacity(MAX_CHANNELS),
         })
-    }
-
-    /// The device that it runs on.
-    pub fn device(&self) -> TorchDevice {
-        self.device
-    }
-
-    /// The library behind it.
-    pub fn backend(&self) -> &'static TorchBackend {
-        self.backend
     }
 
     /// Runs every batch size up to `n_channels` once, so that no later step meets one for the first time.

@@ -121,16 +121,6 @@ impl TorchBackend {
         *OPENED.lock()
     }
 
-    /// The pack's directory.
-    pub fn dir(&self) -> &Path {
-        &self.dir
-    }
-
-    /// How it was found.
-    pub fn origin(&self) -> Origin {
-        self.origin
-    }
-
     /// Its contents.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
