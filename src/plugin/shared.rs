@@ -50,8 +50,6 @@ pub struct Shared {
     pub is_muted: AtomicBool,
     /// Raised when [`Self::attend`] has something to do.
     pub signal: Arc<WorkSignal>,
-    /// Whether [`Self::attend`] is due again in a moment, without a signal.
-    is_waiting: AtomicBool,
     /// Slots whose device is to be tried again.
     retries: [AtomicBool; N_SLOTS],
     services: &'static Services,
@@ -127,7 +125,6 @@ impl Shared {
             n_blocks: AtomicU64::new(0),
             is_muted: AtomicBool::new(false),
             signal: Arc::default(),
-            is_waiting: AtomicBool::new(false),
             retries: Default::default(),
             services,
             slot_manager: Mutex::default(),
@@ -215,13 +212,9 @@ impl Attended for Shared {
         &self.signal
     }
 
-    fn is_waiting(&self) -> bool {
-        self.is_waiting.load(Ordering::Relaxed)
-    }
-
     /// One turn of the background thread: brings the slots in line with the parameters, does what has become due, publishes
     /// how the slots are served, and drops what has left.
-    fn attend(&self) {
+    fn attend(&self) -> bool {
         // Taken first: what is asked for from now on is done in the next turn.
         self.signal.take();
         let (a, b) = self.devices_to_open();
@@ -237,9 +230,9 @@ impl Attended for Shared {
             is_waiting = slot_manager.is_waiting();
             *self.states.lock() = slot_manager.states();
         }
-        self.is_waiting.store(is_waiting, Ordering::Relaxed);
         // Outside of the locks: it takes seconds where a device hangs.
         let retired = std::mem::take(&mut *self.retired.lock());
         drop((left, retired));
+        is_waiting
     }
 }

@@ -19,14 +19,9 @@ pub trait Attended: Send + Sync {
     /// Raised when [`Self::attend`] is due.
     fn signal(&self) -> &WorkSignal;
 
-    /// Whether [`Self::attend`] is due again in a moment, without a signal: a thread that ends is waited for.
-    fn is_waiting(&self) -> bool {
-        false
-    }
-
-    /// Does what has become due; takes the signal first, so that what comes up meanwhile is done in the next turn. On the
-    /// background thread.
-    fn attend(&self);
+    /// Does what has become due; takes the signal first, so that what comes up meanwhile is done in the next turn. Returns
+    /// whether it is due again in a moment, without a signal: a thread that ends is waited for. On the background thread.
+    fn attend(&self) -> bool;
 }
 
 /// Between two looks at a device's thread that is on its way out.
@@ -95,25 +90,28 @@ impl Drop for BackgroundThread {
 
 impl State {
     fn run(&self) {
+        let mut waiting: Vec<Weak<dyn Attended>> = Vec::new();
         while !self.is_over.load(Ordering::Acquire) {
+            let waits = |instance: &Weak<dyn Attended>| waiting.iter().any(|other| other.ptr_eq(instance));
             let due: Vec<Arc<dyn Attended>> = {
                 let mut instances = self.instances.lock();
                 instances.retain(|instance| instance.strong_count() > 0);
-                instances
-                    .iter()
-                    .filter_map(Weak::upgrade)
-                    .filter(|instance| instance.signal().is_raised() || instance.is_waiting())
-                    .collect()
+                let is_due = |instance: &&Weak<dyn Attended>| {
+                    waits(instance)
+                        || instance.upgrade().is_some_and(|instance| instance.signal().is_raised())
+                };
+                instances.iter().filter(is_due).filter_map(Weak::upgrade).collect()
             };
-            for instance in &due {
-                // A panic costs this attempt; the others are attended to all the same.
-                let _ = catch_unwind(AssertUnwindSafe(|| instance.attend()));
-            }
-            let (is_idle, is_waiting) = (due.is_empty(), due.iter().any(|instance| instance.is_waiting()));
+            // A panic costs this attempt; the others are attended to all the same.
+            let attend = |instance: &&Arc<dyn Attended>| {
+                catch_unwind(AssertUnwindSafe(|| instance.attend())).unwrap_or(false)
+            };
+            waiting = due.iter().filter(attend).map(Arc::downgrade).collect();
+            let is_idle = due.is_empty();
             // An instance must not outlive its host's call because this thread sleeps.
             drop(due);
             // A wake-up since the last look makes either return at once.
-            if is_waiting {
+            if !waiting.is_empty() {
                 std::thread::park_timeout(CLOSING_PAUSE);
             } else if is_idle {
                 std::thread::park();
@@ -141,9 +139,10 @@ mod tests {
             &self.signal
         }
 
-        fn attend(&self) {
+        fn attend(&self) -> bool {
             self.signal.take();
             self.n_attended.fetch_add(1, Ordering::Relaxed);
+            false
         }
     }
 

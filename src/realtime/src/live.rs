@@ -4,7 +4,6 @@
 //! thread, [`Live::process`] and [`Live::reset`] on it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -86,7 +85,6 @@ struct AttendedSlots {
     slot_manager: Mutex<Option<SlotManager>>,
     /// Raised when the slots need to be attended to.
     signal: Arc<WorkSignal>,
-    is_waiting: AtomicBool,
 }
 
 impl Attended for AttendedSlots {
@@ -94,16 +92,11 @@ impl Attended for AttendedSlots {
         &self.signal
     }
 
-    fn is_waiting(&self) -> bool {
-        self.is_waiting.load(Ordering::Relaxed)
-    }
-
-    fn attend(&self) {
+    fn attend(&self) -> bool {
         self.signal.take();
         let attended = self.slot_manager.lock().as_mut().map(|slots| (slots.attend(), slots.is_waiting()));
-        let is_waiting = attended.as_ref().is_some_and(|(_, is_waiting)| *is_waiting);
-        self.is_waiting.store(is_waiting, Ordering::Relaxed);
         // Streams that have left are dropped here, outside of the lock.
+        attended.is_some_and(|(_left, is_waiting)| is_waiting)
     }
 }
 
@@ -128,7 +121,7 @@ impl Live {
         let setup = Setup { plan, n_channels, lookahead_hops: lookahead_hops(model)?, mode };
         let processor = Processor::new(setup, inbox, meters.clone())?;
         let slot_manager = Mutex::new(Some(slot_manager));
-        let shared = Arc::new(AttendedSlots { slot_manager, signal, is_waiting: AtomicBool::new(false) });
+        let shared = Arc::new(AttendedSlots { slot_manager, signal });
         // Without a thread the slots stay as they are now: the native engine plays.
         let background = BackgroundThread::join(&shared).ok();
         Ok(Self { processor, slots: OwnedSlots(shared), _background: background, meters })
