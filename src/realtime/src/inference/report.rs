@@ -1,4 +1,4 @@
-//! The report of a service: its streams, its priority, and whether its worker hangs.
+//! The report of a service: its streams, its transfers, and whether its worker hangs.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -12,10 +12,8 @@ const HANG: Duration = Duration::from_millis(300);
 #[derive(Debug)]
 pub struct ServiceReport {
     pub(super) n_streams: AtomicU32,
-    pub(super) n_channels: AtomicU32,
     /// Channels of the streams that exist, served already or not.
     pub(super) n_joined: AtomicU32,
-    pub(super) is_realtime: AtomicBool,
     /// Zero where nothing was measured.
     pub(super) round_trip_us: AtomicF32,
     started: Instant,
@@ -28,9 +26,7 @@ impl Default for ServiceReport {
     fn default() -> Self {
         Self {
             n_streams: AtomicU32::new(0),
-            n_channels: AtomicU32::new(0),
             n_joined: AtomicU32::new(0),
-            is_realtime: AtomicBool::new(false),
             round_trip_us: AtomicF32::new(0.0),
             started: Instant::now(),
             step_began_us: AtomicU64::new(0),
@@ -76,19 +72,9 @@ impl ServiceReport {
         self.n_streams.load(Ordering::Relaxed)
     }
 
-    /// Channels of all streams served now.
-    pub fn n_channels(&self) -> u32 {
-        self.n_channels.load(Ordering::Relaxed)
-    }
-
     /// How long moving the tensors of a step to the device and back takes, nothing computed: median, microseconds.
     /// `None` where nothing moves, or no engine is open yet.
     pub fn round_trip_us(&self) -> Option<f32> {
         Some(self.round_trip_us.load(Ordering::Relaxed)).filter(|&us| us > 0.0)
-    }
-
-    /// Whether the worker has real-time priority.
-    pub fn is_realtime(&self) -> bool {
-        self.is_realtime.load(Ordering::Relaxed)
     }
 }

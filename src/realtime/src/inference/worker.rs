@@ -91,12 +91,14 @@ pub struct Worker {
     commands: Receiver<Command>,
     report: Arc<ServiceReport>,
     groups: Vec<Group>,
+    /// Whether the thread has real-time priority.
+    is_realtime: bool,
 }
 
 impl Worker {
     /// A worker without engines.
     pub fn new(commands: Receiver<Command>, report: Arc<ServiceReport>) -> Self {
-        Self { commands, report, groups: Vec::new() }
+        Self { commands, report, groups: Vec::new(), is_realtime: false }
     }
 
     /// Serves until asked to end. A panic anywhere fails the streams, not the thread: those that join
@@ -172,9 +174,7 @@ impl Worker {
                     contain(|| (join.build)(&mut on_state)).unwrap_or_else(|panic| Err(panic.into()));
                 let OpenedEngine { engine, round_trip_us } = opened?;
                 self.report.round_trip_us.store(round_trip_us.unwrap_or_default(), Ordering::Relaxed);
-                if !self.report.is_realtime.load(Ordering::Relaxed) {
-                    self.report.is_realtime.store(priority::promote_current_thread(), Ordering::Relaxed);
-                }
+                self.is_realtime = self.is_realtime || priority::promote_current_thread();
                 self.groups.push(Group {
                     model: join.model,
                     engine,
@@ -224,10 +224,8 @@ impl Worker {
     }
 
     fn count(&self) {
-        let served = || self.groups.iter().flat_map(|group| &group.served);
-        let n_channels: usize = served().map(|served| served.features.n_channels()).sum();
-        self.report.n_streams.store(served().count() as u32, Ordering::Relaxed);
-        self.report.n_channels.store(n_channels as u32, Ordering::Relaxed);
+        let n_streams: usize = self.groups.iter().map(|group| group.served.len()).sum();
+        self.report.n_streams.store(n_streams as u32, Ordering::Relaxed);
     }
 }
 
