@@ -1,5 +1,7 @@
 //! Sliding window over the hops of one device, and its statistics.
 
+use std::collections::VecDeque;
+
 use super::{Distribution, HOP_US, Histogram, HopTiming, Quantity};
 
 /// Hops in the window: one minute, so that p99 rests on 60 hops.
@@ -43,8 +45,7 @@ struct Entry {
 
 /// The last [`WINDOW_HOPS`] hops of one device. [`push`](Self::push) is real-time safe.
 pub struct Statistics {
-    ring: Vec<Entry>,
-    oldest: usize,
+    window: VecDeque<Entry>,
     n_cold_left: u32,
     last_pushed_us: Option<u64>,
     n_hops: u64,
@@ -56,8 +57,7 @@ pub struct Statistics {
 impl Default for Statistics {
     fn default() -> Self {
         Self {
-            ring: Vec::with_capacity(WINDOW_HOPS),
-            oldest: 0,
+            window: VecDeque::with_capacity(WINDOW_HOPS),
             n_cold_left: COLD_HOPS,
             last_pushed_us: None,
             n_hops: 0,
@@ -79,13 +79,12 @@ impl Statistics {
         self.n_hops += 1;
         self.n_missed += u64::from(hop.missed);
 
-        if self.ring.len() < WINDOW_HOPS {
-            self.ring.push(entry);
-        } else {
-            let left = std::mem::replace(&mut self.ring[self.oldest], entry);
-            self.oldest = (self.oldest + 1) % WINDOW_HOPS;
+        if self.window.len() == WINDOW_HOPS
+            && let Some(left) = self.window.pop_front()
+        {
             self.each_histogram(left.cold, |histogram| histogram.remove(left.hop.total_us()));
         }
+        self.window.push_back(entry);
         self.each_histogram(entry.cold, |histogram| histogram.add(entry.hop.total_us()));
     }
 
@@ -96,8 +95,7 @@ impl Statistics {
 
     /// Forgets all hops; the next ones count as a start. Does not allocate.
     pub fn reset(&mut self) {
-        self.ring.clear();
-        self.oldest = 0;
+        self.window.clear();
         self.n_cold_left = COLD_HOPS;
         self.last_pushed_us = None;
         self.n_hops = 0;
@@ -113,13 +111,13 @@ impl Statistics {
     /// The window's summary. Allocates: not for the audio thread.
     pub fn summary(&self, phase: Phase) -> Summary {
         let chosen = || {
-            self.ring.iter().filter(move |entry| match phase {
+            self.window.iter().filter(move |entry| match phase {
                 Phase::All => true,
                 Phase::Cold => entry.cold,
                 Phase::Warm => !entry.cold,
             })
         };
-        let mut values = Vec::with_capacity(self.ring.len());
+        let mut values = Vec::with_capacity(self.window.len());
         let mut of = |quantity: &dyn Fn(&HopTiming) -> f32| {
             values.clear();
             values.extend(chosen().map(|entry| quantity(&entry.hop)));
@@ -263,10 +261,10 @@ mod tests {
     #[test]
     fn pushing_does_not_allocate() {
         let mut statistics = Statistics::default();
-        let capacity = statistics.ring.capacity();
+        let capacity = statistics.window.capacity();
         for i in 0..2 * WINDOW_HOPS as u64 {
             statistics.push(hop(i, 400.0));
         }
-        assert_eq!(statistics.ring.capacity(), capacity);
+        assert_eq!(statistics.window.capacity(), capacity);
     }
 }
