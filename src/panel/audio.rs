@@ -119,7 +119,7 @@ fn facts(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, audio: &Audio) {
             name,
             Ink::new(theme::SMALL, theme.hint),
         );
-        let ink = Ink::new(theme::BODY, theme.value).medium().tabular();
+        let ink = Ink::value(theme::BODY, theme.value);
         let drawn = text::draw(ui.painter(), pos2(rect.left() + 104.0, y), Align2::LEFT_CENTER, &shown, ink);
         let row =
             Rect::from_min_max(pos2(rect.left(), y - pitch / 2.0), pos2(drawn.right(), y + pitch / 2.0));

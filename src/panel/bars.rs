@@ -156,7 +156,7 @@ fn engine_chip(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, engine: &EngineText) {
     response.widget_info(|| WidgetInfo::labeled(Access::Button, true, &name));
     icon::dot(ui.painter(), pos2(rect.left() + 13.0, rect.center().y), engine.colour, engine.live);
     let at = pos2(rect.left() + 24.0, rect.center().y);
-    let strong = Ink::new(theme::BODY, theme.value).medium().tabular();
+    let strong = Ink::value(theme::BODY, theme.value);
     let drawn = text::draw(ui.painter(), at, Align2::LEFT_CENTER, &engine.name, strong);
     let at = pos2(drawn.right(), at.y);
     text::draw(
@@ -189,7 +189,7 @@ fn latency_chip(ui: &Ui, cx: &mut Cx<'_>, rect: Rect, latency: &str) {
     let at = pos2(rect.left() + 10.0, rect.center().y);
     let label = Ink::new(theme::BODY, theme.hint).tabular();
     let drawn = text::draw(ui.painter(), at, Align2::LEFT_CENTER, "latency ", label);
-    let value = Ink::new(theme::BODY, theme.value).medium().tabular();
+    let value = Ink::value(theme::BODY, theme.value);
     text::draw(ui.painter(), pos2(drawn.right(), at.y), Align2::LEFT_CENTER, latency, value);
     let tip = if cx.view_model.pending_latency_samples.is_some() {
         "Latency reported to the host, and the one that takes effect when playback restarts. Click for its parts."

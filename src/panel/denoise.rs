@@ -112,7 +112,7 @@ fn local_snr(ui: &Ui, cx: &Cx<'_>, rect: Rect) {
     text::draw(painter, rect.left_top(), Align2::LEFT_TOP, "Local SNR", label);
     let shown =
         cx.view_model.lsnr_db.map_or_else(|| text::DASH.into(), |db| format!("{}{NBSP}dB", text::db(db)));
-    let value = Ink::new(theme::BODY, theme.value).medium().tabular();
+    let value = Ink::value(theme::BODY, theme.value);
     text::draw(painter, rect.right_top() - vec2(0.0, 1.0), Align2::RIGHT_TOP, &shown, value);
     let share = |db: f32| (db - LSNR_MIN_DB) / (LSNR_MAX_DB - LSNR_MIN_DB);
     let at = Rect::from_min_max(pos2(rect.left(), rect.top() + 20.0), pos2(rect.right(), rect.top() + 26.0));

@@ -172,7 +172,7 @@ fn sums(ui: &Ui, theme: &Theme, at: egui::Pos2, width: f32, slot: &SlotView, sum
     {
         let y = at.y + 9.0 + 18.0 * i as f32;
         text::draw(ui.painter(), pos2(at.x, y), Align2::LEFT_CENTER, name, Ink::new(theme::SMALL, theme.hint));
-        let ink = Ink::new(theme::BODY, colour).medium().tabular();
+        let ink = Ink::value(theme::BODY, colour);
         text::draw(ui.painter(), pos2(at.x + width, y), Align2::RIGHT_CENTER, &shown, ink);
         let row = Rect::from_min_size(pos2(at.x, y - 9.0), vec2(width, 18.0));
         let read = || format!("{name}: {shown}");
@@ -255,7 +255,7 @@ fn switches(ui: &Ui, cx: &mut Cx<'_>, rect: Rect) {
         Some(db) => format!("{}{NBSP}dB", text::db(db)),
         None => DASH.into(),
     };
-    let ink = Ink::new(theme::VALUE, theme.value).medium().tabular();
+    let ink = Ink::value(theme::VALUE, theme.value);
     let drawn = text::draw(ui.painter(), pos2(x, middle), Align2::LEFT_CENTER, &shown, ink);
     let read = || format!("B against A: {shown}");
     let response = readable(ui, drawn.expand(4.0), "null depth", Access::Meter, read);

@@ -32,14 +32,19 @@ impl Ink {
         Self { size, weight: 400, colour, tabular: false }
     }
 
+    /// A value beside its label: of medium weight, and of digits that stay where they are.
+    pub(crate) fn value(size: f32, colour: Color32) -> Self {
+        Self::new(size, colour).medium().tabular()
+    }
+
+    /// Medium weight.
+    pub(crate) fn medium(self) -> Self {
+        Self { weight: 500, ..self }
+    }
+
     /// Semi-bold.
     pub(crate) fn bold(self) -> Self {
         Self { weight: 600, ..self }
-    }
-
-    /// Medium: values beside their labels.
-    pub(crate) fn medium(self) -> Self {
-        Self { weight: 500, ..self }
     }
 
     /// For numbers that change or stand below each other.

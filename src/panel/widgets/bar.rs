@@ -43,14 +43,7 @@ pub(crate) fn slider_from(ui: &mut Ui, cx: &mut Cx<'_>, id: ParamId, rect: Rect,
     let cap = if response.hovered() || response.dragged() { theme.hovered } else { theme.cap };
     painter.circle(pos2(handle_x, line.center().y), 5.5, cap, Stroke::new(1.5, theme.mark));
     let value = Rect::from_min_max(pos2(top.center().x, top.top()), top.max);
-    param::value(
-        ui,
-        cx,
-        id,
-        value,
-        Align2::RIGHT_CENTER,
-        Ink::new(theme::BODY, theme.value).medium().tabular(),
-    );
+    param::value(ui, cx, id, value, Align2::RIGHT_CENTER, Ink::value(theme::BODY, theme.value));
 }
 
 /// A reading between the ends of a scale, 0..=1, with marks at some places of it.

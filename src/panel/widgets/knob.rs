@@ -76,14 +76,7 @@ pub fn big(ui: &mut Ui, cx: &mut Cx<'_>, id: ParamId, rect: Rect) {
     let look = Look { diameter, width: 9.0, cap: diameter * 0.68, origin: 0.0, role: theme.green };
     dial(ui, cx, id, centre, look);
     let value = Rect::from_center_size(pos2(centre.x, centre.y + diameter * 0.455), vec2(110.0, 28.0));
-    param::value(
-        ui,
-        cx,
-        id,
-        value,
-        Align2::CENTER_CENTER,
-        Ink::new(theme::BIG, theme.value).medium().tabular(),
-    );
+    param::value(ui, cx, id, value, Align2::CENTER_CENTER, Ink::value(theme::BIG, theme.value));
 }
 
 /// A small knob: name and value below.
@@ -102,12 +95,5 @@ pub fn small(ui: &mut Ui, cx: &mut Cx<'_>, id: ParamId, rect: Rect, origin: f32,
     );
     let value =
         Rect::from_center_size(pos2(rect.center().x, rect.top() + 68.0), vec2(rect.width() - 4.0, 18.0));
-    param::value(
-        ui,
-        cx,
-        id,
-        value,
-        Align2::CENTER_CENTER,
-        Ink::new(theme::BODY, theme.value).medium().tabular(),
-    );
+    param::value(ui, cx, id, value, Align2::CENTER_CENTER, Ink::value(theme::BODY, theme.value));
 }

@@ -108,11 +108,5 @@ pub(crate) fn caption(ui: &Ui, theme: &Theme, x: f32, top: f32, name: &str, leve
     text::draw(painter, pos2(x, top), Align2::CENTER_TOP, name, Ink::new(theme::SMALL, theme.hint));
     let colour = if level.clipped() { theme.red.text } else { theme.value };
     let peak = text::db(level.max_db());
-    text::draw(
-        painter,
-        pos2(x, top + 17.0),
-        Align2::CENTER_TOP,
-        &peak,
-        Ink::new(theme::SMALL, colour).medium().tabular(),
-    );
+    text::draw(painter, pos2(x, top + 17.0), Align2::CENTER_TOP, &peak, Ink::value(theme::SMALL, colour));
 }
