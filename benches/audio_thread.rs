@@ -8,25 +8,21 @@
 //! Then the parts, each alone: over and over, and with cold caches, as a hop finds them after the worker has read megabytes
 //! of weights.
 
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tacet_benches::Times;
+use tacet_realtime::device::Device;
 use tacet_realtime::engine::{ChannelIn, ChannelOut, Stage};
 use tacet_realtime::enhance::{Memory, Shaping, enhance};
 use tacet_realtime::features::FeatureState;
 use tacet_realtime::frame::{SILENT_LOW_BINS, SILENT_SPECTRUM};
 use tacet_realtime::inference::priority::promote_current_thread;
-use tacet_realtime::inference::services::Services;
-use tacet_realtime::inference::signal::WorkSignal;
-use tacet_realtime::inference::slot_manager::SlotManager;
 use tacet_realtime::latency::LatencyMode;
-use tacet_realtime::meters::Meters;
+use tacet_realtime::live::{Live, Options};
 use tacet_realtime::model::{HOP, ModelKind, N_BANDS, N_DF_BINS};
 use tacet_realtime::processor::controls::Controls;
-use tacet_realtime::processor::resample::Plan;
-use tacet_realtime::processor::{Processor, Setup};
 use tacet_realtime::random::Random;
 use tacet_realtime::stft::{Analysis, Synthesis};
 
@@ -160,15 +156,16 @@ fn wakes(before: impl Fn()) -> Times {
 /// Microseconds of [`N_HOPS`] calls that each complete one hop, those that the worker took to begin, and how many replies
 /// were late.
 fn measure(rate_hz: f64, n_channels: usize, is_watched: bool) -> (Times, Times, u64) {
-    let meters = Arc::new(Meters::default());
-    let signal = Arc::new(WorkSignal::default());
-    let (mut slot_manager, inbox) =
-        SlotManager::new(Services::global(), ModelKind::DeepFilterNet3, n_channels, signal);
-    slot_manager.serve_at_once(Duration::from_secs(30));
-    let plan = Plan::new(rate_hz).expect("a rate that audio has");
-    let setup = Setup { plan, n_channels, lookahead_hops: 2, mode: LatencyMode::Safe };
-    let mut processor = Processor::new(setup, inbox, meters.clone()).expect("a processor");
-    processor.reset();
+    let options = Options {
+        rate_hz,
+        n_channels,
+        model: ModelKind::DeepFilterNet3,
+        mode: LatencyMode::Safe,
+        device: Device::Native,
+    };
+    let mut live = Live::open(&options).expect("a rate that audio has");
+    live.reset();
+    let meters = live.meters().clone();
     if is_watched {
         meters.feed.start_watching();
     }
@@ -178,7 +175,7 @@ fn measure(rate_hz: f64, n_channels: usize, is_watched: bool) -> (Times, Times, 
     for _ in 0..N_HOPS {
         let mut block = vec![vec![0.0f32; n_block]; n_channels];
         sound.fill(block.iter_mut().flatten());
-        times.measure(|| processor.process(&mut block, &Controls::default(), false));
+        times.measure(|| live.process(&mut block, &Controls::default()));
         std::thread::sleep(PACE);
     }
     let mut hops = Vec::new();
