@@ -177,11 +177,6 @@ impl StreamFeatures {
         }
     }
 
-    /// Channels of the stream.
-    pub fn n_channels(&self) -> usize {
-        self.channels.len()
-    }
-
     /// Conditions of the last hop.
     pub fn conditions(&self) -> &Conditions {
         &self.conditions
