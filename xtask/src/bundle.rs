@@ -66,12 +66,20 @@ pub fn run(workspace: &Workspace, options: Options) -> Result<()> {
 /// # Errors
 /// Something cannot be set up or built.
 pub(crate) fn build_program(workspace: &Workspace, name: &str) -> Result<PathBuf> {
+    build_targets(workspace, &["--package", "tacet-core", "--bin", name])?;
+    Ok(program_path(workspace, name))
+}
+
+/// Sets up and builds targets of the packages that are bundled: of all packages, so that their dependencies have the
+/// features that they have together.
+fn build_targets(workspace: &Workspace, targets: &[&str]) -> Result<()> {
     setup::provide(workspace)?;
     let mut cargo = workspace.cargo("build --locked --release");
-    // All packages, so that their dependencies have the features that they have together; of them this program.
-    cargo.args(packages(Platform::current()?.system)).args(["--package", "tacet-core", "--bin", name]);
-    shell::run(&mut cargo)?;
-    Ok(workspace.target.join("release").join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
+    shell::run(cargo.args(packages(Platform::current()?.system)).args(targets))
+}
+
+fn program_path(workspace: &Workspace, name: &str) -> PathBuf {
+    workspace.target.join("release").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }
 
 /// cargo's arguments that name all that is bundled: the plugin, the window on the microphone, the program for files, and on
@@ -190,15 +198,35 @@ pub(crate) fn clap_to_measure(workspace: &Workspace) -> Result<PathBuf> {
     if let Some(named) = std::env::var_os("TACET_CLAP") {
         return Ok(named.into());
     }
-    build(workspace, &Options::default())?;
+    build_plugins(workspace)
+}
+
+/// Sets up, builds the plugin's library and bundles the formats for plugins; gives the CLAP's binary.
+///
+/// # Errors
+/// Something cannot be set up, built or written.
+fn build_plugins(workspace: &Workspace) -> Result<PathBuf> {
+    build_targets(workspace, &["--lib"])?;
+    assemble_plugins(workspace, &workspace.target.join("release"), &workspace.bundle_dir())?;
     clap_binary(workspace)
+}
+
+/// `tacet` and the CLAP's binary, as [`build_plugins`] makes it. One build of both takes less time than one after the
+/// other, as each ends with a large crate on one core.
+///
+/// # Errors
+/// Something cannot be set up, built or written.
+pub(crate) fn build_program_and_plugins(workspace: &Workspace) -> Result<(PathBuf, PathBuf)> {
+    let program = "tacet";
+    build_targets(workspace, &["--lib", "--bin", program])?;
+    Ok((program_path(workspace, program), build_plugins(workspace)?))
 }
 
 /// The CLAP's binary among the bundles.
 ///
 /// # Errors
 /// The platform has none.
-pub(crate) fn clap_binary(workspace: &Workspace) -> Result<PathBuf> {
+fn clap_binary(workspace: &Workspace) -> Result<PathBuf> {
     let bundles = layout::bundles(Platform::current()?, &Names::read(&workspace.root)?);
     let clap = bundles.into_iter().find(|bundle| bundle.format == layout::Format::Clap);
     Ok(workspace.bundle_dir().join(clap.context("there is no CLAP for this platform")?.binary))

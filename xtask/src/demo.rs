@@ -1,5 +1,5 @@
-//! `cargo xtask demo`: sets up, builds the engine and denoises a noisy recording; then builds the program and prints its
-//! report; then builds the plugin and compares what it makes of the recording.
+//! `cargo xtask demo`: sets up, builds the engine and denoises a noisy recording; then builds the program and the plugin,
+//! prints the program's report and compares what the plugin makes of the recording.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -71,9 +71,9 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         let engine = bundle::build_program(workspace, "denoise-live")?;
         engine::denoise(&engine, &recording, &products.live)?;
         println!("\n  {:<18}{}\n", "heard live", workspace.display(&products.live));
-        println!("Now the program, for recordings of every kind:");
+        println!("Now the program, for recordings of every kind, and the plugin:");
     }
-    let program = bundle::build_program(workspace, "tacet")?;
+    let (program, clap) = bundle::build_program_and_plugins(workspace)?;
     let mut denoise = tacet(&program, &recording, &products.wav);
     shell::run(denoise.arg("--spectrogram").arg(&products.spectrogram).arg("--json").arg(&products.json))?;
 
@@ -89,10 +89,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     ] {
         println!("  {what:<18}{}", workspace.display(path));
     }
-
-    println!("\nNow the plugin, to compare it with the program:");
-    bundle::build(workspace, &bundle::Options::default())?;
-    println!("\n  {:<18}{}", "plugin", compare(workspace, &program, &recording)?);
+    println!("  {:<18}{}", "plugin", compare(workspace, &program, &clap, &recording)?);
     Ok(())
 }
 
@@ -105,12 +102,12 @@ fn tacet(program: &Path, recording: &Path, output: &Path) -> Command {
 
 /// The built CLAP beside the command line; with the project's recording where the user's is one that the plugin would
 /// resample.
-fn compare(workspace: &Workspace, program: &Path, recording: &Path) -> Result<String> {
+fn compare(workspace: &Workspace, program: &Path, clap: &Path, recording: &Path) -> Result<String> {
     let project = workspace.root.join(RECORDING);
     let used = if plugin::takes(recording) { recording } else { &project };
     let float = Products::of(workspace, used).float;
     shell::run(tacet(program, used, &float).arg("--float"))?;
-    let comparison = plugin::compare(&bundle::clap_binary(workspace)?, used, &float)?;
+    let comparison = plugin::compare(clap, used, &float)?;
     ensure!(used != project || comparison.n_different == 0, "the plugin: {}", comparison.row());
     let of_what =
         if used == recording { "" } else { ", on the project's recording: yours is no WAV at 48 kHz" };
