@@ -198,28 +198,25 @@ pub(crate) fn clap_to_measure(workspace: &Workspace) -> Result<PathBuf> {
     if let Some(named) = std::env::var_os("TACET_CLAP") {
         return Ok(named.into());
     }
-    build_plugins(workspace)
-}
-
-/// Sets up, builds the plugin's library and bundles the formats for plugins; gives the CLAP's binary.
-///
-/// # Errors
-/// Something cannot be set up, built or written.
-fn build_plugins(workspace: &Workspace) -> Result<PathBuf> {
     build_targets(workspace, &["--lib"])?;
-    assemble_plugins(workspace, &workspace.target.join("release"), &workspace.bundle_dir())?;
-    clap_binary(workspace)
+    bundle_plugins(workspace)
 }
 
-/// `tacet` and the CLAP's binary, as [`build_plugins`] makes it. One build of both takes less time than one after the
-/// other, as each ends with a large crate on one core.
+/// Sets up and builds `tacet` and the plugin's library, bundles the formats for plugins, and gives the program and the
+/// CLAP's binary. One build of both takes less time than one after the other, as each ends with a large crate on one core.
 ///
 /// # Errors
 /// Something cannot be set up, built or written.
 pub(crate) fn build_program_and_plugins(workspace: &Workspace) -> Result<(PathBuf, PathBuf)> {
     let program = "tacet";
     build_targets(workspace, &["--lib", "--bin", program])?;
-    Ok((program_path(workspace, program), build_plugins(workspace)?))
+    Ok((program_path(workspace, program), bundle_plugins(workspace)?))
+}
+
+/// Bundles the formats for plugins from the built library; gives the CLAP's binary.
+fn bundle_plugins(workspace: &Workspace) -> Result<PathBuf> {
+    assemble_plugins(workspace, &workspace.target.join("release"), &workspace.bundle_dir())?;
+    clap_binary(workspace)
 }
 
 /// The CLAP's binary among the bundles.
