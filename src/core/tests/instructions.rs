@@ -212,6 +212,17 @@ fn count_with<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>, n_hop
     line.trim().parse().unwrap()
 }
 
+/// Thousands of instructions per hop: what a process of more hops takes more than one of few. Both at once, as the counter
+/// runs on one core.
+fn per_hop([few, more]: [usize; 2], count: impl Fn(usize) -> u64 + Sync) -> f64 {
+    let [of_few, of_more] = std::thread::scope(|scope| {
+        let of_few = scope.spawn(|| count(few));
+        let of_more = count(more);
+        [of_few.join().unwrap(), of_more]
+    });
+    of_more.saturating_sub(of_few) as f64 / (more - few) as f64 / 1000.0
+}
+
 /// Whether anything is counted here.
 fn can_count() -> bool {
     if std::env::var_os(N_HOPS).is_some() {
@@ -235,11 +246,9 @@ fn the_rules_take_no_more_instructions_than_they_did() {
     if !can_count() {
         return;
     }
-    let per_hop = |has_rules| {
-        let [few, more] = RULES_HOPS.map(|n_hops| count_with([(RULES, has_rules)], n_hops));
-        (more - few) as f64 / (RULES_HOPS[1] - RULES_HOPS[0]) as f64 / 1000.0
-    };
-    let n = per_hop("1") - per_hop("0");
+    let [with, without] =
+        ["1", "0"].map(|has| per_hop(RULES_HOPS, |n_hops| count_with([(RULES, has)], n_hops)));
+    let n = with - without;
     println!("rules: {n:.1} thousand instructions per hop");
     assert!(n < RULES_EXPECTED * (1.0 + TOLERANCE) && n > 1.0, "{n:.1}, expected {RULES_EXPECTED:.1}");
 }
@@ -251,19 +260,11 @@ fn a_hop_takes_no_more_instructions_than_it_did() {
     }
     let mut worse = Vec::new();
     for (level, precision, n_streams, expected) in EXPECTED {
-        let ([few, more], per_step) = match n_streams {
+        let (n_steps, per_step) = match n_streams {
             0 => ([1, 2], NativeSequence::CHUNK_ROWS),
             _ => ([FEW_HOPS, MORE_HOPS], n_streams),
         };
-        let n_counted = (more - few) * per_step;
-        let count = |n_steps| count(level, precision, n_streams, n_steps);
-        // Both at once: the counter runs on one core.
-        let (few, more) = std::thread::scope(|scope| {
-            let few = scope.spawn(|| count(few));
-            let more = count(more);
-            (few.join().unwrap(), more)
-        });
-        let n = more.saturating_sub(few) as f64 / n_counted as f64 / 1000.0;
+        let n = per_hop(n_steps, |n_steps| count(level, precision, n_streams, n_steps)) / per_step as f64;
         println!(
             "{level:<8} {precision:?} {n_streams} streams: {n:.0} thousand instructions per stream and hop"
         );
