@@ -37,24 +37,26 @@ const MORE_HOPS: usize = 6;
 /// Level, precision, streams (0: a sequence), and thousands of instructions per stream and hop as measured with rustc 1.95
 /// in a release build.
 #[cfg(target_arch = "x86_64")]
-const EXPECTED: [(&str, Precision, usize, f64); 6] = [
-    ("scalar", Precision::F32, 1, 3334.0),
-    ("scalar", Precision::F32, 8, 3400.0),
-    ("scalar", Precision::F32, 0, 3372.0),
-    ("avx2", Precision::F32, 1, 1071.0),
-    ("avx2", Precision::F32, 8, 1135.0),
-    ("avx2", Precision::F32, 0, 1098.0),
+const EXPECTED: [(&str, Precision, usize, f64); 8] = [
+    ("scalar", Precision::F32, 1, 3139.0),
+    ("scalar", Precision::F32, 8, 3216.0),
+    ("scalar", Precision::F32, 0, 3183.0),
+    ("avx2", Precision::F32, 1, 1068.0),
+    ("avx2", Precision::F32, 8, 1128.0),
+    ("avx2", Precision::F32, 0, 1088.0),
+    ("avx2", Precision::I16, 1, 929.0),
+    ("avx2", Precision::I16, 8, 982.0),
 ];
-/// Of NEON's, 740 thousand are the multiply-adds themselves. 16-bit weights take two more instructions for every four of
-/// them, which one row cannot share with others.
+/// Of NEON's, 740 thousand are the multiply-adds themselves, at either precision.
 #[cfg(target_arch = "aarch64")]
-const EXPECTED: [(&str, Precision, usize, f64); 6] = [
-    ("scalar", Precision::F32, 1, 2523.0),
-    ("neon", Precision::F32, 1, 1294.0),
-    ("neon", Precision::F32, 8, 1136.0),
-    ("neon", Precision::F32, 0, 1197.0),
-    ("neon", Precision::I16, 1, 2281.0),
-    ("neon", Precision::I16, 8, 1533.0),
+const EXPECTED: [(&str, Precision, usize, f64); 7] = [
+    ("scalar", Precision::F32, 1, 2411.0),
+    ("neon", Precision::F32, 1, 1269.0),
+    ("neon", Precision::F32, 8, 1096.0),
+    ("neon", Precision::F32, 0, 1167.0),
+    ("neon", Precision::I16, 1, 1209.0),
+    ("neon", Precision::I16, 8, 1122.0),
+    ("neon", Precision::I16, 0, 1157.0),
 ];
 /// Thousands of instructions that the rules take per hop of [words](hop_of_words) in one channel, measured likewise, and
 /// hops of the two processes: enough for every rule to have heard what it waits for.
@@ -74,6 +76,7 @@ fn in_the_counted_process() {
         return pipeline(settings, n_hops);
     }
     let (Some(n_streams), Some(n_hops)) = (number(N_STREAMS), number(N_HOPS)) else { return };
+    stay_on_one_core();
     let precision = if std::env::var_os(I16).is_some() { Precision::I16 } else { Precision::F32 };
     let model = tacet_core::weights::embedded().unwrap();
     let model = NativeModel::with(&model, precision, SimdLevel::get()).unwrap();
@@ -97,6 +100,18 @@ fn in_the_counted_process() {
     for _ in 0..n_hops {
         jobs.iter_mut().for_each(|job| job.pending = true);
         engine.step(&mut jobs).unwrap();
+    }
+}
+
+/// Confines this process to the core that it is on: the model is then read by one thread, and not by several that wait for
+/// each other for a while that differs.
+fn stay_on_one_core() {
+    #[cfg(target_os = "linux")]
+    // SAFETY: a set is plain bits; the calls read and write that of this frame alone, and the core's number is one of it.
+    unsafe {
+        let mut cores: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(libc::sched_getcpu().max(0) as usize, &mut cores);
+        assert_eq!(libc::sched_setaffinity(0, size_of_val(&cores), &cores), 0);
     }
 }
 

@@ -12,6 +12,7 @@ mod math;
 mod matrix;
 mod memory;
 mod network;
+mod rounded;
 mod sequence;
 mod simd;
 mod state;
@@ -21,7 +22,7 @@ mod tile;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use matrix::Precision;
+pub use gru::Precision;
 pub use network::NativeModel;
 pub use sequence::NativeSequence;
 pub use simd::SimdLevel;

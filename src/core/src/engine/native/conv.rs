@@ -5,7 +5,7 @@ use tacet_model::{DF_ORDER, INPUT_KERNEL, KERNEL_F, MAX_KERNEL_T, N_CONV, N_DF_B
 
 use super::grouped::Grouped;
 use super::math::{relu, sigmoid};
-use super::matrix::{Matrix, PANEL, Precision};
+use super::matrix::{Matrix, PANEL};
 use super::memory::WeightMemory;
 use super::simd::{Kernel, Simd, SimdLevel, run};
 
@@ -38,7 +38,7 @@ impl InputConv {
 
     /// A dense convolution of one channel: `weights` `[64, 1, 3, 3]`, `bias` `[64]`.
     pub fn dense(weights: &[f32], bias: &[f32], memory: &WeightMemory) -> Self {
-        Self { matrix: Matrix::new(weights, bias, Precision::F32, memory), n_channels: 1 }
+        Self { matrix: Matrix::new(weights, bias, memory), n_channels: 1 }
     }
 
     /// A convolution in two groups (`grouped` `[64, 1, 3, 3]`: the lower half of its outputs reads channel 0, the upper
@@ -55,7 +55,7 @@ impl InputConv {
                 }
             }
         }
-        Self { matrix: Matrix::new(&weights, bias, Precision::F32, memory), n_channels: 2 }
+        Self { matrix: Matrix::new(&weights, bias, memory), n_channels: 2 }
     }
 
     /// Floats of `patches` for `n_freqs` frequencies.
@@ -121,7 +121,7 @@ impl Separable {
         Self {
             taps: taps(depthwise, kernel_t * KERNEL_F),
             stride,
-            pointwise: Matrix::new(pointwise, bias, Precision::F32, memory),
+            pointwise: Matrix::new(pointwise, bias, memory),
         }
     }
 
@@ -208,10 +208,7 @@ pub struct Transposed {
 impl Transposed {
     /// `depthwise` `[64, 1, 1, 3]`, `pointwise` `[64, 64]`, `bias` `[64]`.
     pub fn new(depthwise: &[f32], pointwise: &[f32], bias: &[f32], memory: &WeightMemory) -> Self {
-        Self {
-            taps: taps(depthwise, KERNEL_F),
-            pointwise: Matrix::new(pointwise, bias, Precision::F32, memory),
-        }
+        Self { taps: taps(depthwise, KERNEL_F), pointwise: Matrix::new(pointwise, bias, memory) }
     }
 
     /// `frame` is `[n_freqs][64]`; writes `[2 n_freqs][64]`.

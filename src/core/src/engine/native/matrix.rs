@@ -6,60 +6,16 @@
 
 use std::sync::atomic::{Ordering, compiler_fence};
 
-use tacet_model::rounding;
-
-use super::memory::{Aligned, Number, WeightMemory};
+use super::memory::{Aligned, WeightMemory};
 use super::simd::{Kernel, Simd, SimdLevel, run};
 use super::tile::{for_lanes, for_rows, for_vectors};
 
 /// Outputs per panel.
 pub(crate) const PANEL: usize = 64;
 
-/// How the weights of the large matrices are stored. Arithmetic is always `f32`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Precision {
-    /// As published: exact.
-    #[default]
-    F32,
-    /// 16-bit integers with one scale per output row: half the memory traffic. Finer than IEEE halves, which spend five of
-    /// their bits on an exponent that a row's weights do not need: 10 dB less deviation in the audio.
-    I16,
-}
-
-enum Weights {
-    F32(Aligned<f32>),
-    /// With the scale of every output row.
-    I16(Aligned<i16>, Vec<f32>),
-}
-
-/// A weight format that a tile can read.
-trait Format {
-    type T: Copy;
-    fn load<S: Simd>(s: S, src: &[Self::T]) -> S::F;
-}
-
-struct AsF32;
-struct AsI16;
-
-impl Format for AsF32 {
-    type T = f32;
-    #[inline(always)]
-    fn load<S: Simd>(s: S, src: &[f32]) -> S::F {
-        s.load(src)
-    }
-}
-
-impl Format for AsI16 {
-    type T = i16;
-    #[inline(always)]
-    fn load<S: Simd>(s: S, src: &[i16]) -> S::F {
-        s.load_i16(src)
-    }
-}
-
 /// A dense matrix of `n_out` rows by `n_in` columns with its bias.
 pub struct Matrix {
-    weights: Weights,
+    weights: Aligned<f32>,
     bias: Vec<f32>,
     n_in: usize,
     n_out: usize,
@@ -67,84 +23,45 @@ pub struct Matrix {
 
 impl Matrix {
     /// Packs row-major `weights` of shape `[n_out, n_in]` into `memory`; `n_out` is a multiple of 64, `bias` is `[n_out]`.
-    pub fn new(weights: &[f32], bias: &[f32], precision: Precision, memory: &WeightMemory) -> Self {
+    pub fn new(weights: &[f32], bias: &[f32], memory: &WeightMemory) -> Self {
         let n_out = bias.len();
         let n_in = weights.len() / n_out;
         assert!(
             n_out.is_multiple_of(PANEL) && weights.len() == n_in * n_out,
             "checked with the tensors' shapes"
         );
-        let weights = match precision {
-            Precision::F32 => Weights::F32(pack(weights, n_in, memory, |_, w| w)),
-            Precision::I16 => {
-                let scales: Vec<f32> = weights.chunks_exact(n_in).map(rounding::row_scale).collect();
-                Weights::I16(pack(weights, n_in, memory, |row, w| rounding::rounded(w, scales[row])), scales)
-            }
-        };
-        Self { weights, bias: bias.to_vec(), n_in, n_out }
-    }
-
-    /// Inputs per row of `x`.
-    pub fn n_in(&self) -> usize {
-        self.n_in
+        Self { weights: pack(weights, n_in, memory), bias: bias.to_vec(), n_in, n_out }
     }
 
     /// `y[r] = W x[r] + b` for every row `r`; rows of `x` are `n_in` long, rows of `y` `n_out`.
     pub fn apply(&self, level: SimdLevel, x: &[f32], y: &mut [f32]) {
-        self.product(level, x, y, false, None);
-    }
-
-    /// The same for many rows: 16-bit weights are converted once for all of them, into `expanded`, rather than for every
-    /// tile. Bit-identical.
-    pub(crate) fn apply_many(&self, level: SimdLevel, x: &[f32], y: &mut [f32], expanded: &mut Vec<f32>) {
-        if matches!(self.weights, Weights::I16(..)) {
-            // Only the first chunk finds it too short.
-            expanded.resize(expanded.len().max(PANEL * self.n_in), 0.0);
-        }
-        self.product(level, x, y, false, Some(expanded));
+        self.product(level, x, y, false);
     }
 
     /// As [`apply`](Self::apply), then negative values become 0.
     pub(crate) fn apply_relu(&self, level: SimdLevel, x: &[f32], y: &mut [f32]) {
-        self.product(level, x, y, true, None);
+        self.product(level, x, y, true);
     }
 
-    fn product(
-        &self,
-        level: SimdLevel,
-        x: &[f32],
-        y: &mut [f32],
-        relu: bool,
-        expanded: Option<&mut Vec<f32>>,
-    ) {
+    fn product(&self, level: SimdLevel, x: &[f32], y: &mut [f32], relu: bool) {
         let n_rows = x.len() / self.n_in;
         assert!(x.len() == n_rows * self.n_in && y.len() == n_rows * self.n_out, "whole rows");
-        let expanded = expanded.map(Vec::as_mut_slice);
-        run(level, Product { matrix: self, x, y, relu, expanded });
+        run(level, Product { matrix: self, x, y, relu });
     }
 }
 
-/// Row-major weights in panels, in another format, from a weight's row and its value.
-fn pack<T: Number + Default>(
-    weights: &[f32],
-    n_in: usize,
-    memory: &WeightMemory,
-    format: impl Fn(usize, f32) -> T,
-) -> Aligned<T> {
+/// Row-major weights in panels.
+fn pack(weights: &[f32], n_in: usize, memory: &WeightMemory) -> Aligned<f32> {
     /// Inputs at a time: a cache line of every row, so that each is fetched once.
     const BLOCK: usize = 16;
     let mut packed = memory.zeros(weights.len());
     let panels = weights.chunks_exact(PANEL * n_in).zip(packed.get_mut().chunks_exact_mut(PANEL * n_in));
-    for (panel, (weights, packed)) in panels.enumerate() {
+    for (weights, packed) in panels {
         for (block, packed) in packed.chunks_mut(PANEL * BLOCK).enumerate() {
             for (output, row) in weights.chunks_exact(n_in).enumerate() {
                 let inputs = &row[block * BLOCK..];
-                let mut formatted = [T::default(); BLOCK];
-                for (formatted, &w) in formatted.iter_mut().zip(inputs) {
-                    *formatted = format(panel * PANEL + output, w);
-                }
-                for (line, formatted) in packed.as_chunks_mut::<PANEL>().0.iter_mut().zip(formatted) {
-                    line[output] = formatted;
+                for (line, &w) in packed.as_chunks_mut::<PANEL>().0.iter_mut().zip(inputs) {
+                    line[output] = w;
                 }
             }
         }
@@ -157,8 +74,6 @@ struct Product<'a> {
     x: &'a [f32],
     y: &'a mut [f32],
     relu: bool,
-    /// Room for a panel of converted weights, where that pays.
-    expanded: Option<&'a mut [f32]>,
 }
 
 impl Kernel for Product<'_> {
@@ -166,20 +81,9 @@ impl Kernel for Product<'_> {
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
         let Matrix { n_in, n_out, .. } = *self.matrix;
+        let w = self.matrix.weights.get();
         for panel in 0..n_out / PANEL {
-            let span = panel * PANEL * n_in..(panel + 1) * PANEL * n_in;
-            match (&self.matrix.weights, self.expanded.take()) {
-                (Weights::F32(w), _) => self.panel::<S, AsF32>(s, panel, w.get(), span),
-                (Weights::I16(w, _), None) => self.panel::<S, AsI16>(s, panel, w.get(), span),
-                (Weights::I16(w, _), Some(expanded)) => {
-                    let converted = &mut expanded[..span.len()];
-                    for (to, from) in converted.chunks_exact_mut(S::N).zip(w.get()[span].chunks_exact(S::N)) {
-                        s.store(s.load_i16(from), to);
-                    }
-                    self.panel::<S, AsF32>(s, panel, converted, 0..converted.len());
-                    self.expanded = Some(expanded);
-                }
-            }
+            self.panel(s, panel, w, panel * PANEL * n_in..(panel + 1) * PANEL * n_in);
         }
     }
 }
@@ -187,46 +91,46 @@ impl Kernel for Product<'_> {
 impl Product<'_> {
     /// All rows against one panel, in tiles that fit the registers.
     #[inline(always)]
-    fn panel<S: Simd, W: Format>(&mut self, s: S, panel: usize, w: &[W::T], span: std::ops::Range<usize>) {
+    fn panel<S: Simd>(&mut self, s: S, panel: usize, w: &[f32], span: std::ops::Range<usize>) {
         let n_rows = self.x.len() / self.matrix.n_in;
         let mut row = 0;
         while row < n_rows {
             let (left, at, w) = (n_rows - row, (panel, row), (w, span.clone()));
             // Constants first: a level compiles only the tiles it uses.
             row += if const { S::MAX_ROWS >= 6 && S::TILE_VECTORS == 4 } && left >= 6 {
-                self.tile::<S, W, 6, 4>(s, at, w)
+                self.tile::<S, 6, 4>(s, at, w)
             } else if const { S::MAX_ROWS >= 6 && S::TILE_VECTORS == 2 } && left >= 6 {
-                self.tile::<S, W, 6, 2>(s, at, w)
+                self.tile::<S, 6, 2>(s, at, w)
             } else if const { S::MAX_ROWS >= 4 && S::TILE_VECTORS == 4 } && left >= 4 {
-                self.tile::<S, W, 4, 4>(s, at, w)
+                self.tile::<S, 4, 4>(s, at, w)
             } else if const { S::MAX_ROWS >= 4 && S::TILE_VECTORS == 2 } && left >= 4 {
-                self.tile::<S, W, 4, 2>(s, at, w)
+                self.tile::<S, 4, 2>(s, at, w)
             } else if const { S::BY_LANE } && left >= 2 {
-                self.tile::<S, W, 2, 8>(s, at, w)
+                self.tile::<S, 2, 8>(s, at, w)
             } else if left >= 2 {
-                self.tile::<S, W, 2, 4>(s, at, w)
+                self.tile::<S, 2, 4>(s, at, w)
             } else if const { S::N == 16 } {
-                self.tile::<S, W, 1, 4>(s, at, w)
+                self.tile::<S, 1, 4>(s, at, w)
             } else if const { S::BY_LANE } {
-                self.tile::<S, W, 1, 16>(s, at, w)
+                self.tile::<S, 1, 16>(s, at, w)
             } else {
                 // As many vectors as hide the latency of an addition.
-                self.tile::<S, W, 1, 8>(s, at, w)
+                self.tile::<S, 1, 8>(s, at, w)
             };
         }
     }
 
     /// `R` rows against one panel, `V` vectors of it at a time. Returns `R`.
     #[inline(always)]
-    fn tile<S: Simd, W: Format, const R: usize, const V: usize>(
+    fn tile<S: Simd, const R: usize, const V: usize>(
         &mut self,
         s: S,
         (panel, row): (usize, usize),
-        (w, span): (&[W::T], std::ops::Range<usize>),
+        (w, span): (&[f32], std::ops::Range<usize>),
     ) -> usize {
         /// Panel rows to fetch ahead.
         const AHEAD: usize = 16;
-        let Matrix { n_in, n_out, bias, weights, .. } = self.matrix;
+        let Matrix { n_in, n_out, bias, .. } = self.matrix;
         let (n_in, n_out) = (*n_in, *n_out);
         let start = span.start;
         let lines = &w[span].as_chunks::<PANEL>().0[..n_in];
@@ -238,10 +142,8 @@ impl Product<'_> {
             let output = panel * PANEL + column;
             let bias = &bias[output..output + V * S::N];
             let mut first = [s.splat(0.0); V];
-            if !matches!(weights, Weights::I16(..)) {
-                for (v, first) in first.iter_mut().enumerate() {
-                    *first = s.load(&bias[v * S::N..]);
-                }
+            for (v, first) in first.iter_mut().enumerate() {
+                *first = s.load(&bias[v * S::N..]);
             }
             let mut sum = [first; R];
             let mut n_done = 0;
@@ -260,7 +162,7 @@ impl Product<'_> {
                         compiler_fence(Ordering::SeqCst);
                         let line = &lines[LANE][column..column + V * S::N];
                         for_vectors!(V, |v| {
-                            let wv = W::load(s, &line[v * S::N..]);
+                            let wv = s.load(&line[v * S::N..]);
                             for_rows!(R, |r| {
                                 sum[r][v] = s.mul_add_lane::<{ LANE as i32 }>(wv, xv[r], sum[r][v]);
                             });
@@ -270,13 +172,13 @@ impl Product<'_> {
                 n_done = 4 * n_quads;
             }
             for i in n_done..n_in {
-                for c in (0..V * S::N).step_by(64 / size_of::<W::T>()) {
+                for c in (0..V * S::N).step_by(64 / size_of::<f32>()) {
                     s.prefetch(w, start + (i + AHEAD) * PANEL + column + c);
                 }
                 let line = &lines[i][column..column + V * S::N];
                 let mut wv = [s.splat(0.0); V];
                 for v in 0..V {
-                    wv[v] = W::load(s, &line[v * S::N..]);
+                    wv[v] = s.load(&line[v * S::N..]);
                 }
                 for_rows!(R, |r| {
                     let xv = s.splat(x[r][i]);
@@ -287,14 +189,6 @@ impl Product<'_> {
             }
             for_rows!(R, |r| {
                 let y = &mut self.y[(row + r) * n_out + output..][..V * S::N];
-                // Asked once a row: each question is an instruction or two for every vector otherwise.
-                if let Weights::I16(_, scales) = weights {
-                    let scales = &scales[output..output + V * S::N];
-                    for_vectors!(V, |v| {
-                        let (scale, bias) = (s.load(&scales[v * S::N..]), s.load(&bias[v * S::N..]));
-                        sum[r][v] = s.mul_add(sum[r][v], scale, bias);
-                    });
-                }
                 if self.relu {
                     for_vectors!(V, |v| { sum[r][v] = s.max(sum[r][v], s.splat(0.0)) });
                 }
@@ -317,7 +211,8 @@ pub(super) mod tests {
         (0..n).map(|_| random.sample()).collect()
     }
 
-    fn plain(w: &[f32], bias: &[f32], x: &[f32], n_in: usize) -> Vec<f64> {
+    /// `W x + b` of every row, in `f64`.
+    pub(in super::super) fn plain(w: &[f32], bias: &[f32], x: &[f32], n_in: usize) -> Vec<f64> {
         let dot = |row: &[f32], w: &[f32]| -> f64 {
             row.iter().zip(w).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
         };
@@ -328,33 +223,28 @@ pub(super) mod tests {
 
     proptest! {
         #[test]
-        fn products_match_plain_sums_at_every_level_and_precision(
+        fn products_match_plain_sums_at_every_level(
             n_in in 1usize..70, panels in 1usize..4, n_rows in 1usize..15, seed: u32,
         ) {
             let n_out = panels * PANEL;
             let (w, bias, x) = (noise(n_in * n_out, seed), noise(n_out, seed ^ 1), noise(n_in * n_rows, seed ^ 2));
             let expected = plain(&w, &bias, &x, n_in);
-            for (precision, step) in [(Precision::F32, 1e-7), (Precision::I16, 2e-5)] {
-                let matrix = Matrix::new(&w, &bias, precision, &WeightMemory::for_bytes(0));
-                for level in SimdLevel::available() {
-                    let mut y = vec![0.0; n_rows * n_out];
-                    matrix.apply(level, &x, &mut y);
-                    for (a, b) in y.iter().zip(&expected) {
-                        prop_assert!((f64::from(*a) - b).abs() <= step * n_in as f64 + 1e-5);
-                    }
-                    // A row alone gives the same bits as in company.
-                    for (row, together) in x.chunks_exact(n_in).zip(y.chunks_exact(n_out)) {
-                        let mut alone = vec![0.0; n_out];
-                        matrix.apply(level, row, &mut alone);
-                        prop_assert_eq!(&alone, together);
-                    }
-                    let mut many = vec![0.0; n_rows * n_out];
-                    matrix.apply_many(level, &x, &mut many, &mut Vec::new());
-                    prop_assert_eq!(&many, &y);
-                    let mut relu = vec![0.0; n_rows * n_out];
-                    matrix.apply_relu(level, &x, &mut relu);
-                    prop_assert!(relu.iter().zip(&y).all(|(r, y)| *r == y.max(0.0)));
+            let matrix = Matrix::new(&w, &bias, &WeightMemory::for_bytes(0));
+            for level in SimdLevel::available() {
+                let mut y = vec![0.0; n_rows * n_out];
+                matrix.apply(level, &x, &mut y);
+                for (a, b) in y.iter().zip(&expected) {
+                    prop_assert!((f64::from(*a) - b).abs() <= 1e-7 * n_in as f64 + 1e-5);
                 }
+                // A row alone gives the same bits as in company.
+                for (row, together) in x.chunks_exact(n_in).zip(y.chunks_exact(n_out)) {
+                    let mut alone = vec![0.0; n_out];
+                    matrix.apply(level, row, &mut alone);
+                    prop_assert_eq!(&alone, together);
+                }
+                let mut relu = vec![0.0; n_rows * n_out];
+                matrix.apply_relu(level, &x, &mut relu);
+                prop_assert!(relu.iter().zip(&y).all(|(r, y)| *r == y.max(0.0)));
             }
         }
     }

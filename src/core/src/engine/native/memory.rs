@@ -24,6 +24,8 @@ pub(super) unsafe trait Number: Copy {}
 unsafe impl Number for f32 {}
 // SAFETY: any two bytes are an integer.
 unsafe impl Number for i16 {}
+// SAFETY: numbers one behind the other, aligned as one of them.
+unsafe impl<T: Number, const N: usize> Number for [T; N] {}
 
 /// Zeroed bytes.
 struct Block {

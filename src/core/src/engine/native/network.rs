@@ -6,8 +6,7 @@ use tacet_model::{Config, DF_GRU_LINEAR_GROUPS, DF_ORDER, Model, ModelError, N_C
 
 use super::conv::{FilterPathway, InputConv, MaskConv, Pathway, Separable, Transposed};
 use super::grouped::Grouped;
-use super::gru::Gru;
-use super::matrix::Precision;
+use super::gru::{Gru, Precision};
 use super::memory::WeightMemory;
 use super::simd::SimdLevel;
 

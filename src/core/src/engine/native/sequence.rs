@@ -14,6 +14,7 @@ use tacet_model::N_EMB;
 
 use super::layers::{Bands, C0_LEN, C1_LEN, COEFS_LEN, ConvScratch, linear_relu};
 use super::network::{Encoder, NativeModel, Stack};
+use super::rounded::RoundedRows;
 use super::state::{BandState, BinState, FilterState, MaskState};
 use crate::engine::sequence::{Hops, Pass, SequenceEngine};
 use crate::engine::{EngineError, Stage, StateUpdate};
@@ -163,13 +164,15 @@ fn stack_passes(
 ) {
     let n_hidden = model.stack(stack).n_hidden();
     for layer in 0..model.stack(stack).layers.len() {
-        passes.push(Box::new(InputPass { model: model.clone(), stack, layer, expanded: Vec::new() }));
+        let rows = RoundedRows::for_inputs(0);
+        passes.push(Box::new(InputPass { model: model.clone(), stack, layer, rows }));
         passes.push(Box::new(RecurrentPass {
             model: model.clone(),
             stack,
             layer,
             h: vec![0.0; n_channels * n_hidden].into(),
             products: vec![0.0; 3 * n_channels * n_hidden],
+            rounded: RoundedRows::for_inputs(n_channels * n_hidden),
         }));
     }
 }
@@ -227,8 +230,7 @@ struct InputPass {
     model: Arc<NativeModel>,
     stack: Stack,
     layer: usize,
-    /// For 16-bit weights.
-    expanded: Vec<f32>,
+    rows: RoundedRows,
 }
 
 impl Pass<Work> for InputPass {
@@ -241,7 +243,7 @@ impl Pass<Work> for InputPass {
             linear_relu(level, &stack.linear_in, &work.wide[..n * N_EMB], &mut work.hidden[..len]);
         }
         let products = &mut work.products[..3 * len];
-        stack.layers[self.layer].input_products(level, &work.hidden[..len], products, &mut self.expanded);
+        stack.layers[self.layer].input_products(level, &work.hidden[..len], products, &mut self.rows);
         Ok(())
     }
 }
@@ -254,11 +256,12 @@ struct RecurrentPass {
     /// The states, `[channels][hidden]`.
     h: Box<[f32]>,
     products: Vec<f32>,
+    rounded: RoundedRows,
 }
 
 impl Pass<Work> for RecurrentPass {
     fn run(&mut self, hops: &mut Hops, work: &mut Work) -> Result<(), EngineError> {
-        let Self { model, stack, layer, h, products } = self;
+        let Self { model, stack, layer, h, products, rounded } = self;
         let (layer, level) = (&model.stack(*stack).layers[*layer], model.level);
         let len = work.n_rows(*stack, hops) * layer.n_hidden();
         let Work { products: inputs, hidden, masked, full, .. } = work;
@@ -281,7 +284,7 @@ impl Pass<Work> for RecurrentPass {
             next = chosen.as_mut().map(Iterator::next);
             let Some((input, hidden)) = rows.next() else { break };
             hidden.copy_from_slice(h);
-            layer.advance(level, input, hidden, products);
+            layer.advance(level, input, hidden, products, rounded);
             if *update != StateUpdate::Hold {
                 h.copy_from_slice(hidden);
             }

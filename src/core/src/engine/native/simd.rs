@@ -17,11 +17,27 @@ pub use x86::{Avx2, Avx512};
 
 use std::sync::OnceLock;
 
+/// Pairs of integers that are loaded at once.
+pub(super) const PAIRS: usize = 4;
+/// Integer weights of a pair of inputs for sixteen outputs, at the [index](position) that suits the processor.
+pub(super) type PairWeights = [i16; 32];
+
+/// Index of an output's weight for the first input of a pair, 0, or the second, 1: they are neighbours where one
+/// instruction adds the products of both.
+#[inline(always)]
+pub(super) const fn position(output: usize, input: usize) -> usize {
+    if cfg!(target_arch = "aarch64") { 16 * input + output } else { 2 * output + input }
+}
+
 /// Arithmetic on vectors of [`Simd::N`] values. Every method is meant to be inlined into a kernel that runs under
 /// [`run`].
 pub trait Simd: Copy {
     /// A vector.
     type F: Copy;
+    /// Sums of products of integers for sixteen outputs, in 32 bits, which wrap.
+    type Sums: Copy;
+    /// Four pairs of integers.
+    type Pairs: Copy;
     /// Values per vector; divides 16.
     const N: usize;
     /// Rows of a matrix tile that fit the registers beside their operands, if it is [`TILE_VECTORS`](Self::TILE_VECTORS)
@@ -37,8 +53,6 @@ pub trait Simd: Copy {
     fn splat(self, x: f32) -> Self::F;
     /// The first `N` values of `src`.
     fn load(self, src: &[f32]) -> Self::F;
-    /// The first `N` integers of `src`, widened.
-    fn load_i16(self, src: &[i16]) -> Self::F;
     /// Writes the first `N` values of `dst`.
     fn store(self, v: Self::F, dst: &mut [f32]);
     /// `a + b`.
@@ -65,6 +79,20 @@ pub trait Simd: Copy {
     /// `2^n a`, where `b` is `n + 1.5 * 2^23` and neither `a` nor the product is zero, subnormal or infinite: the lowest
     /// bits of `b` are added to the exponent of `a`.
     fn add_exponent(self, a: Self::F, b: Self::F) -> Self::F;
+    /// Sums that are 0.
+    fn no_sums(self) -> Self::Sums;
+    /// Pairs of integers, the first of each in the lower half.
+    fn load_pairs(self, src: &[i32; PAIRS]) -> Self::Pairs;
+    /// Adds `x[FIRST]` and `x[SECOND]`, each times the weight of every output: `FIRST` is even and `SECOND` the integer
+    /// behind it.
+    fn add_products<const FIRST: i32, const SECOND: i32>(
+        self,
+        w: &PairWeights,
+        x: Self::Pairs,
+        sums: Self::Sums,
+    ) -> Self::Sums;
+    /// `y[i] + scale sums[i]`, rounded as [`mul_add`](Self::mul_add) does.
+    fn add_scaled(self, sums: Self::Sums, scale: f32, y: &mut [f32; 16]);
     /// Asks for the cache line at `src[at]`, which may lie beyond the end.
     fn prefetch<T>(self, src: &[T], at: usize);
 }
@@ -153,6 +181,8 @@ pub struct Scalar;
 
 impl Simd for Scalar {
     type F = [f32; 4];
+    type Sums = [i32; 16];
+    type Pairs = [i32; PAIRS];
     const N: usize = 4;
     const MAX_ROWS: usize = 2;
 
@@ -163,10 +193,6 @@ impl Simd for Scalar {
     #[inline(always)]
     fn load(self, src: &[f32]) -> [f32; 4] {
         [src[0], src[1], src[2], src[3]]
-    }
-    #[inline(always)]
-    fn load_i16(self, src: &[i16]) -> [f32; 4] {
-        [src[0], src[1], src[2], src[3]].map(f32::from)
     }
     #[inline(always)]
     fn store(self, v: [f32; 4], dst: &mut [f32]) {
@@ -205,6 +231,34 @@ impl Simd for Scalar {
         std::array::from_fn(|i| f32::from_bits(a[i].to_bits().wrapping_add(b[i].to_bits() << 23)))
     }
     #[inline(always)]
+    fn no_sums(self) -> [i32; 16] {
+        [0; 16]
+    }
+    #[inline(always)]
+    fn load_pairs(self, src: &[i32; PAIRS]) -> [i32; PAIRS] {
+        *src
+    }
+    #[inline(always)]
+    fn add_products<const FIRST: i32, const SECOND: i32>(
+        self,
+        w: &PairWeights,
+        x: [i32; PAIRS],
+        sums: [i32; 16],
+    ) -> [i32; 16] {
+        let pair = x[FIRST as usize / 2];
+        let (first, second) = (i32::from(pair as i16), pair >> 16);
+        std::array::from_fn(|i| {
+            let products = i32::from(w[position(i, 0)]) * first + i32::from(w[position(i, 1)]) * second;
+            sums[i].wrapping_add(products)
+        })
+    }
+    #[inline(always)]
+    fn add_scaled(self, sums: [i32; 16], scale: f32, y: &mut [f32; 16]) {
+        for (y, sum) in y.iter_mut().zip(sums) {
+            *y += sum as f32 * scale;
+        }
+    }
+    #[inline(always)]
     fn prefetch<T>(self, _: &[T], _: usize) {}
 }
 
@@ -228,7 +282,11 @@ mod tests {
         fn run<S: Simd>(self, s: S) {
             let a: Vec<f32> = (0..16).map(|i| i as f32 * 0.5 - 3.0).collect();
             let b: Vec<f32> = (0..16).map(|i| 1.5 - i as f32 * 0.25 + 0.01).collect();
-            let shorts: Vec<i16> = (0..16).map(|i| i * 4096 - 32767).map(|i: i32| i as i16).collect();
+            let weights = |i: usize| [(i * 4096) as i32 - 32_767, 99 - i as i32];
+            let mut pairs = [0; 32];
+            for (output, input) in (0..16).flat_map(|output| [(output, 0), (output, 1)]) {
+                pairs[position(output, input)] = weights(output)[input] as i16;
+            }
             let check = |name: &str, v: S::F, expected: &dyn Fn(usize) -> f32| {
                 let mut out = [0.0; 16];
                 s.store(v, &mut out);
@@ -245,7 +303,12 @@ mod tests {
             check("mul_add_lane", s.mul_add_lane::<2>(va, vb, s.splat(2.0)), &|i| a[i] * b[2] + 2.0);
             check("max", s.max(va, vb), &|i| a[i].max(b[i]));
             check("min", s.min(va, vb), &|i| a[i].min(b[i]));
-            check("i16", s.load_i16(&shorts), &|i| shorts[i].into());
+            let mut y = [0.5; 16];
+            let x = s.load_pairs(&[0, 0, -3 & 0xffff | 7 << 16, 0]);
+            s.add_scaled(s.add_products::<4, 5>(&pairs, x, s.no_sums()), 0.25, &mut y);
+            let products = |i| -3 * weights(i)[0] + 7 * weights(i)[1];
+            let expected: [f32; 16] = std::array::from_fn(|i| products(i) as f32 / 4.0 + 0.5);
+            assert_eq!(y, expected);
             let exponents = [-3.0, 0.0, 5.0, -20.0];
             let vn = s.add(s.load(&exponents.repeat(4)), s.splat(12_582_912.0));
             check("add_exponent", s.add_exponent(vb, vn), &|i| b[i] * 2f32.powf(exponents[i % 4]));

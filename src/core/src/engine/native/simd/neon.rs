@@ -2,7 +2,7 @@
 
 use std::arch::aarch64::*;
 
-use super::{Kernel, Simd};
+use super::{Kernel, PAIRS, PairWeights, Simd};
 
 /// Proof that the CPU has Advanced SIMD.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ macro_rules! arithmetic {
 
 impl Simd for Neon {
     type F = float32x4_t;
+    type Sums = [int32x4_t; 4];
+    type Pairs = int16x8_t;
     const N: usize = 4;
     const MAX_ROWS: usize = 6;
     const BY_LANE: bool = true;
@@ -68,11 +70,6 @@ impl Simd for Neon {
         unsafe { vld1q_f32(src[..4].as_ptr()) }
     }
     #[inline(always)]
-    fn load_i16(self, src: &[i16]) -> float32x4_t {
-        // SAFETY: the slice expression checks the length; the token proves the feature.
-        unsafe { vcvtq_f32_s32(vmovl_s16(vld1_s16(src[..4].as_ptr()))) }
-    }
-    #[inline(always)]
     fn store(self, v: float32x4_t, dst: &mut [f32]) {
         // SAFETY: the slice expression checks the length; the token proves the feature.
         unsafe { vst1q_f32(dst[..4].as_mut_ptr(), v) }
@@ -83,6 +80,48 @@ impl Simd for Neon {
         unsafe {
             let n = vshlq_n_s32::<23>(vreinterpretq_s32_f32(b));
             vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(a), n))
+        }
+    }
+    #[inline(always)]
+    fn no_sums(self) -> [int32x4_t; 4] {
+        // SAFETY: the token proves the feature.
+        [unsafe { vdupq_n_s32(0) }; 4]
+    }
+    #[inline(always)]
+    fn load_pairs(self, src: &[i32; PAIRS]) -> int16x8_t {
+        // SAFETY: four integers are the bytes of a vector; the token proves the feature. The lower half of each comes first.
+        unsafe { vreinterpretq_s16_s32(vld1q_s32(src.as_ptr())) }
+    }
+    #[inline(always)]
+    fn add_products<const FIRST: i32, const SECOND: i32>(
+        self,
+        w: &PairWeights,
+        x: int16x8_t,
+        [a, b, c, d]: [int32x4_t; 4],
+    ) -> [int32x4_t; 4] {
+        // SAFETY: each load takes eight of the weights; the token proves the feature.
+        unsafe {
+            let load = |at: usize| vld1q_s16(w[at..at + 8].as_ptr());
+            let (low, high) = (load(0), load(8));
+            let a = vmlal_laneq_s16::<FIRST>(a, vget_low_s16(low), x);
+            let b = vmlal_high_laneq_s16::<FIRST>(b, low, x);
+            let c = vmlal_laneq_s16::<FIRST>(c, vget_low_s16(high), x);
+            let d = vmlal_high_laneq_s16::<FIRST>(d, high, x);
+            let (low, high) = (load(16), load(24));
+            [
+                vmlal_laneq_s16::<SECOND>(a, vget_low_s16(low), x),
+                vmlal_high_laneq_s16::<SECOND>(b, low, x),
+                vmlal_laneq_s16::<SECOND>(c, vget_low_s16(high), x),
+                vmlal_high_laneq_s16::<SECOND>(d, high, x),
+            ]
+        }
+    }
+    #[inline(always)]
+    fn add_scaled(self, sums: [int32x4_t; 4], scale: f32, y: &mut [f32; 16]) {
+        for (y, sums) in y.as_chunks_mut::<4>().0.iter_mut().zip(sums) {
+            // SAFETY: values only; the token proves the feature.
+            let sums = unsafe { vcvtq_f32_s32(sums) };
+            self.store(self.mul_add(sums, self.splat(scale), self.load(y)), y);
         }
     }
     #[inline(always)]

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Kernel, Simd};
+use super::{Kernel, PAIRS, PairWeights, Simd};
 
 /// Proof that the CPU has AVX2 and FMA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +73,8 @@ fn prefetch<T>(src: &[T], at: usize) {
 
 impl Simd for Avx2 {
     type F = __m256;
+    type Sums = [__m256i; 2];
+    type Pairs = [i32; PAIRS];
     const N: usize = 8;
     const MAX_ROWS: usize = 6;
     const TILE_VECTORS: usize = 2;
@@ -97,11 +99,6 @@ impl Simd for Avx2 {
         unsafe { _mm256_loadu_ps(src[..8].as_ptr()) }
     }
     #[inline(always)]
-    fn load_i16(self, src: &[i16]) -> __m256 {
-        // SAFETY: the slice expression checks the length; the token proves AVX2.
-        unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(_mm_loadu_si128(src[..8].as_ptr().cast()))) }
-    }
-    #[inline(always)]
     fn store(self, v: __m256, dst: &mut [f32]) {
         // SAFETY: the slice expression checks the length; the token proves AVX.
         unsafe { _mm256_storeu_ps(dst[..8].as_mut_ptr(), v) }
@@ -115,6 +112,37 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
+    fn no_sums(self) -> [__m256i; 2] {
+        // SAFETY: the token proves AVX.
+        [unsafe { _mm256_setzero_si256() }; 2]
+    }
+    #[inline(always)]
+    fn load_pairs(self, src: &[i32; PAIRS]) -> [i32; PAIRS] {
+        *src
+    }
+    #[inline(always)]
+    fn add_products<const FIRST: i32, const SECOND: i32>(
+        self,
+        w: &PairWeights,
+        x: [i32; PAIRS],
+        sums: [__m256i; 2],
+    ) -> [__m256i; 2] {
+        // SAFETY: eight pairs are the bytes of a vector; the token proves AVX2.
+        unsafe {
+            let pair = _mm256_set1_epi32(x[FIRST as usize / 2]);
+            let w = [0, 16].map(|at| _mm256_loadu_si256(w[at..at + 16].as_ptr().cast()));
+            [0, 1].map(|i| _mm256_add_epi32(sums[i], _mm256_madd_epi16(w[i], pair)))
+        }
+    }
+    #[inline(always)]
+    fn add_scaled(self, sums: [__m256i; 2], scale: f32, y: &mut [f32; 16]) {
+        for (y, sums) in y.as_chunks_mut::<8>().0.iter_mut().zip(sums) {
+            // SAFETY: values only; the token proves AVX.
+            let sums = unsafe { _mm256_cvtepi32_ps(sums) };
+            self.store(self.mul_add(sums, self.splat(scale), self.load(y)), y);
+        }
+    }
+    #[inline(always)]
     fn prefetch<T>(self, src: &[T], at: usize) {
         prefetch(src, at);
     }
@@ -122,6 +150,8 @@ impl Simd for Avx2 {
 
 impl Simd for Avx512 {
     type F = __m512;
+    type Sums = __m512i;
+    type Pairs = [i32; PAIRS];
     const N: usize = 16;
     const MAX_ROWS: usize = 6;
 
@@ -145,11 +175,6 @@ impl Simd for Avx512 {
         unsafe { _mm512_loadu_ps(src[..16].as_ptr()) }
     }
     #[inline(always)]
-    fn load_i16(self, src: &[i16]) -> __m512 {
-        // SAFETY: the slice expression checks the length; the token proves AVX-512 F.
-        unsafe { _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(_mm256_loadu_si256(src[..16].as_ptr().cast()))) }
-    }
-    #[inline(always)]
     fn store(self, v: __m512, dst: &mut [f32]) {
         // SAFETY: the slice expression checks the length; the token proves AVX-512 F.
         unsafe { _mm512_storeu_ps(dst[..16].as_mut_ptr(), v) }
@@ -161,6 +186,34 @@ impl Simd for Avx512 {
             let n = _mm512_slli_epi32::<23>(_mm512_castps_si512(b));
             _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a), n))
         }
+    }
+    #[inline(always)]
+    fn no_sums(self) -> __m512i {
+        // SAFETY: the token proves AVX-512 F.
+        unsafe { _mm512_setzero_si512() }
+    }
+    #[inline(always)]
+    fn load_pairs(self, src: &[i32; PAIRS]) -> [i32; PAIRS] {
+        *src
+    }
+    #[inline(always)]
+    fn add_products<const FIRST: i32, const SECOND: i32>(
+        self,
+        w: &PairWeights,
+        x: [i32; PAIRS],
+        sums: __m512i,
+    ) -> __m512i {
+        // SAFETY: sixteen pairs are the bytes of a vector; the token proves AVX-512 F and BW.
+        unsafe {
+            let pair = _mm512_set1_epi32(x[FIRST as usize / 2]);
+            _mm512_add_epi32(sums, _mm512_madd_epi16(_mm512_loadu_si512(w.as_ptr().cast()), pair))
+        }
+    }
+    #[inline(always)]
+    fn add_scaled(self, sums: __m512i, scale: f32, y: &mut [f32; 16]) {
+        // SAFETY: values only; the token proves AVX-512 F.
+        let sums = unsafe { _mm512_cvtepi32_ps(sums) };
+        self.store(self.mul_add(sums, self.splat(scale), self.load(y)), y);
     }
     #[inline(always)]
     fn prefetch<T>(self, src: &[T], at: usize) {
