@@ -131,7 +131,7 @@ fn steps(workspace: &Workspace) -> Vec<Step<'_>> {
         ),
         ("doc", Box::new(plain(doc))),
         // Its program runs now and cannot be replaced everywhere: its tests are in its library.
-        ("test xtask", Box::new(tests(cargo("test --locked --profile xtask --package xtask --lib")))),
+        ("test xtask", Box::new(tests(cargo("test --locked --release --package xtask --lib")))),
         // The engine as users run it.
         (
             "instructions",

@@ -12,6 +12,7 @@ use crate::workspace::Workspace;
 mod circles;
 mod dependencies;
 mod documents;
+mod features;
 mod glossary;
 mod manifests;
 mod profiles;
@@ -72,6 +73,7 @@ pub fn findings(workspace: &Workspace) -> Result<Vec<Finding>> {
     findings.extend(glossary::check(&sources));
     findings.extend(profiles::check(&sources)?);
     findings.extend(dependencies::check(workspace)?);
+    findings.extend(features::check(workspace)?);
     findings.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
     Ok(findings)
 }
