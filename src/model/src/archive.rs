@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use flate2::read::GzDecoder;
+use prost::bytes::Bytes;
 
 use crate::ModelError;
 
@@ -17,11 +18,11 @@ const MEMBERS: [&str; 4] = ["enc.onnx", "erb_dec.onnx", "df_dec.onnx", "config.i
 /// A model archive's files.
 pub(crate) struct Archive {
     /// Encoder graph.
-    pub enc: Vec<u8>,
+    pub enc: Bytes,
     /// ERB decoder graph.
-    pub erb_dec: Vec<u8>,
+    pub erb_dec: Bytes,
     /// Deep-filter decoder graph.
-    pub df_dec: Vec<u8>,
+    pub df_dec: Bytes,
     /// Configuration text.
     pub config: String,
 }
@@ -38,7 +39,7 @@ impl Archive {
         let [enc, erb_dec, df_dec, config] = outcome?;
         let config =
             String::from_utf8(config).map_err(|_| ModelError::Ini { reason: "it is not UTF-8".into() })?;
-        Ok(Self { enc, erb_dec, df_dec, config })
+        Ok(Self { enc: enc.into(), erb_dec: erb_dec.into(), df_dec: df_dec.into(), config })
     }
 }
 

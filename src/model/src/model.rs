@@ -41,8 +41,7 @@ impl Model {
         let config = Config::from_ini(&archive.config)?;
         let layout = Layout::new(&config);
         let mut tensors = BTreeMap::new();
-        for (graph, data) in
-            [("enc", &archive.enc), ("erb_dec", &archive.erb_dec), ("df_dec", &archive.df_dec)]
+        for (graph, data) in [("enc", archive.enc), ("erb_dec", archive.erb_dec), ("df_dec", archive.df_dec)]
         {
             onnx::read_graph(graph, data, &layout, &mut tensors)?;
         }

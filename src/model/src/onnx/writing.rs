@@ -1,63 +1,14 @@
 //! Writes graphs for tests, in the forms that exporters use.
 
-use prost::Message;
+use super::*;
 
-use super::FLOAT;
-use crate::Tensor;
-
-#[derive(Clone, PartialEq, Message)]
-struct ModelProto {
-    #[prost(message, optional, tag = "7")]
-    graph: Option<GraphProto>,
-}
-
+/// `GraphProto`, its messages encoded already.
 #[derive(Clone, PartialEq, Message)]
 struct GraphProto {
-    #[prost(message, repeated, tag = "1")]
-    node: Vec<NodeProto>,
-    #[prost(message, repeated, tag = "5")]
-    initializer: Vec<TensorProto>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct NodeProto {
-    #[prost(string, repeated, tag = "1")]
-    input: Vec<String>,
-    #[prost(string, repeated, tag = "2")]
-    output: Vec<String>,
-    #[prost(string, tag = "3")]
-    name: String,
-    #[prost(string, tag = "4")]
-    op_type: String,
-    #[prost(message, repeated, tag = "5")]
-    attribute: Vec<AttributeProto>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct AttributeProto {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(int64, tag = "3")]
-    i: i64,
-    #[prost(message, optional, tag = "5")]
-    t: Option<TensorProto>,
-}
-
-/// `TensorProto`, as prost reads and writes it.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct TensorProto {
-    #[prost(int64, repeated, tag = "1")]
-    pub dims: Vec<i64>,
-    #[prost(int64, tag = "2")]
-    pub data_type: i64,
-    #[prost(float, repeated, tag = "4")]
-    pub float_data: Vec<f32>,
-    #[prost(string, tag = "8")]
-    pub name: String,
-    #[prost(bytes = "vec", tag = "9")]
-    pub raw_data: Vec<u8>,
-    #[prost(int64, tag = "14")]
-    pub data_location: i64,
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    node: Vec<Bytes>,
+    #[prost(bytes = "bytes", repeated, tag = "5")]
+    initializer: Vec<Bytes>,
 }
 
 /// A graph under construction.
@@ -77,15 +28,15 @@ impl Writer {
 
     /// Encodes the model around the graph.
     pub fn finish(self) -> Vec<u8> {
-        ModelProto { graph: Some(self.graph) }.encode_to_vec()
+        ModelProto { graph: Some(self.graph.encode_to_vec().into()) }.encode_to_vec()
     }
 
     fn push_node(&mut self, op_type: &str, name: &str, input: Vec<String>) {
         let linear = AttributeProto { name: "linear_before_reset".into(), i: 1, ..Default::default() };
-        let attribute = if op_type == "GRU" { vec![linear] } else { Vec::new() };
+        let attribute = if op_type == "GRU" { vec![linear.encode_to_vec().into()] } else { Vec::new() };
         let (op_type, name) = (op_type.into(), name.into());
         let node = NodeProto { input, output: vec!["y".into()], name, op_type, attribute };
-        self.graph.node.push(node);
+        self.graph.node.push(node.encode_to_vec().into());
     }
 
     /// Stores a tensor as one of: raw initialiser, initialiser of floats, constant.
@@ -96,25 +47,25 @@ impl Writer {
             dims: tensor.shape.iter().map(|&dim| dim as i64).collect(),
             data_type: FLOAT,
             name: name.clone(),
-            raw_data: raw,
+            raw_data: raw.into(),
             ..Default::default()
         };
         match self.n_stored % 3 {
-            0 => self.graph.initializer.push(proto),
+            0 => self.graph.initializer.push(proto.encode_to_vec().into()),
             1 => {
                 proto.raw_data.clear();
                 proto.float_data.clone_from(&tensor.data);
-                self.graph.initializer.push(proto);
+                self.graph.initializer.push(proto.encode_to_vec().into());
             }
             _ => {
                 let value = AttributeProto { name: "value".into(), t: Some(proto), ..Default::default() };
                 let constant = NodeProto {
                     output: vec![name.clone()],
                     op_type: "Constant".into(),
-                    attribute: vec![value],
+                    attribute: vec![value.encode_to_vec().into()],
                     ..Default::default()
                 };
-                self.graph.node.push(constant);
+                self.graph.node.push(constant.encode_to_vec().into());
             }
         }
         self.n_stored += 1;
