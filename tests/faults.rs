@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tacet::device::Device;
+use tacet::inference::device_state::DeviceState;
 use tacet::inference::services::Services;
 use tacet::inference::signal::WorkSignal;
-use tacet::inference::slot_manager::{SlotManager, SlotState};
+use tacet::inference::slot_manager::SlotManager;
 use tacet::latency::LatencyMode;
 use tacet::meters::Meters;
 use tacet::model::{HOP, ModelKind};
@@ -197,7 +198,7 @@ impl Playing {
         let processor = Processor::new(setup, inbox, meters.clone()).unwrap();
         let mut this = Self { processor, slot_manager, meters, signal };
         let deadline = Instant::now() + Duration::from_secs(60);
-        while this.slot_manager.state(SlotId::A) != SlotState::Live(device) {
+        while this.slot_manager.state(SlotId::A) != DeviceState::Live(device) {
             assert!(Instant::now() < deadline, "{:?}", this.slot_manager.state(SlotId::A));
             this.play(1, true);
         }
@@ -335,7 +336,7 @@ mod torch_pack {
         }
         torch.play(100, true);
         let n_lost = torch.n_lost() - before;
-        assert_eq!(torch.slot_manager.state(SlotId::A), SlotState::Live(TORCH));
+        assert_eq!(torch.slot_manager.state(SlotId::A), DeviceState::Live(TORCH));
         assert_eq!(n_lost, 0);
         eprintln!("| torch libraries {act} while they run | {n_lost} | 0 ms | none |");
     }

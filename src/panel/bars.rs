@@ -10,7 +10,7 @@ use super::{
     presets,
     text::{self, Ink, NBSP},
     theme::{self, Theme},
-    view_model::SlotState,
+    view_model::DeviceState,
     widgets::{
         button, icon,
         param::{focus_ring, tooltip},
@@ -120,22 +120,22 @@ fn engine_text(cx: &Cx<'_>) -> EngineText {
     };
     let late = late_share(cx);
     let (colour, live, tip) = match &slot.state {
-        SlotState::FellBack { reason, .. } => {
+        DeviceState::FellBack { reason, .. } => {
             cost = format!(" for {name}{cost}");
             name = Device::Native.name();
             (theme.amber.fill, true, format!("Fell back: {reason}"))
         }
-        SlotState::Live(_) if late > 0.001 || load.is_some_and(|load| load > 100.0) => {
+        DeviceState::Live(_) if late > 0.001 || load.is_some_and(|load| load > 100.0) => {
             let tip = "The device does not keep up, and late hops are concealed. Choose a faster device or more latency.";
             (theme.red.fill, true, tip.into())
         }
-        SlotState::Live(_) => (
+        DeviceState::Live(_) => (
             theme.green.fill,
             true,
             "Active device, median time per hop, and load in % of the hop. Click for details.".into(),
         ),
-        SlotState::Off => (theme.hint, false, "The plugin is not active.".into()),
-        SlotState::Opening(_) | SlotState::Warming(_) | SlotState::Checking(_) => (
+        DeviceState::Off => (theme.hint, false, "The plugin is not active.".into()),
+        DeviceState::Opening(_) | DeviceState::Warming(_) | DeviceState::Checking(_) => (
             theme.amber.fill,
             false,
             "The device is being prepared. The native engine plays meanwhile.".into(),

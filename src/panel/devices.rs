@@ -7,7 +7,7 @@ use super::{
     host_params::Action,
     text::{self, DASH, Ink, NBSP},
     theme::{self, Role, Theme},
-    view_model::{SlotState, SlotView, Warning},
+    view_model::{DeviceState, SlotView, Warning},
     widgets::{
         button, histogram, icon,
         picker::{self, Item},
@@ -52,7 +52,7 @@ pub fn view(ui: &mut Ui, cx: &mut Cx<'_>, rect: Rect) -> f32 {
 
     let phase = cx.settings.phase as usize;
     let shown: Vec<_> = (0..2)
-        .filter(|&i| cx.view_model.slots[i].state != SlotState::Off)
+        .filter(|&i| cx.view_model.slots[i].state != DeviceState::Off)
         .map(|i| (SLOTS[i], roles[i], &cx.view_model.slots[i].summaries[phase].histogram))
         .collect();
     // The computer's lines below it fit too where nothing needs to be warned of.
@@ -83,7 +83,7 @@ fn banner(ui: &Ui, cx: &Cx<'_>, at: Rect, warning: &Warning) -> f32 {
 }
 
 fn trouble(ui: &Ui, cx: &Cx<'_>, width: f32, slot: &SlotView) -> Option<std::sync::Arc<egui::Galley>> {
-    let SlotState::FellBack { reason, .. } = &slot.state else { return None };
+    let DeviceState::FellBack { reason, .. } = &slot.state else { return None };
     let ink = Ink::new(theme::BODY, cx.theme.amber.text);
     Some(text::paragraph(ui.painter(), reason, ink, width - 28.0 - 80.0))
 }
@@ -195,20 +195,20 @@ fn state_text(slot: &SlotView, theme: &Theme, role: Role) -> StateText {
         settled: false,
     };
     match &slot.state {
-        SlotState::Off => {
+        DeviceState::Off => {
             StateText { text: "off".into(), colour: theme.hint, dot: theme.hint, settled: false }
         }
-        SlotState::Opening(_) => busy("loading the library"),
-        SlotState::Warming(_) => busy("warming up"),
-        SlotState::Checking(_) => busy("self-check against native"),
-        SlotState::Live(_) if slot.detail.is_empty() => {
+        DeviceState::Opening(_) => busy("loading the library"),
+        DeviceState::Warming(_) => busy("warming up"),
+        DeviceState::Checking(_) => busy("self-check against native"),
+        DeviceState::Live(_) if slot.detail.is_empty() => {
             StateText { text: "live".into(), colour: theme.label, dot: role.fill, settled: true }
         }
-        SlotState::Live(_) => {
+        DeviceState::Live(_) => {
             let text = format!("live · {}", slot.detail);
             StateText { text, colour: theme.label, dot: role.fill, settled: true }
         }
-        SlotState::FellBack { .. } => StateText {
+        DeviceState::FellBack { .. } => StateText {
             text: "fell back to native".into(),
             colour: theme.amber.text,
             dot: theme.amber.fill,

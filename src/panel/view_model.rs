@@ -2,7 +2,7 @@
 //!
 //! Nothing here is guessed. What was not measured is `None` and shows a dash.
 
-pub use crate::inference::slot_manager::SlotState;
+pub use crate::inference::device_state::DeviceState;
 use crate::lab::Summary;
 use crate::latency::Latency;
 
@@ -86,7 +86,7 @@ pub struct SlotView {
     /// Devices to choose from, in the order of the parameter's values.
     pub devices: Vec<DeviceView>,
     /// How the chosen device is doing.
-    pub state: SlotState,
+    pub state: DeviceState,
     /// More about a live device: "AVX-512 · f32", "real_one_step".
     pub detail: String,
     /// Whether the device moves data to and from itself; a CPU does not.

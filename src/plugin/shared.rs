@@ -12,9 +12,10 @@ use tacet_realtime::background::Attended;
 
 use crate::device::Device;
 use crate::engine::torch::TorchBackend;
+use crate::inference::device_state::DeviceState;
 use crate::inference::services::Services;
 use crate::inference::signal::WorkSignal;
-use crate::inference::slot_manager::{Retired, SlotInbox, SlotManager, SlotState};
+use crate::inference::slot_manager::{Retired, SlotInbox, SlotManager};
 use crate::latency::{Latency, LatencyMode};
 use crate::meters::Meters;
 use crate::models;
@@ -56,7 +57,7 @@ pub struct Shared {
     /// Held for moments: no call of the slot manager waits for a device.
     slot_manager: Mutex<Option<SlotManager>>,
     /// How the slots are served, as of the last turn: what the panel reads.
-    states: Mutex<[SlotState; N_SLOTS]>,
+    states: Mutex<[DeviceState; N_SLOTS]>,
     /// Objects for the background thread to drop.
     retired: Mutex<Vec<Box<dyn Send>>>,
     _counted: Counted,
@@ -196,7 +197,7 @@ impl Shared {
     }
 
     /// How a slot is served. Never waits for a device.
-    pub(crate) fn slot_state(&self, id: SlotId) -> SlotState {
+    pub(crate) fn slot_state(&self, id: SlotId) -> DeviceState {
         self.states.lock()[id as usize].clone()
     }
 

@@ -9,8 +9,8 @@ use super::window::Window;
 use super::*;
 use crate::engine::native::Precision;
 use crate::engine::torch::TorchDevice;
+use crate::inference::device_state::DeviceState;
 use crate::inference::services::Services;
-use crate::inference::slot_manager::SlotState;
 use crate::inference::stream::StreamState;
 use crate::inference::{EngineOpener, native};
 use crate::parameters::{Choice as _, ParamId};
@@ -58,7 +58,7 @@ fn choose(shared: &Shared, device: Device) {
 }
 
 /// Waits until slot A is in a state, and returns it.
-fn wait_for(shared: &Shared, is_it: impl Fn(&SlotState) -> bool) -> SlotState {
+fn wait_for(shared: &Shared, is_it: impl Fn(&DeviceState) -> bool) -> DeviceState {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         let state = shared.slot_state(SlotId::A);
@@ -77,19 +77,19 @@ fn a_devices_state_moves_on_while_the_host_does_not_process() {
     choose(&shared, TORCH);
     let _background = BackgroundThread::join(&shared).unwrap();
     let _inbox = shared.connect(ModelKind::DeepFilterNet3, 1, OPEN_PATIENCE);
-    wait_for(&shared, |state| *state == SlotState::Opening(TORCH));
+    wait_for(&shared, |state| *state == DeviceState::Opening(TORCH));
     torch.send(Next::Enter(StreamState::WarmingUp)).unwrap();
-    wait_for(&shared, |state| *state == SlotState::Warming(TORCH));
+    wait_for(&shared, |state| *state == DeviceState::Warming(TORCH));
     torch.send(Next::Enter(StreamState::Checking)).unwrap();
-    wait_for(&shared, |state| *state == SlotState::Checking(TORCH));
+    wait_for(&shared, |state| *state == DeviceState::Checking(TORCH));
     torch.send(Next::Fail("its library is damaged: install it again")).unwrap();
-    let state = wait_for(&shared, |state| !matches!(state, SlotState::Checking(_)));
+    let state = wait_for(&shared, |state| !matches!(state, DeviceState::Checking(_)));
     let reason = "its library is damaged: install it again".into();
-    assert_eq!(state, SlotState::FellBack { device: TORCH, reason });
+    assert_eq!(state, DeviceState::FellBack { device: TORCH, reason });
     // The user does so and tries again. Until there is audio it does not take over.
     torch.send(Next::Succeed).unwrap();
     shared.ask_to_retry(SlotId::A);
-    wait_for(&shared, |state| *state == SlotState::Warming(TORCH));
+    wait_for(&shared, |state| *state == DeviceState::Warming(TORCH));
     shared.disconnect();
 }
 
@@ -104,7 +104,7 @@ fn a_device_that_hangs_holds_up_neither_the_window_nor_the_host() {
     window.refresh(false, 0.0);
     let began = Instant::now();
     let mut longest = Duration::ZERO;
-    let mut look = |until: &dyn Fn(&SlotState) -> bool| {
+    let mut look = |until: &dyn Fn(&DeviceState) -> bool| {
         loop {
             let frame = Instant::now();
             window.refresh(false, began.elapsed().as_secs_f64());
@@ -119,14 +119,14 @@ fn a_device_that_hangs_holds_up_neither_the_window_nor_the_host() {
     };
     // Its opening hangs, and the user chooses another device. The thread that hangs is left after two seconds.
     choose(&shared, TORCH);
-    look(&|state| *state == SlotState::Opening(TORCH));
+    look(&|state| *state == DeviceState::Opening(TORCH));
     choose(&shared, Device::Native);
     look(&|_| began.elapsed() > Duration::from_millis(2500));
     // Tried again while it still hangs: it is unavailable, which is found out while the window goes on.
     choose(&shared, TORCH);
-    let state = look(&|state| matches!(state, SlotState::FellBack { .. }));
+    let state = look(&|state| matches!(state, DeviceState::FellBack { .. }));
     assert!(
-        matches!(&state, SlotState::FellBack { reason, .. } if reason.contains("still being closed")),
+        matches!(&state, DeviceState::FellBack { reason, .. } if reason.contains("still being closed")),
         "{state:?}"
     );
     // The host restarts the plugin meanwhile.

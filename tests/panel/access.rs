@@ -3,7 +3,7 @@
 use egui_kittest::{Harness, kittest::NodeT, kittest::Queryable};
 use tacet::panel::{
     Page, Settings, View,
-    view_model::{Notice, SlotState},
+    view_model::{DeviceState, Notice},
 };
 
 use tacet::parameters::ParamId;
@@ -195,7 +195,7 @@ fn an_unavailable_device_says_why() {
 fn a_slot_that_fell_back_offers_to_retry() {
     let harness = open(View::Devices, |bench| {
         fixtures::run_on_gpu(&mut bench.view_model.slots[1]);
-        bench.view_model.slots[1].state = SlotState::FellBack {
+        bench.view_model.slots[1].state = DeviceState::FellBack {
             device: fixtures::TORCH_MPS,
             reason: "Out of memory. Close something.".into(),
         };

@@ -17,7 +17,7 @@ use tacet::panel::{
     host_params::{Action, HostParams},
     system, theme,
     trace::N_COLUMNS,
-    view_model::{self, Audio, Process, SlotState, SlotView, StreamView, ViewModel},
+    view_model::{self, Audio, DeviceState, Process, SlotView, StreamView, ViewModel},
 };
 use tacet::parameters::{Choice as _, ParamId};
 use tacet::params::TacetParams;
@@ -215,7 +215,7 @@ pub const TORCH_MPS: Device = Device::Torch(tacet::engine::torch::TorchDevice::M
 /// Slot A: the native engine, well measured.
 pub fn slot_a() -> SlotView {
     SlotView {
-        state: SlotState::Live(Device::Native),
+        state: DeviceState::Live(Device::Native),
         detail: "AVX-512 · 32-bit".into(),
         summaries: measured(StepTimings { upload_us: 0.0, compute_us: 412.0, download_us: 0.0 }, 38.0, 0),
         ..SlotView::default()
@@ -226,7 +226,7 @@ pub fn slot_a() -> SlotView {
 pub fn run_on_gpu(slot: &mut SlotView) {
     *slot = SlotView {
         devices: std::mem::take(&mut slot.devices),
-        state: SlotState::Live(TORCH_MPS),
+        state: DeviceState::Live(TORCH_MPS),
         detail: "real_one_step".into(),
         has_transfers: true,
         summaries: measured(StepTimings { upload_us: 64.0, compute_us: 3480.0, download_us: 131.0 }, 51.0, 3),

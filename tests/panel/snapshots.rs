@@ -9,7 +9,7 @@ use egui_kittest::{Harness, SnapshotOptions, kittest::Queryable, wgpu::WgpuTestR
 use tacet::panel::{
     Axis, Page, Settings, View,
     theme::Appearance,
-    view_model::{Notice, SlotState, ViewModel},
+    view_model::{DeviceState, Notice, ViewModel},
 };
 
 use tacet::latency::{Latency, LatencyMode};
@@ -216,7 +216,7 @@ fn devices_before_anything_is_measured() {
 #[test]
 fn devices_while_loading() {
     let mut picture = comparing();
-    picture.view_model.slots[1].state = SlotState::Opening(fixtures::TORCH_MPS);
+    picture.view_model.slots[1].state = DeviceState::Opening(fixtures::TORCH_MPS);
     picture.view_model.slots[1].summaries = Default::default();
     picture.view_model.slots[1].probe_us = None;
     picture.view_model.null_db = None;
@@ -232,7 +232,7 @@ fn devices_on_an_old_macos() {
 #[test]
 fn devices_after_falling_back() {
     let mut picture = comparing();
-    picture.view_model.slots[1].state = SlotState::FellBack { device: fixtures::TORCH_MPS, reason: "torch MPS missed 50 deadlines in a row (4.2 ms of 10 ms are usual). Close other programs that use the GPU, \
+    picture.view_model.slots[1].state = DeviceState::FellBack { device: fixtures::TORCH_MPS, reason: "torch MPS missed 50 deadlines in a row (4.2 ms of 10 ms are usual). Close other programs that use the GPU, \
          then press Retry."
             .into() };
     picture.view_model.null_db = None;

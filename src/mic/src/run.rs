@@ -8,7 +8,7 @@ use anyhow::Result;
 use parking_lot::Mutex;
 use tacet_realtime::device::Device;
 use tacet_realtime::faults::{LOOK, Watch};
-use tacet_realtime::inference::slot_manager::SlotState;
+use tacet_realtime::inference::device_state::DeviceState;
 use tacet_realtime::latency::LatencyMode;
 use tacet_realtime::live::{self, Live};
 use tacet_realtime::meters::Meters;
@@ -223,7 +223,7 @@ impl RunLoop<'_> {
             mode,
             device: self.options.device,
         })?;
-        if let SlotState::FellBack { reason, .. } = live.state() {
+        if let DeviceState::FellBack { reason, .. } = live.state() {
             self.notify(&reason);
         }
         Ok(Box::new(live))

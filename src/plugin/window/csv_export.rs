@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::device::Device;
 use crate::lab::{CsvError, Row, rows, write_csv};
-use crate::panel::view_model::{SlotState, ViewModel};
+use crate::panel::view_model::{DeviceState, ViewModel};
 
 use super::meter_reader::MeterReader;
 
@@ -60,7 +60,7 @@ fn measured(view_model: &ViewModel, meter_reader: &MeterReader) -> Vec<Row> {
     let slots: Vec<_> = ["A", "B"]
         .into_iter()
         .enumerate()
-        .filter(|&(i, _)| view_model.slots[i].state != SlotState::Off)
+        .filter(|&(i, _)| view_model.slots[i].state != DeviceState::Off)
         .map(|(i, slot)| (slot, devices[i].as_str(), meter_reader.statistics(i)))
         .collect();
     rows(&environment, &slots, view_model.null_db)

@@ -6,7 +6,7 @@ use tacet_model::{ModelKind, N_FFT, SAMPLE_RATE_HZ};
 
 use crate::device::Device;
 use crate::engine::native::SimdLevel;
-use crate::inference::slot_manager::SlotState;
+use crate::inference::device_state::DeviceState;
 use crate::lab::{HopTiming, Phase, Statistics};
 use crate::meters::Meters;
 use crate::meters::feed::{FeedFrame, N_FRAMES};
@@ -117,8 +117,8 @@ impl MeterReader {
             let slot = id as usize;
             let state = shared.slot_state(id);
             let device = match state {
-                SlotState::Live(device) => Some(device),
-                SlotState::FellBack { .. } if slot == 0 => Some(Device::Native),
+                DeviceState::Live(device) => Some(device),
+                DeviceState::FellBack { .. } if slot == 0 => Some(Device::Native),
                 _ => None,
             };
             // Hops of another device are none of this one's.
@@ -152,7 +152,7 @@ impl MeterReader {
     }
 }
 
-fn show_state(target: &mut SlotView, state: SlotState) {
+fn show_state(target: &mut SlotView, state: DeviceState) {
     let device = state.device();
     target.has_transfers = device.is_some_and(Device::has_transfers);
     target.detail = match device {

@@ -1,6 +1,7 @@
 //! Inference for every stream of the process: one worker thread per device, shared by all plugin instances.
 //!
 //! - [`stream`]: the state of a stream, as its worker and the audio thread report it.
+//! - [`device_state`]: the state of a slot's device.
 //! - [`report`]: a service's report about itself.
 //! - [`signal`]: calls an instance's background thread.
 //! - `service`: a device's worker as the rest of the program sees it; streams join and leave off the audio thread.
@@ -22,6 +23,7 @@ use crate::engine::Engine;
 use stream::StreamState;
 
 pub(crate) mod breaker;
+pub mod device_state;
 pub mod keep_loaded;
 pub mod native;
 pub mod priority;

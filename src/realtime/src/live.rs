@@ -12,10 +12,11 @@ use tacet_model::ModelKind;
 
 use crate::background::{Attended, BackgroundThread};
 use crate::device::Device;
+use crate::inference::device_state::DeviceState;
 use crate::inference::native::{NativeError, lookahead_hops};
 use crate::inference::services::Services;
 use crate::inference::signal::WorkSignal;
-use crate::inference::slot_manager::{SlotManager, SlotState};
+use crate::inference::slot_manager::SlotManager;
 use crate::latency::{Latency, LatencyMode};
 use crate::meters::{Meters, N_CHANNELS};
 use crate::models;
@@ -154,8 +155,8 @@ impl Live {
     }
 
     /// How the stream is served. Locks: not on the audio thread.
-    pub fn state(&self) -> SlotState {
-        self.slots.0.slot_manager.lock().as_ref().map_or(SlotState::Off, |slots| slots.state(SlotId::A))
+    pub fn state(&self) -> DeviceState {
+        self.slots.0.slot_manager.lock().as_ref().map_or(DeviceState::Off, |slots| slots.state(SlotId::A))
     }
 }
 
@@ -195,6 +196,6 @@ mod tests {
         live.process(&mut block, &controls);
         let peak = block[0].iter().position(|sample| sample.abs() > 0.4);
         assert_eq!(peak, Some(2407));
-        assert_eq!(live.state(), SlotState::Live(Device::Native));
+        assert_eq!(live.state(), DeviceState::Live(Device::Native));
     }
 }

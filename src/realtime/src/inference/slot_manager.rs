@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rtrb::{Consumer, Producer, RingBuffer};
 use tacet_model::ModelKind;
 
+use super::device_state::DeviceState;
 use super::service::{END_PATIENCE, Stream};
 use super::services::{ConnectError, Services};
 use super::signal::WorkSignal;
@@ -53,43 +54,6 @@ impl SlotInbox {
                 None
             }
             Err(rtrb::PushError::Full(stream)) => Some(stream),
-        }
-    }
-}
-
-/// How a slot is served, for the panel.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum SlotState {
-    /// Nobody uses the slot.
-    #[default]
-    Off,
-    /// The device is being opened; meanwhile slot A plays on what it had.
-    Opening(Device),
-    /// The chosen device makes its first steps, or receives every hop and is about to take over.
-    Warming(Device),
-    /// The chosen device is compared with the native engine.
-    Checking(Device),
-    /// The chosen device serves.
-    Live(Device),
-    /// The chosen device failed, for this reason; slot A plays on the native engine, slot B is silent.
-    FellBack {
-        /// The device that was chosen.
-        device: Device,
-        /// Why it does not serve, with the next step.
-        reason: String,
-    },
-}
-
-impl SlotState {
-    /// The device that was chosen.
-    pub fn device(&self) -> Option<Device> {
-        match self {
-            Self::Off => None,
-            Self::Opening(device)
-            | Self::Warming(device)
-            | Self::Checking(device)
-            | Self::Live(device)
-            | Self::FellBack { device, .. } => Some(*device),
         }
     }
 }
@@ -198,26 +162,16 @@ impl SlotManager {
     }
 
     /// How the slots are served.
-    pub fn states(&self) -> [SlotState; N_SLOTS] {
+    pub fn states(&self) -> [DeviceState; N_SLOTS] {
         SlotId::ALL.map(|id| self.state(id))
     }
 
     /// How a slot is served.
-    pub fn state(&self, id: SlotId) -> SlotState {
+    pub fn state(&self, id: SlotId) -> DeviceState {
         let slot = &self.slots[id as usize];
-        match (slot.wanted, &slot.failure) {
-            (None, _) => SlotState::Off,
-            (Some(device), Some(reason)) => SlotState::FellBack { device, reason: reason.clone() },
-            (Some(device), None) => match &slot.served {
-                Some((served, status)) if *served == device && status.is_heard() => SlotState::Live(device),
-                Some((served, _)) if *served == device => SlotState::Warming(device),
-                _ => match slot.opening.as_ref().map(|stream| stream.status().state()) {
-                    Some(StreamState::WarmingUp) => SlotState::Warming(device),
-                    Some(StreamState::Checking) => SlotState::Checking(device),
-                    _ => SlotState::Opening(device),
-                },
-            },
-        }
+        let served = slot.served.as_ref().map(|(device, status)| (*device, status.is_heard()));
+        let opening = slot.opening.as_ref().map(|stream| stream.status().state());
+        DeviceState::decide(slot.wanted, slot.failure.as_deref(), served, opening)
     }
 
     /// Starts over for the slot's wanted device.

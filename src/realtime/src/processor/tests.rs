@@ -9,10 +9,11 @@ use super::controls::Listen;
 use super::*;
 use crate::device::Device;
 use crate::engine::torch::TorchDevice;
+use crate::inference::device_state::DeviceState;
 use crate::inference::scripted::{self, Act, Script, wait_for};
 use crate::inference::services::Services;
 use crate::inference::signal::WorkSignal;
-use crate::inference::slot_manager::{SlotManager, SlotState};
+use crate::inference::slot_manager::SlotManager;
 use crate::random::Random;
 
 mod costs;
@@ -93,8 +94,8 @@ impl Rig {
         self.slot_manager.attend();
         let state = self.slot_manager.state(id);
         match device {
-            Some(device) => state == SlotState::Warming(device) || state == SlotState::Live(device),
-            None => state == SlotState::Off,
+            Some(device) => state == DeviceState::Warming(device) || state == DeviceState::Live(device),
+            None => state == DeviceState::Off,
         }
     }
 

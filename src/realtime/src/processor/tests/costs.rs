@@ -120,7 +120,7 @@ fn on_torch(services: &'static Services) -> Rig {
     let mut rig = rig(services);
     rig.choose(TORCH, None);
     rig.run(&tone(120), |_| HOP);
-    assert_eq!(rig.slot_manager.state(SlotId::A), SlotState::Live(TORCH));
+    assert_eq!(rig.slot_manager.state(SlotId::A), DeviceState::Live(TORCH));
     rig
 }
 
@@ -150,7 +150,7 @@ fn the_inference_thread_dies() {
         native.resets_panic.store(false, Ordering::Relaxed);
     });
     assert!(lost > 0);
-    assert_eq!(rig.slot_manager.state(SlotId::A), SlotState::Live(Device::Native));
+    assert_eq!(rig.slot_manager.state(SlotId::A), DeviceState::Live(Device::Native));
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn the_native_engine_fails_for_good_and_is_opened_anew() {
     let mut rig = rig(services);
     let lost = play("native engine fails", &mut rig, 3, |_| native.set(Act::Panic), || native.set(Act::Work));
     assert!(lost >= 3);
-    assert_eq!(rig.slot_manager.state(SlotId::A), SlotState::Live(Device::Native));
+    assert_eq!(rig.slot_manager.state(SlotId::A), DeviceState::Live(Device::Native));
 }
 
 #[test]
@@ -174,9 +174,9 @@ fn a_native_engine_that_always_fails_is_given_up_with_its_reason() {
     wait_for(|| {
         rig.slot_manager.attend();
         rig.run(&tone(1), |_| HOP);
-        matches!(rig.slot_manager.state(SlotId::A), SlotState::FellBack { .. })
+        matches!(rig.slot_manager.state(SlotId::A), DeviceState::FellBack { .. })
     });
-    let SlotState::FellBack { device, reason } = rig.slot_manager.state(SlotId::A) else { unreachable!() };
+    let DeviceState::FellBack { device, reason } = rig.slot_manager.state(SlotId::A) else { unreachable!() };
     assert_eq!(device, Device::Native);
     assert!(reason.contains("as scripted"), "{reason}");
     // The user tries again when it can work.
@@ -185,7 +185,7 @@ fn a_native_engine_that_always_fails_is_given_up_with_its_reason() {
     wait_for(|| {
         rig.slot_manager.attend();
         rig.run(&tone(1), |_| HOP);
-        rig.slot_manager.state(SlotId::A) == SlotState::Live(Device::Native)
+        rig.slot_manager.state(SlotId::A) == DeviceState::Live(Device::Native)
     });
 }
 
@@ -196,7 +196,7 @@ fn one_step_of_a_device_fails() {
     let lost =
         play("device error in one step", &mut rig, 1, |_| torch.set(Act::Fail), || torch.set(Act::Work));
     assert!(lost >= 1 && (lost < 20 || !keeps_time()), "{lost}");
-    assert_eq!(rig.slot_manager.state(SlotId::A), SlotState::Live(TORCH));
+    assert_eq!(rig.slot_manager.state(SlotId::A), DeviceState::Live(TORCH));
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn a_device_fails_from_some_step_on() {
     let mut rig = on_torch(services);
     let lost = play("device fails for good", &mut rig, 1, |_| torch.set(Act::Fail), || {});
     assert!(lost >= 3, "{lost}");
-    assert!(matches!(rig.slot_manager.state(SlotId::A), SlotState::FellBack { device: TORCH, .. }));
+    assert!(matches!(rig.slot_manager.state(SlotId::A), DeviceState::FellBack { device: TORCH, .. }));
     torch.set(Act::Work);
 }
 

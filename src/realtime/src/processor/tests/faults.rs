@@ -23,7 +23,7 @@ impl Fault {
         };
         fault.rig.choose(TORCH, None);
         fault.play(96_000);
-        assert_eq!(fault.rig.slot_manager.state(SlotId::A), SlotState::Live(TORCH));
+        assert_eq!(fault.rig.slot_manager.state(SlotId::A), DeviceState::Live(TORCH));
         fault
     }
 
@@ -40,9 +40,9 @@ impl Fault {
         self.play(until);
         wait_for(|| {
             self.rig.slot_manager.attend();
-            matches!(self.rig.slot_manager.state(SlotId::A), SlotState::FellBack { .. })
+            matches!(self.rig.slot_manager.state(SlotId::A), DeviceState::FellBack { .. })
         });
-        let SlotState::FellBack { device, reason } = self.rig.slot_manager.state(SlotId::A) else {
+        let DeviceState::FellBack { device, reason } = self.rig.slot_manager.state(SlotId::A) else {
             unreachable!()
         };
         assert_eq!(device, TORCH);
@@ -57,7 +57,7 @@ impl Fault {
             self.rig.is_sent(SlotId::A, Some(TORCH))
         });
         self.play(until);
-        assert_eq!(self.rig.slot_manager.state(SlotId::A), SlotState::Live(TORCH));
+        assert_eq!(self.rig.slot_manager.state(SlotId::A), DeviceState::Live(TORCH));
     }
 }
 
@@ -95,7 +95,7 @@ fn a_step_that_hangs_is_left_alone_until_it_comes_back() {
     fault.play(300_000);
     // Nobody gets a second thread on the device.
     fault.rig.slot_manager.retry(SlotId::A);
-    let SlotState::FellBack { reason, .. } = fault.rig.slot_manager.state(SlotId::A) else {
+    let DeviceState::FellBack { reason, .. } = fault.rig.slot_manager.state(SlotId::A) else {
         panic!("it hangs")
     };
     assert!(reason.contains("hangs in a step"), "{reason}");
@@ -119,7 +119,7 @@ fn a_device_that_stays_lost_keeps_its_newest_reason_until_it_is_back() {
     let n_steps = fault.torch.n_steps();
     fault.play(400_000);
     assert_eq!(fault.torch.n_steps(), n_steps);
-    assert!(matches!(fault.rig.slot_manager.state(SlotId::A), SlotState::FellBack { .. }));
+    assert!(matches!(fault.rig.slot_manager.state(SlotId::A), DeviceState::FellBack { .. }));
     fault.retry(500_000);
 }
 
@@ -134,10 +134,10 @@ fn slot_b_that_fails_says_why_and_slot_a_plays_on() {
     out.extend(rig.run(&input[96_000..144_000], |_| 480));
     wait_for(|| {
         rig.slot_manager.attend();
-        matches!(rig.slot_manager.state(SlotId::B), SlotState::FellBack { .. })
+        matches!(rig.slot_manager.state(SlotId::B), DeviceState::FellBack { .. })
     });
     out.extend(rig.run(&input[144_000..], |_| 480));
-    assert_eq!(rig.slot_manager.state(SlotId::A), SlotState::Live(Device::Native));
+    assert_eq!(rig.slot_manager.state(SlotId::A), DeviceState::Live(Device::Native));
     assert!(error(&out, &input, rig.latency(), 1.0, rig.latency()..200_000) < 1e-6);
 }
 
