@@ -2,6 +2,7 @@
 //! halves, which spend five of their bits on an exponent.
 
 /// Scale of a row of weights: its integers times this are the weights. Never 0. In lanes, which compilers vectorise.
+#[inline]
 pub fn row_scale(row: &[f32]) -> f32 {
     let (lines, rest) = row.as_chunks::<16>();
     let mut lanes = [f32::MIN_POSITIVE; 16];

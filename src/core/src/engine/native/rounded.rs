@@ -120,15 +120,8 @@ fn pack(weights: &[f32], scales: &[f32], n_in: usize, memory: &WeightMemory) -> 
 fn round(chunk: &[f32; CHUNK], pairs: &mut [[i32; PAIRS]; CHUNK / N_LOADED]) -> f32 {
     /// Has a step of one, and zeros below.
     const INTEGERS_FROM: f32 = 12_582_912.0;
-    let mut peaks = [0.0_f32; BLOCK];
-    for line in chunk.as_chunks::<BLOCK>().0 {
-        for (peak, x) in peaks.iter_mut().zip(line) {
-            *peak = if x.abs() > *peak { x.abs() } else { *peak };
-        }
-    }
-    let peak = peaks.iter().fold(0.0_f32, |peak, x| peak.max(*x));
     let norm = squares(chunk).sqrt();
-    let scale = (norm / MAX_NORM).max(peak / f32::from(i16::MAX)).max(MIN_SCALE);
+    let scale = rounding::row_scale(chunk).max(norm / MAX_NORM).max(MIN_SCALE);
     let n_per_unit = 1.0 / scale;
     for (pairs, inputs) in pairs.iter_mut().zip(chunk.as_chunks::<N_LOADED>().0) {
         let integers = inputs.map(|x| (x * n_per_unit + INTEGERS_FROM).to_bits());
