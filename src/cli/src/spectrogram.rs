@@ -11,7 +11,7 @@ mod figure;
 use std::sync::Arc;
 
 use anyhow::Result;
-use realfft::num_complex::Complex32;
+use realfft::num_complex::Complex64;
 use realfft::{RealFftPlanner, RealToComplex};
 use tacet_realtime::model::{HOP, SAMPLE_RATE_HZ};
 
@@ -33,16 +33,17 @@ pub struct Spectrogram {
     before: Side,
     after: Side,
     rows: RowMap,
-    fft: Arc<dyn RealToComplex<f32>>,
-    window: Vec<f32>,
+    /// In `f64`, as everything here that transforms: each width is as much code again, and takes as long to compile.
+    fft: Arc<dyn RealToComplex<f64>>,
+    window: Vec<f64>,
     scratch: Scratch,
     n_samples: u64,
 }
 
 struct Scratch {
-    windowed: Vec<f32>,
-    spectrum: Vec<Complex32>,
-    fft: Vec<Complex32>,
+    windowed: Vec<f64>,
+    spectrum: Vec<Complex64>,
+    fft: Vec<Complex64>,
     power: Vec<f32>,
 }
 
@@ -60,7 +61,7 @@ impl Spectrogram {
         let fft = RealFftPlanner::new().plan_fft_forward(N_FFT);
         // Hann: its side lobes fall off fast enough for 90 dB.
         let window = (0..N_FFT)
-            .map(|i| 0.5 - 0.5 * (std::f32::consts::TAU * (i as f32 + 0.5) / N_FFT as f32).cos())
+            .map(|i| 0.5 - 0.5 * (std::f64::consts::TAU * (i as f64 + 0.5) / N_FFT as f64).cos())
             .collect();
         let scratch = Scratch {
             windowed: fft.make_input_vec(),
@@ -89,15 +90,15 @@ impl Spectrogram {
         let Scratch { windowed, spectrum, fft, power } = &mut self.scratch;
         power.fill(0.0);
         // A full-scale sine has 0 dB: the window halves it, and so does the other half of the spectrum.
-        let scale = (4.0 / N_FFT as f32).powi(2) / side.memory.len() as f32;
+        let scale = (4.0 / N_FFT as f64).powi(2) / side.memory.len() as f64;
         for channel in &side.memory {
             for ((to, sample), weight) in windowed.iter_mut().zip(channel).zip(&self.window) {
-                *to = sample * weight;
+                *to = f64::from(*sample) * weight;
             }
             // The lengths are the plan's own.
             let _ = self.fft.process_with_scratch(windowed, spectrum, fft);
             for (sum, bin) in power.iter_mut().zip(spectrum.iter()) {
-                *sum += bin.norm_sqr() * scale;
+                *sum += (bin.norm_sqr() * scale) as f32;
             }
         }
         side.columns.push(self.rows.apply(power));
