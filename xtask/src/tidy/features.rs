@@ -12,9 +12,8 @@ use crate::shell;
 use crate::workspace::Workspace;
 
 /// Packages that are compiled twice, because one side wants more than the other should have. Little depends on them.
-const APART: [&str; 7] = [
+const APART: [&str; 6] = [
     "log v0.4.",
-    "object v0.",
     "smallvec v1.",
     // Reads sources here, and is one of the macros' there.
     "syn v2.",
