@@ -217,9 +217,13 @@ impl Counts {
             let part = result.split(['.', ';']).find_map(|part| part.trim().strip_suffix(what));
             part.and_then(|part| part.trim().parse::<usize>().ok()).unwrap_or(0)
         };
-        self.passed += count("passed");
-        self.failed += count("failed");
-        self.ignored += count("ignored");
+        self.add_all(&Self { passed: count("passed"), failed: count("failed"), ignored: count("ignored") });
+    }
+
+    fn add_all(&mut self, other: &Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.ignored += other.ignored;
     }
 }
 
@@ -230,9 +234,7 @@ fn summarise(outcomes: &[Outcome]) -> Result<()> {
     for outcome in outcomes {
         let result = if outcome.result.is_ok() { "ok" } else { "FAILED" };
         println!("{:<12} {:>6.0} s  {result}", outcome.name, outcome.took.as_secs_f64());
-        total.passed += outcome.counts.passed;
-        total.failed += outcome.counts.failed;
-        total.ignored += outcome.counts.ignored;
+        total.add_all(&outcome.counts);
     }
     let failed: Vec<&str> =
         outcomes.iter().filter(|outcome| outcome.result.is_err()).map(|o| o.name).collect();

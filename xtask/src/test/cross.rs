@@ -19,10 +19,14 @@ use crate::workspace::Workspace;
 const TEST: &str = "test --locked --release --no-fail-fast";
 /// The network's files and the engine, with its instructions and the bits of its output.
 const ENGINE: &str = "--package tacet-model --package tacet-core --lib --tests";
-/// Products on Linux: the plugin in the CLAP host with its states, faults and random calls, values against the
-/// official runtime's, and the program on every format.
-const ARM64_PRODUCTS: &str = "--package tacet --package tacet-cli --package tacet-realtime --package tacet-torch-pack --lib --bins \
-    --test cli --test corpus --test faults --test host --test parity --test sequences --test states --test vst3";
+/// Packages of the products on Linux; each list of their tests names them all, so that both use one build.
+const ARM64_PRODUCTS: &str =
+    "--package tacet --package tacet-cli --package tacet-realtime --package tacet-torch-pack";
+/// The plugin in the hosts with its states, faults and random calls, and values against the official runtime's.
+const ARM64_PLUGIN: &str =
+    "--test faults --test host --test parity --test sequences --test states --test vst3";
+/// The libraries, and the program on every format.
+const ARM64_PROGRAMS: &str = "--lib --bins --test cli --test corpus";
 /// Products on Windows: the same plugin, also in the VST3 host, and the programs.
 const WINDOWS_PRODUCTS: &str = "--package tacet --package tacet-cli --package tacet-realtime --package tacet-standalone \
     --package tacet-torch-pack --lib --bins --test cli --test faults --test host --test parity --test sequences --test states \
@@ -55,17 +59,44 @@ pub fn arm64(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
     let mut compile = Command::new("gcc");
     compile.args(["-O2", "-shared", "-fPIC", "-o"]).arg(&counter);
     shell::run(compile.arg(workspace.root.join("xtask/src/test/qemu_count.c")))?;
-    // All are run, also if the first fails.
-    let results = [ENGINE, ARM64_PRODUCTS].map(|words| {
+    let command = |words: &str, threads: usize| {
         let mut tests = tests(workspace, &cross, words);
         tests.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", QEMU);
         tests.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS", EMULATED);
         tests.env("TACET_EMULATOR", QEMU);
         tests.env("TACET_COUNT_WITH", format!("{QEMU} -plugin {}", counter.display()));
         tests.env("TACET_REQUIRE_VALGRIND", "1").env("TACET_CORPUS", workspace.target.join("corpus"));
-        run_tests(&mut tests, counts)
-    });
-    results.into_iter().collect()
+        tests.args(["--test-threads", &threads.to_string()]);
+        tests
+    };
+    let engine = ENGINE.to_owned();
+    let plugin = format!("{ARM64_PRODUCTS} {ARM64_PLUGIN}");
+    let programs = format!("{ARM64_PRODUCTS} {ARM64_PROGRAMS}");
+    for words in [&engine, &plugin, &programs] {
+        shell::run(&mut command(&format!("{words} --no-run"), 1))?;
+    }
+    // cargo runs one program of tests after the other, and the last test of each leaves the other cores idle.
+    let lists = [vec![engine, programs], vec![plugin]];
+    let n_threads = std::thread::available_parallelism().map_or(1, |n| n.get().div_ceil(lists.len()));
+    let lists = lists.map(|words| words.iter().map(|words| command(words, n_threads)).collect());
+    run_side_by_side(lists, counts)
+}
+
+/// Runs lists of tests at the same time, each one after the other, and all of them, also if one fails.
+fn run_side_by_side<const N: usize>(lists: [Vec<Command>; N], counts: &mut Counts) -> Result<()> {
+    let run_list = |mut list: Vec<Command>| {
+        let mut counts = Counts::default();
+        let results: Vec<_> = list.iter_mut().map(|tests| run_tests(tests, &mut counts)).collect();
+        (counts, results.into_iter().collect::<Result<()>>())
+    };
+    std::thread::scope(|scope| {
+        let running = lists.map(|list| scope.spawn(move || run_list(list)));
+        let ended = running.map(|list| list.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        for (of_list, _) in &ended {
+            counts.add_all(of_list);
+        }
+        ended.into_iter().try_for_each(|(_, result)| result)
+    })
 }
 
 /// Keeps the graphics library of the panel's snapshots out of the build: `Cargo.toml` asks for it.
@@ -132,4 +163,33 @@ fn tests(workspace: &Workspace, cross: &Cross, words: &str) -> Command {
     cargo.args(["--", "--nocapture"]);
     cargo.env("PROPTEST_CASES", PROPERTY_INPUTS).env("TACET_HOST_SEQUENCES", HOST_SEQUENCES);
     cargo
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod test {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn lists_run_at_the_same_time_and_to_their_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let pipe = pipe.display();
+        // Each end of a pipe opens when the other one does.
+        let reader = format!("timeout 20 cat {pipe}; echo 'test result: FAILED. 0 passed; 1 failed'; exit 1");
+        let writer = format!(
+            "timeout 20 sh -c \"echo 'test result: ok. 2 passed' > {pipe}\" && echo 'test result: ok. 3 passed'"
+        );
+        let mut counts = Counts::default();
+        let lists = [vec![shell(&reader), shell("echo 'test result: ok. 40 passed'")], vec![shell(&writer)]];
+        let error = run_side_by_side(lists, &mut counts).unwrap_err().to_string();
+        assert!(error.contains("failed"), "{error}");
+        assert_eq!(counts, Counts { passed: 45, failed: 1, ignored: 0 });
+    }
 }
