@@ -59,35 +59,44 @@ pub fn arm64(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
     let mut compile = Command::new("gcc");
     compile.args(["-O2", "-shared", "-fPIC", "-o"]).arg(&counter);
     shell::run(compile.arg(workspace.root.join("xtask/src/test/qemu_count.c")))?;
-    let command = |words: &str, threads: usize| {
+    let command = |words: &str| {
         let mut tests = tests(workspace, &cross, words);
         tests.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", QEMU);
         tests.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS", EMULATED);
         tests.env("TACET_EMULATOR", QEMU);
         tests.env("TACET_COUNT_WITH", format!("{QEMU} -plugin {}", counter.display()));
         tests.env("TACET_REQUIRE_VALGRIND", "1").env("TACET_CORPUS", workspace.target.join("corpus"));
-        tests.args(["--test-threads", &threads.to_string()]);
         tests
     };
     let engine = ENGINE.to_owned();
     let plugin = format!("{ARM64_PRODUCTS} {ARM64_PLUGIN}");
     let programs = format!("{ARM64_PRODUCTS} {ARM64_PROGRAMS}");
     for words in [&engine, &plugin, &programs] {
-        shell::run(&mut command(&format!("{words} --no-run"), 1))?;
+        shell::run(&mut command(&format!("{words} --no-run")))?;
     }
     // cargo runs one program of tests after the other, and the last test of each leaves the other cores idle.
     let lists = [vec![engine, programs], vec![plugin]];
     let n_threads = std::thread::available_parallelism().map_or(1, |n| n.get().div_ceil(lists.len()));
-    let lists = lists.map(|words| words.iter().map(|words| command(words, n_threads)).collect());
-    run_side_by_side(lists, counts)
+    let on_share_of_cores = |words: &String| {
+        let mut tests = command(words);
+        tests.args(["--test-threads", &n_threads.to_string()]);
+        tests
+    };
+    run_side_by_side(lists.map(|words| words.iter().map(on_share_of_cores).collect()), counts)
 }
 
-/// Runs lists of tests at the same time, each one after the other, and all of them, also if one fails.
+/// Runs tests one after the other, and all of them, also if one fails.
+fn run_in_turn(list: Vec<Command>, counts: &mut Counts) -> Result<()> {
+    let results: Vec<_> = list.into_iter().map(|mut tests| run_tests(&mut tests, counts)).collect();
+    results.into_iter().collect()
+}
+
+/// Runs lists of tests at the same time, each [in turn](run_in_turn).
 fn run_side_by_side<const N: usize>(lists: [Vec<Command>; N], counts: &mut Counts) -> Result<()> {
-    let run_list = |mut list: Vec<Command>| {
+    let run_list = |list: Vec<Command>| {
         let mut counts = Counts::default();
-        let results: Vec<_> = list.iter_mut().map(|tests| run_tests(tests, &mut counts)).collect();
-        (counts, results.into_iter().collect::<Result<()>>())
+        let result = run_in_turn(list, &mut counts);
+        (counts, result)
     };
     std::thread::scope(|scope| {
         let running = lists.map(|list| scope.spawn(move || run_list(list)));
@@ -132,8 +141,7 @@ pub fn windows(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
         counts.passed += 1;
         check_exports(bundles.first().context("there is no bundle")?)
     });
-    // All are run, also if the first fails.
-    let results = [ENGINE, WINDOWS_PRODUCTS, INSTALL].map(|words| {
+    let commands = [ENGINE, WINDOWS_PRODUCTS, INSTALL].map(|words| {
         let mut tests = tests(workspace, &cross, words);
         tests.envs(variables);
         tests.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", format!("xvfb-run -a {WINE}"));
@@ -142,9 +150,11 @@ pub fn windows(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
             // The rest of this program's tests are about the machine that builds.
             tests.arg("install::");
         }
-        run_tests(&mut tests, counts)
+        tests
     });
-    std::iter::once(bundles).chain(results).collect()
+    // The tests are run also without bundles.
+    let tests = run_in_turn(commands.into(), counts);
+    bundles.and(tests)
 }
 
 /// Refuses a plugin that exports more than hosts look for.
@@ -166,10 +176,10 @@ fn tests(workspace: &Workspace, cross: &Cross, words: &str) -> Command {
 }
 
 #[cfg(all(test, target_os = "linux"))]
-mod test {
+mod tests {
     use super::*;
 
-    fn shell(script: &str) -> Command {
+    fn sh(script: &str) -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
         command
@@ -187,7 +197,7 @@ mod test {
             "timeout 20 sh -c \"echo 'test result: ok. 2 passed' > {pipe}\" && echo 'test result: ok. 3 passed'"
         );
         let mut counts = Counts::default();
-        let lists = [vec![shell(&reader), shell("echo 'test result: ok. 40 passed'")], vec![shell(&writer)]];
+        let lists = [vec![sh(&reader), sh("echo 'test result: ok. 40 passed'")], vec![sh(&writer)]];
         let error = run_side_by_side(lists, &mut counts).unwrap_err().to_string();
         assert!(error.contains("failed"), "{error}");
         assert_eq!(counts, Counts { passed: 45, failed: 1, ignored: 0 });
