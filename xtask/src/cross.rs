@@ -18,7 +18,7 @@ pub(crate) const WINDOWS: &str = "x86_64-pc-windows-gnu";
 /// A platform whose compiler and libraries are here.
 pub(crate) struct Cross {
     target: String,
-    /// Folder of its builds' and tests' files beside cargo's.
+    /// Its [folder](dir).
     pub(crate) dir: PathBuf,
     environment: Vec<(&'static str, String)>,
 }
@@ -31,13 +31,18 @@ impl Cross {
     }
 }
 
+/// The folder of the builds' and tests' files for `target` beside cargo's.
+pub(crate) fn dir(workspace: &Workspace, target: &str) -> PathBuf {
+    workspace.target.join("cross").join(target)
+}
+
 /// Provides what builds for `target` need.
 ///
 /// # Errors
 /// The platform is unknown here, or something cannot be installed.
 pub(crate) fn provide(workspace: &Workspace, target: &str) -> Result<Cross> {
     ensure!(prerequisites::is_debian(), "building for {target} needs Debian's or Ubuntu's packages");
-    let dir = workspace.target.join("cross").join(target);
+    let dir = dir(workspace, target);
     fs::create_dir_all(&dir).with_context(|| format!("{} cannot be made", dir.display()))?;
     let environment = match target {
         ARM64 => {

@@ -58,6 +58,7 @@ pub(crate) struct Package {
     pub(crate) deb: Option<PathBuf>,
     /// The folder that holds them, the checksums and the recipes.
     pub(crate) dir: PathBuf,
+    pub(crate) platform: Platform,
 }
 
 /// Builds, bundles and packs; prints what was made.
@@ -102,7 +103,7 @@ pub(crate) fn make(workspace: &Workspace, options: &bundle::Options) -> Result<P
     let files: Vec<&Path> = std::iter::once(&archive).chain(&deb).map(PathBuf::as_path).collect();
     list(&dir, &files)?;
     recipes::write(workspace, &dir)?;
-    Ok(Package { archive, deb, dir })
+    Ok(Package { archive, deb, dir, platform })
 }
 
 /// The contents of a package.

@@ -14,9 +14,11 @@ use crate::venv::Venv;
 use crate::workspace::Workspace;
 
 mod cross;
+mod emulator;
 mod hosts;
 mod macos;
 mod package;
+mod user;
 
 /// Variables that turn what a test lacks from a printed skip into a failure, where it is available: the fetched models,
 /// the official runtime, a graphics adapter in software, an X server with an accessibility bus, ffmpeg, Valgrind,

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use super::emulator::Emulator;
 use super::{Counts, run_tests};
 use crate::binary::Binary;
 use crate::bundle;
@@ -38,13 +39,6 @@ const HOST_SEQUENCES: &str = "200";
 /// Inputs of each property: an emulator is some twenty times as slow.
 const PROPERTY_INPUTS: &str = "8";
 
-const ARM64_PACKAGES: [&str; 2] = ["qemu-user", "gcc"];
-/// Runs a program for arm64, with Debian's libraries for it; found without a `PATH`, too.
-const QEMU: &str = "/usr/bin/qemu-aarch64 -L /usr/aarch64-linux-gnu";
-
-const WINDOWS_PACKAGES: [&str; 4] = ["wine64", "wine", "xvfb", "xauth"];
-/// Debian's wine without the part for 32-bit programs.
-const WINE: &str = "/usr/lib/wine/wine64";
 /// Functions that hosts look for in the plugin.
 const WINDOWS_EXPORTS: [&str; 4] = ["ExitDll", "GetPluginFactory", "InitDll", "clap_entry"];
 
@@ -53,7 +47,9 @@ const WINDOWS_EXPORTS: [&str; 4] = ["ExitDll", "GetPluginFactory", "InitDll", "c
 /// # Errors
 /// Something cannot be installed or built, or a test fails.
 pub fn arm64(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
-    prerequisites::provide_packages(&ARM64_PACKAGES)?;
+    // It compiles what counts instructions.
+    prerequisites::provide_packages(&["gcc"])?;
+    let qemu = Emulator::qemu()?.command;
     let cross = cross::provide(workspace, ARM64)?;
     let counter = cross.dir.join("qemu_count.so");
     let mut compile = Command::new("gcc");
@@ -61,10 +57,10 @@ pub fn arm64(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
     shell::run(compile.arg(workspace.root.join("xtask/src/test/qemu_count.c")))?;
     let command = |words: &str| {
         let mut tests = tests(workspace, &cross, words);
-        tests.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", QEMU);
+        tests.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", &qemu);
         tests.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS", EMULATED);
-        tests.env("TACET_EMULATOR", QEMU);
-        tests.env("TACET_COUNT_WITH", format!("{QEMU} -plugin {}", counter.display()));
+        tests.env("TACET_EMULATOR", &qemu);
+        tests.env("TACET_COUNT_WITH", format!("{qemu} -plugin {}", counter.display()));
         tests.env("TACET_REQUIRE_VALGRIND", "1").env("TACET_CORPUS", workspace.target.join("corpus"));
         tests
     };
@@ -116,25 +112,8 @@ const EMULATED: &str = "--cfg emulated";
 /// # Errors
 /// As [`arm64`].
 pub fn windows(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
-    prerequisites::provide_packages(&WINDOWS_PACKAGES)?;
     let cross = cross::provide(workspace, WINDOWS)?;
-    let prefix = cross.dir.join("wine");
-    let variables =
-        [("WINEPREFIX", prefix.as_os_str()), ("WINEDEBUG", "-all".as_ref()), ("WINEARCH", "win64".as_ref())];
-    let library = prefix.join("drive_c/windows/system32/bcryptprimitives.dll");
-    if !library.is_file() {
-        let mut boot = Command::new("xvfb-run");
-        // It complains about what is not installed, and succeeds.
-        shell::run_quietly(
-            "Making a wine prefix",
-            boot.args(["-a", WINE, "wineboot", "-i"]).envs(variables),
-        )?;
-        ensure!(library.parent().is_some_and(Path::is_dir), "wine made no prefix in {}", prefix.display());
-        let mut compile = Command::new("x86_64-w64-mingw32-gcc");
-        compile.args(["-O2", "-shared", "-s", "-o"]).arg(&library);
-        compile.arg(workspace.root.join("xtask/src/test/bcryptprimitives.c"));
-        shell::run(compile.arg("-ladvapi32"))?;
-    }
+    let wine = Emulator::wine(workspace, &cross.dir)?;
     // As users get them, before the tests' build replaces the library.
     let options = bundle::Options { target: Some(WINDOWS.into()), ..bundle::Options::default() };
     let bundles = bundle::build(workspace, &options).and_then(|bundles| {
@@ -143,8 +122,8 @@ pub fn windows(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
     });
     let commands = [ENGINE, WINDOWS_PRODUCTS, INSTALL].map(|words| {
         let mut tests = tests(workspace, &cross, words);
-        tests.envs(variables);
-        tests.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", format!("xvfb-run -a {WINE}"));
+        tests.envs(wine.variables.iter().cloned());
+        tests.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", &wine.command);
         tests.env("TACET_BUNDLES", bundle::directory(workspace, Some(WINDOWS)));
         if words == INSTALL {
             // The rest of this program's tests are about the machine that builds.

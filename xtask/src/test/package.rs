@@ -1,116 +1,94 @@
-//! The downloads, used as people use them: the archive from an empty folder, the `.deb` in a bare Debian without
-//! development packages, the recipes' own commands.
+//! The downloads, used as people use them: archives from empty folders, those for arm64 and Windows by emulators, the
+//! `.deb` in a bare Debian without development packages, the recipes' own commands.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use tempfile::TempDir;
 
 use super::Counts;
+use super::emulator::Emulator;
+use super::user::User;
 use crate::bundle;
-use crate::bundle::layout::{Format, Platform, bundles};
+use crate::bundle::layout::{Format, Platform, System, bundles};
 use crate::bundle::names::Names;
+use crate::cross::{self, ARM64, WINDOWS};
 use crate::demo::{RECORDING, plugin};
-use crate::package::{self, CHECKSUMS, NOTICES, Package, VERSION, archive, recipes};
+use crate::package::{self, Package, VERSION, recipes};
 use crate::setup::prerequisites;
 use crate::shell;
 use crate::workspace::Workspace;
 
-/// Makes the package and uses it. Every part that ran counts as a test.
+/// Makes this platform's package and uses it, then other platforms' archives under emulators. Every part that ran counts
+/// as a test.
 ///
 /// # Errors
 /// Something cannot be made, or does not work where a user has it.
 pub(super) fn check(workspace: &Workspace, counts: &mut Counts) -> Result<()> {
     ensure!(cfg!(target_os = "linux"), "this step unpacks and runs Linux's archive");
-    let package = package::make(workspace, &bundle::Options::default())?;
-    let user = User::unpack(&package.archive)?;
+    let recording = workspace.root.join(RECORDING);
     let mut passed = |what: &str| {
         println!("test {what} ... ok");
         counts.passed += 1;
     };
+    let package = package::make(workspace, &bundle::Options::default())?;
+    let user = User::unpack(workspace, &package, None)?;
     user.check_files()?;
     passed("the archive's files and checksums");
-    let denoised = user.denoise(workspace)?;
+    let denoised = user.denoise(&recording)?;
     passed("tacet denoises");
-    for format in [Format::Clap, Format::Standalone] {
-        user.check(workspace, format, &denoised)?;
-        passed(&format!("{format:?} runs"));
-    }
+    let comparison = plugin::compare(&user.file(Format::Clap)?, &recording, &denoised)?;
+    ensure!(comparison.n_different == 0, "the plugin: {}", comparison.row());
+    passed("the CLAP plugin runs");
+    user.list_devices()?;
+    passed("the standalone runs");
     check_recipes(&package, &user)?;
     passed("the recipes' commands");
-    let Some(deb) = &package.deb else { return Ok(()) };
-    match Bare::provide(workspace)? {
-        Some(bare) => {
-            bare.check(workspace, deb, &denoised)?;
-            passed("the .deb in a bare Debian");
+    if let Some(deb) = &package.deb {
+        match Bare::provide(workspace)? {
+            Some(bare) => {
+                bare.check(workspace, deb, &denoised)?;
+                passed("the .deb in a bare Debian");
+            }
+            None => println!("skipped: the .deb in a bare Debian (changing the root needs root)"),
         }
-        None => println!("skipped: the .deb in a bare Debian (changing the root needs root)"),
+    }
+    if !prerequisites::is_debian() {
+        println!("skipped: other platforms' archives (Debian's compilers and emulators build and run them)");
+        return Ok(());
+    }
+    check_elsewhere(workspace, ARM64, &denoised, &mut passed)?;
+    check_elsewhere(workspace, WINDOWS, &denoised, &mut passed)
+}
+
+/// Makes the archive for another platform and uses its programs; `denoised` is what this platform's program made of the
+/// recording.
+fn check_elsewhere(
+    workspace: &Workspace,
+    target: &str,
+    denoised: &Path,
+    passed: &mut impl FnMut(&str),
+) -> Result<()> {
+    let options = bundle::Options { target: Some(target.to_owned()), ..bundle::Options::default() };
+    let package = package::make(workspace, &options)?;
+    let is_windows = package.platform.system == System::Windows;
+    let emulator = match is_windows {
+        true => Emulator::wine(workspace, &cross::dir(workspace, target))?,
+        false => Emulator::qemu()?,
+    };
+    let user = User::unpack(workspace, &package, Some(emulator))?;
+    user.check_files()?;
+    passed(&format!("{target}: the archive's files and checksums"));
+    let same = fs::read(user.denoise(&workspace.root.join(RECORDING))?)? == fs::read(denoised)?;
+    ensure!(same, "{target}: tacet denoises otherwise than here");
+    passed(&format!("{target}: tacet denoises, with the same bits"));
+    // The libraries for arm64 that qemu uses are the compiler's: none for sound.
+    if is_windows {
+        user.list_devices()?;
+        passed(&format!("{target}: the standalone runs"));
     }
     Ok(())
-}
-
-/// Somebody with an empty home directory and the unpacked archive.
-struct User {
-    home: TempDir,
-    /// The unpacked folder.
-    folder: PathBuf,
-}
-
-impl User {
-    fn unpack(archive: &Path) -> Result<Self> {
-        let home = tempfile::tempdir()?;
-        shell::run(Command::new("tar").arg("-xzf").arg(archive).current_dir(home.path()))?;
-        let folder = fs::read_dir(home.path())?.next().context("the archive is empty")??.path();
-        Ok(Self { home, folder })
-    }
-
-    fn check_files(&self) -> Result<()> {
-        for name in ["README.md", "INSTALL.txt", "LICENSE-MIT", "LICENSE-APACHE", NOTICES] {
-            ensure!(self.folder.join(name).is_file(), "the archive lacks {name}");
-        }
-        let mut sums = Command::new("sha256sum");
-        shell::run(sums.args(["--check", "--strict", "--quiet", CHECKSUMS]).current_dir(&self.folder))?;
-        let listed = fs::read_to_string(self.folder.join(CHECKSUMS))?.lines().count();
-        // All but the list.
-        ensure!(listed + 1 == archive::files(&self.folder)?.len(), "{CHECKSUMS} does not list every file");
-        Ok(())
-    }
-
-    /// A program of the archive, with nothing of this machine's environment but where programs are.
-    fn program(&self, name: &str) -> Command {
-        let mut program = Command::new(self.folder.join(name));
-        program.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
-        program.env("HOME", self.home.path()).current_dir(self.home.path());
-        program
-    }
-
-    /// Denoises the project's recording; gives the result.
-    fn denoise(&self, workspace: &Workspace) -> Result<PathBuf> {
-        let output = self.home.path().join("clean.wav");
-        let mut tacet = self.program("tacet");
-        tacet
-            .args(["denoise", "--quiet", "--float"])
-            .arg(workspace.root.join(RECORDING))
-            .arg("-o")
-            .arg(&output);
-        shell::run(&mut tacet)?;
-        Ok(output)
-    }
-
-    /// Uses what the archive has of a format.
-    fn check(&self, workspace: &Workspace, format: Format, denoised: &Path) -> Result<()> {
-        let bundles = bundles(Platform::current()?, &Names::read(&workspace.root)?);
-        let bundle = bundles.iter().find(|bundle| bundle.format == format).context("no such bundle")?;
-        if format == Format::Standalone {
-            return shell::run(self.program("tacet-live").arg("--list"));
-        }
-        let clap = self.folder.join(&bundle.binary);
-        let comparison = plugin::compare(&clap, &workspace.root.join(RECORDING), denoised)?;
-        ensure!(comparison.n_different == 0, "the plugin: {}", comparison.row());
-        Ok(())
-    }
 }
 
 /// The files that the recipes for Linux install, below the folder that each is given.
@@ -165,7 +143,7 @@ fn check_recipes(package: &Package, user: &User) -> Result<()> {
             )
         };
         let mut bash = Command::new("bash");
-        bash.args(["-c", &script]).env("srcdir", user.home.path()).env("pkgdir", root.path());
+        bash.args(["-c", &script]).env("srcdir", user.home()).env("pkgdir", root.path());
         shell::run(bash.env("FLATPAK_DEST", root.path()).env("FLATPAK_ID", "a.b"))?;
         for file in installed {
             ensure!(root.path().join(file).exists(), "{recipe} does not install {file}");
