@@ -300,6 +300,8 @@ impl SlotManager {
                 }
             }
             SlotId::B => {
+                // The processor drops its stream: the device before is to be opened anew when it is chosen again.
+                slot.served = None;
                 let _ = self.messages.push(SlotMessage::Leave(id));
             }
             SlotId::A => {}

@@ -84,6 +84,22 @@ fn a_device_that_fails_hands_over_to_the_native_engine_and_says_why() {
 }
 
 #[test]
+fn slot_bs_device_is_opened_anew_after_another_could_not_be_opened() {
+    let (services, ..) = scripted::services(0.5);
+    let mut rig = Rig::new(services, 48e3, 1, LatencyMode::Safe);
+    let input = programme(24_000, 14);
+    // Nothing opens the second one.
+    for (device, is_served) in [(TORCH, true), (Device::Native16, false), (TORCH, true)] {
+        rig.slot_manager.choose(Device::Native, Some(device));
+        if is_served {
+            wait_for(|| rig.is_sent(SlotId::B, Some(device)));
+        }
+        rig.run(&input, |_| 480);
+        assert_eq!(rig.processor.slots.serves(SlotId::B), is_served, "{device:?}");
+    }
+}
+
+#[test]
 fn a_step_that_hangs_is_left_alone_until_it_comes_back() {
     let mut fault = Fault::new();
     fault.rig.is_offline = false;
