@@ -13,12 +13,12 @@ use tacet_realtime::background::Attended;
 use crate::device::Device;
 use crate::engine::torch::TorchBackend;
 use crate::inference::device_state::DeviceState;
+use crate::inference::native::{self, NativeError, Playable};
 use crate::inference::services::Services;
 use crate::inference::signal::WorkSignal;
 use crate::inference::slot_manager::{Retired, SlotInbox, SlotManager};
 use crate::latency::{Latency, LatencyMode};
 use crate::meters::Meters;
-use crate::models;
 use crate::params::TacetParams;
 use crate::processor::controls::Controls;
 use crate::slot::{N_SLOTS, SlotId};
@@ -201,10 +201,13 @@ impl Shared {
         self.states.lock()[id as usize].clone()
     }
 
-    /// The model that is asked for, or the embedded one where that is not installed. Reads the file system: not for the audio
+    /// The model that is asked for, or the embedded one where that cannot be played. Reads the file system: not for the audio
     /// thread.
-    pub(crate) fn available_model(&self) -> ModelKind {
-        models::available(self.params.model())
+    ///
+    /// # Errors
+    /// The embedded one cannot be played either.
+    pub(crate) fn playable_model(&self) -> Result<Playable, NativeError> {
+        native::playable(self.params.model())
     }
 }
 

@@ -16,7 +16,6 @@ use vst3::Steinberg::{
 
 use super::bridge::Setup;
 use super::component::{Component, INPUT, OUTPUT, n_channels};
-use crate::inference::native::lookahead_hops;
 use crate::latency::Latency;
 use crate::plugin::clap::instance::{call, silent_channels};
 use crate::plugin::variant::LAYOUTS;
@@ -141,8 +140,8 @@ impl IAudioProcessorTrait for Component {
         }
         // The future latency: some hosts ask between setting up and activating.
         let Some(plan) = Plan::new(self.bridge.setup.lock().rate_hz) else { return 0 };
-        let Ok(lookahead_hops) = lookahead_hops(shared.available_model()) else { return 0 };
-        Latency::new(lookahead_hops, shared.params.latency_mode(), &plan).total_samples as u32
+        let Ok(playable) = shared.playable_model() else { return 0 };
+        Latency::new(playable.lookahead_hops, shared.params.latency_mode(), &plan).total_samples as u32
     }
 
     unsafe fn setupProcessing(&self, setup: *mut ProcessSetup) -> tresult {

@@ -147,7 +147,8 @@ impl MeterReader {
             view_model.process.version = env!("CARGO_PKG_VERSION").into();
             view_model.process.n_instances = Shared::n_instances();
             view_model.process.workers = workers(shared);
-            view_model.model = ModelKind::NAMES[shared.available_model().index()].into();
+            let model = shared.playable_model().map_or(ModelKind::DeepFilterNet3, |playable| playable.model);
+            view_model.model = ModelKind::NAMES[model.index()].into();
         }
     }
 }

@@ -6,12 +6,11 @@
 use nice_plug::context::gui::GuiContext;
 use tacet_model::ModelKind;
 
-use crate::inference::native::lookahead_hops;
+use crate::inference::native::{self, Playable};
 use crate::inference::signal::WorkSignal;
 use crate::inference::slot_manager::{SlotInbox, SlotManager};
 use crate::latency::{Latency, LatencyMode};
 use crate::live::OPEN_PATIENCE;
-use crate::models;
 use crate::panel::text;
 use crate::panel::view_model::{Notice, ViewModel};
 use crate::processor::resample::Plan;
@@ -27,7 +26,7 @@ const PATIENCE_S: f64 = 1.0;
 pub struct Pending {
     /// The choice that is not in force yet, since when, and whether the panel has said so.
     chosen: Option<Chosen>,
-    /// The missing model that was named last.
+    /// The model that was last said to be missing or unreadable.
     missing: Option<ModelKind>,
     /// Keeps an engine of the model to come open until the processor has its own.
     warm: Option<(SlotManager, SlotInbox)>,
@@ -91,12 +90,13 @@ impl Pending {
         if self.missing == Some(wanted) {
             return;
         }
-        let playing = models::available(wanted);
-        self.missing = (playing != wanted).then_some(wanted);
-        if self.missing.is_some() {
-            let text = format!("{}. {playing} plays meanwhile.", models::missing(wanted));
-            view_model.notice = Some(Notice { text, is_error: true });
-        }
+        let Ok(Playable { model, refusal: Some(refusal), .. }) = native::playable(wanted) else {
+            self.missing = None;
+            return;
+        };
+        self.missing = Some(wanted);
+        let text = format!("{refusal}. {model} plays meanwhile.");
+        view_model.notice = Some(Notice { text, is_error: true });
     }
 
     /// Has the standalone build its processor anew. The engine is opened first, so that the audio thread waits for nothing.
@@ -104,7 +104,7 @@ impl Pending {
         let n_channels = shared.meters.n_channels.load(std::sync::atomic::Ordering::Relaxed).clamp(1, 2);
         let (mut warm, inbox) = SlotManager::new(
             shared.services(),
-            models::available(model),
+            native::playable(model).map_or(model, |playable| playable.model),
             n_channels as usize,
             std::sync::Arc::<WorkSignal>::default(),
         );
@@ -117,6 +117,6 @@ impl Pending {
 /// The latency that a mode and a model would have here; `None` where the plugin is not active or the model cannot be read.
 fn latency_samples(shared: &Shared, (mode, model): (LatencyMode, ModelKind)) -> Option<usize> {
     let rate_hz = (*shared.latency.lock())?.rate_hz;
-    let lookahead_hops = lookahead_hops(models::available(model)).ok()?;
+    let Playable { lookahead_hops, .. } = native::playable(model).ok()?;
     Some(Latency::new(lookahead_hops, mode, &Plan::new(rate_hz)?).total_samples)
 }
