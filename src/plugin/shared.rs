@@ -2,7 +2,7 @@
 //! panel takes is held while anything waits for a device.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -47,6 +47,8 @@ pub struct Shared {
     pub is_starting: AtomicBool,
     /// Blocks processed; stands still while no host calls.
     pub n_blocks: AtomicU64,
+    /// Samples of the host's block that begins: the framework hands over pieces of it, none of which says so.
+    pub n_block_samples: AtomicU32,
     /// Whether nothing is played, in a program of its own.
     pub is_muted: AtomicBool,
     /// Raised when [`Self::attend`] has something to do.
@@ -124,6 +126,7 @@ impl Shared {
             smallest_window: Mutex::default(),
             is_starting: AtomicBool::new(false),
             n_blocks: AtomicU64::new(0),
+            n_block_samples: AtomicU32::new(0),
             is_muted: AtomicBool::new(false),
             signal: Arc::default(),
             retries: Default::default(),

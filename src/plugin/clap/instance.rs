@@ -283,6 +283,7 @@ unsafe extern "C" fn process(
         if let Some(out) = block.out_events.as_ref() {
             this.send(out);
         }
+        this.shared.n_block_samples.store(block.frames_count, Ordering::Relaxed);
         let status = this
             .spare_output
             .complete(this.layout(), block, |block| call!(this.framework_clap, process(plugin, block)));

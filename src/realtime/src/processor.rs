@@ -19,7 +19,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use rubato::ResamplerConstructionError;
-use tacet_model::HOP;
+use tacet_model::{DF_ORDER, HOP};
 
 use crate::denormals::FlushDenormals;
 use crate::engine::Stage;
@@ -118,8 +118,9 @@ impl Processor {
             emitter: Emitter::new(&plan, pipeline_samples(lookahead_hops, mode), n_channels)?,
             dry: DryDelay::new(n_channels, latency.total_samples, MAX_PORTION),
             output: Output::new(plan.rate_hz(), MAX_PORTION),
-            // The pipeline's depth and both halves of a window: then everything that sounded is out.
-            gate: SilenceGate::new(depth_hops + 2),
+            // The pipeline's depth and both halves of a window: then everything that sounded is out. The deep filter's frames
+            // are silent as well then, so that nothing of before comes back when the stream wakes.
+            gate: SilenceGate::new((depth_hops + 2).max(DF_ORDER)),
             analyses: Analyses::new(n_channels),
             history: History::new(n_channels, depth_hops + 1),
             syntheses: Syntheses::new(n_channels),
@@ -148,6 +149,12 @@ impl Processor {
         self.gate.is_idle()
     }
 
+    /// Announces a block of `n_samples`, which is processed in pieces, as where a parameter changes within it. Without this,
+    /// whatever is processed at once is a block. Real-time safe.
+    pub fn begin_block(&mut self, n_samples: usize, is_offline: bool) {
+        self.rule.begin_block(Instant::now(), n_samples, is_offline);
+    }
+
     /// Processes a block in place: one slice per channel, all of one length. `is_offline` is what the host says; nothing but
     /// the patience of waits depends on it. Real-time safe.
     pub fn process<C: AsRef<[f32]> + AsMut<[f32]>>(
@@ -172,7 +179,7 @@ impl Processor {
         debug_assert_eq!(block.len(), self.setup.n_channels);
         let _flush = FlushDenormals::new();
         let n_samples = block.first().map_or(0, |channel| channel.as_ref().len());
-        self.rule.begin_block(Instant::now(), n_samples, is_offline);
+        self.rule.continue_block(Instant::now(), n_samples, is_offline);
         self.output.aim(controls);
         let mut at = 0;
         while at < n_samples {

@@ -30,6 +30,8 @@ pub struct WaitRule {
     lead_s: f64,
     block_began: Option<Instant>,
     block_s: f64,
+    /// Samples of the block that are still to come.
+    n_left: usize,
     is_offline: bool,
 }
 
@@ -42,8 +44,17 @@ impl WaitRule {
             lead_s: FIRST_LEAD.as_secs_f64(),
             block_began: None,
             block_s: 0.0,
+            n_left: 0,
             is_offline: false,
         }
+    }
+
+    /// Notes that `n_samples` are processed: a piece of the block that has begun, or a block of their own.
+    pub fn continue_block(&mut self, now: Instant, n_samples: usize, is_offline: bool) {
+        if self.n_left == 0 {
+            self.begin_block(now, n_samples, is_offline);
+        }
+        self.n_left = self.n_left.saturating_sub(n_samples);
     }
 
     /// Notes that a block of `n_samples` begins; `is_offline` is what the host says.
@@ -55,6 +66,7 @@ impl WaitRule {
         }
         self.block_began = Some(now);
         self.block_s = n_samples as f64 / self.rate_hz;
+        self.n_left = n_samples;
         self.is_offline = is_offline;
     }
 
@@ -100,6 +112,28 @@ mod tests {
             assert!(wait <= Duration::from_secs_f64(period / 2.0), "{block}: {wait:?}");
             assert!(wait <= SLACK_GRACE, "{block}: {wait:?}");
         }
+    }
+
+    #[test]
+    fn pieces_of_a_block_are_no_lead() {
+        let mut rule = WaitRule::new(48e3, SLACK_GRACE);
+        let (block, period) = (1024, Duration::from_secs_f64(1024.0 / 48e3));
+        let mut now = Instant::now();
+        for _ in 0..100 {
+            rule.begin_block(now, block, false);
+            for _ in 0..block / 32 {
+                rule.continue_block(now, 32, false);
+                assert_eq!(rule.block_s, block as f64 / 48e3);
+            }
+            now += period;
+        }
+        // Nothing more of this block is to come: the next piece is a block of its own.
+        rule.continue_block(now, 32, false);
+        assert_eq!(rule.block_s, 32.0 / 48e3);
+        rule.begin_block(now + period, block, false);
+        rule.continue_block(now + period, 32, false);
+        let wait = rule.deadline(now + period).saturating_duration_since(now + period);
+        assert!(wait <= period / 2, "{wait:?}");
     }
 
     #[test]

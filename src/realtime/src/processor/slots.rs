@@ -324,6 +324,7 @@ impl Slots {
                 fed.stream.exchange.next_generation();
                 fed.is_patient = true;
                 fed.first_seq = None;
+                fed.whole_from = 0;
             }
         }
     }

@@ -38,13 +38,23 @@ struct Rig {
 
 impl Rig {
     fn new(services: &'static Services, rate_hz: f64, n_channels: usize, mode: LatencyMode) -> Self {
+        Self::with_lookahead(services, rate_hz, n_channels, mode, 2)
+    }
+
+    fn with_lookahead(
+        services: &'static Services,
+        rate_hz: f64,
+        n_channels: usize,
+        mode: LatencyMode,
+        lookahead_hops: usize,
+    ) -> Self {
         let signal = Arc::new(WorkSignal::default());
         let (mut slot_manager, inbox) =
             SlotManager::new(services, ModelKind::DeepFilterNet3, n_channels, signal.clone());
         slot_manager.serve_at_once(Duration::from_secs(10));
         let meters = Arc::new(Meters::default());
         let plan = Plan::new(rate_hz).unwrap();
-        let setup = Setup { plan, n_channels, lookahead_hops: 2, mode };
+        let setup = Setup { plan, n_channels, lookahead_hops, mode };
         let mut processor = Processor::new(setup, inbox, meters.clone()).unwrap();
         processor.reset();
         Self {
@@ -342,6 +352,39 @@ fn a_reset_processor_is_bit_identical_to_a_new_one() {
         }
         assert!(native.n_resets.load(Ordering::Relaxed) >= 4);
         assert_eq!(rig.late(), 0);
+    }
+}
+
+#[test]
+fn failures_before_a_reset_are_forgotten() {
+    let (services, _, torch) = scripted::services(0.5);
+    let mut rig = Rig::new(services, 48e3, 1, LatencyMode::Lowest);
+    let input = programme(60_000, 12);
+    rig.choose(TORCH, None);
+    rig.run(&input, |_| 480);
+    rig.processor.reset();
+    let expected = rig.run(&input, |_| 480);
+    torch.set(Act::Fail);
+    rig.run(&input[..480], |_| 480);
+    torch.set(Act::Work);
+    rig.processor.reset();
+    assert!(rig.run(&input, |_| 480) == expected, "nothing is concealed");
+}
+
+#[test]
+fn a_stream_sleeps_when_the_deep_filters_frames_are_silent() {
+    for (lookahead_hops, mode) in [(0, LatencyMode::Lowest), (0, LatencyMode::Safe), (2, LatencyMode::Lowest)]
+    {
+        let script = Arc::new(Script::default());
+        let opener = scripted::opener(script.clone(), 1.0, lookahead_hops);
+        let services = Box::leak(Box::new(Services::new([(Device::Native, opener)])));
+        let mut rig = Rig::with_lookahead(services, 48e3, 1, mode, lookahead_hops);
+        rig.run(&programme(10 * HOP, 13), |_| HOP);
+        rig.run(&[0.0; 20 * HOP], |_| HOP);
+        assert!(rig.processor.is_idle());
+        // Of the last frame with sound, one half is in the first silent hop.
+        let n_silent = script.n_steps() - 10;
+        assert!(n_silent >= DF_ORDER as u64, "{lookahead_hops}, {mode:?}: {n_silent}");
     }
 }
 
