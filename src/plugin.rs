@@ -13,7 +13,7 @@ use tacet_model::ModelKind;
 use tacet_realtime::background::BackgroundThread;
 
 use crate::device::Device;
-use crate::inference::native::lookahead_hops;
+use crate::inference::native::{self, Playable};
 use crate::latency::LatencyMode;
 use crate::live::OPEN_PATIENCE;
 use crate::params::state;
@@ -45,7 +45,7 @@ pub struct Tacet {
     setup: Option<Setup>,
     /// The model that the processor is built for.
     model: ModelKind,
-    /// The model that was asked for then: the other one, where that is not installed.
+    /// The model that was asked for then: the other one, where that cannot be played.
     wanted_model: ModelKind,
     /// Whether the host says that it renders offline. Nothing but the patience of waits depends on it.
     is_offline: bool,
@@ -142,8 +142,8 @@ impl Plugin for Tacet {
         if !(1..=crate::meters::N_CHANNELS).contains(&n_channels) {
             return false;
         }
-        let model = self.shared.available_model();
-        let Ok(lookahead_hops) = lookahead_hops(model) else { return false };
+        let wanted_model = self.shared.params.model();
+        let Ok(Playable { model, lookahead_hops, .. }) = native::playable(wanted_model) else { return false };
         let setup = Setup { plan, n_channels, lookahead_hops, mode: self.shared.params.latency_mode() };
         if self.setup.as_ref() == Some(&setup) && self.model == model {
             self.reset();
@@ -169,7 +169,7 @@ impl Plugin for Tacet {
             // Without a thread the slots stay as they are now: the native engine plays.
             self.background = BackgroundThread::join(&self.shared).ok();
         }
-        self.wanted_model = self.shared.params.model();
+        self.wanted_model = wanted_model;
         *self.shared.in_force.lock() = Some((setup.mode, self.wanted_model));
         self.is_offline = buffer.process_mode == ProcessMode::Offline;
         self.devices = self.shared.params.devices();
@@ -199,6 +199,10 @@ impl Plugin for Tacet {
         }
         let Some(processor) = &mut self.processor else { return ProcessStatus::Normal };
         self.shared.n_blocks.fetch_add(1, Ordering::Relaxed);
+        let n_block_samples = self.shared.n_block_samples.swap(0, Ordering::Relaxed);
+        if n_block_samples > 0 {
+            processor.begin_block(n_block_samples as usize, self.is_offline);
+        }
         let n_channels = processor.setup().n_channels;
         let Some((heard, copies)) = buffer.as_slice().split_at_mut_checked(n_channels) else {
             return ProcessStatus::Normal;

@@ -12,6 +12,7 @@
 //! - `jack_client`: the plugin as a client of a JACK server.
 //! - `jack_library`: PipeWire's library of that kind.
 //! - `memory`: what is remembered between runs.
+//! - `messages`: what the framework writes to the terminal.
 //! - [`restart`]: begins again with another device, as the panel asks.
 //! - `watch`: notices that the sound has stopped, and begins again.
 
@@ -30,6 +31,7 @@ mod jack_client;
 #[cfg(target_os = "linux")]
 mod jack_library;
 mod memory;
+mod messages;
 #[cfg(target_os = "linux")]
 mod microphone;
 mod parameters;
@@ -39,7 +41,7 @@ mod watch;
 
 use choice::{DeviceChoice, Wishes};
 use jack_client::JackClient;
-use restart::Running;
+use restart::{Opened, Running};
 
 use tacet::model::SAMPLE_RATE_HZ;
 use tacet::panel::view_model::Audio;
@@ -94,6 +96,12 @@ pub struct Options {
     /// Parameters to begin with, as the panel writes them when it restarts the program
     #[arg(long, value_name = "JSON", hide = true)]
     pub values: Option<String>,
+    /// The input before the panel asked for another one
+    #[arg(long, value_name = "NAME", hide = true)]
+    pub former_input: Option<String>,
+    /// The output before the panel asked for another one
+    #[arg(long, value_name = "NAME", hide = true)]
+    pub former_output: Option<String>,
     /// Only whether there are devices to open: a running program looks for its devices with it
     #[arg(long, hide = true)]
     pub probe: bool,
@@ -122,14 +130,6 @@ fn scale(text: &str) -> Result<f64, String> {
     between(text, MIN_SCALE, MAX_SCALE).map(f64::from)
 }
 
-/// Writes the framework's messages to the terminal from now on. The plugin in a host writes none.
-fn log_to_terminal() {
-    let log = tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::INFO);
-    let log = log.with_target(false).without_time().with_ansi(false).with_writer(std::io::stderr);
-    // It fails where there is one already, which then has the messages.
-    let _ = log.try_init();
-}
-
 /// Lists devices, or opens the window and processes until it is closed or Ctrl-C is pressed.
 ///
 /// # Errors
@@ -144,16 +144,20 @@ pub fn run(options: &Options) -> Result<()> {
         return Ok(());
     }
     end_on_interrupt()?;
-    log_to_terminal();
+    messages::log_to_terminal();
     #[cfg(target_os = "linux")]
     if let Some(handover) = &options.microphone {
         return microphone::run(handover, options.scale);
     }
     let options = &with_remembered_devices(options);
-    let (arguments, running) = arguments(options)?;
+    let Opened { options, devices: (arguments, running), fault } = restart::open(options, arguments)?;
     let is_gone = running.jack.as_ref().map(|jack| jack.end());
     audio::set_host(Box::new(running));
-    watch::start(options, move || is_gone.as_ref().is_some_and(|is_gone| is_gone()))?;
+    if let Some(fault) = fault {
+        eprintln!("{fault}");
+        audio::set_fault(Some(fault));
+    }
+    watch::start(&options, move || is_gone.as_ref().is_some_and(|is_gone| is_gone()))?;
     if !nice_export_standalone_with_args::<Tacet, _>(arguments) {
         bail!("the audio devices could not be opened; see above, and `tacet live --list`");
     }
@@ -379,6 +383,13 @@ fn open_as(system: &devices::System, choice: &DeviceChoice, wishes: &Wishes) -> 
              choose that with --input",
             input.name,
             choice.n_input_channels
+        );
+    }
+    if let Some(device) = [input, output].into_iter().find(|device| !device.is_first) {
+        bail!(
+            "another device is called {} as well, and the first of them would be opened: rename one of them in the system's \
+             audio settings",
+            device.title
         );
     }
     Ok((input.title.clone(), output.title.clone()))

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use anyhow::Result;
 use clap::ValueEnum as _;
 
 use tacet::panel::view_model::Audio;
@@ -81,6 +82,39 @@ impl AudioHost for Running {
     }
 }
 
+/// What has been opened.
+#[derive(Debug)]
+pub struct Opened<T> {
+    /// The options, with the names of the devices that were opened.
+    pub options: Options,
+    /// The devices.
+    pub devices: T,
+    /// Why they are not those that the panel has asked for.
+    pub fault: Option<String>,
+}
+
+/// Opens the devices that the options name, by `devices`. A program that the panel has restarted goes on with the former ones, or
+/// with any, where that fails: its window would be gone.
+///
+/// # Errors
+/// Those of `devices`.
+pub fn open<T>(options: &Options, devices: impl Fn(&Options) -> Result<T>) -> Result<Opened<T>> {
+    let refusal = match devices(options) {
+        Ok(devices) => return Ok(Opened { options: options.clone(), devices, fault: None }),
+        Err(refusal) => refusal,
+    };
+    let former = (options.former_input.clone(), options.former_output.clone());
+    let others = options.values.is_some().then_some([former, (None, None)]);
+    for (input, output) in others.into_iter().flatten() {
+        let options = Options { input, output, ..options.clone() };
+        if let Ok(devices) = devices(&options) {
+            let fault = Some(format!("Tacet goes on with other devices: {refusal:#}"));
+            return Ok(Opened { options, devices, fault });
+        }
+    }
+    Err(refusal)
+}
+
 /// Runs this program anew with the devices that were asked for and these parameters. Returns only where that is not
 /// possible, with the reason.
 pub fn again(options: &Options, values: &PresetValues) -> io::Error {
@@ -131,7 +165,10 @@ fn arguments(running: &Running, chosen: Chosen, values: &PresetValues) -> Vec<St
         Chosen::Input(name) => (Some(name), audio.output.clone()),
         Chosen::Output(name) => (audio.input.clone(), Some(name)),
     };
-    words(options, input, output, values)
+    let former = [("input", &options.input), ("output", &options.output)];
+    let former =
+        former.into_iter().filter_map(|(what, name)| Some(format!("--former-{what}={}", name.as_ref()?)));
+    words(options, input, output, values).into_iter().chain(former).collect()
 }
 
 fn words(
@@ -208,5 +245,30 @@ mod tests {
         assert_eq!((options.rate, options.buffer, options.scale), (Some(44_100), None, 1.5));
         let read: PresetValues = serde_json::from_str(&options.values.unwrap()).unwrap();
         assert_eq!(read, values);
+    }
+
+    #[test]
+    fn a_choice_that_cannot_be_opened_leaves_the_former_devices_or_any() {
+        let options = Options::parse_from(["tacet-live", "--input", "USB mic", "--output", "Headphones"]);
+        let running = Running { audio: Audio::default(), jack: None, options };
+        let values = PresetValues::from_iter([]);
+        let arguments = arguments(&running, Chosen::Input("unplugged".into()), &values);
+        let mut options = Options::parse_from(std::iter::once("tacet-live".to_owned()).chain(arguments));
+        let present = |present: &'static [&str]| {
+            move |options: &Options| match &options.input {
+                Some(name) if !present.contains(&name.as_str()) => anyhow::bail!("{name} is not there"),
+                name => Ok(name.clone()),
+            }
+        };
+        let opened = open(&options, present(&["unplugged"])).unwrap();
+        assert_eq!((opened.devices.as_deref(), opened.fault), (Some("unplugged"), None));
+        let opened = open(&options, present(&["USB mic"])).unwrap();
+        assert_eq!(opened.options.input.as_deref(), Some("USB mic"));
+        assert_eq!(opened.options.output.as_deref(), Some("Headphones"));
+        assert!(opened.fault.unwrap().contains("unplugged is not there"));
+        assert_eq!(open(&options, present(&[])).unwrap().devices, None);
+        // Who names a device in a terminal is told, and nothing else is taken.
+        options.values = None;
+        assert!(open(&options, present(&[])).is_err());
     }
 }

@@ -1,7 +1,8 @@
 //! Watches whether the audio system still calls, reports it if not, and restarts once it can; and has changed settings
 //! remembered.
 //!
-//! The framework opens its devices once and goes on without sound when they are gone. A thread of its own counts blocks.
+//! The framework opens its devices once and goes on without sound when they are gone. A thread of its own counts blocks, and
+//! listens for an input that reports an error and then delivers nothing.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use tacet::faults;
 use tacet::plugin::window::audio::{self, Status};
 
-use super::{Options, restart};
+use super::{Options, messages, restart};
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -52,6 +53,29 @@ impl Watch {
     }
 }
 
+/// Judges whether the input still delivers: the output's blocks go on without it.
+#[derive(Debug, Default)]
+struct Input {
+    failed: Option<Instant>,
+}
+
+impl Input {
+    /// Whether nothing has been heard since the stream `has_failed`.
+    fn look(&mut self, has_failed: bool, is_silent: bool, now: Instant) -> bool {
+        if has_failed {
+            self.failed = Some(now);
+        }
+        let Some(failed) = self.failed else { return false };
+        if now.duration_since(failed) < SILENCE {
+            return false;
+        }
+        if !is_silent {
+            self.failed = None;
+        }
+        is_silent
+    }
+}
+
 /// Starts to watch; `is_gone` reports at once that the server has ended, if it can know.
 ///
 /// # Errors
@@ -64,6 +88,7 @@ pub fn start(options: &Options, is_gone: impl Fn() -> bool + Send + 'static) -> 
 
 fn run(options: &Options, is_gone: &dyn Fn() -> bool) -> ! {
     let mut watch = Watch::default();
+    let mut input = Input::default();
     let mut problems = Problems::default();
     let mut said = Said::default();
     let mut remembered = None;
@@ -77,11 +102,14 @@ fn run(options: &Options, is_gone: &dyn Fn() -> bool) -> ! {
             audio::remember(&status.memory);
             remembered = Some(status.memory.clone());
         }
-        let verdict = watch.look(status.n_blocks, Instant::now());
-        if verdict == Verdict::Stalled || is_gone() {
+        let now = Instant::now();
+        let verdict = watch.look(status.n_blocks, now);
+        let is_input_gone = input.look(messages::has_capture_failed(), status.is_silent, now);
+        if verdict == Verdict::Stalled || is_input_gone || is_gone() {
             recover(options, &status);
             // It could not begin again; the fault is shown, and the next look tries anew.
             watch.last = Some(Instant::now());
+            input = Input::default();
         } else {
             // Without an audio system there is nothing to go wrong with it.
             if verdict == Verdict::Running && options.backend != super::AudioBackend::Dummy {
@@ -188,5 +216,20 @@ mod tests {
         assert_eq!(watch.look(1, at(62)), Verdict::Running);
         assert_eq!(watch.look(1, at(64)), Verdict::Stalled);
         assert_eq!(watch.look(2, at(65)), Verdict::Running);
+    }
+
+    #[test]
+    fn an_input_is_gone_if_it_is_silent_after_an_error() {
+        let start = Instant::now();
+        let at = |s: u64| start + Duration::from_secs(s);
+        let mut input = Input::default();
+        assert!(!input.look(false, true, at(0)), "a muted microphone");
+        assert!(!input.look(true, false, at(1)));
+        assert!(!input.look(false, true, at(2)), "what was on its way");
+        assert!(input.look(false, true, at(4)));
+        let mut input = Input::default();
+        assert!(!input.look(true, false, at(1)));
+        assert!(!input.look(false, false, at(4)), "it goes on");
+        assert!(!input.look(false, true, at(60)));
     }
 }
