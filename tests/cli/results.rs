@@ -164,3 +164,19 @@ fn the_picture_shows_both_and_is_the_same_twice() {
     let sum = |pixels: &[u8]| pixels.iter().map(|&part| u64::from(part)).sum::<u64>();
     assert!(sum(&pixels[..half]) > sum(&pixels[half..]) * 5 / 4);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_name_that_is_no_utf_8_is_in_the_report_as_text() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = Folder::new();
+    let input = folder.path("x").with_file_name(std::ffi::OsStr::from_bytes(b"caf\xe9.wav"));
+    let json = folder.path("report.json");
+    write_wav(&input, spec(48_000, 1, 16), &[babble(4800, 1)]);
+    let result = tacet().arg("denoise").arg(&input).arg("--json").arg(&json).output().unwrap();
+    assert_eq!(result.status.code(), Some(0), "{}", stderr(&result));
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
+    assert!(report["files"][0]["input"].as_str().unwrap().ends_with("caf\u{fffd}.wav"), "{report}");
+    let scores = tacet().args(["score", "--json"]).arg(&input).arg(&input).output().unwrap();
+    assert!(serde_json::from_slice::<serde_json::Value>(&scores.stdout).is_ok(), "{}", stderr(&scores));
+}

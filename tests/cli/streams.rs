@@ -24,6 +24,53 @@ fn standard_input_and_output_give_the_same_bytes() {
     assert!(piped.stdout == fs::read(&output).unwrap());
 }
 
+#[test]
+fn a_file_that_is_standard_input_is_not_overwritten() {
+    let folder = Folder::new();
+    let input = folder.path("in.wav");
+    write_wav(&input, spec(48_000, 1, 16), &[babble(4800, 1)]);
+    let bytes = fs::read(&input).unwrap();
+    for option in ["-o", "--json"] {
+        let mut run = tacet();
+        run.args(["denoise", "-", option]).arg(&input).stdin(fs::File::open(&input).unwrap());
+        let result = run.output().unwrap();
+        assert_eq!(result.status.code(), Some(2), "{option}: {}", stderr(&result));
+        assert!(stderr(&result).contains("is the input standard input"), "{}", stderr(&result));
+        assert!(fs::read(&input).unwrap() == bytes, "{option}");
+    }
+}
+
+/// A named pipe is opened once, when it is read or written.
+#[cfg(unix)]
+#[test]
+fn named_pipes_are_read_and_written() {
+    let folder = Folder::new();
+    let [input, output, from, to] = ["in.wav", "out.wav", "from.wav", "to.wav"].map(|name| folder.path(name));
+    write_wav(&input, spec(48_000, 1, 16), &[babble(48_000, 1)]);
+    denoise_file(&input, &output, &["--reference"]);
+    for pipe in [&from, &to] {
+        assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
+    }
+    let bytes = fs::read(&input).unwrap();
+    let writer = {
+        let from = from.clone();
+        std::thread::spawn(move || fs::write(from, bytes))
+    };
+    let copy = folder.path("copy.wav");
+    denoise_file(&from, &copy, &["--reference"]);
+    writer.join().unwrap().unwrap();
+    assert!(fs::read(&copy).unwrap() == fs::read(&output).unwrap());
+    let reader = {
+        let to = to.clone();
+        std::thread::spawn(move || fs::read(to))
+    };
+    denoise_file(&input, &to, &["--reference"]);
+    let read = reader.join().unwrap().unwrap();
+    // A pipe's header states no length.
+    let samples = |bytes: &[u8]| bytes[bytes.len() - 2 * 48_000..].to_vec();
+    assert!(samples(&read) == samples(&fs::read(&output).unwrap()));
+}
+
 /// The output of a run whose input and output are pipes.
 fn through_pipes(bytes: Vec<u8>) -> Output {
     let mut child = tacet()

@@ -7,6 +7,7 @@ mod format;
 mod job;
 mod listen;
 mod plan;
+mod read_files;
 mod report;
 mod room;
 

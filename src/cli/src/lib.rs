@@ -31,6 +31,7 @@ mod model;
 mod options;
 mod output;
 mod panics;
+mod paths;
 mod pipeline;
 mod progress;
 mod resample;

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::decode;
 use crate::io_errors::explained;
+use crate::paths::as_text;
 
 /// Below this correlation the best delay is hardly better than any other: noise at -20 dB SNR still reaches it.
 const WEAK_CORRELATION: f64 = 0.1;
@@ -66,6 +67,7 @@ fn search_ms(text: &str) -> Result<f64, String> {
 struct Report {
     /// Version of this program.
     tacet: &'static str,
+    #[serde(serialize_with = "as_text")]
     reference: PathBuf,
     /// The reference's sample rate, at which delays count.
     rate_hz: u32,
@@ -76,6 +78,7 @@ struct Report {
 
 #[derive(Debug, Serialize)]
 struct FileReport {
+    #[serde(serialize_with = "as_text")]
     file: PathBuf,
     #[serde(flatten)]
     outcome: Outcome,

@@ -13,6 +13,11 @@ pub fn input() -> Option<File> {
     at_start(&std::io::stdin()).filter(|file| file.metadata().is_ok_and(|metadata| metadata.len() > 0))
 }
 
+/// Standard input, if it is a file, wherever in it reading begins.
+pub fn input_file() -> Option<File> {
+    file(&std::io::stdin())
+}
+
 /// Standard output, if it is a new file to which nothing is appended.
 pub fn output() -> Option<File> {
     let file = at_start(&std::io::stdout())?;
@@ -21,13 +26,16 @@ pub fn output() -> Option<File> {
 }
 
 fn at_start(standard: &impl Handle) -> Option<File> {
+    file(standard).filter(|mut file| file.stream_position().is_ok_and(|position| position == 0))
+}
+
+fn file(standard: &impl Handle) -> Option<File> {
     #[cfg(unix)]
     let owned = standard.as_fd().try_clone_to_owned();
     #[cfg(windows)]
     let owned = standard.as_handle().try_clone_to_owned();
-    let mut file = File::from(owned.ok()?);
-    let is_at_start = file.metadata().ok()?.is_file() && file.stream_position().ok()? == 0;
-    is_at_start.then_some(file)
+    let file = File::from(owned.ok()?);
+    file.metadata().ok()?.is_file().then_some(file)
 }
 
 /// Whether whatever is written goes to the file's end, wherever that was sought to.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::Args;
+use super::plan::Place;
 use crate::io_errors::explained;
 use crate::usage;
 
@@ -20,6 +21,15 @@ pub struct Input {
     pub within: PathBuf,
     /// Whether it was found in a folder, not named.
     pub is_found: bool,
+    /// Why nothing is read there: it is a folder within the one named that cannot be looked into.
+    pub refusal: Option<String>,
+}
+
+impl Input {
+    /// Where it is read from. Found in a folder, no name means standard input.
+    pub(crate) fn place(&self) -> Place {
+        if self.is_found { Place::File(self.path.clone()) } else { Place::new(&self.path) }
+    }
 }
 
 /// The inputs named, and with `--recursive` the recordings in the folders named, in the order of their names.
@@ -30,15 +40,15 @@ pub(crate) fn find_inputs(args: &Args) -> Result<Vec<Input>> {
     let mut inputs = Vec::new();
     for path in &args.inputs {
         if !args.recursive || !path.is_dir() {
-            inputs.push(Input { path: path.clone(), within: PathBuf::new(), is_found: false });
+            let (path, within) = (path.clone(), PathBuf::new());
+            inputs.push(Input { path, within, is_found: false, refusal: None });
             continue;
         }
         let n_before = inputs.len();
         // The outputs of an earlier run are no inputs of this one.
         let skipped = args.out_dir.as_deref().map(resolved);
-        find_in(path, Path::new(""), skipped.as_deref(), &mut inputs).map_err(|error| {
-            explained(format_args!("cannot look into the folder {}", path.display()), &error)
-        })?;
+        find_in(path, Path::new(""), skipped.as_deref(), &mut inputs)
+            .map_err(|error| explained(cannot_look_into(path), &error))?;
         if inputs.len() == n_before {
             return Err(usage(format!(
                 "the folder {} holds no recording ({})",
@@ -74,7 +84,12 @@ fn find_in(
         if entry.file_type()?.is_dir() {
             let is_skipped = skipped == Some(&resolved(&path));
             if !is_hidden && !is_skipped && within.components().count() < MAX_DEPTH {
-                find_in(root, &within.join(&name), skipped, inputs)?;
+                let within = within.join(&name);
+                if let Err(error) = find_in(root, &within, skipped, inputs) {
+                    // The others are done.
+                    let refusal = Some(explained(cannot_look_into(&path), &error).to_string());
+                    inputs.push(Input { path, within, is_found: true, refusal });
+                }
             }
             continue;
         }
@@ -82,10 +97,14 @@ fn find_in(
         let is_recording = extension.is_some_and(|extension| RECORDINGS.contains(&&*extension));
         let is_output = path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with(DENOISED));
         if is_recording && !is_hidden && !is_output && path.is_file() {
-            inputs.push(Input { path, within: within.to_owned(), is_found: true });
+            inputs.push(Input { path, within: within.to_owned(), is_found: true, refusal: None });
         }
     }
     Ok(())
+}
+
+fn cannot_look_into(folder: &Path) -> String {
+    format!("cannot look into the folder {}", folder.display())
 }
 
 /// A path that two names of one file share, also of a file that does not exist yet.

@@ -6,9 +6,9 @@ use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use same_file::is_same_file;
 
 use super::find::{DENOISED, Input, find_inputs, resolved};
+use super::read_files::ReadFiles;
 use super::{Args, FileFormat};
 use crate::io_errors::explained;
 use crate::{refuse_other_format, usage};
@@ -26,7 +26,7 @@ pub enum Place {
 }
 
 impl Place {
-    fn new(path: &Path) -> Self {
+    pub(crate) fn new(path: &Path) -> Self {
         if path == Path::new(STANDARD) { Self::Standard } else { Self::File(path.to_owned()) }
     }
 
@@ -94,11 +94,11 @@ pub fn plan(args: &Args) -> Result<Vec<Task>> {
     for folder in args.out_dir.as_deref().into_iter().chain(pictures) {
         make(folder)?;
     }
-    for task in &tasks {
+    for task in tasks.iter().filter(|task| task.refusal.is_none()) {
         // The tree of the inputs, mirrored.
-        if let (Some(_), Place::File(output)) = (&args.out_dir, &task.output)
-            && let Some(folder) = output.parent()
-        {
+        let output = args.out_dir.as_deref().and(Some(task.output.path()));
+        let picture = pictures.and(task.spectrogram.as_deref());
+        for folder in output.into_iter().chain(picture).filter_map(Path::parent) {
             make(folder)?;
         }
     }
@@ -134,8 +134,8 @@ fn name_all(args: &Args, inputs: &[Input]) -> Result<Vec<Task>> {
         return Err(usage("standard input (-) can be read only once"));
     }
     let extension = args.format.unwrap_or_default().extension();
-    let task = |Input { path, within, is_found }: &Input| {
-        let input = if *is_found { Place::File(path.clone()) } else { Place::new(path) };
+    let task = |found: &Input| {
+        let (input, within) = (found.place(), &found.within);
         let output = match (&args.output, &args.out_dir) {
             (Some(output), _) => Place::new(output),
             (None, Some(folder)) => {
@@ -164,7 +164,7 @@ fn name_all(args: &Args, inputs: &[Input]) -> Result<Vec<Task>> {
                 path.clone()
             }
         });
-        Task { input, output, is_flac, spectrogram, refusal: None }
+        Task { input, output, is_flac, spectrogram, refusal: found.refusal.clone() }
     };
     let mut tasks: Vec<Task> = inputs.iter().map(task).collect();
     part_names(&mut tasks);
@@ -211,6 +211,7 @@ fn stem(place: &Place) -> &OsStr {
 }
 
 fn refuse_overlap(args: &Args, inputs: &[Input], tasks: &mut [Task]) -> Result<()> {
+    let read = ReadFiles::of(inputs);
     let mut n_standard = 0;
     // The tasks that write a file.
     let mut written: HashMap<PathBuf, Vec<usize>> = HashMap::new();
@@ -226,7 +227,7 @@ fn refuse_overlap(args: &Args, inputs: &[Input], tasks: &mut [Task]) -> Result<(
             task.spectrogram.as_deref(),
         ];
         for file in files.into_iter().flatten() {
-            refuse_input(inputs, file)?;
+            read.refuse(file)?;
             written.entry(resolved(file)).or_default().push(index);
         }
     }
@@ -251,7 +252,7 @@ fn refuse_overlap(args: &Args, inputs: &[Input], tasks: &mut [Task]) -> Result<(
         if Place::new(json) == Place::Standard {
             n_standard += 1;
         } else {
-            refuse_input(inputs, json)?;
+            read.refuse(json)?;
             if written.contains_key(&resolved(json)) {
                 return Err(usage(format!(
                     "two outputs would be written to {}: give them different names",
@@ -262,21 +263,6 @@ fn refuse_overlap(args: &Args, inputs: &[Input], tasks: &mut [Task]) -> Result<(
     }
     if n_standard > 1 {
         return Err(usage("only one thing can be written to standard output; give the others file names"));
-    }
-    Ok(())
-}
-
-fn refuse_input(inputs: &[Input], file: &Path) -> Result<()> {
-    for input in inputs.iter().map(|input| &input.path).filter(|input| input.as_path() != Path::new(STANDARD))
-    {
-        // Also true for links of both kinds. Files that do not exist are nobody's.
-        if is_same_file(input, file).unwrap_or(false) || resolved(input) == resolved(file) {
-            return Err(usage(format!(
-                "the output {} is the input {}; inputs are never overwritten",
-                file.display(),
-                input.display()
-            )));
-        }
     }
     Ok(())
 }
@@ -397,6 +383,15 @@ mod tests {
         let tasks = plan_of(&["a.wav", "b.wav", "--spectrogram", pictures.to_str().unwrap()]).unwrap();
         assert_eq!(tasks[1].spectrogram, Some(pictures.join("b.png")));
         assert!(pictures.is_dir());
+        let found = folder.path().join("in/sub");
+        std::fs::create_dir_all(&found).unwrap();
+        for name in ["a.wav", "b.wav"] {
+            std::fs::write(found.join(name), "x").unwrap();
+        }
+        let root = found.parent().unwrap().to_str().unwrap();
+        let tasks = plan_of(&[root, "--recursive", "--spectrogram", pictures.to_str().unwrap()]).unwrap();
+        assert_eq!(tasks[1].spectrogram, Some(pictures.join("sub/b.png")));
+        assert!(pictures.join("sub").is_dir());
         let tasks = plan_of(&["a.wav", "--spectrogram", "p.png"]).unwrap();
         assert_eq!(tasks[0].spectrogram, Some("p.png".into()));
     }
@@ -413,6 +408,21 @@ mod tests {
         for name in ["b", "b.WAV", "b.part", "/dev/null"] {
             assert!(plan_of(&["a.wav", "-o", name]).is_ok(), "{name}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn named_pipes_are_not_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        for name in ["in.wav", "out.wav"] {
+            assert!(std::process::Command::new("mkfifo").arg(path(name)).status().unwrap().success());
+        }
+        // To open one of them would wait for its other end.
+        std::fs::write(path("a.wav"), "x").unwrap();
+        assert!(plan_of(&[&path("in.wav"), "-o", &path("a.wav")]).is_ok());
+        assert!(plan_of(&[&path("a.wav"), "-o", &path("out.wav")]).is_ok());
+        assert!(refusal(&[&path("in.wav"), "-o", &path("in.wav")]).contains("never overwritten"));
     }
 
     #[test]

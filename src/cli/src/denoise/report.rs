@@ -16,6 +16,7 @@ use tacet_realtime::samples::peak;
 use super::engine::EngineReport;
 use crate::decode::Blemishes;
 use crate::encode::Spec;
+use crate::paths::as_text;
 use crate::pipeline::Observer;
 
 /// Levels below count as this one, in dBFS: below the noise of 16 bits.
@@ -201,8 +202,10 @@ pub struct Measured {
 #[derive(Clone, Debug, Serialize)]
 pub struct FileReport {
     /// As named on the command line; `-` for standard input.
+    #[serde(serialize_with = "as_text")]
     pub input: PathBuf,
     /// The output file; `-` for standard output.
+    #[serde(serialize_with = "as_text")]
     pub output: PathBuf,
     /// The result, or the reason why there is none.
     #[serde(flatten)]
