@@ -78,7 +78,7 @@ fn model_target(options: &Options) -> Option<PathBuf> {
 /// Something is there and cannot be removed.
 pub(crate) fn uninstall(workspace: &Workspace, options: &Options) -> Result<()> {
     for target in targets(workspace, options)? {
-        if fs::symlink_metadata(&target).is_ok() {
+        if fs::symlink_metadata(&target).is_ok() && !is_others(&target)? {
             take(&target)?;
             println!("removed {}", target.display());
             bring_back(&target)?;
@@ -193,15 +193,23 @@ fn kept(target: &Path) -> Option<PathBuf> {
 
 /// Keeps what has the place of our LADSPA library and is not ours.
 fn keep_other(target: &Path) -> Result<()> {
-    let Some(kept) = kept(target).filter(|_| target.is_file()) else { return Ok(()) };
-    let bytes = fs::read(target).with_context(|| format!("{} cannot be read", target.display()))?;
-    // Its maker, which a host shows.
-    let is_ours = bytes.windows(VENDOR.len()).any(|part| part == VENDOR);
-    if !is_ours {
+    if let Some(kept) = kept(target)
+        && is_others(target)?
+    {
         fs::rename(target, &kept).with_context(|| format!("{} cannot be kept", target.display()))?;
         println!("kept DeepFilterNet's own as {}; uninstall brings it back", kept.display());
     }
     Ok(())
+}
+
+/// Whether somebody else's library has the place of our LADSPA library.
+fn is_others(target: &Path) -> Result<bool> {
+    if kept(target).is_none() || !target.is_file() {
+        return Ok(false);
+    }
+    let bytes = fs::read(target).with_context(|| format!("{} cannot be read", target.display()))?;
+    // Its maker, which a host shows.
+    Ok(!bytes.windows(VENDOR.len()).any(|part| part == VENDOR))
 }
 
 /// A text that Tacet's LADSPA library holds, in every version.
@@ -360,6 +368,8 @@ mod tests {
         take(&target).unwrap();
         bring_back(&target).unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"another's");
+        assert!(is_others(&target).unwrap(), "a second removal leaves it");
+        assert!(!is_others(&source).unwrap());
         assert_eq!(kept(Path::new("Tacet.clap")), None);
     }
 
