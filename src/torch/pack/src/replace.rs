@@ -23,6 +23,7 @@ const OLD: &str = "old";
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let dir = folder_of(path);
     fs::create_dir_all(dir)?;
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "permissions are Unix's"))]
     let mut options = tempfile::Builder::new();
     #[cfg(unix)]
     options.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
