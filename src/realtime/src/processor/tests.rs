@@ -383,8 +383,8 @@ fn a_stream_sleeps_when_the_deep_filters_frames_are_silent() {
         rig.run(&[0.0; 20 * HOP], |_| HOP);
         assert!(rig.processor.is_idle());
         // Of the last frame with sound, one half is in the first silent hop.
-        let n_silent = script.n_steps() - 10;
-        assert!(n_silent >= DF_ORDER as u64, "{lookahead_hops}, {mode:?}: {n_silent}");
+        // The worker may have some before it; if they are too few, they never come.
+        wait_for(|| script.n_steps() >= 10 + DF_ORDER as u64);
     }
 }
 
