@@ -6,6 +6,7 @@ mod find;
 mod format;
 mod job;
 mod listen;
+mod place;
 mod plan;
 mod read_files;
 mod report;
@@ -43,7 +44,8 @@ use crate::io_errors::explained;
 use choices::{DeviceChoice, EngineChoice, MethodChoice};
 use engine::Engines;
 use listen::Listen;
-use plan::{Place, Task};
+use place::Place;
+use plan::Task;
 use report::{FileReport, Outcome, RunReport};
 use room::Room;
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::Args;
-use super::plan::Place;
+use super::place::Place;
 use crate::io_errors::explained;
 use crate::usage;
 
@@ -26,7 +26,7 @@ pub struct Input {
 }
 
 impl Input {
-    /// Where it is read from. Found in a folder, no name means standard input.
+    /// The place to read from. Of what was found in a folder, no name means standard input.
     pub(crate) fn place(&self) -> Place {
         if self.is_found { Place::File(self.path.clone()) } else { Place::new(&self.path) }
     }

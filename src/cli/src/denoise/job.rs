@@ -14,7 +14,8 @@ use tacet_realtime::denoiser::Settings;
 
 use super::engine::Engines;
 use super::listen::{Listen, Waiting};
-use super::plan::{Place, Task};
+use super::place::Place;
+use super::plan::Task;
 use super::report::{ActiveMeter, Done, Measured, NoiseMeter, SignalLevel};
 use crate::decode::{self, Decoder};
 use crate::encode::flac::{self, FlacWriter};

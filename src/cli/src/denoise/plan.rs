@@ -8,45 +8,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::find::{DENOISED, Input, find_inputs, resolved};
+use super::place::Place;
 use super::read_files::ReadFiles;
 use super::{Args, FileFormat};
 use crate::io_errors::explained;
 use crate::{refuse_other_format, usage};
-
-/// A path that means standard input or output.
-const STANDARD: &str = "-";
-
-/// Source or destination of audio.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// Standard input or output.
-    Standard,
-    /// A file.
-    File(PathBuf),
-}
-
-impl Place {
-    pub(crate) fn new(path: &Path) -> Self {
-        if path == Path::new(STANDARD) { Self::Standard } else { Self::File(path.to_owned()) }
-    }
-
-    /// As it is written on the command line.
-    pub fn path(&self) -> &Path {
-        match self {
-            Self::Standard => Path::new(STANDARD),
-            Self::File(path) => path,
-        }
-    }
-}
-
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Standard => f.write_str("standard input"),
-            Self::File(path) => path.display().fmt(f),
-        }
-    }
-}
 
 /// One file's way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,7 +96,7 @@ fn name_all(args: &Args, inputs: &[Input]) -> Result<Vec<Task>> {
     if is_many && args.output.is_some() {
         return Err(usage("-o names one output, but there are several inputs; use --out-dir"));
     }
-    if args.inputs.iter().filter(|path| path.as_path() == Path::new(STANDARD)).count() > 1 {
+    if args.inputs.iter().filter(|path| Place::new(path) == Place::Standard).count() > 1 {
         return Err(usage("standard input (-) can be read only once"));
     }
     let extension = args.format.unwrap_or_default().extension();

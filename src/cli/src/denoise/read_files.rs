@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::find::{Input, resolved};
-use super::plan::Place;
+use super::place::Place;
 use crate::{standard, usage};
 
 /// A file, whatever names it has.
@@ -16,7 +16,8 @@ type Identity = (u64, u64);
 #[cfg(windows)]
 type Identity = same_file::Handle;
 
-/// The file that a path leads to. Nothing is opened: to open a named pipe waits for its other end, or ends the program there.
+/// The file that a path leads to. Nothing is opened: to open a named pipe waits for its other end, or ends the program
+/// there.
 #[cfg(unix)]
 fn identity(path: &Path) -> Option<Identity> {
     use std::os::unix::fs::MetadataExt as _;

@@ -82,7 +82,7 @@ impl AudioHost for Running {
     }
 }
 
-/// What has been opened.
+/// Devices that have been opened.
 #[derive(Debug)]
 pub struct Opened<T> {
     /// The options, with the names of the devices that were opened.
@@ -93,8 +93,8 @@ pub struct Opened<T> {
     pub fault: Option<String>,
 }
 
-/// Opens the devices that the options name, by `devices`. A program that the panel has restarted goes on with the former ones, or
-/// with any, where that fails: its window would be gone.
+/// Opens the devices that the options name, by `devices`. A program that the panel has restarted goes on with the former
+/// ones, or with any, where that fails: its window would be gone.
 ///
 /// # Errors
 /// Those of `devices`.
@@ -267,7 +267,7 @@ mod tests {
         assert_eq!(opened.options.output.as_deref(), Some("Headphones"));
         assert!(opened.fault.unwrap().contains("unplugged is not there"));
         assert_eq!(open(&options, present(&[])).unwrap().devices, None);
-        // Who names a device in a terminal is told, and nothing else is taken.
+        // On the command line a name is an order: nothing else is taken.
         options.values = None;
         assert!(open(&options, present(&[])).is_err());
     }

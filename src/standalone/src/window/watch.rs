@@ -1,8 +1,8 @@
 //! Watches whether the audio system still calls, reports it if not, and restarts once it can; and has changed settings
 //! remembered.
 //!
-//! The framework opens its devices once and goes on without sound when they are gone. A thread of its own counts blocks, and
-//! listens for an input that reports an error and then delivers nothing.
+//! The framework opens its devices once and goes on without sound when they are gone. A thread of its own counts blocks,
+//! and listens for an input that reports an error and then delivers nothing.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
