@@ -83,6 +83,8 @@ struct Slot {
     failure: Option<String>,
     /// When the native engine was last opened anew because it had failed.
     reopened: Option<Instant>,
+    /// Whether the processor is still to be told that it has no stream any more.
+    is_leaving: bool,
 }
 
 /// The slots of one plugin instance. Belongs to the background thread, or whoever holds its lock; never to the audio
@@ -183,10 +185,7 @@ impl SlotManager {
         match slot.wanted {
             Some(device) if slot.served.as_ref().is_some_and(|(served, _)| *served == device) => {}
             Some(device) => self.connect_slot(id, device),
-            None if slot.served.take().is_some() => {
-                // Room is certain: a handful of messages, taken at every hop.
-                let _ = self.messages.push(SlotMessage::Leave(id));
-            }
+            None if slot.served.is_some() => self.leave(id),
             None => {}
         }
     }
@@ -220,7 +219,10 @@ impl SlotManager {
     fn hand_over(&mut self, id: SlotId, stream: Box<Stream>) {
         let served = (stream.device(), stream.status().clone());
         match self.messages.push(SlotMessage::Serve(id, stream)) {
-            Ok(()) => self.slots[id as usize].served = Some(served),
+            Ok(()) => {
+                let slot = &mut self.slots[id as usize];
+                (slot.served, slot.is_leaving) = (Some(served), false);
+            }
             // The processor does not run: keep it for the next time.
             Err(rtrb::PushError::Full(SlotMessage::Serve(_, stream))) => {
                 self.slots[id as usize].opening = Some(stream);
@@ -229,7 +231,17 @@ impl SlotManager {
         }
     }
 
+    /// Has the processor drop the slot's stream: now, or once it takes messages again.
+    fn leave(&mut self, id: SlotId) {
+        let is_full = self.messages.push(SlotMessage::Leave(id)).is_err();
+        let slot = &mut self.slots[id as usize];
+        (slot.served, slot.is_leaving) = (None, is_full);
+    }
+
     fn attend_slot(&mut self, id: SlotId) {
+        if self.slots[id as usize].is_leaving {
+            self.leave(id);
+        }
         if self.slots[id as usize].closing_since.is_some()
             && let Some(device) = self.slots[id as usize].wanted
         {
@@ -299,11 +311,8 @@ impl SlotManager {
                     slot.opening = Some(Box::new(stream));
                 }
             }
-            SlotId::B => {
-                // The processor drops its stream: the device before is to be opened anew when it is chosen again.
-                slot.served = None;
-                let _ = self.messages.push(SlotMessage::Leave(id));
-            }
+            // The device before is to be opened anew when it is chosen again.
+            SlotId::B => self.leave(id),
             SlotId::A => {}
         }
     }

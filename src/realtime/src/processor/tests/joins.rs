@@ -165,3 +165,24 @@ fn a_stream_that_joins_the_engine_of_the_one_that_plays_nulls_within_a_second() 
         assert!(null_db < -120.0, "{mode:?}: {null_db} dB");
     }
 }
+
+/// A user who turns the comparison on and off while the host does not call: the processor has no B in the end, also where
+/// the messages are more than it can be left.
+#[test]
+fn slot_b_leaves_where_the_host_did_not_call() {
+    let (services, ..) = scripted::services(0.5);
+    let mut rig = Rig::new(services, 48e3, 1, LatencyMode::Safe);
+    // One message, then two for each time.
+    rig.choose(TORCH, None);
+    for _ in 0..8 {
+        rig.choose(TORCH, Some(Device::Native));
+        rig.slot_manager.choose(TORCH, None);
+    }
+    rig.controls.listen = Listen::B;
+    let input = programme(96_000, 5);
+    let latency = rig.latency();
+    let out = rig.run(&input, |_| 480);
+    let off = error(&out, &input, latency, 0.5, 90_000..96_000);
+    assert!(off < 1e-6, "B is heard ({off})");
+    assert!(rig.meters.null_depth_db.load(Ordering::Relaxed).is_nan());
+}
