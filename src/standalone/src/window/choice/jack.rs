@@ -65,12 +65,7 @@ fn ports_of(
     wish: Option<&str>,
 ) -> Result<Vec<String>, Refusal> {
     let ports: Vec<String> = match wish {
-        Some(wish) => {
-            if let Some(unknown) = wish.split(',').find(|port| !all.iter().any(|known| known == port)) {
-                return Err(Refusal::Unknown { what, name: unknown.into() });
-            }
-            wish.split(',').map(Into::into).collect()
-        }
+        Some(wish) => named(wish, all).map_err(|name| Refusal::Unknown { what, name })?,
         None => {
             let card = |port: &String| port.rsplit_once(':').map(|(card, _)| card.to_owned());
             let first = of_cards.first().and_then(card);
@@ -78,6 +73,28 @@ fn ports_of(
         }
     };
     Ok(ports.into_iter().take(2).collect())
+}
+
+/// The ports of `all` that are named, with commas between; names may have some of their own.
+///
+/// # Errors
+/// The name of none.
+fn named(wish: &str, all: &[String]) -> Result<Vec<String>, String> {
+    let mut ports = Vec::new();
+    let mut rest = Some(wish);
+    while let Some(left) = rest {
+        let behind = |port: &String| match left.strip_prefix(port.as_str())? {
+            "" => Some(None),
+            more => more.strip_prefix(',').map(Some),
+        };
+        let fitting = all.iter().filter_map(|port| Some((port, behind(port)?)));
+        let Some((port, behind)) = fitting.max_by_key(|(port, _)| port.len()) else {
+            return Err(left.split(',').next().unwrap_or(left).to_owned());
+        };
+        ports.push(port.clone());
+        rest = behind;
+    }
+    Ok(ports)
 }
 
 #[cfg(test)]
@@ -129,6 +146,12 @@ mod tests {
         assert_eq!(inputs(&["s:1", "s:2"], Some("s:2")).unwrap(), ["s:2"]);
         assert_eq!(inputs(&["s:1", "s:2"], Some("s:2,s:1")).unwrap(), ["s:2", "s:1"]);
         assert_eq!(inputs(&["s:1"], Some("synth:out")).unwrap(), ["synth:out"]);
+        let with_commas = ["Mic, USB:1", "Mic, USB:2", "Mic"];
+        assert_eq!(
+            inputs(&with_commas, Some("Mic, USB:2,Mic, USB:1")).unwrap(),
+            ["Mic, USB:2", "Mic, USB:1"]
+        );
+        assert_eq!(inputs(&with_commas, Some("Mic")).unwrap(), ["Mic"]);
         assert_eq!(inputs(&[], None), Err(Refusal::NoInput));
         assert!(inputs(&["s:1"], Some("s:1,s:9")).is_err());
         let outputs = |wish| chosen(&["s:1"], &["s:3", "s:4", "t:1"], None, wish).map(|ports| ports.outputs);
