@@ -276,9 +276,11 @@ pub fn install(
     make_enterable(&lib)?;
     for library in libraries {
         let place = lib.join(library.file_name().unwrap_or_default());
+        // Not a symbolic link, which may lead elsewhere from there.
+        let library = fs::canonicalize(library).at(library)?;
         // A link saves half a gigabyte where both are on one file system.
-        if fs::hard_link(library, &place).is_err() {
-            fs::copy(library, &place).at(&place)?;
+        if fs::hard_link(&library, &place).is_err() {
+            fs::copy(&library, &place).at(&place)?;
         }
         make_readable(&place)?;
     }
@@ -415,6 +417,21 @@ mod tests {
         fs::create_dir(&dest).unwrap();
         fs::write(dest.join("mine"), b"").unwrap();
         assert!(!remove(&dest).unwrap() && dest.join("mine").exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pack_of_a_relative_link_has_the_file() {
+        let Some(platform) = Platform::current() else { return };
+        let dir = tempfile::tempdir().unwrap();
+        let dest = dir.path().join("packs").join("1");
+        let backend = dir.path().join(platform.backend_file());
+        fs::write(dir.path().join("built"), "library").unwrap();
+        std::os::unix::fs::symlink("built", &backend).unwrap();
+        let manifest = install(std::slice::from_ref(&backend), &dest, platform, false).unwrap();
+        assert_eq!(manifest.n_bytes(), 7);
+        let place = dest.join(LIB_DIR).join(platform.backend_file());
+        assert!(fs::symlink_metadata(place).unwrap().is_file());
     }
 
     #[test]
