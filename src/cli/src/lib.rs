@@ -23,6 +23,7 @@ mod denoise;
 mod devices;
 mod encode;
 mod install_model;
+mod interrupt;
 mod io_errors;
 mod live;
 #[cfg(target_os = "linux")]

@@ -16,6 +16,7 @@ use tacet_realtime::models;
 use tacet_realtime::parameters::Choice as _;
 use tacet_realtime::presets::{self, Preset};
 
+use super::interrupt::on_interrupt;
 use super::options::one_of;
 use super::{live, usage};
 
@@ -225,7 +226,7 @@ struct Terminal;
 impl Listener for Terminal {
     fn started(&mut self, handle: Handle) {
         // Without a handler Ctrl-C ends the process, and the sound server takes the streams back.
-        let _ = ctrlc::set_handler(move || handle.stop());
+        let _ = on_interrupt(move || handle.stop());
     }
 
     fn say(&mut self, text: &str) {

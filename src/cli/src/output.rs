@@ -13,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::{Context as _, Result, bail};
 use tempfile::{NamedTempFile, TempPath};
 
+use super::interrupt::on_interrupt;
 use super::io_errors::explained;
 
 /// The temporary files that exist now. Held while one is made, renamed or removed, so that the handler sees all of
@@ -31,7 +32,7 @@ fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
 /// # Errors
 /// The system refuses a signal handler.
 pub(crate) fn clean_up_when_interrupted() -> Result<()> {
-    ctrlc::set_handler(|| {
+    on_interrupt(|| {
         let unfinished = unfinished();
         for path in unfinished.iter() {
             // Nothing to be done about a failure: the process ends.
