@@ -143,20 +143,21 @@ fn part_names(tasks: &mut [Task]) {
     let mut n_of_name: HashMap<PathBuf, usize> = HashMap::new();
     for task in tasks.iter() {
         for path in [Some(task.output.path()), task.spectrogram.as_deref()].into_iter().flatten() {
-            *n_of_name.entry(path.to_owned()).or_default() += 1;
+            *n_of_name.entry(folded(path)).or_default() += 1;
         }
     }
     let parted = |path: &Path, input: &Place| -> Option<PathBuf> {
         let Place::File(input) = input else { return None };
         let (from, to) = (input.extension()?, path.extension()?);
-        (n_of_name[path] > 1).then(|| path.with_extension(from).with_added_extension(to))
+        (n_of_name[&folded(path)] > 1).then(|| path.with_extension(from).with_added_extension(to))
     };
     let outputs: Vec<_> = tasks.iter().map(|task| parted(task.output.path(), &task.input)).collect();
     let pictures: Vec<_> =
         tasks.iter().map(|task| parted(task.spectrogram.as_deref()?, &task.input)).collect();
     // Equal extensions would not tell them apart.
     let is_distinct = |names: &[Option<PathBuf>], name: &Option<PathBuf>| {
-        names.iter().filter(|other| *other == name).count() == 1
+        let folded = |name: &Option<PathBuf>| name.as_deref().map(folded);
+        names.iter().filter(|other| folded(other) == folded(name)).count() == 1
     };
     for (index, task) in tasks.iter_mut().enumerate() {
         if let Some(output) = outputs[index].clone().filter(|_| is_distinct(&outputs, &outputs[index])) {
@@ -165,6 +166,16 @@ fn part_names(tasks: &mut [Task]) {
         if let Some(picture) = pictures[index].clone().filter(|_| is_distinct(&pictures, &pictures[index])) {
             task.spectrogram = Some(picture);
         }
+    }
+}
+
+/// A path for the comparison of names: where the usual file systems take capitals and small letters for the same, all of
+/// its letters are small.
+fn folded(path: &Path) -> PathBuf {
+    if cfg!(any(windows, target_vendor = "apple")) {
+        path.to_string_lossy().to_lowercase().into()
+    } else {
+        path.to_owned()
     }
 }
 
@@ -180,7 +191,7 @@ fn refuse_overlap(args: &Args, inputs: &[Input], tasks: &mut [Task]) -> Result<(
     let read = ReadFiles::of(inputs);
     let mut n_standard = 0;
     // The tasks that write a file.
-    let mut written: HashMap<PathBuf, Vec<usize>> = HashMap::new();
+    let mut written: HashMap<PathBuf, (PathBuf, Vec<usize>)> = HashMap::new();
     for (index, task) in tasks.iter().enumerate() {
         if task.output == Place::Standard {
             n_standard += 1;
@@ -194,10 +205,11 @@ fn refuse_overlap(args: &Args, inputs: &[Input], tasks: &mut [Task]) -> Result<(
         ];
         for file in files.into_iter().flatten() {
             read.refuse(file)?;
-            written.entry(resolved(file)).or_default().push(index);
+            let file = resolved(file);
+            written.entry(folded(&file)).or_insert_with(|| (file, Vec::new())).1.push(index);
         }
     }
-    for (file, writers) in written.iter().filter(|(_, writers)| writers.len() > 1) {
+    for (file, writers) in written.values().filter(|(_, writers)| writers.len() > 1) {
         if tasks.len() == 1 {
             return Err(usage(format!(
                 "two outputs would be written to {}: give them different names",
@@ -219,7 +231,7 @@ fn refuse_overlap(args: &Args, inputs: &[Input], tasks: &mut [Task]) -> Result<(
             n_standard += 1;
         } else {
             read.refuse(json)?;
-            if written.contains_key(&resolved(json)) {
+            if written.contains_key(&folded(&resolved(json))) {
                 return Err(usage(format!(
                     "two outputs would be written to {}: give them different names",
                     json.display()
@@ -297,6 +309,14 @@ mod tests {
         assert!(refusal(&["a.wav", "-o", "b.flac", "--format", "wav"]).contains("name it .wav"));
         let tasks = plan_of(&["a.wav", "-o", &"b".repeat(256)]).unwrap();
         assert!(tasks[0].refusal.as_ref().unwrap().contains("256 bytes"));
+        // Capitals tell files apart where the file system says so.
+        let [plain, capital] = ["a.wav", "A.wav"];
+        let [parted, capital_parted] = ["a.wav.wav", "A.mp3.wav"];
+        let is_folded = cfg!(any(windows, target_vendor = "apple"));
+        assert_eq!(
+            names(&["x/a.wav", "x/A.mp3", "--out-dir", out_dir]),
+            if is_folded { [parted, capital_parted] } else { [plain, capital] }
+        );
         // Only the inputs that cannot be told apart fail.
         let tasks = plan_of(&["x/a.wav", "y/a.wav", "y/b.wav", "--out-dir", out_dir]).unwrap();
         assert!(tasks[0].refusal.as_ref().unwrap().contains("as would y/a.wav"));

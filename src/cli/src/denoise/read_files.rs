@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+#[cfg(unix)]
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -20,14 +22,18 @@ type Identity = same_file::Handle;
 /// there.
 #[cfg(unix)]
 fn identity(path: &Path) -> Option<Identity> {
-    use std::os::unix::fs::MetadataExt as _;
-    path.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()))
+    path.metadata().ok().map(identity_in)
 }
 
 #[cfg(unix)]
 fn identity_of_open(file: File) -> Option<Identity> {
+    file.metadata().ok().map(identity_in)
+}
+
+#[cfg(unix)]
+fn identity_in(metadata: Metadata) -> Identity {
     use std::os::unix::fs::MetadataExt as _;
-    file.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()))
+    (metadata.dev(), metadata.ino())
 }
 
 #[cfg(windows)]
