@@ -1,5 +1,6 @@
 //! The command line end to end: the built binary on files made here, on `tests/data/audio`, and on broken input.
 
+mod containers;
 mod failures;
 mod formats;
 mod outputs;

@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::support::*;
 
 /// Runs ffmpeg or ffprobe; what it printed. `None` where it is not installed.
-fn run(tool: &str, args: &[&str]) -> Option<String> {
+pub fn run(tool: &str, args: &[&str]) -> Option<String> {
     match Command::new(tool).args(["-v", "error"]).args(args).output() {
         Ok(output) => {
             assert!(output.status.success(), "{tool} {args:?}: {}", stderr(&output));
@@ -21,7 +21,7 @@ fn run(tool: &str, args: &[&str]) -> Option<String> {
     }
 }
 
-fn text(path: &Path) -> &str {
+pub fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 

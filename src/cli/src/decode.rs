@@ -207,6 +207,7 @@ impl Decoder {
         if is_plain {
             let mut input = Input::pipe(Box::new(Cursor::new(head).chain(pipe)));
             if let Some(layout) = plain_layout(&mut input)? {
+                tracks::choose_of(1, options, &mut Vec::new())?;
                 return Self::new(Box::new(PlainSource::new(input, layout)?), 0, refused);
             }
             return Err(refusal::damaged("cannot be read"));
@@ -321,7 +322,10 @@ fn open_source(
         start += n;
         input.seek(start)?;
     }
+    // What has no tracks has one.
+    let refuse_others = || tracks::choose_of(1, options, &mut Vec::new());
     if let Some(layout) = plain_layout(input)? {
+        refuse_others()?;
         let at = input.at();
         let mut input = again()?;
         if layout.codec != Codec::Mpeg {
@@ -347,7 +351,7 @@ fn open_source(
     // Also behind rubbish.
     if inner.starts_with(b"OggS") || inner.windows(6).any(|bytes| bytes == b"OggS\0\x02") {
         let metadata = Metadata::of_file(&file, extension);
-        return Ok(Box::new(OggSource::open(again()?, metadata)?));
+        return Ok(Box::new(OggSource::open(again()?, metadata, options)?));
     }
     if is_mp4 && let Some(source) = MovSource::open(file.try_clone()?, extension, options)? {
         return Ok(Box::new(source));
@@ -362,7 +366,10 @@ fn open_source(
     let n_bytes = input.len().unwrap_or(0);
     match MpegSource::open(again()?, 0, u64::MAX, None, metadata)? {
         // Rubbish in which a few frames are found by chance is no recording.
-        Some(source) if source.n_foreign() * 2 < n_bytes && !source.is_chance() => Ok(Box::new(source)),
+        Some(source) if source.n_foreign() * 2 < n_bytes && !source.is_chance() => {
+            refuse_others()?;
+            Ok(Box::new(source))
+        }
         _ => Err(refusal::unknown(&inner, extension)),
     }
 }

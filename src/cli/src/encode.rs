@@ -250,20 +250,12 @@ impl<W: Write> SampleSink for WavWriter<W> {
 }
 
 impl<W: Write + Seek> WavWriter<W> {
-    /// Begins a WAV of about `n_expected` samples per channel in a file, with these chunks.
+    /// Begins a WAV in a file, of `n_samples` samples per channel where that is certain, with these chunks.
     ///
     /// # Errors
     /// Errors of the sink.
-    pub(crate) fn seekable(
-        mut sink: W,
-        spec: Spec,
-        n_expected: Option<u64>,
-        chunks: Vec<u8>,
-    ) -> Result<Self> {
-        // Half of 4 GiB: a source that announces less and delivers more than double is broken.
-        let is_surely_small =
-            n_expected.is_some_and(|n| n.saturating_mul(spec.block_align()) < RF64_FROM / 2);
-        let has_room = !is_surely_small;
+    pub(crate) fn seekable(mut sink: W, spec: Spec, n_samples: Option<u64>, chunks: Vec<u8>) -> Result<Self> {
+        let has_room = n_samples.is_none_or(|n| n.saturating_mul(spec.block_align()) >= RF64_FROM);
         sink.write_all(&header(&spec, Some(0), has_room, &chunks, 0))?;
         Ok(Self::new(sink, spec, has_room, chunks))
     }
@@ -276,13 +268,14 @@ impl<W: Write + Seek> WavWriter<W> {
     /// Ends the data, completes the header and returns the sink.
     ///
     /// # Errors
-    /// Errors of the sink; data past 4 GiB from a source that had announced less than half of that.
+    /// Errors of the sink; data past 4 GiB from a source that was certain of less.
     pub fn finish(mut self) -> Result<W> {
         let (spec, has_room, n_samples) = (self.spec, self.has_room, self.n_samples);
         let (before, n_behind) = (std::mem::take(&mut self.before), self.behind.len() as u64);
         if !has_room && n_samples * spec.block_align() >= RF64_FROM {
-            return Err(io::Error::from(io::ErrorKind::FileTooLarge))
-                .context("the input is far longer than it announces; convert it to FLAC or split it first");
+            return Err(io::Error::from(io::ErrorKind::FileTooLarge)).context(
+                "the input is longer than it was at the start: denoise it again when nothing writes to it",
+            );
         }
         let mut sink = self.finish_streaming()?;
         let end = sink.stream_position()?;
@@ -302,8 +295,8 @@ mod tests {
 
     const STEREO_16: Spec = Spec { rate_hz: 44_100, n_channels: 2, channel_mask: None, depth: Depth::Int16 };
 
-    fn write(spec: Spec, n_expected: Option<u64>, blocks: &[&[&[f32]]]) -> Vec<u8> {
-        let mut writer = WavWriter::seekable(Cursor::new(Vec::new()), spec, n_expected, Vec::new()).unwrap();
+    fn write(spec: Spec, n_samples: Option<u64>, blocks: &[&[&[f32]]]) -> Vec<u8> {
+        let mut writer = WavWriter::seekable(Cursor::new(Vec::new()), spec, n_samples, Vec::new()).unwrap();
         for block in blocks {
             writer.write(block).unwrap();
         }
@@ -314,11 +307,11 @@ mod tests {
     fn hound_reads_every_depth_and_channel_count() {
         for depth in [Depth::Int16, Depth::Int24, Depth::Float32] {
             for n_channels in [1, 2, 3, 6] {
-                for n_expected in [Some(3), None] {
+                for n_samples in [Some(3), None] {
                     let spec = Spec { n_channels, depth, ..STEREO_16 };
                     let channels = vec![[0.25_f32, -0.5, 0.0]; n_channels.into()];
                     let block: Vec<&[f32]> = channels.iter().map(|channel| &channel[..]).collect();
-                    let bytes = write(spec, n_expected, &[&block]);
+                    let bytes = write(spec, n_samples, &[&block]);
                     let mut reader = hound::WavReader::new(&bytes[..]).unwrap();
                     let read = reader.spec();
                     assert_eq!((read.channels, read.sample_rate), (n_channels, 44_100));

@@ -71,26 +71,7 @@ pub(crate) fn read_aiff(input: &mut Input) -> Result<Layout> {
                 len = len.saturating_sub(n_head);
                 input.skip(len)?;
             }
-            b"NAME" | b"AUTH" | b"ANNO" | b"(c) " => {
-                let mut bytes = vec![0; len.min(1 << 16) as usize];
-                let n_read = input.read(&mut bytes)?;
-                input.skip(len - bytes.len() as u64)?;
-                let text = String::from_utf8_lossy(&bytes[..n_read]).trim_end_matches('\0').to_owned();
-                let tag = match &name {
-                    b"NAME" => "TITLE",
-                    b"AUTH" => "ARTIST",
-                    b"ANNO" => "COMMENT",
-                    _ => "COPYRIGHT",
-                };
-                metadata.tags.push((tag.to_owned(), text));
-            }
-            b"FVER" => {
-                input.skip(len)?;
-            }
-            _ => {
-                metadata.lost.push(format!("{} chunk", String::from_utf8_lossy(&name).trim_end()));
-                input.skip(len)?;
-            }
+            _ => metadata.read_aiff_chunk(input, name, len)?,
         }
         pass_padding(input, len)?;
     };
@@ -327,13 +308,7 @@ pub(crate) fn read_caf(input: &mut Input) -> Result<Option<Layout>> {
                     plain("caf", encoding, is_big_endian, rate_hz, n_channels, announced, tail, metadata);
                 return Ok(Some(if is_in_packets { in_packets(layout) } else { layout }));
             }
-            b"free" | b"chan" | b"ovvw" | b"peak" => {
-                input.skip(n_bytes)?;
-            }
-            name => {
-                metadata.lost.push(format!("{} chunk", String::from_utf8_lossy(name).trim_end()));
-                input.skip(n_bytes)?;
-            }
+            name => metadata.pass_caf_chunk(input, name, n_bytes)?,
         }
     }
 }

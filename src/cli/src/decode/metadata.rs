@@ -17,6 +17,9 @@ const MAX_CHUNK: u64 = 1 << 24;
 /// The most bytes of all chunks.
 const MAX_CHUNKS: u64 = 1 << 26;
 
+/// The tag that states speaker positions in a FLAC, in hexadecimal (RFC 9639, 8.6.2).
+pub const FLAC_MASK: &str = "WAVEFORMATEXTENSIBLE_CHANNEL_MASK";
+
 /// Metadata for an output.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metadata {
@@ -28,6 +31,8 @@ pub struct Metadata {
     pub n_pictures: usize,
     /// Names of what was there and is not kept.
     pub lost: Vec<String>,
+    /// Speaker positions that a FLAC states in a tag, as WAV has them.
+    pub flac_mask: Option<u32>,
 }
 
 /// The use of a chunk in an output of the same length and rate.
@@ -59,7 +64,7 @@ impl Metadata {
             return Ok(());
         }
         if len > MAX_CHUNK || n_kept + len > MAX_CHUNKS || input.left().is_some_and(|left| len > left) {
-            self.lost.push(format!("{} chunk", String::from_utf8_lossy(&name).trim_end()));
+            self.lose_chunk(&name);
             input.skip(len)?;
             return Ok(());
         }
@@ -76,6 +81,66 @@ impl Metadata {
         }
         self.chunks.push((name, content));
         Ok(())
+    }
+
+    /// Reads, or passes over, a chunk of an AIFF that does not tell what its samples are.
+    ///
+    /// # Errors
+    /// Errors of the input.
+    pub(crate) fn read_aiff_chunk(&mut self, input: &mut Input, name: [u8; 4], len: u64) -> Result<()> {
+        /// More than any text has, in bytes.
+        const MAX_TEXT: u64 = 1 << 16;
+        let tag = match &name {
+            b"NAME" => "TITLE",
+            b"AUTH" => "ARTIST",
+            b"ANNO" => "COMMENT",
+            b"(c) " => "COPYRIGHT",
+            // The same in a RIFF.
+            b"ID3 " => return self.read_chunk(input, *b"id3 ", len),
+            _ => {
+                if !matches!(&name, b"FVER" | b"PEAK" | b"FLLR" | b"JUNK") {
+                    self.lose_chunk(&name);
+                }
+                input.skip(len)?;
+                return Ok(());
+            }
+        };
+        let mut bytes = vec![0; len.min(MAX_TEXT) as usize];
+        let n_read = input.read(&mut bytes)?;
+        input.skip(len - bytes.len() as u64)?;
+        let text = String::from_utf8_lossy(&bytes[..n_read]).trim_end_matches('\0').to_owned();
+        let entry = (tag.to_owned(), text);
+        if !self.tags.contains(&entry) {
+            self.tags.push(entry);
+        }
+        Ok(())
+    }
+
+    /// Passes over a chunk of a CAF that does not tell what its samples are.
+    ///
+    /// # Errors
+    /// Errors of the input.
+    pub(crate) fn pass_caf_chunk(&mut self, input: &mut Input, name: &[u8], len: u64) -> Result<()> {
+        if !matches!(name, b"free" | b"chan" | b"ovvw" | b"peak") {
+            self.lose_chunk(name);
+        }
+        input.skip(len)?;
+        Ok(())
+    }
+
+    /// Additions since it was like `before`.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        let chunks = self.chunks.get(before.chunks.len()..).unwrap_or_default().to_vec();
+        let tags = self.tags.get(before.tags.len()..).unwrap_or_default().to_vec();
+        Self { chunks, tags, ..Self::default() }
+    }
+
+    /// Notes that a chunk is not kept.
+    pub(crate) fn lose_chunk(&mut self, name: &[u8]) {
+        let what = format!("{} chunk", String::from_utf8_lossy(name).trim_end());
+        if !self.lost.contains(&what) {
+            self.lost.push(what);
+        }
     }
 
     /// The tags of a file, if symphonia finds some.
@@ -121,6 +186,12 @@ impl Metadata {
     }
 
     fn add_tag(&mut self, tag: &Tag) {
+        if tag.raw.key.eq_ignore_ascii_case(FLAC_MASK)
+            && let RawValue::String(text) = &tag.raw.value
+        {
+            let digits = text.trim().trim_start_matches("0x").trim_start_matches("0X");
+            self.flac_mask = u32::from_str_radix(digits, 16).ok();
+        }
         let Some((name, value)) = named(tag) else { return };
         let value = value.trim_matches(['\0', ' ']).to_owned();
         let entry = (name, value);
@@ -128,6 +199,11 @@ impl Metadata {
             self.tags.push(entry);
         }
     }
+}
+
+/// The positions that a tag states, if there are as many as channels.
+pub(super) fn stated_mask(mask: Option<u32>, n_channels: usize) -> Option<u32> {
+    mask.filter(|mask| mask.count_ones() as usize == n_channels)
 }
 
 /// A tag under the name that Vorbis comments have for it. Tags about the encoding that is undone here are none.
@@ -205,7 +281,7 @@ fn own_name(raw: &RawTag) -> Option<String> {
         "ITUNNORM",
         "TLEN",
         "TFLT",
-        "WAVEFORMATEXTENSIBLE_CHANNEL_MASK",
+        FLAC_MASK,
     ];
     let described = raw.sub_fields.iter().flatten().find(|field| &*field.field == "DESCRIPTION");
     let name = match (&*raw.key, described.map(|field| &field.value)) {

@@ -14,14 +14,16 @@ use anyhow::Result;
 use super::codec::{Outcome, PacketDecoder};
 use super::conform::Conform;
 use super::input::Input;
-use super::metadata::Metadata;
+use super::metadata::{Metadata, stated_mask};
+use super::options::Options;
 use super::page::Page;
 use super::parts::{GAP_S, LEAD_S};
 use super::refusal;
 use super::source::{Findings, Format, Source, words_on_foreign};
+use super::tracks::choose_of;
 use crate::resample::n_resampled;
 use head::Kind;
-use scan::{Link, Picture, scan};
+use scan::{Link, Picture, n_sounds, scan};
 
 /// The longest packet that is put together, in bytes.
 const MAX_PACKET: usize = 1 << 24;
@@ -83,6 +85,7 @@ pub struct OggSource {
     /// Pages, and those of them whose checksum does not fit.
     n_pages: u64,
     n_damaged_pages: u64,
+    notes: Vec<String>,
     metadata: Metadata,
 }
 
@@ -90,22 +93,28 @@ impl OggSource {
     /// Opens a file.
     ///
     /// # Errors
-    /// It cannot be read, or holds no sound that is supported.
-    pub fn open(mut input: Input, metadata: Metadata) -> Result<Self> {
-        let (links, picture) = scan(&mut input)?;
+    /// It cannot be read, holds no sound that is supported, or not the track that is asked for.
+    pub fn open(mut input: Input, metadata: Metadata, options: &Options) -> Result<Self> {
+        let mut notes = Vec::new();
+        let wanted = match n_sounds(&mut input)? {
+            0 => 0,
+            n_sounds => choose_of(n_sounds, options, &mut notes)?,
+        };
+        input.seek(0)?;
+        let (links, picture) = scan(&mut input, wanted)?;
         let Some(first) = links.first() else {
             let what = "holds no sound that Tacet reads (Opus, Vorbis or FLAC in Ogg);".to_owned();
             return Err(refusal::refused(what));
         };
         input.seek(0)?;
-        let rate_hz = first.head.rate_hz;
+        let (codec, rate_hz) = (first.head.codec, first.head.rate_hz);
         let n_channels = links.iter().map(|link| link.head.n_channels).max().unwrap_or(1);
         let length = |link: &Link| {
             let end = link.end?.checked_sub(link.head.pre_skip)?;
             Some(n_resampled(end, link.head.rate_hz, rate_hz))
         };
         let n_samples = links.iter().map(length).sum();
-        let kind = match first.head.codec {
+        let kind = match codec {
             Kind::Opus => "opus",
             Kind::Vorbis => "vorbis",
             Kind::Flac => "flac",
@@ -149,12 +158,15 @@ impl OggSource {
             last: None,
             n_pages: 0,
             n_damaged_pages: 0,
+            notes,
             metadata,
         };
         // The first page names the speaker positions.
         while this.ready.is_empty() && this.page()? {}
         this.lead_left = this.n_lead;
-        this.format.channel_mask = this.decoder.as_ref().and_then(PacketDecoder::channel_mask);
+        this.format.channel_mask = stated_mask(this.metadata.flac_mask, n_channels)
+            .filter(|_| codec == Kind::Flac)
+            .or_else(|| this.decoder.as_ref()?.channel_mask());
         Ok(this)
     }
 
@@ -416,7 +428,7 @@ impl Source for OggSource {
     }
 
     fn findings(&self) -> Findings {
-        let mut notes = Vec::new();
+        let mut notes = self.notes.clone();
         let first = &self.links[0].head;
         if self.links.iter().any(|link| link.head.rate_hz != first.rate_hz) {
             notes.push(format!(

@@ -30,7 +30,7 @@ use super::edits::{self, TrackEdits};
 use super::foreign::foreign;
 use super::listed::{Listed, again, without_packets};
 use super::matroska::{self, Packing, Trims};
-use super::metadata::Metadata;
+use super::metadata::{Metadata, stated_mask};
 use super::options::Options;
 use super::outline::{Outline, outline};
 use super::parts::{Part, Queued, Start, open_end, part};
@@ -255,7 +255,7 @@ impl PacketSource {
                 name: format!("{container}, {}", decoder.name()),
                 rate_hz: 0,
                 n_channels: 0,
-                channel_mask: None,
+                channel_mask: metadata.flac_mask.filter(|_| is_flac),
                 depth,
                 n_samples: None,
             },
@@ -462,7 +462,8 @@ impl PacketSource {
         let format = &mut self.format;
         if format.rate_hz == 0 {
             (format.rate_hz, format.n_channels) = (rate_hz, n_channels);
-            format.channel_mask = self.decoder.channel_mask();
+            format.channel_mask =
+                stated_mask(format.channel_mask, n_channels).or_else(|| self.decoder.channel_mask());
         } else if rate_hz != format.rate_hz || n_channels > format.n_channels {
             return Err(refusal::refused(format!(
                 "changes from {} Hz, {} channels to {rate_hz} Hz, {n_channels} channels on the way;",

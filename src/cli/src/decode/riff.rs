@@ -180,14 +180,11 @@ fn read_wave64(input: &mut Input) -> Result<Layout> {
     let mut fmt = None;
     let mut metadata = Metadata::default();
     loop {
-        let Some(header) = input.take::<24>()? else { return Err(no_data()) };
-        let len = u64::from_le_bytes([16, 17, 18, 19, 20, 21, 22, 23].map(|i| header[i]));
-        let content = len.saturating_sub(WAVE64_HEADER);
-        let name = [header[0], header[1], header[2], header[3]];
+        let Some((name, content)) = wave64_header(input)? else { return Err(no_data()) };
         match &name {
             b"data" => {
                 let fmt: Fmt = fmt.ok_or_else(no_fmt)?;
-                let is_open = len >= u64::MAX >> 1;
+                let is_open = content >= (u64::MAX >> 1) - WAVE64_HEADER;
                 let announced = if is_open { Announced::Open } else { Announced::Bytes(content) };
                 return fmt.layout("w64", false, announced, Tail::Wave64, metadata);
             }
@@ -195,8 +192,23 @@ fn read_wave64(input: &mut Input) -> Result<Layout> {
             // Broadcast metadata lie in chunks of the same names.
             _ => metadata.read_chunk(input, name, content)?,
         }
-        input.skip(len.next_multiple_of(WAVE64_ALIGN).saturating_sub(len.max(WAVE64_HEADER)))?;
+        pass_wave64_padding(input, content)?;
     }
+}
+
+/// The name of a chunk of Wave64 and the bytes of its content; `None` at the end.
+pub(crate) fn wave64_header(input: &mut Input) -> Result<Option<([u8; 4], u64)>> {
+    let Some(header) = input.take::<24>()? else { return Ok(None) };
+    let len = u64::from_le_bytes([16, 17, 18, 19, 20, 21, 22, 23].map(|i| header[i]));
+    Ok(Some(([header[0], header[1], header[2], header[3]], len.saturating_sub(WAVE64_HEADER))))
+}
+
+/// Passes what aligns the next chunk of Wave64 behind one whose content has `len` bytes.
+pub(crate) fn pass_wave64_padding(input: &mut Input, len: u64) -> Result<()> {
+    // Their headers keep the alignment.
+    let n_padding = len.checked_next_multiple_of(WAVE64_ALIGN).map_or(0, |end| end - len);
+    input.skip(n_padding)?;
+    Ok(())
 }
 
 /// A parsed `fmt ` chunk.

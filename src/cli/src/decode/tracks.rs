@@ -63,6 +63,14 @@ pub fn choose_described<'a>(
     Ok(Some(tracks[pick(&languages, default, options, notes)?]))
 }
 
+/// The index of the one that is asked for among `n_tracks` tracks of unknown languages, the first unless another is.
+///
+/// # Errors
+/// There is no track as it is asked for.
+pub fn choose_of(n_tracks: usize, options: &Options, notes: &mut Vec<String>) -> Result<usize> {
+    pick(&vec![""; n_tracks], 0, options, notes)
+}
+
 /// The index of the track that is asked for among those of these languages.
 fn pick(languages: &[&str], default: usize, options: &Options, notes: &mut Vec<String>) -> Result<usize> {
     let list = || {

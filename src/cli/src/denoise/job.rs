@@ -132,14 +132,14 @@ fn seekable_wav<W: Write + Seek>(
     spec: Spec,
     progress: &FileProgress,
 ) -> Result<(Option<String>, WavWriter<W>)> {
-    let before = tags::for_wav(flow.decoder.metadata());
-    let n_before = before.content.len();
-    let mut writer = WavWriter::seekable(sink, spec, flow.decoder.format().n_samples, before.content)?;
+    let at_start = flow.decoder.metadata().clone();
+    let before = tags::for_wav(&at_start).content;
+    let mut writer = WavWriter::seekable(sink, spec, flow.decoder.exact_length(), before)?;
     flow.run(&mut writer, progress)?;
     // The rest of a pipe's tags is known at its end.
-    let mut all = tags::for_wav(flow.decoder.metadata());
-    let note = all.note();
-    writer.set_behind(all.content.split_off(n_before));
+    let at_end = flow.decoder.metadata();
+    writer.set_behind(tags::for_wav(&at_end.since(&at_start)).content);
+    let note = tags::for_wav(at_end).note();
     Ok((note, writer))
 }
 

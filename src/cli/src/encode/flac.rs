@@ -7,11 +7,15 @@ use flac_codec::encode::{FlacSampleWriter, Options};
 
 use super::quantize::Quantizer;
 use super::{Depth, SampleSink, Spec};
+use crate::decode::metadata::FLAC_MASK;
 
 /// The most channels that FLAC has.
 const MAX_CHANNELS: u16 = 8;
 /// The highest rate that FLAC states in its frames, in Hz.
 const MAX_RATE_HZ: u32 = 655_350;
+
+/// The speaker positions that FLAC means by seven channels, which are others than WAV's (RFC 9639, 9.1.3).
+const SEVEN: u32 = 0x70f;
 
 /// A FLAC being written.
 pub struct FlacWriter<W: Write + Seek> {
@@ -51,11 +55,13 @@ impl<W: Write + Seek> FlacWriter<W> {
         for (name, value) in comments {
             options = options.tag(name, value);
         }
-        // Positions other than the usual ones of that many channels, as the FLAC tools have it.
-        if let Some(mask) =
-            spec.channel_mask.filter(|&mask| mask != super::default_channel_mask(spec.n_channels))
-        {
-            options = options.tag("WAVEFORMATEXTENSIBLE_CHANNEL_MASK", format!("{mask:#06x}"));
+        // Positions other than those that FLAC means by that many channels.
+        let usual = match spec.n_channels {
+            7 => SEVEN,
+            n_channels => super::default_channel_mask(n_channels),
+        };
+        if let Some(mask) = spec.channel_mask.filter(|&mask| mask != usual) {
+            options = options.tag(FLAC_MASK, format!("{mask:#06x}"));
         }
         let n_bits = 8 * spec.depth.n_bytes() as u32;
         let writer = FlacSampleWriter::new(sink, options, spec.rate_hz, n_bits, spec.n_channels as u8, None)
@@ -119,6 +125,26 @@ mod tests {
                 let step = if depth == Depth::Int16 { 1.5 / 32_768.0 } else { 0.5 / 8_388_608.0 };
                 assert!(off <= step * 1.01, "{depth:?} {off}");
             }
+        }
+    }
+
+    #[test]
+    fn positions_are_kept() {
+        for (n_channels, channel_mask, read) in [
+            (2, None, 0x3),
+            (2, Some(0x30), 0x30),
+            (6, Some(0x60f), 0x60f),
+            (6, Some(0x3f), 0x3f),
+            (7, Some(0x13f), 0x13f),
+            (7, Some(0x70f), 0x70f),
+        ] {
+            let spec = Spec { rate_hz: 44_100, n_channels, channel_mask, depth: Depth::Int16 };
+            let mut file = tempfile::Builder::new().suffix(".flac").tempfile().unwrap();
+            let mut writer = FlacWriter::new(file.as_file_mut(), &spec, &[]).unwrap();
+            writer.write(&vec![&[0.25_f32; 5_000][..]; n_channels.into()]).unwrap();
+            writer.finish().unwrap();
+            let (format, _) = crate::decode::decode_all(file.path()).unwrap();
+            assert_eq!(format.channel_mask, Some(read), "{n_channels} channels, {channel_mask:x?}");
         }
     }
 

@@ -52,13 +52,40 @@ impl Picture {
     }
 }
 
-/// Walks over all pages: the streams of sound, one after the other, and the picture beside them. Of several sounds at once,
-/// the first.
+/// The sounds that a file begins with, which go on at once.
 ///
 /// # Errors
 /// Errors of the input.
-pub fn scan(input: &mut Input) -> Result<(Vec<Link>, Option<Picture>)> {
+pub fn n_sounds(input: &mut Input) -> Result<usize> {
+    let (mut n_sounds, mut n_foreign) = (0, 0);
+    while let Some(page) = Page::read(input, &mut n_foreign)?.filter(|page| page.is_first) {
+        let after = input.at() + page.n_bytes();
+        // Only the first has to be read.
+        n_sounds += usize::from(matches!(Head::read(&first_packet(input, &page)?), Ok(Some(_))));
+        input.seek(after.min(input.len().unwrap_or(after)))?;
+    }
+    Ok(n_sounds)
+}
+
+/// The first packet of a page, as far as it lies in it.
+fn first_packet(input: &mut Input, page: &Page) -> Result<Vec<u8>> {
+    let n_first = page.lacing.iter().position(|&n| n < 255).map_or(page.lacing.len(), |last| last + 1);
+    let n_bytes: usize = page.lacing[..n_first].iter().map(|&n| usize::from(n)).sum();
+    let mut packet = vec![0; n_bytes];
+    let n_read = input.read(&mut packet)?;
+    packet.truncate(n_read);
+    Ok(packet)
+}
+
+/// Walks over all pages: the streams of sound, one after the other, and the picture beside them. Of several sounds at once,
+/// the one of this index, or the last.
+///
+/// # Errors
+/// Errors of the input.
+pub fn scan(input: &mut Input, wanted: usize) -> Result<(Vec<Link>, Option<Picture>)> {
     let mut links: Vec<Link> = Vec::new();
+    // Sounds that began with the last link, itself included.
+    let mut n_at_once = 0;
     let mut picture: Option<Picture> = None;
     let mut n_foreign = 0;
     let mut is_within = false;
@@ -68,15 +95,19 @@ pub fn scan(input: &mut Input) -> Result<(Vec<Link>, Option<Picture>)> {
             picture.place(&page);
         }
         if page.is_first && (!is_within || links.last().is_some_and(|link| link.end.is_none())) {
-            let n_first =
-                page.lacing.iter().position(|&n| n < 255).map_or(page.lacing.len(), |last| last + 1);
-            let n_bytes: usize = page.lacing[..n_first].iter().map(|&n| usize::from(n)).sum();
-            let mut packet = vec![0; n_bytes];
-            let n_read = input.read(&mut packet)?;
-            picture = picture.or_else(|| Picture::read(page.serial, &packet[..n_read]));
-            if !is_within && let Some(head) = Head::read(&packet[..n_read])? {
-                links.push(Link { serial: page.serial, head, end: None, is_ended: false });
-                is_within = true;
+            let packet = first_packet(input, &page)?;
+            picture = picture.or_else(|| Picture::read(page.serial, &packet));
+            let link = |head| Link { serial: page.serial, head, end: None, is_ended: false };
+            if !is_within && let Some(head) = Head::read(&packet)? {
+                links.push(link(head));
+                (is_within, n_at_once) = (true, 1);
+            } else if let Ok(Some(head)) = Head::read(&packet) {
+                if n_at_once <= wanted
+                    && let Some(last) = links.last_mut()
+                {
+                    *last = link(head);
+                }
+                n_at_once += 1;
             }
         } else if let Some(link) = links.last_mut().filter(|link| link.serial == page.serial) {
             link.end = page.position.or(link.end);

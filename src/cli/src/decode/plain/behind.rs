@@ -5,7 +5,9 @@ use anyhow::Result;
 use super::{Piece, PlainSource};
 use crate::decode::input::{Input, MAX_PEEK};
 use crate::decode::layout::Tail;
-use crate::decode::riff::{chunk_header, is_fmt_of, number, pass_padding};
+use crate::decode::riff::{
+    chunk_header, is_fmt_of, number, pass_padding, pass_wave64_padding, wave64_header,
+};
 
 /// Bytes behind the data that tell what follows: padding and a chunk's header.
 const LOOK: usize = 32;
@@ -208,10 +210,49 @@ impl PlainSource {
 
     /// Reads the chunks behind the data.
     pub(super) fn read_tail(&mut self) -> Result<()> {
-        let Tail::Chunks { is_big_endian } = self.layout.tail else { return Ok(()) };
-        if self.layout.container.starts_with("aiff") {
-            return Ok(());
+        match self.layout.tail {
+            Tail::Nothing => Ok(()),
+            Tail::Chunks { .. } if self.layout.container.starts_with("aiff") => self.read_aiff(),
+            Tail::Chunks { is_big_endian } => self.read_riff(is_big_endian),
+            Tail::Wave64 => self.read_wave64(),
+            Tail::Caf => self.read_caf(),
         }
+    }
+
+    fn read_aiff(&mut self) -> Result<()> {
+        while !is_tag(self.input.peek(LOOK)?)
+            && let Some((name, len)) = chunk_header(&mut self.input, true)?
+            && is_name(&name)
+        {
+            self.layout.metadata.read_aiff_chunk(&mut self.input, name, len.into())?;
+            pass_padding(&mut self.input, len.into())?;
+        }
+        Ok(())
+    }
+
+    fn read_wave64(&mut self) -> Result<()> {
+        while !is_tag(self.input.peek(LOOK)?)
+            && let Some((name, len)) = wave64_header(&mut self.input)?
+            && is_name(&name)
+        {
+            self.layout.metadata.read_chunk(&mut self.input, name, len)?;
+            pass_wave64_padding(&mut self.input, len)?;
+        }
+        Ok(())
+    }
+
+    fn read_caf(&mut self) -> Result<()> {
+        while !is_tag(self.input.peek(LOOK)?)
+            && let Some([a, b, c, d, len @ ..]) = self.input.take::<12>()?
+            && is_name(&[a, b, c, d])
+        {
+            let len = u64::from_be_bytes(len);
+            self.layout.metadata.pass_caf_chunk(&mut self.input, &[a, b, c, d], len)?;
+        }
+        Ok(())
+    }
+
+    fn read_riff(&mut self, is_big_endian: bool) -> Result<()> {
         while !is_tag(self.input.peek(LOOK)?)
             && let Some((name, len)) = chunk_header(&mut self.input, is_big_endian)?
         {
