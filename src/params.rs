@@ -95,16 +95,14 @@ fn number(id: ParamId, range: Number) -> FloatParam {
     if step > 0.0 {
         param = param.with_step_size(step);
     }
+    let parse = move |text: &str| range.parse(text).map(|value| value / unit.scale());
+    param = param.with_string_to_value(Arc::new(parse));
     if unit == Unit::Percent {
-        param = param
-            .with_value_to_string(formatters::v2s_f32_percentage(1))
-            .with_string_to_value(formatters::s2v_f32_percentage());
+        param = param.with_value_to_string(formatters::v2s_f32_percentage(1));
     }
     if unit == Unit::DecibelsOrNone {
         let text = move |value: f32| range.text(value).unwrap_or_else(|| format!("{value:.1}"));
-        param = param
-            .with_value_to_string(Arc::new(text))
-            .with_string_to_value(Arc::new(move |text| range.parse(text)));
+        param = param.with_value_to_string(Arc::new(text));
     }
     if id.spec().scope.is_automatable() { param } else { param.non_automatable() }
 }
@@ -115,7 +113,12 @@ fn choice<T: Choice>(id: ParamId) -> EnumParam<Chosen<T>> {
 }
 
 fn switch(id: ParamId, default: bool) -> BoolParam {
-    let param = BoolParam::new(id.spec().name, default);
+    let parse = |text: &str| match text.trim().to_ascii_lowercase().as_str() {
+        "on" | "yes" | "true" | "1" => Some(true),
+        "off" | "no" | "false" | "0" => Some(false),
+        _ => None,
+    };
+    let param = BoolParam::new(id.spec().name, default).with_string_to_value(Arc::new(parse));
     if id.spec().scope.is_automatable() { param } else { param.non_automatable() }
 }
 
@@ -290,6 +293,32 @@ mod tests {
                 let text = param.text(step as f32 / 20.0);
                 let back = param.parse(&text).expect(&text);
                 assert_eq!(text, param.text(back), "{id:?}");
+            }
+        }
+    }
+
+    /// People write units as they please; what means nothing is no value.
+    #[test]
+    fn texts_are_read_as_people_write_them() {
+        let params = TacetParams::default();
+        let plain = |id, text: &str| {
+            let param = params.param(id);
+            param.parse(text).map(|value| param.plain(value))
+        };
+        for text in ["6", "6 dB", "6dB", " 6 db "] {
+            assert_eq!(plain(ParamId::OutputGain, text), Some(6.0), "{text}");
+            assert_eq!(plain(ParamId::Ambience, text), Some(6.0), "{text}");
+        }
+        assert_eq!(plain(ParamId::Release, "120ms"), Some(120.0));
+        assert_eq!(plain(ParamId::Mix, "25%"), Some(0.25));
+        assert_eq!(plain(ParamId::Mix, "25"), Some(0.25));
+        for text in ["on", "Yes", "1"] {
+            assert_eq!(plain(ParamId::FillBand, text), Some(1.0), "{text}");
+        }
+        assert_eq!(plain(ParamId::FillBand, "no"), Some(0.0));
+        for id in ParamId::ALL {
+            for text in ["nan", "inf", "nonsense", ""] {
+                assert_eq!(plain(*id, text), None, "{id:?} {text}");
             }
         }
     }

@@ -65,7 +65,7 @@ impl Number {
         (self.unit == Unit::DecibelsOrNone && value <= self.min).then(|| NONE.to_owned())
     }
 
-    /// The value that a text means, a number or, for a gain that can be none, "none" or "-inf".
+    /// The number that a text states, with or without the unit; for a gain that can be none, "none" and "-inf" as well.
     pub fn parse(&self, text: &str) -> Option<f32> {
         let text = text.trim();
         if self.unit == Unit::DecibelsOrNone
@@ -73,8 +73,12 @@ impl Number {
         {
             return Some(self.min);
         }
-        let text = text.strip_suffix("dB").unwrap_or(text);
-        text.trim().parse().ok().filter(|value: &f32| value.is_finite())
+        let unit = self.unit.suffix().trim();
+        let number = match text.split_at_checked(text.len().saturating_sub(unit.len())) {
+            Some((number, end)) if end.eq_ignore_ascii_case(unit) => number,
+            _ => text,
+        };
+        number.trim().parse().ok().filter(|value: &f32| value.is_finite())
     }
 
     /// Reads a value in the range as people write it: a share in per cent.
