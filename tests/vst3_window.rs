@@ -86,6 +86,9 @@ fn the_window_opens_and_closes_under_automation_and_ends_in_any_order() {
     assert_eq!(window.size().unwrap(), (860, 560));
     assert_eq!(window.resize(100, 100).unwrap(), (320, 240), "no smaller than what can be read");
     window.set_scale(2.0);
+    let is_told = || window.asked_size() == Some((640, 480));
+    assert!(window.run_until(Duration::from_secs(20), is_told), "asked for {:?}", window.asked_size());
+    assert_eq!(window.size().unwrap(), (640, 480));
     let deadline = Instant::now() + Duration::from_secs(20);
     // The window's thread takes the scale a moment later.
     while window.resize(100, 100).unwrap() != (640, 480) {

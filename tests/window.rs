@@ -160,4 +160,33 @@ fn the_window_draws_follows_and_leaves_nothing_behind() {
     // allocation that is never freed.
     assert!(memory_after - memory < 20.0, "memory grew from {memory:.1} to {memory_after:.1} MiB");
     assert!(n_threads_after <= n_threads && n_files_after <= n_files);
+
+    // A click that reaches the panel when its window is hidden ends the thread that draws, and not the host.
+    let parent = screen.parent(WIDTH, HEIGHT);
+    instance.open_panel(parent).unwrap();
+    play(&mut instance, 50, &mut at);
+    screen.hide(parent);
+    screen.click_within(parent);
+    play(&mut instance, 50, &mut at);
+    instance.close_panel().unwrap();
+    screen.close(parent);
+
+    // The next window works.
+    let parent = screen.parent(WIDTH, HEIGHT);
+    instance.open_panel(parent).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while n_colours(&screen.picture(400, 300)) <= 50 {
+        assert!(Instant::now() < deadline, "the next window shows nothing");
+        play(&mut instance, 50, &mut at);
+    }
+    instance.close_panel().unwrap();
+    screen.close(parent);
+
+    // A screen of twice the usual resolution: the host learns how many pixels the window has.
+    screen.set_dpi(192);
+    let mut other = plugin.create().unwrap();
+    let parent = screen.parent(WIDTH, HEIGHT);
+    assert_eq!(other.open_panel(parent).unwrap(), (1720, 1120));
+    other.close_panel().unwrap();
+    screen.close(parent);
 }

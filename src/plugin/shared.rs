@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use nice_plug::editor::dpi::NativeSize;
 use parking_lot::Mutex;
 use tacet_model::ModelKind;
 use tacet_realtime::background::Attended;
@@ -43,6 +44,8 @@ pub struct Shared {
     pub drawing_thread: super::drawing::DrawingThread,
     /// The smallest window, in pixels, as of the last picture.
     pub smallest_window: Mutex<[u32; 2]>,
+    /// The size of the open window, as hosts count it.
+    pub open_size: Mutex<Option<NativeSize<u32>>>,
     /// Whether the host starts to process: nothing is to be cleared then.
     pub is_starting: AtomicBool,
     /// Blocks processed; stands still while no host calls.
@@ -124,6 +127,7 @@ impl Shared {
             #[cfg(target_os = "linux")]
             drawing_thread: Default::default(),
             smallest_window: Mutex::default(),
+            open_size: Mutex::default(),
             is_starting: AtomicBool::new(false),
             n_blocks: AtomicU64::new(0),
             n_block_samples: AtomicU32::new(0),

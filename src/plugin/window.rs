@@ -11,7 +11,7 @@ use nice_plug::context::gui::GuiContext;
 use nice_plug::editor::dpi::{LogicalSize, Size};
 use nice_plug::editor::{ResizeHint, SizeConstraints};
 use nice_plug_egui::baseview::{HandlerError, WindowSize};
-use nice_plug_egui::{EguiEditor, EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier};
+use nice_plug_egui::{EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier};
 
 use crate::panel::host_params::{Action, HostParams};
 use crate::panel::view_model::{Notice, ViewModel};
@@ -29,12 +29,14 @@ use super::visibility::Visibility;
 pub mod audio;
 mod containment;
 mod csv_export;
+mod editor;
 mod meter_reader;
 mod pending;
 mod presets;
 mod system_info;
 
 use containment::{Containment, FAILURE};
+use editor::native_size;
 use meter_reader::MeterReader;
 use pending::Pending;
 use presets::Presets;
@@ -46,7 +48,7 @@ const SMALLEST: (f32, f32) = (320.0, 240.0);
 const AT_REST: Duration = Duration::from_millis(200);
 
 /// The panel of one instance, as the framework wants it.
-pub type Editor = EguiEditor<Window>;
+pub type Editor = editor::Editor<Window>;
 
 /// The panel of an instance as an editor of the framework.
 pub fn editor(shared: &Arc<Shared>) -> Option<Editor> {
@@ -68,7 +70,8 @@ pub fn editor(shared: &Arc<Shared>) -> Option<Editor> {
     let repaint = RepaintNotifier::new();
     let window = Window::new(shared.clone(), repaint.clone());
     shared.host_keys.set_repaint(repaint.clone());
-    nice_plug_egui::create_egui_editor(state, repaint, settings, window)
+    let inner = nice_plug_egui::create_egui_editor(state, repaint, settings, window)?;
+    Some(Editor::new(inner, shared.clone()))
 }
 
 /// The window's contents, and its handling of input. Lives as long as the instance; what belongs to
@@ -280,6 +283,7 @@ impl NiceEguiApp for Window {
     }
 
     fn resized(&mut self, size: WindowSize) {
+        *self.shared.open_size.lock() = Some(native_size(size));
         if let Ok(mut extras) = self.shared.params.extras.write() {
             extras.window = (size.logical.width as u32, size.logical.height as u32);
         }

@@ -4,8 +4,12 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use x11rb::connection::Connection;
-use x11rb::protocol::xproto::{ConnectionExt as _, CreateWindowAux, ImageFormat, WindowClass};
+use x11rb::protocol::xproto::{
+    AtomEnum, BUTTON_PRESS_EVENT, ButtonPressEvent, ConnectionExt as _, CreateWindowAux, EventMask,
+    ImageFormat, PropMode, WindowClass,
+};
 use x11rb::rust_connection::RustConnection;
+use x11rb::wrapper::ConnectionExt as _;
 
 /// Width of the screen, in pixels.
 pub const WIDTH: u16 = 1280;
@@ -50,6 +54,46 @@ impl Screen {
         let (connection, screen) = x11rb::connect(Some(&display)).unwrap();
         let root = connection.setup().roots[screen].root;
         Some(Self { _server: server, connection, root })
+    }
+
+    /// Says the screen's resolution, as desktops do; windows that are opened afterwards are scaled by it. 96 is usual.
+    #[allow(dead_code, reason = "of several tests, one needs it")]
+    pub fn set_dpi(&self, dpi: u32) {
+        let resources = format!("Xft.dpi:\t{dpi}\n");
+        let (property, text) = (AtomEnum::RESOURCE_MANAGER, AtomEnum::STRING);
+        self.connection
+            .change_property8(PropMode::REPLACE, self.root, property, text, resources.as_bytes())
+            .unwrap()
+            .check()
+            .unwrap();
+    }
+
+    /// Hides a window and what is in it.
+    #[allow(dead_code, reason = "of several tests, one needs it")]
+    pub fn hide(&self, window: u32) {
+        self.connection.unmap_window(window).unwrap().check().unwrap();
+    }
+
+    /// Presses a mouse button in the window that is in `parent`.
+    #[allow(dead_code, reason = "of several tests, one needs it")]
+    pub fn click_within(&self, parent: u32) {
+        let child = self.connection.query_tree(parent).unwrap().reply().unwrap().children[0];
+        let press = ButtonPressEvent {
+            response_type: BUTTON_PRESS_EVENT,
+            detail: 1,
+            sequence: 0,
+            time: 0,
+            root: self.root,
+            event: child,
+            child: 0,
+            root_x: 20,
+            root_y: 20,
+            event_x: 20,
+            event_y: 20,
+            state: 0_u16.into(),
+            same_screen: true,
+        };
+        self.connection.send_event(false, child, EventMask::NO_EVENT, press).unwrap().check().unwrap();
     }
 
     /// A window for the plugin's.

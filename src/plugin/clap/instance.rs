@@ -12,7 +12,7 @@
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use clap_sys::audio_buffer::clap_audio_buffer;
 use clap_sys::events::{clap_input_events, clap_output_events};
@@ -21,7 +21,9 @@ use clap_sys::ext::audio_ports_config::{
 };
 use clap_sys::ext::gui::{CLAP_EXT_GUI, clap_plugin_gui};
 use clap_sys::ext::latency::{CLAP_EXT_LATENCY, clap_host_latency};
-use clap_sys::ext::params::{CLAP_EXT_PARAMS, clap_param_info, clap_plugin_params};
+use clap_sys::ext::params::{
+    CLAP_EXT_PARAMS, CLAP_PARAM_IS_MODULATABLE, clap_param_info, clap_plugin_params,
+};
 use clap_sys::ext::state::{CLAP_EXT_STATE, clap_plugin_state};
 use clap_sys::host::clap_host;
 use clap_sys::id::clap_id;
@@ -39,6 +41,10 @@ use crate::params::TacetParams;
 use crate::plugin::Tacet;
 use crate::plugin::shared::{self, Shared};
 use crate::plugin::variant::{LAYOUTS, Variant};
+
+mod gui;
+
+use gui::GuiState;
 
 /// Changes on the panel that a host has not fetched yet; what is more is lost to the host, not to the plugin.
 const MAX_UNSENT: usize = 1024;
@@ -79,7 +85,7 @@ pub struct Instance {
     host: NonNull<clap_host>,
     shared: Arc<Shared>,
     unsent: (Sender<Event>, Receiver<Event>),
-    is_gui_open: AtomicBool,
+    gui_state: GuiState,
     /// The largest block, as of the last activation.
     max_frames: AtomicU32,
 }
@@ -121,6 +127,7 @@ impl Instance {
                 start_processing: Some(start_processing),
                 process: Some(process),
                 get_extension: Some(get_extension),
+                on_main_thread: Some(gui::on_main_thread),
                 ..framework_clap
             },
             // Taken back by the framework when it is destroyed.
@@ -137,9 +144,9 @@ impl Instance {
             },
             state: clap_plugin_state { save: Some(state_save), ..framework_state },
             gui: clap_plugin_gui {
-                create: Some(gui_create),
-                destroy: Some(gui_destroy),
-                adjust_size: Some(gui_adjust_size),
+                create: Some(gui::create),
+                destroy: Some(gui::destroy),
+                adjust_size: Some(gui::adjust_size),
                 ..framework_gui
             },
             ports_config: PORTS_CONFIG,
@@ -149,7 +156,7 @@ impl Instance {
             host,
             shared,
             unsent: crossbeam_channel::bounded(MAX_UNSENT),
-            is_gui_open: AtomicBool::new(false),
+            gui_state: GuiState::default(),
             max_frames: AtomicU32::new(0),
         };
         Some(NonNull::from(Box::leak(Box::new(instance))))
@@ -232,8 +239,8 @@ unsafe extern "C" fn destroy(plugin: *const clap_plugin) {
     // SAFETY: the host passes what it was given, for the last time.
     unsafe {
         let Some(this) = of(plugin) else { return };
-        if this.is_gui_open.load(Ordering::Relaxed) {
-            gui_destroy(plugin);
+        if this.gui_state.is_open() {
+            gui::destroy(plugin);
         }
         call!(this.framework_clap, destroy(plugin));
         drop(Box::from_raw(plugin.cast::<Instance>().cast_mut()));
@@ -355,6 +362,8 @@ unsafe extern "C" fn params_get_info(
         {
             return false;
         }
+        // Where a modulation clips, the framework forgets what is set beneath it; hosts modulate by values then.
+        (*info).flags &= !CLAP_PARAM_IS_MODULATABLE;
         let group = TacetParams::group(index as usize);
         let module = &mut (*info).module;
         module.fill(0);
@@ -390,55 +399,6 @@ unsafe extern "C" fn state_save(plugin: *const clap_plugin, stream: *const clap_
         let list = events::list(&mut keep);
         call!(this.framework_params, flush(plugin, ptr::null(), &list));
         call!(this.framework_state, save(plugin, stream))
-    }
-}
-
-unsafe extern "C" fn gui_create(plugin: *const clap_plugin, api: *const c_char, is_floating: bool) -> bool {
-    // SAFETY: the host passes what it was given, and a string.
-    unsafe {
-        let Some(this) = of(plugin) else { return false };
-        // The framework's window needs the host's half of the extension.
-        let has_half = this
-            .host
-            .as_ref()
-            .get_extension
-            .is_some_and(|get| !get(this.host.as_ptr(), CLAP_EXT_GUI.as_ptr()).is_null());
-        if api.is_null() || !has_half || this.is_gui_open.load(Ordering::Relaxed) {
-            return false;
-        }
-        let is_open = call!(this.framework_gui, create(plugin, api, is_floating));
-        this.is_gui_open.store(is_open, Ordering::Relaxed);
-        is_open
-    }
-}
-
-unsafe extern "C" fn gui_destroy(plugin: *const clap_plugin) {
-    // SAFETY: the host passes what it was given.
-    unsafe {
-        let Some(this) = of(plugin) else { return };
-        if this.is_gui_open.swap(false, Ordering::Relaxed) {
-            call!(this.framework_gui, destroy(plugin));
-            #[cfg(target_os = "linux")]
-            this.shared.drawing_thread.wait();
-        }
-    }
-}
-
-/// The size nearest to what the host wants. The framework's goes by the scale of the window's opening; hosts change it
-/// later.
-unsafe extern "C" fn gui_adjust_size(plugin: *const clap_plugin, width: *mut u32, height: *mut u32) -> bool {
-    // SAFETY: the host passes what it was given, and a size to be adjusted.
-    unsafe {
-        let (Some(this), Some(width), Some(height)) = (of(plugin), width.as_mut(), height.as_mut()) else {
-            return false;
-        };
-        let is_adjusted = call!(this.framework_gui, adjust_size(plugin, &mut *width, &mut *height));
-        if is_adjusted {
-            let [least_width, least_height] = *this.shared.smallest_window.lock();
-            *width = (*width).max(least_width);
-            *height = (*height).max(least_height);
-        }
-        is_adjusted
     }
 }
 

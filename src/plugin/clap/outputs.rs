@@ -31,8 +31,8 @@ impl SpareOutput {
     /// safe.
     ///
     /// # Safety
-    /// The block is as CLAP describes it, at most as long as announced to [`Self::activate`] with the same layout, and no other
-    /// is being processed.
+    /// The block is as CLAP describes it, and no other is being processed. Without room for it, as of [`Self::activate`], it
+    /// is left as it is.
     pub unsafe fn complete<T>(
         &self,
         layout: &AudioIOLayout,
@@ -49,6 +49,9 @@ impl SpareOutput {
                 return process(block);
             }
             let samples = &mut **self.samples.get();
+            if samples.len() < n_channels * block.frames_count as usize {
+                return process(block);
+            }
             let mut channels = [ptr::null_mut(); MAX_CHANNELS];
             let room = samples.chunks_exact_mut((samples.len() / n_channels).max(1));
             for (channel, room) in channels.iter_mut().zip(room) {

@@ -64,6 +64,8 @@ pub struct Bridge {
     asked: Mutex<Option<(LatencyMode, ModelKind)>>,
     /// The open window.
     pub view: Mutex<Option<OpenView>>,
+    /// The window's size when it was about to get another scale, until it has it. In the host's pixels.
+    pub scaled_from: Mutex<Option<[u32; 2]>>,
     /// Whether the host runs the plugin's timer.
     pub has_run_loop: AtomicBool,
     /// The announced audio.
@@ -112,6 +114,7 @@ impl Bridge {
             is_serving: AtomicBool::new(false),
             asked: Mutex::new(None),
             view: Mutex::new(None),
+            scaled_from: Mutex::new(None),
             has_run_loop: AtomicBool::new(false),
             setup: Mutex::new(Setup::default()),
             layout: AtomicUsize::new(variant.layouts().start),
@@ -272,6 +275,7 @@ impl Bridge {
             // SAFETY: the instance lives, and this is the main thread.
             unsafe { call!(clap, on_main_thread(clap)) };
         }
+        self.tell_scaled_size();
         self.ask_for_restart();
         self.is_serving.store(false, Ordering::Release);
     }
@@ -315,6 +319,16 @@ impl Bridge {
         if std::mem::replace(&mut *self.asked.lock(), wanted) != wanted {
             // SAFETY: the host's object lives as long as we hold it.
             unsafe { handler.restartComponent(RestartFlags_::kLatencyChanged as int32) };
+        }
+    }
+
+    /// Asks the host for the size that the window has by its new scale.
+    fn tell_scaled_size(&self) {
+        let Some(size) = *self.shared().open_size.lock() else { return };
+        let size = [size.width, size.height];
+        let is_scaled = self.scaled_from.lock().take_if(|before| *before != size).is_some();
+        if is_scaled {
+            self.request_resize(size[0], size[1]);
         }
     }
 

@@ -81,6 +81,15 @@ impl View {
         true
     }
 
+    /// Width and height, in the host's pixels.
+    fn window_size(&self) -> Option<[u32; 2]> {
+        let instance = self.bridge.instance();
+        let [mut width, mut height] = [0, 0];
+        // SAFETY: the instance lives, and there is room for the answer.
+        let is_known = unsafe { call!(instance.gui(), get_size(instance.clap(), &mut width, &mut height)) };
+        is_known.then_some([width, height])
+    }
+
     fn offer(&self, key: char16, code: int16, modifiers: int16, is_pressed: bool) -> tresult {
         if self.bridge.shared().host_keys.offer(key, code, modifiers, is_pressed) {
             kResultOk
@@ -122,6 +131,7 @@ impl IPlugViewTrait for View {
         self.bridge.claim_main_thread();
         let (instance, api): (_, &CStr) = (self.bridge.instance(), system::API);
         let (clap, gui) = (instance.clap(), instance.gui());
+        let announced = self.window_size();
         // SAFETY: the instance lives; the window is what the host says.
         unsafe {
             if !call!(gui, create(clap, api.as_ptr(), false)) {
@@ -131,17 +141,19 @@ impl IPlugViewTrait for View {
             if scale > 0.0 {
                 call!(gui, set_scale(clap, f64::from(scale)));
             }
+            // The window may ask for another size while it is opened.
+            self.is_open.store(true, Ordering::Relaxed);
+            let frame = self.frame.lock().clone();
+            *self.bridge.view.lock() =
+                frame.map(|frame| OpenView { view: self.this.load(Ordering::Relaxed), frame });
             let window = clap_window { api: api.as_ptr(), specific: clap_window_handle { ptr: parent } };
             if !call!(gui, set_parent(clap, &window)) {
-                call!(gui, destroy(clap));
+                self.close();
                 return kResultFalse;
             }
             call!(gui, show(clap));
         }
-        self.is_open.store(true, Ordering::Relaxed);
-        let frame = self.frame.lock().clone();
-        *self.bridge.view.lock() =
-            frame.map(|frame| OpenView { view: self.this.load(Ordering::Relaxed), frame });
+        *self.bridge.scaled_from.lock() = announced;
         self.bridge.serve();
         kResultOk
     }
@@ -166,12 +178,7 @@ impl IPlugViewTrait for View {
     unsafe fn getSize(&self, size: *mut ViewRect) -> tresult {
         // SAFETY: the host passes null or room for the answer.
         let Some(size) = (unsafe { size.as_mut() }) else { return kInvalidArgument };
-        let instance = self.bridge.instance();
-        let [mut width, mut height] = [0, 0];
-        // SAFETY: the instance lives, and there is room for the answer.
-        if !unsafe { call!(instance.gui(), get_size(instance.clap(), &mut width, &mut height)) } {
-            return kResultFalse;
-        }
+        let Some([width, height]) = self.window_size() else { return kResultFalse };
         *size = ViewRect { left: 0, top: 0, right: width as int32, bottom: height as int32 };
         kResultOk
     }
@@ -182,6 +189,7 @@ impl IPlugViewTrait for View {
         if !self.is_open.load(Ordering::Relaxed) {
             return kResultFalse;
         }
+        *self.bridge.scaled_from.lock() = None;
         let instance = self.bridge.instance();
         // SAFETY: the instance lives.
         if unsafe { call!(instance.gui(), set_size(instance.clap(), width, height)) } {
@@ -240,9 +248,11 @@ impl IPlugViewContentScaleSupportTrait for View {
         }
         self.scale.store(factor.to_bits(), Ordering::Relaxed);
         if self.is_open.load(Ordering::Relaxed) {
-            let instance = self.bridge.instance();
+            let (instance, before) = (self.bridge.instance(), self.window_size());
             // SAFETY: the instance lives.
             unsafe { call!(instance.gui(), set_scale(instance.clap(), f64::from(factor))) };
+            *self.bridge.scaled_from.lock() = before;
+            self.bridge.serve();
         }
         kResultOk
     }

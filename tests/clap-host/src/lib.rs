@@ -101,6 +101,8 @@ pub struct Param {
     pub is_bypass: bool,
     /// Whether it may be automated.
     pub is_automatable: bool,
+    /// Whether the host may modulate it.
+    pub is_modulatable: bool,
 }
 
 /// A parameter's new value within a block.
@@ -429,6 +431,7 @@ impl Instance {
                 default: info.default_value,
                 is_bypass: info.flags.contains(ParamInfoFlags::IS_BYPASS),
                 is_automatable: info.flags.contains(ParamInfoFlags::IS_AUTOMATABLE),
+                is_modulatable: info.flags.contains(ParamInfoFlags::IS_MODULATABLE),
             })
         });
         params.collect()

@@ -21,6 +21,7 @@ use vst3::{Class, ComPtr, ComRef, ComWrapper};
 struct Frame {
     timers: Mutex<Vec<ComPtr<ITimerHandler>>>,
     files: Mutex<Vec<(ComPtr<IEventHandler>, FileDescriptor)>>,
+    asked: Mutex<Option<(i32, i32)>>,
 }
 
 impl Class for Frame {
@@ -29,6 +30,10 @@ impl Class for Frame {
 
 impl IPlugFrameTrait for Frame {
     unsafe fn resizeView(&self, view: *mut IPlugView, size: *mut ViewRect) -> tresult {
+        // SAFETY: the plugin passes null or a rectangle.
+        if let (Some(size), Ok(mut asked)) = (unsafe { size.as_ref() }, self.asked.lock()) {
+            *asked = Some((size.right - size.left, size.bottom - size.top));
+        }
         // SAFETY: the plugin passes its own window.
         unsafe { ComRef::from_raw(view).map_or(kNotImplemented, |view| view.onSize(size)) }
     }
@@ -152,6 +157,11 @@ impl Window {
             // SAFETY: the object lives.
             unsafe { scaled.setContentScaleFactor(scale) };
         }
+    }
+
+    /// The size that it has asked for last, in pixels.
+    pub fn asked_size(&self) -> Option<(i32, i32)> {
+        self.frame.asked.lock().ok().and_then(|asked| *asked)
     }
 
     /// Its size, in pixels.
