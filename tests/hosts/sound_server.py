@@ -11,6 +11,9 @@ import subprocess
 import tempfile
 import time
 
+# Whoever runs the tests may ignore Ctrl-C, and so would every program that is started here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 PROGRAMS = {
     "dbus-daemon": "dbus-daemon",
     "pipewire": "pipewire",

@@ -3,6 +3,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A command that runs the program.
 fn tacet_live() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tacet-live"));
+    let listen = || {
+        for signal in [libc::SIGINT, libc::SIGTERM] {
+            // SAFETY: the default action calls nothing.
+            unsafe { libc::signal(signal, libc::SIG_DFL) };
+        }
+        Ok(())
+    };
+    // Whoever runs the tests may ignore them, and so would the program.
+    // SAFETY: `signal` may be called between fork and exec.
+    unsafe { command.pre_exec(listen) };
     // Its settings are not the user's.
     command.env("TACET_DATA_DIR", std::env::temp_dir().join(format!("tacet-live-{}", std::process::id())));
     command
@@ -170,6 +181,34 @@ fn it_opens_serves_and_ends_by_a_signal() {
     for signal in ["INT", "TERM"] {
         opens_serves_and_ends(&screen, &[], signal, Duration::from_millis(500));
     }
+}
+
+/// A program that is to outlive its terminal does.
+#[test]
+fn an_ignored_signal_stays_ignored() {
+    let mut live = tacet_live();
+    let ignore = || {
+        // SAFETY: nothing is called when the signal comes.
+        unsafe { libc::signal(libc::SIGHUP, libc::SIG_IGN) };
+        Ok(())
+    };
+    // As `nohup` starts it.
+    // SAFETY: `signal` may be called between fork and exec.
+    unsafe { live.pre_exec(ignore) };
+    live.args(["--headless", "--backend", "dummy"]).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut process = Process(live.spawn().expect("run tacet-live"));
+    let mut lines = BufReader::new(process.0.stdout.take().expect("piped")).lines();
+    assert!(lines.any(|line| line.is_ok_and(|line| line.contains("latency"))));
+    let id = process.0.id().to_string();
+    let send = |signal: &str| {
+        let sent = Command::new("kill").args(["-s", signal, &id]).status();
+        assert!(sent.expect("run kill").success());
+    };
+    send("HUP");
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(!process.is_over());
+    send("TERM");
+    assert!(process.0.wait().expect("wait").success());
 }
 
 #[test]

@@ -255,8 +255,11 @@ fn enable(args: &RunArgs) -> Result<bool> {
     check_model(&args.prepare()?.1)?;
     let program = std::env::current_exe()
         .context("this program's own file is not known: start it by its whole path")?;
-    // The same words without `enable`.
-    let words: Vec<OsString> = std::env::args_os().skip(1).filter(|word| word != "enable").collect();
+    // The same words without the command's own.
+    let mut words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if let Some(at) = words.iter().position(|word| word == "enable") {
+        words.remove(at);
+    }
     let direction = direction(args.speakers);
     let path = unit::enable(direction, &program, &words)?;
     println!("{} starts with every session: {}", direction.title(), path.display());

@@ -276,8 +276,11 @@ fn max_lag(max_ms: f64, rate_hz: u32) -> usize {
 }
 
 fn mean(channels: &[ChannelScores]) -> ChannelScores {
-    let over =
-        |value: fn(&ChannelScores) -> f64| channels.iter().map(value).sum::<f64>() / channels.len() as f64;
+    let over = |value: fn(&ChannelScores) -> f64| {
+        let mean = channels.iter().map(value).sum::<f64>() / channels.len() as f64;
+        // Of a channel that is identical and one that is nothing like it, the worse is said.
+        if mean.is_nan() { channels.iter().map(value).fold(f64::INFINITY, f64::min) } else { mean }
+    };
     ChannelScores {
         stoi: over(|c| c.stoi),
         stoi_training: over(|c| c.stoi_training),

@@ -107,6 +107,13 @@ fn install(options: &Install) -> Result<()> {
     }
     let dest = locate::user_dir()
         .context("this user has no data directory; set TACET_TORCH_DIR to a pack instead")?;
+    if let Some(dir) = locate::variable_dir().filter(|dir| *dir != dest) {
+        bail!(
+            "{} names {}, where a pack is looked for instead: unset it, then install one",
+            locate::DIR_VARIABLE,
+            dir.display()
+        );
+    }
     let parent = dest.parent().context("its folder has no parent; set TACET_TORCH_DIR to a pack instead")?;
     // Beside the destination, so that libraries are linked and not copied; kept after a failure, so that what was
     // fetched is not fetched again.

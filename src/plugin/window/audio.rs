@@ -47,6 +47,11 @@ pub trait AudioHost: Send + Sync {
     /// Remembers it for the next run.
     fn remember(&self, memory: &Memory);
 
+    /// Whether the output begins muted.
+    fn is_muted(&self) -> bool {
+        false
+    }
+
     /// Whether there is to be no window.
     fn is_headless(&self) -> bool;
 
@@ -92,7 +97,9 @@ static INSTANCE: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
 
 /// An instance was made: in a program of its own it begins with what that remembers.
 pub(in crate::plugin) fn created(shared: &Arc<Shared>) {
-    let Some(memory) = host().map(|host| host.memory()) else { return };
+    let Some(host) = host() else { return };
+    let memory = host.memory();
+    shared.is_muted.store(host.is_muted(), Relaxed);
     memory.values.start(&shared.params);
     if let (Some(remembered), Ok(mut extras)) = (memory.extras, shared.params.extras.write()) {
         *extras = remembered;

@@ -1,10 +1,13 @@
 //! Gathers the facts about the computer that the panel shows.
 //!
 //! Looking closely opens libtorch, which takes time and memory: only when the device view is first shown, on a thread of
-//! its own, and never again in this process.
+//! its own, and again in this process only if libtorch was not found or not opened: the next window finds what was
+//! installed meanwhile.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+use tacet_realtime::inference::keep_loaded::keep_library_loaded;
 
 use crate::device::{self, Facts, System};
 use crate::engine::torch::{installed, request_mps_fallback};
@@ -14,8 +17,8 @@ use crate::user_files::UserFileError;
 
 use super::super::preferences::Preferences;
 
-/// Facts, found out once per process.
-static FACTS: OnceLock<Facts> = OnceLock::new();
+/// The facts that were found out.
+static FACTS: Mutex<Option<Facts>> = Mutex::new(None);
 /// Whether somebody is finding out.
 static IS_LOOKING: AtomicBool = AtomicBool::new(false);
 
@@ -29,21 +32,28 @@ pub struct SystemInfo {
 impl SystemInfo {
     /// Fills in what is known; looks closely where `in_detail`.
     pub fn show(&mut self, view_model: &mut ViewModel, in_detail: bool) {
-        if in_detail && FACTS.get().is_none() && !IS_LOOKING.swap(true, Ordering::Relaxed) {
+        if in_detail && FACTS.lock().is_none() && !IS_LOOKING.swap(true, Ordering::Relaxed) {
             let preferences = *self.preferences();
+            // Nobody waits for the thread: it may outlive the last instance.
+            keep_library_loaded();
             // A process without room for a thread shows what is known without it.
-            let _ = std::thread::Builder::new().name("tacet devices".into()).spawn(move || {
+            let started = std::thread::Builder::new().name("tacet devices".into()).spawn(move || {
                 preferences.apply();
-                FACTS.get_or_init(Facts::gather);
+                let facts = Facts::gather();
+                *FACTS.lock() = Some(facts);
+                IS_LOOKING.store(false, Ordering::Relaxed);
             });
+            if started.is_err() {
+                IS_LOOKING.store(false, Ordering::Relaxed);
+            }
         }
-        let is_close = FACTS.get().is_some();
+        let is_close = FACTS.lock().is_some();
         if self.view_model == Some(is_close) {
             return;
         }
         self.view_model = Some(is_close);
         let quick = || Facts { system: System::current(), torch: Err(from_afar()) };
-        let facts = FACTS.get().cloned().unwrap_or_else(quick);
+        let facts = FACTS.lock().clone().unwrap_or_else(quick);
         let assessed = device::list(&facts, None);
         view_model.system = system::system(&facts, &assessed);
         if matches!(facts.system, System::MacOs { .. }) {
@@ -56,6 +66,7 @@ impl SystemInfo {
 
     /// A window opens: everything is to be shown again.
     pub fn open(&mut self) {
+        FACTS.lock().take_if(|facts| facts.torch.is_err());
         self.view_model = None;
     }
 

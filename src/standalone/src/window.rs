@@ -102,6 +102,9 @@ pub struct Options {
     /// The output before the panel asked for another one
     #[arg(long, value_name = "NAME", hide = true)]
     pub former_output: Option<String>,
+    /// The output muted, as it was before the program was restarted
+    #[arg(long, hide = true)]
+    pub muted: bool,
     /// Only whether there are devices to open: a running program looks for its devices with it
     #[arg(long, hide = true)]
     pub probe: bool,
@@ -215,16 +218,29 @@ impl Options {
 /// it; one thread waits for them.
 #[cfg(unix)]
 fn end_on_interrupt() -> Result<()> {
-    let mut signals = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: the set is made by sigemptyset before anything reads it; the signals are valid; the mask is this thread's.
-    let (signals, failed) = unsafe {
-        libc::sigemptyset(signals.as_mut_ptr());
-        let mut signals = signals.assume_init();
-        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
-            libc::sigaddset(&mut signals, signal);
+    let empty = || {
+        let mut signals = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+        // SAFETY: sigemptyset makes the set before it is read.
+        unsafe {
+            libc::sigemptyset(signals.as_mut_ptr());
+            signals.assume_init()
         }
-        (signals, libc::pthread_sigmask(libc::SIG_BLOCK, &signals, std::ptr::null_mut()))
     };
+    // What the program was started to ignore, as by `nohup`, is waited for by nobody.
+    let (mut blocked, mut signals) = (empty(), empty());
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+        // SAFETY: the signals are valid and the sets made above; an action of zeros is one, if nothing is written.
+        unsafe {
+            libc::sigaddset(&mut blocked, signal);
+            libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr());
+            if action.assume_init().sa_sigaction != libc::SIG_IGN {
+                libc::sigaddset(&mut signals, signal);
+            }
+        }
+    }
+    // SAFETY: the set is made above; the mask is this thread's.
+    let failed = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &blocked, std::ptr::null_mut()) };
     anyhow::ensure!(failed == 0, "Ctrl-C cannot be watched (error {failed})");
     std::thread::Builder::new().name("tacet signals".into()).spawn(move || {
         let mut signal = 0;

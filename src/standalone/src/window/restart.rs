@@ -6,6 +6,7 @@
 use std::io;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use clap::ValueEnum as _;
 use tacet::panel::view_model::Audio;
 use tacet::params::presets::PresetValues;
 use tacet::plugin::shared::Shared;
-use tacet::plugin::window::audio::{AudioHost, Chosen, Memory};
+use tacet::plugin::window::audio::{self, AudioHost, Chosen, Memory};
 use tacet::processor::Processor;
 
 use super::jack_client::JackClient;
@@ -71,6 +72,10 @@ impl AudioHost for Running {
 
     fn scale(&self) -> f32 {
         self.options.scale as f32
+    }
+
+    fn is_muted(&self) -> bool {
+        self.options.muted
     }
 
     fn is_headless(&self) -> bool {
@@ -190,7 +195,8 @@ fn words(
         ("scale", Some(options.scale.to_string())),
         ("values", serde_json::to_string(values).ok()),
     ];
-    let flags = [("headless", options.headless), ("forget", options.forget)];
+    let is_muted = audio::instance().is_some_and(|instance| instance.is_muted.load(Ordering::Relaxed));
+    let flags = [("headless", options.headless), ("forget", options.forget), ("muted", is_muted)];
     let flags = flags.into_iter().filter(|&(_, is_set)| is_set).map(|(name, _)| format!("--{name}"));
     asked.into_iter().filter_map(|(name, value)| Some(format!("--{name}={}", value?))).chain(flags).collect()
 }

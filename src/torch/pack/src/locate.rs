@@ -80,15 +80,24 @@ pub fn system_models_dirs() -> Vec<PathBuf> {
     }
 }
 
+/// The folder that [`DIR_VARIABLE`] names.
+pub fn variable_dir() -> Option<PathBuf> {
+    variable_dir_from(std::env::var_os(DIR_VARIABLE).map(PathBuf::from))
+}
+
+fn variable_dir_from(variable: Option<PathBuf>) -> Option<PathBuf> {
+    let dir = variable.filter(|dir| !dir.as_os_str().is_empty())?;
+    // Loaders search their own places for what is relative.
+    Some(std::path::absolute(&dir).unwrap_or(dir))
+}
+
 /// The places in the order in which they are tried. `module` is the file of the running program or plugin.
 pub fn places(module: Option<&Path>) -> Vec<Place> {
     places_from(std::env::var_os(DIR_VARIABLE).map(PathBuf::from), user_dir(), module)
 }
 
 fn places_from(variable: Option<PathBuf>, user: Option<PathBuf>, module: Option<&Path>) -> Vec<Place> {
-    if let Some(dir) = variable.filter(|dir| !dir.as_os_str().is_empty()) {
-        // Loaders search their own places for what is relative.
-        let dir = std::path::absolute(&dir).unwrap_or(dir);
+    if let Some(dir) = variable_dir_from(variable) {
         return vec![Place { origin: Origin::Variable, dir }];
     }
     let user = user.map(|dir| Place { origin: Origin::User, dir });
