@@ -67,7 +67,7 @@ mod tracks;
 mod vorbis;
 mod windows;
 mod xing;
-mod xiph;
+pub(crate) mod xiph;
 
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek as _, SeekFrom};
@@ -207,7 +207,7 @@ impl Decoder {
         if is_plain {
             let mut input = Input::pipe(Box::new(Cursor::new(head).chain(pipe)));
             if let Some(layout) = plain_layout(&mut input)? {
-                tracks::choose_of(1, options, &mut Vec::new())?;
+                tracks::refuse_others(options)?;
                 return Self::new(Box::new(PlainSource::new(input, layout)?), 0, refused);
             }
             return Err(refusal::damaged("cannot be read"));
@@ -322,10 +322,8 @@ fn open_source(
         start += n;
         input.seek(start)?;
     }
-    // What has no tracks has one.
-    let refuse_others = || tracks::choose_of(1, options, &mut Vec::new());
     if let Some(layout) = plain_layout(input)? {
-        refuse_others()?;
+        tracks::refuse_others(options)?;
         let at = input.at();
         let mut input = again()?;
         if layout.codec != Codec::Mpeg {
@@ -367,7 +365,7 @@ fn open_source(
     match MpegSource::open(again()?, 0, u64::MAX, None, metadata)? {
         // Rubbish in which a few frames are found by chance is no recording.
         Some(source) if source.n_foreign() * 2 < n_bytes && !source.is_chance() => {
-            refuse_others()?;
+            tracks::refuse_others(options)?;
             Ok(Box::new(source))
         }
         _ => Err(refusal::unknown(&inner, extension)),

@@ -1,4 +1,4 @@
-//! Contains a panic of the panel's: the framework would hand it on to whoever closes the window, and end the host.
+//! Contains a panic of the panel's, which would end the window's thread: the window says that it has failed.
 //!
 //! On the window's thread. The sound does not depend on it, and the next window begins anew.
 

@@ -45,13 +45,6 @@ pub fn native_size(size: WindowSize) -> NativeSize<u32> {
     NativeSize::from_logical_or_physical(size.logical, size.physical)
 }
 
-impl OpenWindow {
-    /// Calls into the window.
-    fn with(&self, call: impl FnOnce(&SystemWindow) -> Result<(), WindowError>) -> Result<(), WindowError> {
-        self.0.as_ref().map_or(Ok(()), call)
-    }
-}
-
 impl Drop for OpenWindow {
     fn drop(&mut self) {
         let window = self.0.take();
@@ -63,11 +56,16 @@ impl Drop for OpenWindow {
 }
 
 impl Handle {
-    /// Notes how large the window is.
-    fn measure(&self, window: &OpenWindow) {
-        if let Some(window) = &window.0 {
-            *self.shared.open_size.lock() = Some(native_size(window.size()));
-        }
+    /// Calls into the window, and notes how large it is then.
+    fn with(
+        &self,
+        window: &OpenWindow,
+        call: impl FnOnce(&EguiEditorHandle, &SystemWindow) -> Result<(), WindowError>,
+    ) -> Result<(), WindowError> {
+        let Some(window) = &window.0 else { return Ok(()) };
+        let result = call(&self.inner, window);
+        *self.shared.open_size.lock() = Some(native_size(window.size()));
+        result
     }
 }
 
@@ -91,7 +89,7 @@ impl<A: NiceEguiApp> nice_plug::editor::Editor for Editor<A> {
         let spawned = self.inner.spawn(parent, wait_for_parent, fallback_scale_factor, gui_context, host)?;
         let handle = Handle { inner: spawned.handle, shared: self.shared.clone() };
         let window = OpenWindow(Some(spawned.window));
-        handle.measure(&window);
+        handle.with(&window, |_, _| Ok(()))?;
         Ok(SpawnedEditor { handle, window })
     }
 
@@ -124,23 +122,19 @@ impl EditorHandle for Handle {
     }
 
     fn set_parent(&self, parent: ParentWindowHandle, window: &OpenWindow) -> Result<(), WindowError> {
-        let result = window.with(|window| self.inner.set_parent(parent, window));
-        self.measure(window);
-        result
+        self.with(window, |handle, window| handle.set_parent(parent, window))
     }
 
     fn show(&self, window: &OpenWindow) -> Result<(), WindowError> {
-        let result = window.with(|window| self.inner.show(window));
-        self.measure(window);
-        result
+        self.with(window, EguiEditorHandle::show)
     }
 
     fn hide(&self, window: &OpenWindow) -> Result<(), WindowError> {
-        window.with(|window| self.inner.hide(window))
+        self.with(window, EguiEditorHandle::hide)
     }
 
     fn set_size(&self, new_size: NativeSize<u32>, window: &OpenWindow) -> Result<(), WindowError> {
-        window.with(|window| self.inner.set_size(new_size, window))?;
+        self.with(window, |handle, window| handle.set_size(new_size, window))?;
         *self.shared.open_size.lock() = Some(new_size);
         Ok(())
     }
@@ -156,9 +150,7 @@ impl EditorHandle for Handle {
     }
 
     fn set_fallback_scale_factor(&self, scale_factor: f64, window: &OpenWindow) -> Result<(), WindowError> {
-        let result = window.with(|window| self.inner.set_fallback_scale_factor(scale_factor, window));
-        self.measure(window);
-        result
+        self.with(window, |handle, window| handle.set_fallback_scale_factor(scale_factor, window))
     }
 
     fn on_virtual_key_from_host(&self, key: VirtualKeyCode, is_down: bool, modifiers: Modifiers) -> bool {

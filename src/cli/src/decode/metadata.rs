@@ -98,7 +98,7 @@ impl Metadata {
             // The same in a RIFF.
             b"ID3 " => return self.read_chunk(input, *b"id3 ", len),
             _ => {
-                if !matches!(&name, b"FVER" | b"PEAK" | b"FLLR" | b"JUNK") {
+                if &name != b"FVER" && matches!(use_of(name), Use::Keep) {
                     self.lose_chunk(&name);
                 }
                 input.skip(len)?;

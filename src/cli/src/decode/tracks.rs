@@ -71,6 +71,14 @@ pub fn choose_of(n_tracks: usize, options: &Options, notes: &mut Vec<String>) ->
     pick(&vec![""; n_tracks], 0, options, notes)
 }
 
+/// Refuses the choice of another track where there is one.
+///
+/// # Errors
+/// Another one is asked for.
+pub fn refuse_others(options: &Options) -> Result<()> {
+    choose_of(1, options, &mut Vec::new()).map(drop)
+}
+
 /// The index of the track that is asked for among those of these languages.
 fn pick(languages: &[&str], default: usize, options: &Options, notes: &mut Vec<String>) -> Result<usize> {
     let list = || {

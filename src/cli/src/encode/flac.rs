@@ -8,14 +8,12 @@ use flac_codec::encode::{FlacSampleWriter, Options};
 use super::quantize::Quantizer;
 use super::{Depth, SampleSink, Spec};
 use crate::decode::metadata::FLAC_MASK;
+use crate::decode::xiph;
 
 /// The most channels that FLAC has.
 const MAX_CHANNELS: u16 = 8;
 /// The highest rate that FLAC states in its frames, in Hz.
 const MAX_RATE_HZ: u32 = 655_350;
-
-/// The speaker positions that FLAC means by seven channels, which are others than WAV's (RFC 9639, 9.1.3).
-const SEVEN: u32 = 0x70f;
 
 /// A FLAC being written.
 pub struct FlacWriter<W: Write + Seek> {
@@ -55,11 +53,9 @@ impl<W: Write + Seek> FlacWriter<W> {
         for (name, value) in comments {
             options = options.tag(name, value);
         }
-        // Positions other than those that FLAC means by that many channels.
-        let usual = match spec.n_channels {
-            7 => SEVEN,
-            n_channels => super::default_channel_mask(n_channels),
-        };
+        // Positions other than those that FLAC means by that many channels (RFC 9639, 9.1.3): Vorbis's, and not all WAV's.
+        let usual = xiph::channel_mask(spec.n_channels.into())
+            .unwrap_or_else(|| super::default_channel_mask(spec.n_channels));
         if let Some(mask) = spec.channel_mask.filter(|&mask| mask != usual) {
             options = options.tag(FLAC_MASK, format!("{mask:#06x}"));
         }

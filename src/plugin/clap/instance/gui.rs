@@ -38,7 +38,7 @@ pub unsafe extern "C" fn create(plugin: *const clap_plugin, api: *const c_char, 
             .as_ref()
             .get_extension
             .is_some_and(|get| !get(this.host.as_ptr(), CLAP_EXT_GUI.as_ptr()).is_null());
-        if api.is_null() || !has_half || this.gui_state.is_open.load(Ordering::Relaxed) {
+        if api.is_null() || !has_half || this.gui_state.is_open() {
             return false;
         }
         let is_open = call!(this.framework_gui, create(plugin, api, is_floating));
